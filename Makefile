@@ -1,0 +1,54 @@
+# Two commands matter: `make run` and `make test`. Both set themselves up first.
+
+PYTHON ?= python3
+SAMPLE_CYCLES := 96
+READY := .venv/.ready
+
+export DATA
+
+.PHONY: help setup run test lint bench prove-install prove-sigkill
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+setup: $(READY) ## build .venv/ once; again only when pyproject.toml or constraints.txt change (PYTHON=python3.12)
+
+$(READY): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c '' >/dev/null 2>&1 || { \
+	  echo "make setup: there is no working '$(PYTHON)' on this machine." >&2; \
+	  echo "  needed: Python `sed -n 's/^requires-python = "\(.*\)"/\1/p' pyproject.toml`, with venv" >&2; \
+	  echo "  type:   make setup PYTHON=python3.12    (or any other Python in that range)" >&2; exit 1; }
+	@"$(PYTHON)" .ci/python-check.py
+	@echo "Setting up .venv (once; about a minute) ..." >&2
+	@"$(PYTHON)" -m venv --clear .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  --no-build-isolation -e '.[dev]'
+	@touch $(READY)
+
+run: setup ## a paper account on the sample market, or on real candles with DATA=folder (ARGS= passes options on)
+ifeq ($(strip $(DATA)),)
+	@.venv/bin/trader run --mode PAPER --venue simulated --cycles $(SAMPLE_CYCLES) --state .state/sample $(ARGS)
+else
+	@test -d "$$DATA" || { echo "make run: DATA=$$DATA is not a folder" >&2; exit 2; }; \
+	data=$$(cd "$$DATA" && pwd -P); \
+	slug=$$(basename "$$data" | tr -c 'A-Za-z0-9\n' '-')-$$(printf %s "$$data" | cksum | cut -d ' ' -f 1); \
+	.venv/bin/trader run --mode PAPER --venue simulated --data "$$DATA" --state ".state/$$slug" $(ARGS)
+endif
+
+test: setup ## the whole suite
+	@.venv/bin/python -m pytest -n 2
+
+lint: setup ## ruff and strict mypy
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+bench: setup ## what a cycle costs
+	@.venv/bin/python benchmarks/cycle.py
+
+prove-install: ## a clean clone and a clean install, from nothing (downloads)
+	@PYTHON="$(PYTHON)" bash .ci/prove-install
+
+prove-sigkill: setup ## fifty kills at random moments
+	@.venv/bin/python -m tests.prove_sigkill --kills 50

@@ -1,0 +1,115 @@
+"""From published rows to integer bars: what is unsound is dropped and named, nothing is repaired or filled."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trader_core.candles.files import Rows
+from trader_core.domain.money import EXACT, GRAIN
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+DIGITS_MAX = 10
+PRICE_TICKS_MAX = 2**53  # beyond it a float64 no longer names one tick
+VOLUME_LOTS_MAX = 2**56  # a bar's volume saturates here, so that sums stay far below 2^62
+_ROUNDING = 4 * np.finfo(np.float64).eps  # a decimal that went through a few float operations
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Integer columns, oldest first: `open_ms`, prices in ticks, volume in lots."""
+
+    open_ms: Ints
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    volume: Ints
+
+    def __len__(self) -> int:
+        return len(self.open_ms)
+
+    def columns(self) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
+        return self.open_ms, self.open, self.high, self.low, self.close, self.volume
+
+    def take(self, rows: Ints | Mask | slice) -> Self:
+        return type(self)(*(column[rows] for column in self.columns()))
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """The sound bars of one span, and the opening times of what was dropped."""
+
+    bars: Bars
+    bad_ms: Ints
+    duplicate_ms: Ints
+    was_unsorted: bool
+
+
+def sound(rows: Rows, step_ms: int) -> Mask:
+    """A bar is sound when it lies on its grid, is finite and above zero, and low <= open, close <= high."""
+    lowest, highest = np.minimum(rows.open, rows.close), np.maximum(rows.open, rows.close)
+    shaped = (rows.low > 0) & (rows.low <= lowest) & (rows.high >= highest) & np.isfinite(rows.high)
+    mask: Mask = shaped & (rows.volume >= 0) & (rows.ts % step_ms == 0)
+    return mask
+
+
+def price_digits(rows: Rows, step_ms: int) -> int:
+    """The decimals of the finest price step in the file's sound bars, at most 10."""
+    mask = sound(rows, step_ms)
+    left = np.concatenate([column[mask] for column in (rows.open, rows.high, rows.low, rows.close)])
+    for digits in range(DIGITS_MAX):
+        scale = 10.0**digits
+        left = left[np.abs(np.rint(left * scale) / scale - left) > _ROUNDING * left]
+        if not len(left):
+            return digits
+    return DIGITS_MAX
+
+
+def steps_of(digits: int) -> tuple[Decimal, Decimal]:
+    """Tick and lot; one tick times one lot is exactly 1e-8 quote."""
+    tick = Decimal(1).scaleb(-digits)
+    return tick, EXACT.divide(GRAIN, tick)
+
+
+def clean(rows: Rows, first_ms: int, until_ms: int, step_ms: int, digits: int) -> Cleaned:
+    """The rows that open in [first_ms, until_ms) as integers: sorted, each time once (the first), sound ones only."""
+    inside = np.flatnonzero((rows.ts >= first_ms) & (rows.ts < until_ms))
+    unsorted = bool(np.any(np.diff(rows.ts[inside]) < 0))
+    order = inside[np.argsort(rows.ts[inside], kind="stable")]
+    repeated = np.r_[False, np.diff(rows.ts[order]) == 0] if len(order) else np.zeros(0, np.bool_)
+    kept = order[~repeated]
+    good = sound(rows, step_ms)[kept] & (rows.high[kept] * 10.0**digits < PRICE_TICKS_MAX)
+    bars = _integers(rows, kept[good], digits)
+    visible = bars.low > 0
+    bad_ms = np.sort(np.r_[rows.ts[kept[~good]], bars.open_ms[~visible]])
+    return Cleaned(bars.take(visible), bad_ms, rows.ts[order[repeated]], unsorted)
+
+
+def resample(bars: Bars, bar_ms: int) -> Bars:
+    """Finer bars into bars of the epoch grid: first open, highest, lowest, last close, volumes added.
+
+    A bar without a finer one inside stays absent. Columns come back read-only.
+    """
+    grid = bars.open_ms // bar_ms * bar_ms
+    starts = np.flatnonzero(np.r_[True, grid[1:] != grid[:-1]]) if len(grid) else np.zeros(0, np.int64)
+    if len(starts):
+        volume = np.minimum(np.add.reduceat(bars.volume, starts), VOLUME_LOTS_MAX)
+        high, low = np.maximum.reduceat(bars.high, starts), np.minimum.reduceat(bars.low, starts)
+        lasts = np.r_[starts[1:], len(grid)] - 1
+        bars = Bars(grid[starts], bars.open[starts], high, low, bars.close[lasts], volume)
+    for column in bars.columns():
+        column.setflags(write=False)
+    return bars
+
+
+def _integers(rows: Rows, index: Ints, digits: int) -> Bars:
+    def ticks(prices: NDArray[np.float64]) -> Ints:
+        return np.rint(prices[index] * 10.0**digits).astype(np.int64)
+
+    lots = np.minimum(np.floor(rows.volume[index] * 10.0 ** (8 - digits)), float(VOLUME_LOTS_MAX)).astype(np.int64)
+    return Bars(rows.ts[index], ticks(rows.open), ticks(rows.high), ticks(rows.low), ticks(rows.close), lots)

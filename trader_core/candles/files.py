@@ -1,0 +1,163 @@
+"""One Parquet file of candles: its timestamps are read first, its rows only where they are needed."""
+
+import hashlib
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
+from trader_core.domain.errors import DataUnavailable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+COLUMNS = ("ts", "open", "high", "low", "close", "volume")
+SEGMENT_GAP_MS = 10 * DAY_MS  # more than this absent: another segment, never bridged
+
+_GRANULARITY = re.compile(r"([1-9]\d{0,3})([mhd])")
+_UNIT_MS = {"m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": DAY_MS}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An unbroken stretch of bars: from the first one's open to the last one's close."""
+
+    first_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CandleFile:
+    """Where the candles of one pair and granularity lie; nothing has been read yet."""
+
+    symbol: str
+    granularity: str
+    step_ms: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A file's columns as they were published: `ts` in epoch ms, absent values as NaN."""
+
+    ts: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+
+def granularity_ms(name: str) -> int | None:
+    """'15m' in milliseconds; None for a name that is no granularity ('1h-bidask', 'mark-1h')."""
+    match = _GRANULARITY.fullmatch(name)
+    return int(match[1]) * _UNIT_MS[match[2]] if match else None
+
+
+def granularity_name(step_ms: int) -> str:
+    """The shortest name: 900000 is '15m', 86400000 is '1d'."""
+    unit = next((unit for unit in "dhm" if step_ms % _UNIT_MS[unit] == 0), None)
+    return f"{step_ms // _UNIT_MS[unit]}{unit}" if unit else f"{step_ms}ms"
+
+
+def files_of(folder: Path) -> tuple[CandleFile, ...]:
+    """The candle files of one pair's folder, coarsest first; other files there are not ours to judge."""
+    named = ((granularity_ms(path.stem), path) for path in folder.glob("*.parquet"))
+    found = [CandleFile(folder.name, path.stem, step_ms, path) for step_ms, path in named if step_ms]
+    return tuple(sorted(found, key=lambda file: (-file.step_ms, file.granularity)))
+
+
+def segments_of(file: CandleFile) -> tuple[Segment, ...]:
+    """The file's segments, oldest first."""
+    ts = np.sort(_timestamps(file))
+    if not len(ts):
+        return ()
+    breaks = np.flatnonzero(np.diff(ts) - file.step_ms > SEGMENT_GAP_MS)
+    firsts, lasts = ts[np.r_[0, breaks + 1]], ts[np.r_[breaks, len(ts) - 1]]
+    return tuple(Segment(int(a), int(b) + file.step_ms) for a, b in zip(firsts, lasts, strict=True))
+
+
+def fingerprint_of(files: list[CandleFile]) -> str:
+    """SHA-256 over pair, granularity and first bar of each file, so that appended candles keep it."""
+    digest = hashlib.sha256(b"candle folder 1")
+    for file in sorted(files, key=lambda file: (file.symbol, file.granularity)):
+        digest.update(f"\n{file.symbol}/{file.granularity}:".encode() + _first_bar(file))
+    return digest.hexdigest()
+
+
+def read_rows(file: CandleFile) -> Rows:
+    """Every row of the file, in its own order."""
+    import pyarrow as pa
+
+    with _opened(file) as parquet:
+        try:
+            table = parquet.read(columns=list(COLUMNS))
+            prices = {name: table[name].cast(pa.float64()).to_numpy() for name in COLUMNS[1:]}
+            return Rows(ts=_epoch_ms(file, table["ts"]), **prices)
+        except (pa.ArrowException, OSError) as broken:
+            raise _unreadable(file, broken) from broken
+
+
+def _timestamps(file: CandleFile) -> NDArray[np.int64]:
+    import pyarrow as pa
+
+    with _opened(file) as parquet:
+        try:
+            return _epoch_ms(file, parquet.read(columns=["ts"])["ts"])
+        except (pa.ArrowException, OSError) as broken:
+            raise _unreadable(file, broken) from broken
+
+
+def _first_bar(file: CandleFile) -> bytes:
+    import pyarrow as pa
+
+    with _opened(file) as parquet:
+        try:
+            for batch in parquet.iter_batches(batch_size=1, columns=list(COLUMNS)):
+                first = [batch[name].cast(pa.float64()).to_numpy(zero_copy_only=False)[0] for name in COLUMNS[1:]]
+                return struct.pack("<q5d", _epoch_ms(file, pa.chunked_array([batch["ts"]]))[0], *first)
+        except (pa.ArrowException, OSError) as broken:
+            raise _unreadable(file, broken) from broken
+    return b"empty"
+
+
+def _opened(file: CandleFile) -> "pq.ParquetFile":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        parquet = pq.ParquetFile(file.path)
+    except (pa.ArrowException, OSError) as broken:
+        raise _unreadable(file, broken) from broken
+    absent = [name for name in COLUMNS if name not in parquet.schema_arrow.names]
+    if absent:
+        parquet.close()
+        raise DataUnavailable(
+            f"{file.path} has no column {', '.join(absent)}",
+            remedy=f"a candle file has the columns {', '.join(COLUMNS)}; mend the file or move it away",
+        )
+    return parquet
+
+
+def _epoch_ms(file: CandleFile, column: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:
+    import pyarrow as pa
+
+    kind = column.type
+    if not pa.types.is_timestamp(kind) or kind.tz is None or column.null_count:
+        raise DataUnavailable(
+            f"{file.path}: ts must be timestamp[ms, UTC] without nulls, and is {kind} with {column.null_count} nulls",
+            remedy="write ts as the bar's opening time in UTC, or move the file away",
+        )
+    moments = column.cast(pa.timestamp("ms", tz="UTC"), safe=False).cast(pa.int64())
+    return np.asarray(moments.to_numpy(), np.int64)
+
+
+def _unreadable(file: CandleFile, broken: Exception) -> DataUnavailable:
+    first_line = (str(broken).splitlines() or [""])[0][:200]
+    return DataUnavailable(f"{file.path} cannot be read: {first_line}", remedy="fetch the file again or move it away")

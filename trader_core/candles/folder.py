@@ -1,0 +1,280 @@
+"""One venue's folder of candles as a CandleSource: which pairs it can serve for a span, and why not the others."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from trader_core.candles.bars import Bars, Cleaned, Ints, clean, price_digits, resample, steps_of
+from trader_core.candles.files import (
+    CandleFile,
+    Segment,
+    files_of,
+    fingerprint_of,
+    granularity_name,
+    read_rows,
+    segments_of,
+)
+from trader_core.domain.clocktime import DAY_MS, EpochMs, rfc3339, short
+from trader_core.domain.errors import DataUnavailable
+from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.market import Candles
+
+HISTORY_MS = 90 * DAY_MS  # read before the span's start, where the same segment has it
+EDGE_MS = DAY_MS  # a segment covers a span that it misses by no more than this at either end
+NAMED_MAX = 3  # dates spelled out in a warning
+
+_PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
+_LAYOUT = "DIR/<BASE-QUOTE>/<granularity>.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """Closed candles of one folder and span, in memory. `candles` hands out read-only views of its columns."""
+
+    bar_ms: int
+    quote: str
+    fingerprint: str
+    first_ms: EpochMs
+    end_ms: EpochMs | None
+    warnings: tuple[str, ...]
+    bad_bars: Mapping[str, int]  # symbol -> bars dropped in the loaded span
+    _instruments: tuple[Instrument, ...]
+    _exclusions: tuple[Exclusion, ...]
+    _bars: Mapping[str, Bars]
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return self._instruments
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        return self._exclusions
+
+    def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
+        """Bars that open in [since_ms, until_ms), oldest first. Bars before the span's history are not there."""
+        bars = self._bars.get(symbol)
+        if bars is None:
+            raise DataUnavailable(f"{symbol} is not among the candles that were opened")
+        first, last = bars.open_ms.searchsorted((since_ms, until_ms))
+        views = (cast("Sequence[int]", column[first:last]) for column in bars.columns())
+        return Candles(*views)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What was asked for, and its ends moved in to what the folder has at all."""
+
+    asked: str
+    since_ms: int | None  # None: as far back as the segment goes
+    until_ms: int
+    history_ms: int  # nothing before this is loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """What one opening knows of the whole folder. `segments` has an entry for each usable file of the quote."""
+
+    bar_ms: int
+    min_notional: Decimal
+    quote: str
+    pairs: Mapping[str, tuple[CandleFile, ...]]
+    segments: Mapping[CandleFile, tuple[Segment, ...]]
+    span: _Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """One pair that is served."""
+
+    instrument: Instrument
+    bars: Bars
+    bad_count: int
+    warnings: tuple[str, ...]
+
+
+def open_folder(
+    directory: Path, bar_ms: int, min_notional: Decimal, since_ms: int | None = None, until_ms: int | None = None
+) -> FolderSource:
+    """Read what DIR has for [since_ms, until_ms); without them, its newest segment.
+
+    Raises DataUnavailable where the folder, a file or every pair is unusable.
+    """
+    folder = _survey(directory, bar_ms, min_notional, since_ms, until_ms)
+    outcomes = [_pair(folder, symbol) for symbol in sorted(folder.pairs)]
+    loaded = [outcome for outcome in outcomes if isinstance(outcome, _Loaded)]
+    exclusions = tuple(outcome for outcome in outcomes if isinstance(outcome, Exclusion))
+    if not loaded:
+        raise _nothing_left(directory, folder, exclusions)
+    return FolderSource(
+        bar_ms=bar_ms,
+        quote=folder.quote,
+        fingerprint=fingerprint_of([file for files in folder.pairs.values() for file in _usable(files, bar_ms)]),
+        first_ms=EpochMs(min(int(pair.bars.open_ms[0]) for pair in loaded)),
+        end_ms=EpochMs(max(int(pair.bars.open_ms[-1]) for pair in loaded) + bar_ms),
+        warnings=tuple(line for pair in loaded for line in pair.warnings),
+        bad_bars={pair.instrument.symbol: pair.bad_count for pair in loaded},
+        _instruments=tuple(pair.instrument for pair in loaded),
+        _exclusions=exclusions,
+        _bars={pair.instrument.symbol: pair.bars for pair in loaded},
+    )
+
+
+def _survey(directory: Path, bar_ms: int, min_notional: Decimal, since_ms: int | None, until_ms: int | None) -> _Folder:
+    """Which pairs and segments there are; of the candles, only the times are read."""
+    pairs = _pairs(directory)
+    quote = _account_quote(pairs)
+    ours = [file for symbol in pairs if _quote(symbol) == quote for file in _usable(pairs[symbol], bar_ms)]
+    segments = {file: segments_of(file) for file in ours}
+    span = _span([segment for found in segments.values() for segment in found], since_ms, until_ms)
+    if span is None:
+        raise DataUnavailable(
+            f"{directory} has no candles as fine as the base bar, {granularity_name(bar_ms)}",
+            remedy="choose a coarser base bar or another folder",
+        )
+    return _Folder(bar_ms, min_notional, quote, pairs, segments, span)
+
+
+def _pairs(directory: Path) -> dict[str, tuple[CandleFile, ...]]:
+    if not directory.is_dir():
+        raise DataUnavailable(f"there is no folder {directory}", remedy=f"--data takes one venue's folder: {_LAYOUT}")
+    folders = sorted(path for path in directory.iterdir() if path.is_dir())
+    pairs = {path.name: files for path in folders if _PAIR.fullmatch(path.name) and (files := files_of(path))}
+    if pairs:
+        return pairs
+    venues = [path.name for path in folders if any(_PAIR.fullmatch(child.name) for child in path.iterdir())]
+    if venues:
+        raise DataUnavailable(
+            f"{directory} holds folders of venues, and --data takes one venue's folder",
+            remedy="name one of them: " + ", ".join(str(directory / name) for name in venues),
+        )
+    raise DataUnavailable(f"{directory} has no candles", remedy=f"--data takes one venue's folder: {_LAYOUT}")
+
+
+def _quote(symbol: str) -> str:
+    return symbol.partition("-")[2]
+
+
+def _account_quote(pairs: Mapping[str, object]) -> str:
+    """The quote of most pairs, the alphabetically first among equals."""
+    counts = Counter(_quote(symbol) for symbol in pairs)
+    return min(counts, key=lambda quote: (-counts[quote], quote))
+
+
+def _usable(files: tuple[CandleFile, ...], bar_ms: int) -> tuple[CandleFile, ...]:
+    """Files that resample into the base bar, coarsest first."""
+    return tuple(file for file in files if bar_ms % file.step_ms == 0)
+
+
+def _span(segments: Sequence[Segment], since_ms: int | None, until_ms: int | None) -> _Span | None:
+    """None where there is not one bar."""
+    if not segments:
+        return None
+    first, end = min(segment.first_ms for segment in segments), max(segment.end_ms for segment in segments)
+    asked_end = end if until_ms is None else until_ms
+    if since_ms is None:
+        return _Span(f"the days before {_date(asked_end)}", None, min(asked_end, end), first)
+    asked = f"{_date(since_ms)}..{_date(asked_end)}"
+    return _Span(asked, max(since_ms, first), min(asked_end, end), since_ms - HISTORY_MS)
+
+
+def _covering(segments: Sequence[Segment], span: _Span) -> Segment | None:
+    """The newest segment that reaches, at either end, to within a day of the span's."""
+    for segment in reversed(segments):
+        begins = span.since_ms is None or segment.first_ms <= span.since_ms + EDGE_MS
+        if begins and segment.end_ms >= span.until_ms - EDGE_MS and _touches(segment, span):
+            return segment
+    return None
+
+
+def _touches(segment: Segment, span: _Span) -> bool:
+    return segment.first_ms < span.until_ms and (span.since_ms is None or segment.end_ms > span.since_ms)
+
+
+def _pair(folder: _Folder, symbol: str) -> _Loaded | Exclusion:
+    """The pair's bars for the span, or why there are none."""
+    if _quote(symbol) != folder.quote:
+        return Exclusion(symbol, f"quoted in {_quote(symbol)}, the account is in {folder.quote}")
+    for file in _usable(folder.pairs[symbol], folder.bar_ms):
+        segment = _covering(folder.segments[file], folder.span)
+        if segment:
+            return _load(folder, file, segment)
+    return Exclusion(symbol, _why_not(folder, symbol))
+
+
+def _why_not(folder: _Folder, symbol: str) -> str:
+    files, span, base = folder.pairs[symbol], folder.span, granularity_name(folder.bar_ms)
+    usable = _usable(files, folder.bar_ms)
+    if not usable:
+        return f"finest data is {files[-1].granularity}, the base bar is {base}"
+    for file in reversed([file for file in files if file not in usable]):
+        if _covering(segments_of(file), span):
+            return f"finest data in {span.asked} is {file.granularity}, the base bar is {base}"
+    touched = any(_touches(segment, span) for file in usable for segment in folder.segments[file])
+    what = f"no unbroken data through {span.asked}" if touched else f"no data in {span.asked}"
+    if span.since_ms is None:
+        what = f"its data does not reach {_date(span.until_ms)}"
+    return f"{what} ({'; '.join(_has(file, folder.segments[file]) for file in usable)})"
+
+
+def _load(folder: _Folder, file: CandleFile, segment: Segment) -> _Loaded | Exclusion:
+    """Read, clean and resample. A base bar that the segment's edge cuts is left out: it was not seen whole."""
+    span, bar_ms = folder.span, folder.bar_ms
+    rows = read_rows(file)
+    digits = price_digits(rows, file.step_ms)
+    first_ms = -(-max(segment.first_ms, span.history_ms) // bar_ms) * bar_ms
+    end_ms = min(segment.end_ms, span.until_ms) // bar_ms * bar_ms
+    cleaned = clean(rows, first_ms, end_ms, file.step_ms, digits)
+    bars = resample(cleaned.bars, bar_ms)
+    if not len(bars):
+        return Exclusion(file.symbol, f"no sound bar in {span.asked} ({file.granularity}: {len(cleaned.bad_ms)} bad)")
+    tick, lot = steps_of(digits)
+    base, _, quote = file.symbol.partition("-")
+    instrument = Instrument(file.symbol, base, quote, tick, lot, folder.min_notional)
+    return _Loaded(instrument, bars, len(cleaned.bad_ms), _warnings(file, cleaned, bars, bar_ms))
+
+
+def _warnings(file: CandleFile, cleaned: Cleaned, bars: Bars, bar_ms: int) -> tuple[str, ...]:
+    """What was dropped from the loaded span and what is absent there, with the first few dates."""
+    steps = np.diff(bars.open_ms) // bar_ms
+    before_gaps = bars.open_ms[:-1][steps > 1]
+    absent = int((steps[steps > 1] - 1).sum())
+    lines = (
+        _named("dropped as bad: bars", cleaned.bad_ms),
+        _named("dropped as duplicates, the first kept: bars", cleaned.duplicate_ms),
+        "rows were out of order and were sorted" if cleaned.was_unsorted else "",
+        _named(f"absent: {absent} of {granularity_name(bar_ms)}, gaps after", before_gaps),
+    )
+    return tuple(f"{file.symbol} {file.granularity}: {line}" for line in lines if line)
+
+
+def _named(what: str, at_ms: Ints) -> str:
+    """'dropped as bad: bars 2022-11-11 21:00, 2022-12-04 11:00 (2)'; nothing where there are none."""
+    if not len(at_ms):
+        return ""
+    shown = ", ".join(short(int(ms)) for ms in at_ms[:NAMED_MAX])
+    return f"{what} {shown}{', ...' if len(at_ms) > NAMED_MAX else ''} ({len(at_ms)})"
+
+
+def _nothing_left(directory: Path, folder: _Folder, exclusions: Sequence[Exclusion]) -> DataUnavailable:
+    reasons = "\n  ".join(f"{exclusion.symbol}: {exclusion.reason}" for exclusion in exclusions)
+    has = sorted({_dates(segment) for found in folder.segments.values() for segment in found})
+    return DataUnavailable(
+        f"{directory} has no pair to trade in {folder.span.asked}:\n  {reasons}",
+        remedy="choose --from and --to inside one of: " + ", ".join(has),
+    )
+
+
+def _has(file: CandleFile, segments: Sequence[Segment]) -> str:
+    return f"{file.granularity}: " + (", ".join(_dates(segment) for segment in segments) or "empty")
+
+
+def _dates(segment: Segment) -> str:
+    return f"{_date(segment.first_ms)}..{_date(segment.end_ms)}"
+
+
+def _date(at_ms: int) -> str:
+    return rfc3339(at_ms)[:10]

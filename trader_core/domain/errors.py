@@ -1,0 +1,84 @@
+"""Failures, each with what is safe now and what to type next. Refusals are values, not errors."""
+
+
+class TraderError(Exception):
+    """What happened; `safe` says what state things are in, `remedy` what to type next."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, safe: str = "nothing was sent", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what, self.safe, self.remedy = what, safe, remedy
+
+
+class UsageError(TraderError):
+    """The command line asks for something that makes no sense."""
+
+    exit_code = 2
+
+
+class ConfigInvalid(TraderError):
+    """One or more settings are wrong; `problems` lists them all, each with file and line."""
+
+    exit_code = 10
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        remedy = "mend the lines above, then: trader validate-config"
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"the configuration has {count}:\n  " + "\n  ".join(problems), remedy=remedy)
+        self.problems = problems
+
+
+class StateUnusable(TraderError):
+    """The state is missing, unreadable, of another identity or of another schema."""
+
+    exit_code = 13
+
+
+class JournalBroken(TraderError):
+    """The journal's hash chain does not verify."""
+
+    exit_code = 61
+
+
+class StateLocked(TraderError):
+    """Another process owns this state."""
+
+    exit_code = 14
+
+
+class GateClosed(TraderError):
+    """Trading is refused before anything was judged."""
+
+    exit_code = 20
+
+
+class DataUnavailable(TraderError):
+    """Market data that the command needs is not there."""
+
+    exit_code = 23
+
+
+class VenueUnavailable(TraderError):
+    """The venue did not answer; nothing is known."""
+
+    exit_code = 30
+
+
+class OutcomeUnknown(TraderError):
+    """A send whose outcome nobody knows; it keeps its reservation until the venue has been asked."""
+
+    exit_code = 41
+
+
+class IllegalMove(TraderError):
+    """An order was asked to make a move that its state does not have."""
+
+    def __init__(self, client_order_id: str, before: str, after: str) -> None:
+        super().__init__(f"order {client_order_id} cannot go from {before} to {after}")
+
+
+class TooManyPages(TraderError):
+    """A paged answer did not end within its bound."""
+
+    exit_code = 30

@@ -1,0 +1,32 @@
+"""What the market showed: closed candles and the top of the book."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader_core.domain.clocktime import EpochMs
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Closed bars of one instrument, oldest first; five parallel columns of int64 (any integer buffer).
+
+    `open_ms` is the bar's opening time, prices are in ticks, `volume` in lots. A bar that the venue did
+    not send is absent: nothing is filled in.
+    """
+
+    open_ms: Sequence[int]
+    open: Sequence[int]
+    high: Sequence[int]
+    low: Sequence[int]
+    close: Sequence[int]
+    volume: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TopOfBook:
+    """Best bid and ask in quote, stamped with the venue's own time."""
+
+    bid: Decimal
+    ask: Decimal
+    at_ms: EpochMs

@@ -1,0 +1,42 @@
+"""Amounts carry their currency side in the type, and every rounding has a name and a direction."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import NewType
+
+Base = NewType("Base", Decimal)  # an amount of the coin
+Quote = NewType("Quote", Decimal)  # an amount of the account currency
+
+E8 = 100_000_000  # integer money counts 1e-8 quote
+GRAIN = Decimal("0.00000001")
+EXACT = Context(prec=60)  # wide enough for every product here, so nothing rounds unasked
+
+
+def quantise_down(amount: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of `step` that is not above `amount`."""
+    return EXACT.multiply((amount / step).to_integral_value(ROUND_FLOOR), step)
+
+
+def quantise_up(amount: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of `step` that is not below `amount`."""
+    return EXACT.multiply((amount / step).to_integral_value(ROUND_CEILING), step)
+
+
+def grains_down(amount: Decimal) -> int:
+    """`amount` in whole 1e-8 quote, rounded towards minus infinity: what we own."""
+    return int((amount * E8).to_integral_value(ROUND_FLOOR))
+
+
+def grains_up(amount: Decimal) -> int:
+    """`amount` in whole 1e-8 quote, rounded towards plus infinity: what we owe."""
+    return int((amount * E8).to_integral_value(ROUND_CEILING))
+
+
+def from_grains(grains: int) -> Decimal:
+    """Whole 1e-8 quote as a Decimal, exact."""
+    return EXACT.multiply(Decimal(int(grains)), GRAIN)
+
+
+def plain(amount: Decimal) -> str:
+    """Decimal as text without exponent or trailing zeros: '0.5', '12', '-3.25'."""
+    text = format(amount, "f")
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text

@@ -1,0 +1,121 @@
+"""The decision, as a table of contents: columns, state, one turn of the law, and its words.
+
+Pure: no clock, no I/O, no mode. Given the same snapshot, book and policy it returns the same bytes.
+"""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trader_core.domain.book import Book
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.decision import Decision
+from trader_core.domain.fill import Side
+from trader_core.domain.halt import Trading
+from trader_core.domain.instrument import Instrument
+from trader_core.domain.money import Base, Quote, from_grains
+from trader_core.domain.order import ApprovedOrder, OrderKind, OrderStatus, Role
+from trader_core.engine.columns import columns_of, with_quotes
+from trader_core.engine.explain import judgements_of
+from trader_core.engine.law import enabled_strategies, law_of
+from trader_core.engine.observe import Snapshot
+from trader_core.ledger.integers import Axes, to_state
+from trader_core.rulebook import codes
+from trader_core.rulebook.state import Columns, Guard, Plan, State, empty_plan
+from trader_core.rulebook.turn import step_turn
+
+if TYPE_CHECKING:
+    from trader_core.settings.schema import Settings
+
+
+def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
+    """What to cancel, what to place, and why, at the snapshot's time."""
+    axes = Axes(snapshot.instruments, enabled_strategies(policy))
+    opinions = columns_of(snapshot.frame, policy)
+    row = snapshot.frame.rows - 1
+    columns = only_exits(quoted(opinions.columns, row, snapshot), snapshot)
+    state, plan = to_state(book, axes), empty_plan(len(axes.instruments))
+    decided_before = book.decided_ms >= snapshot.decision_ms
+    law = law_of(policy, axes)
+    equity = step_turn(law, guard_of(book, axes), state, columns, row, plan)
+    return Decision(
+        decision_ms=snapshot.decision_ms,
+        equity=None if equity < 0 else Quote(from_grains(equity)),
+        judgements=judgements_of(
+            plan, columns, row, opinions.proposals, axes, snapshot.exclusions, decided_before, law.risk.max_age_ms
+        ),
+        cancels=_cancels(plan, axes, book),
+        orders=approved(plan, state, axes),
+    )
+
+
+def quoted(columns: Columns, row: int, snapshot: Snapshot) -> Columns:
+    """The last row with the venue's quotes in it; an instrument without a quote has no price."""
+    count = len(snapshot.instruments)
+    bid, ask, age = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for i, instrument in enumerate(snapshot.instruments):
+        quote = snapshot.quotes.get(instrument.symbol)
+        if quote:
+            bid[i] = int(quote.bid // instrument.tick)
+            ask[i] = -int(-quote.ask // instrument.tick)
+            age[i] = max(snapshot.decision_ms - quote.at_ms, 0)
+    return with_quotes(columns, row, bid, ask, age)
+
+
+def only_exits(columns: Columns, snapshot: Snapshot) -> Columns:
+    """No entry into what is excluded; it is on the list because we hold it."""
+    excluded = {one.symbol for one in snapshot.exclusions}
+    closed = [i for i, one in enumerate(snapshot.instruments) if one.symbol in excluded]
+    if closed:
+        columns.enter[:, :, closed] = 0
+    return columns
+
+
+def guard_of(book: Book, axes: Axes) -> Guard:
+    """What closes entries from outside: the halt, orders of unknown fate, and every named discrepancy."""
+    unknown = np.zeros(len(axes.instruments), np.int64)
+    differs = np.zeros(len(axes.instruments), np.int64)
+    for order in book.orders.values():
+        if order.status is OrderStatus.INTENDED and order.approved.symbol in axes.index:
+            unknown[axes.index[order.approved.symbol]] += 1
+    bases = {one.base for one in axes.instruments}
+    for subject in book.discrepancies:
+        for i, instrument in enumerate(axes.instruments):
+            differs[i] += instrument.base == subject or subject not in bases
+    return Guard(int(book.halt.trading is Trading.HALTED), unknown, differs)
+
+
+def _cancels(plan: Plan, axes: Axes, book: Book) -> tuple[str, ...]:
+    found = [
+        book.working(axes.instruments[i].symbol, Role(codes.SLOTS[slot]))
+        for action, i, slot in plan.actions[: plan.asked[0]].tolist()
+        if action == codes.CANCEL
+    ]
+    return tuple(order.client_order_id for order in found if order)
+
+
+def approved(plan: Plan, state: State, axes: Axes) -> tuple[ApprovedOrder, ...]:
+    """The orders that a turn placed. Decimal is made here, once, from the ticks and lots a judge let pass."""
+    return tuple(
+        _approved(axes.instruments[i], slot, state.orders[i, slot].tolist(), axes)
+        for action, i, slot in plan.actions[: plan.asked[0]].tolist()
+        if action == codes.PLACE
+    )
+
+
+def _approved(instrument: Instrument, slot: int, order: list[int], axes: Axes) -> ApprovedOrder:
+    return ApprovedOrder(
+        symbol=instrument.symbol,
+        side=Side.BUY if slot == codes.ENTRY else Side.SELL,
+        role=Role(codes.SLOTS[slot]),
+        kind=OrderKind(codes.KINDS[order[codes.KIND]]),
+        quantity=Base(Decimal(order[codes.LOTS]) * instrument.lot),
+        limit=Decimal(order[codes.LIMIT]) * instrument.tick,
+        trigger=Decimal(order[codes.TRIGGER]) * instrument.tick,
+        reason=codes.REASONS[order[codes.REASON]],
+        strategy=axes.strategies[order[codes.STRATEGY]] if order[codes.STRATEGY] >= 0 else "",
+        stop_bps=order[codes.STOP_BPS],
+        target_bps=order[codes.TARGET_BPS],
+        expires_ms=EpochMs(order[codes.EXPIRES_MS]),
+    )

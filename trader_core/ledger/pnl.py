@@ -1,0 +1,30 @@
+"""What the account is worth and what it earned: figures derived from a book, never stored beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader_core.domain.book import ZERO, Book
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """The account at given prices, in quote. `cash + positions == equity`, and equity - flows == realised +
+    unrealised, where unrealised takes off the fees already paid for what is held."""
+
+    cash: Decimal
+    positions: Decimal
+    equity: Decimal
+    flows: Decimal
+    realised: Decimal
+    unrealised: Decimal
+
+
+def valuation(book: Book, prices: Mapping[str, Decimal]) -> Valuation | None:
+    """None where the cash or the price of something held is unknown."""
+    held = {symbol: h for symbol, h in book.holdings.items() if h.quantity}
+    if book.cash is None or any(symbol not in prices for symbol in held):
+        return None
+    positions = sum((h.quantity * prices[symbol] for symbol, h in held.items()), ZERO)
+    paid = sum((h.cost + h.entry_fees for h in held.values()), ZERO)
+    return Valuation(book.cash, positions, book.cash + positions, book.flows, book.realised, positions - paid)

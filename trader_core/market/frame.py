@@ -1,0 +1,71 @@
+"""The grid: one row per base bar, one column per instrument, int64 ticks and lots, and a mask for missing bars."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from trader_core.domain.market import Candles
+from trader_core.rulebook.limits import Ints
+from trader_core.rulebook.state import Bars
+
+MARK_BARS = 96  # a price older than so many bars is unknown
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Closed bars from `first_ms` on, in steps of `bar_ms`, both multiples of the base bar on the epoch grid.
+
+    Arrays are [row, instrument]; a bar the venue did not send has `present` False and zeros, never a guess.
+    """
+
+    symbols: tuple[str, ...]
+    first_ms: int
+    bar_ms: int
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    volume: Ints
+    present: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        return int(self.close.shape[0])
+
+    @property
+    def closes_ms(self) -> Ints:
+        """Closing time of each row: the moment from which it may be seen."""
+        return self.first_ms + self.bar_ms * (1 + np.arange(self.rows, dtype=np.int64))
+
+    @property
+    def bars(self) -> Bars:
+        return Bars(self.open, self.high, self.low, self.volume)
+
+
+def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: int) -> Frame:
+    """A frame of the bars that open in [first_ms, end_ms). Bars off the grid or outside are left out."""
+    rows, symbols = (end_ms - first_ms) // bar_ms, tuple(candles)
+    opened, high, low, close, volume = (np.zeros((rows, len(symbols)), np.int64) for _ in range(5))
+    present = np.zeros((rows, len(symbols)), np.bool_)
+    for i, series in enumerate(candles.values()):
+        offset = np.asarray(series.open_ms, np.int64) - first_ms
+        row = offset // bar_ms
+        good = (offset % bar_ms == 0) & (row >= 0) & (row < rows)
+        row = row[good]
+        present[row, i] = True
+        opened[row, i] = np.asarray(series.open, np.int64)[good]
+        high[row, i] = np.asarray(series.high, np.int64)[good]
+        low[row, i] = np.asarray(series.low, np.int64)[good]
+        close[row, i] = np.asarray(series.close, np.int64)[good]
+        volume[row, i] = np.asarray(series.volume, np.int64)[good]
+    return Frame(symbols, first_ms, bar_ms, opened, high, low, close, volume, present)
+
+
+def last_known(frame: Frame) -> tuple[Ints, Ints]:
+    """(close, age in bars) of the newest present bar at each row; close 0 where it is MARK_BARS old or more."""
+    row = np.arange(frame.rows, dtype=np.int64)[:, None]
+    newest = np.maximum.accumulate(np.where(frame.present, row, np.int64(-MARK_BARS)), axis=0)
+    age = np.minimum(row - newest, MARK_BARS)
+    picked = np.take_along_axis(frame.close, np.maximum(newest, 0), axis=0)
+    return np.where(age < MARK_BARS, picked, 0), age

@@ -1,0 +1,70 @@
+"""What one bar does to the open orders of a replay: the fill model applied to the State."""
+
+from trader_core.rulebook import rule
+from trader_core.rulebook.account import step_fill
+from trader_core.rulebook.codes import (
+    ENTRY,
+    EXIT,
+    FILLED,
+    KIND,
+    LIMIT,
+    LOTS,
+    REASON,
+    STOP,
+    STOP_BPS,
+    STRATEGY,
+    TAKER,
+    TARGET_BPS,
+    TRIGGER,
+)  # fmt: skip
+from trader_core.rulebook.costs import fee_of
+from trader_core.rulebook.limits import Ints, Law
+from trader_core.rulebook.matching import match
+from trader_core.rulebook.money import value_down, value_up
+from trader_core.rulebook.orders import step_close, step_progress
+from trader_core.rulebook.state import Bars, State
+
+FILL_FIELDS = 9  # instrument, slot, lots, ticks, value, fee, time, reason, strategy
+
+
+@rule
+def step_bar(law: Law, state: State, bars: Bars, t: int, close_ms: int, fills: Ints) -> int:
+    """Match every open order against bar t, book the fills, write them to `fills` and return their number.
+
+    A taker executes at the bar's opening time; inside the bar the time is unknown and its close is written.
+    """
+    count = 0
+    for i in range(state.lots.shape[0]):
+        for turn in range(3):
+            slot = EXIT if turn == 0 else (ENTRY if turn == 1 else STOP)
+            if state.orders[i, slot, KIND] != 0:
+                count += step_match(law, state, bars, t, close_ms, i, slot, fills, count)
+    return count
+
+
+@rule
+def step_match(
+    law: Law, state: State, bars: Bars, t: int, close_ms: int, i: int, slot: int, fills: Ints, row: int
+) -> int:
+    order = state.orders[i, slot]
+    kind, rest = order[KIND], order[LOTS] - order[FILLED]
+    lots, ticks = match(
+        law.costs, kind, slot == ENTRY, rest, order[LIMIT], order[TRIGGER],
+        bars.open[t, i], bars.high[t, i], bars.low[t, i], bars.volume[t, i],
+    )  # fmt: skip
+    if lots > 0:
+        value = value_down(law.instruments, i, lots, ticks)
+        if slot == ENTRY:
+            value = value_up(law.instruments, i, lots, ticks)
+        fee = fee_of(law.costs, kind, value)
+        at_ms = close_ms - law.orders.bar_ms if kind == TAKER else close_ms
+        reason, strategy, stop_bps, target_bps = order[REASON], order[STRATEGY], order[STOP_BPS], order[TARGET_BPS]
+        fills[row, 0], fills[row, 1], fills[row, 2], fills[row, 3] = i, slot, lots, ticks
+        fills[row, 4], fills[row, 5], fills[row, 6], fills[row, 7] = value, fee, at_ms, reason
+        fills[row, 8] = strategy
+        asset = law.instruments.asset[i]
+        step_fill(state, i, asset, slot == ENTRY, lots, value, fee, at_ms, reason, strategy, stop_bps, target_bps)
+        step_progress(state, i, slot, lots)
+    if kind == TAKER and lots < rest:
+        step_close(state, i, slot)
+    return 1 if lots > 0 else 0

@@ -1,0 +1,70 @@
+"""Integer money: 1e-8 quote, with the direction of every rounding in the name."""
+
+from trader_core.rulebook import rule
+from trader_core.rulebook.limits import Instruments
+
+PPM = 1_000_000
+LIMIT = 1 << 62  # every product of the law stays below this
+
+
+@rule
+def mul_div_down(a: int, b: int, c: int) -> int:
+    """floor(a * b / c) for a, b >= 0 and c > 0, exact also where a * b would not fit into 64 bits."""
+    if a == 0 or b <= LIMIT // a:
+        return a * b // c
+    rest = a % c
+    quotient, remainder = 0, 0
+    for step in range(63):  # rest * b / c by long multiplication, highest bit of b first
+        quotient = 2 * quotient
+        remainder = 2 * remainder
+        if remainder >= c:
+            remainder -= c
+            quotient += 1
+        if (b >> (62 - step)) & 1:
+            remainder += rest
+            if remainder >= c:
+                remainder -= c
+                quotient += 1
+    return (a // c) * b + quotient
+
+
+@rule
+def mul_div_up(a: int, b: int, c: int) -> int:
+    """ceil(a * b / c) under the same conditions."""
+    down = mul_div_down(a, b, c)
+    if a == 0 or b <= LIMIT // a:
+        return down + (1 if a * b % c else 0)
+    return down + 1  # a fraction of a grain too much, only ever for sums beyond 2^62
+
+
+@rule
+def value_down(instruments: Instruments, i: int, lots: int, ticks: int) -> int:
+    """What lots at a price bring, rounded down."""
+    return mul_div_down(lots * ticks, instruments.num[i], instruments.den[i])
+
+
+@rule
+def value_up(instruments: Instruments, i: int, lots: int, ticks: int) -> int:
+    """What lots at a price cost, rounded up."""
+    return mul_div_up(lots * ticks, instruments.num[i], instruments.den[i])
+
+
+@rule
+def lots_for(instruments: Instruments, i: int, grains: int, ticks: int) -> int:
+    """The most lots that `grains` of 1e-8 quote pay for at a price."""
+    if grains <= 0 or ticks <= 0:
+        return 0
+    lots = mul_div_down(grains, instruments.den[i], instruments.num[i]) // ticks
+    return min(lots, LIMIT // ticks)
+
+
+@rule
+def more(ticks: int, ppm: int) -> int:
+    """A price raised by ppm, rounded up."""
+    return mul_div_up(ticks, PPM + ppm, PPM)
+
+
+@rule
+def less(ticks: int, ppm: int) -> int:
+    """A price lowered by ppm, rounded down."""
+    return mul_div_down(ticks, PPM - min(ppm, PPM), PPM)

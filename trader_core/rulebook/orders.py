@@ -1,0 +1,57 @@
+"""Resting orders: three slots per instrument, so at most one entry, one exit and one stop can be open."""
+
+from trader_core.rulebook import rule
+from trader_core.rulebook.codes import (
+    EXPIRES_MS,
+    FILLED,
+    KIND,
+    LIMIT,
+    LOTS,
+    ORDER_FIELDS,
+    REASON,
+    STOP_BPS,
+    STRATEGY,
+    TARGET_BPS,
+    TRIGGER,
+)  # fmt: skip
+from trader_core.rulebook.state import Plan, State
+
+
+@rule
+def is_open(state: State, i: int, slot: int) -> bool:
+    return bool(state.orders[i, slot, KIND] != 0)
+
+
+@rule
+def step_place(
+    state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, expires_ms: int,
+    reason: int, strategy: int, stop_bps: int, target_bps: int,
+) -> None:  # fmt: skip
+    """Open an order in its slot; from now on it is reserved at its worst price."""
+    order = state.orders[i, slot]
+    order[KIND], order[LOTS], order[LIMIT], order[TRIGGER] = kind, lots, limit, trigger
+    order[EXPIRES_MS], order[REASON], order[STRATEGY] = expires_ms, reason, strategy
+    order[STOP_BPS], order[TARGET_BPS] = stop_bps, target_bps
+
+
+@rule
+def step_close(state: State, i: int, slot: int) -> None:
+    """Free a slot: filled, canceled, expired or rejected."""
+    for field in range(ORDER_FIELDS):
+        state.orders[i, slot, field] = 0
+
+
+@rule
+def step_progress(state: State, i: int, slot: int, lots: int) -> None:
+    """Lots filled of the order in a slot; a complete order leaves it."""
+    state.orders[i, slot, FILLED] += lots
+    if state.orders[i, slot, FILLED] >= state.orders[i, slot, LOTS]:
+        step_close(state, i, slot)
+
+
+@rule
+def step_ask(plan: Plan, action: int, i: int, slot: int) -> None:
+    """Note an action. There is room for every one: a turn cancels and places at most once per slot."""
+    n = plan.asked[0]
+    plan.actions[n, 0], plan.actions[n, 1], plan.actions[n, 2] = action, i, slot
+    plan.asked[0] = n + 1

@@ -1,0 +1,47 @@
+"""What the process environment says. This file alone reads it; an empty variable counts as unset."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trader_core.domain.errors import StateUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """`config` is as the variable has it; `state` is absolute, or None where nothing tells a place for it."""
+
+    config: Path | None
+    state: Path | None
+    no_color: bool
+
+
+def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
+    """The variables that matter: TRADER_CONFIG, TRADER_STATE, STATE_DIRECTORY, XDG_STATE_HOME, HOME, NO_COLOR."""
+    config = environ.get("TRADER_CONFIG")
+    return Environment(
+        config=Path(config) if config else None,
+        state=_state(environ),
+        no_color=bool(environ.get("NO_COLOR")),
+    )
+
+
+def state_directory(option: Path | None, environment: Environment) -> Path:
+    """Absolute: the `--state` option, else what the environment says. Raises StateUnusable where neither tells."""
+    state = option.absolute() if option else environment.state
+    if state is None:
+        raise StateUnusable("there is no place for the state: HOME is not set", remedy="add --state DIR")
+    return state
+
+
+def _state(environ: Mapping[str, str]) -> Path | None:
+    """$TRADER_STATE, systemd's first $STATE_DIRECTORY, $XDG_STATE_HOME/trader (if absolute), ~/.local/state/trader."""
+    own = environ.get("TRADER_STATE") or environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if own:
+        return Path(own).absolute()
+    shared = environ.get("XDG_STATE_HOME", "")
+    if Path(shared).is_absolute():
+        return Path(shared, "trader")
+    home = environ.get("HOME")
+    return Path(home, ".local", "state", "trader").absolute() if home else None

@@ -1,0 +1,124 @@
+"""Five YAML files to one frozen Settings, or the list of everything that is wrong with them."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from trader_core.domain.errors import ConfigInvalid
+from trader_core.settings.coherence import check
+from trader_core.settings.document import UNUSABLE, Document, KeyPath, dotted, read, shown
+from trader_core.settings.schema import FILES, UNITS, Section, Settings, range_of, section_of, unit_of
+
+_MUST = {
+    "bool_type": "must be true or false",
+    "decimal_max_places": "must have at most 8 decimals",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "is_instance_of": "must be a number",  # a strict Decimal
+    "string_pattern_mismatch": "must be an asset code in capitals, like BTC",
+    "string_type": "must be text; put quotes around it",
+    "tuple_type": "must be a list",
+}
+_OUTSIDE = ("greater_than_equal", "less_than_equal")
+_BLOCK = ("model_type", "model_attributes_type", "mapping_type", "dict_type")
+
+
+def load(directory: Path) -> Settings:
+    """The settings in `directory`; all five files and every key must be there.
+
+    Raises ConfigInvalid with every problem of every file as `file:line: message`, in the order of files and lines.
+    """
+    documents = {name: read(directory / f"{name}.yaml") for name in FILES}
+    parts: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, document in documents.items():
+        parts[name] = _validated(FILES[name], document)
+        problems += (f"{directory / name}.yaml:{line}: {what}" for line, what in sorted(document.problems))
+    if problems:
+        raise ConfigInvalid(tuple(problems))
+    settings = Settings(**parts)
+    for clash in check(settings):
+        line = documents[clash.file].line(clash.at)
+        problems.append(f"{directory / clash.file}.yaml:{line}: {clash.message}")
+    if problems:
+        raise ConfigInvalid(tuple(problems))
+    return settings
+
+
+def _validated(model: type[Section], document: Document) -> Section | None:
+    if document.values is UNUSABLE:
+        return None
+    try:
+        return model.model_validate(document.values)
+    except ValidationError as fault:
+        document.problems += _problems(model, document, fault.errors(include_url=False))
+    return None
+
+
+def _problems(model: type[Section], document: Document, errors: list[ErrorDetails]) -> list[tuple[int, str]]:
+    found: dict[KeyPath, str] = {}
+    meant: set[KeyPath] = set()
+    for error in errors:
+        if error["type"] == "extra_forbidden":
+            nearest, found[error["loc"]] = _unknown(model, error["loc"])
+            meant.add((*error["loc"][:-1], nearest))
+    for error in errors:
+        at = tuple(step for step in error["loc"] if step != "[key]")
+        listed = at in found or (error["type"] == "missing" and at in meant)  # a misspelt key is one problem, not two
+        if not listed and error["input"] is not UNUSABLE:
+            given = error["input"] if "[key]" in error["loc"] else document.value(at)
+            found[at] = f"{dotted(at)} {_reason(model, at, error, given)}"
+    return [(document.line(at), message) for at, message in found.items()]
+
+
+def _unknown(model: type[Section], at: KeyPath) -> tuple[str, str]:
+    """The key that was probably meant ('' where none is near), and the message."""
+    block, key = _block(model, at[:-1]), str(at[-1])
+    known = list(block.model_fields)
+    for name in known:
+        unit = unit_of(name)
+        if unit and name.removesuffix(unit) == key.removesuffix(unit_of(key)):
+            fault = "has the wrong unit" if unit_of(key) else "does not say its unit"
+            return name, f"{dotted(at)} is not a known key, it {fault}; write {name}, in {UNITS[unit]}"
+    close = get_close_matches(key, known, n=1)
+    if close:
+        return close[0], f"{dotted(at)} is not a known key; did you mean {close[0]}?"
+    return "", f"{dotted(at)} is not a known key; known here: {', '.join(known)}"
+
+
+def _reason(model: type[Section], at: KeyPath, error: ErrorDetails, given: object) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "missing":
+        return "is missing"
+    if kind in _OUTSIDE:
+        limits = range_of(_field(model, at))
+        allowed = f"outside {limits[0]} to {limits[1]}" if limits else error["msg"].lower()
+        return f"is {shown(given)}, {allowed}"
+    if kind in _BLOCK:
+        return f"must be a block of keys, not {shown(given)}"
+    if kind == "literal_error":
+        return f"must be {context['expected'].replace(chr(39), '')}, not {shown(given)}"
+    if kind == "value_error":
+        return f"{context['error']}, not {shown(given)}"
+    return f"{_MUST.get(kind, error['msg'])}, not {shown(given)}"
+
+
+def _block(model: type[Section], at: KeyPath) -> type[Section]:
+    for step in at:
+        model = section_of(model.model_fields[str(step)]) or model
+    return model
+
+
+def _field(model: type[Section], at: KeyPath) -> FieldInfo:
+    """The field that owns this path; for an item of a list or mapping, the list or mapping itself."""
+    for index, step in enumerate(at):
+        field = model.model_fields[str(step)]
+        inner = section_of(field)
+        if inner is None or index == len(at) - 1:
+            return field
+        model = inner
+    raise LookupError(at)

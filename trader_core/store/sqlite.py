@@ -1,0 +1,187 @@
+"""One SQLite file per mode: the chained journal and its projections. Nothing is on disk by halves."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+
+from trader_core.domain.codec import from_json, to_json
+from trader_core.domain.errors import StateUnusable
+from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Fact, HaltChanged, Opened
+from trader_core.store.chain import Row, chained, verified
+
+Identity = dict[str, str]
+APPLICATION_ID = 0x74726164  # "trad"
+BUSY_TIMEOUT_MS = 5_000
+_ELSE = "move the file away, or name another place with --state DIR"
+_COLUMNS = "seq, cycle_id, at_ms, kind, body, config_digest, prev_hash, hash"
+
+
+class SqliteStore:
+    """The journal in a file. Raises StateUnusable where the file is not a state, or is another's."""
+
+    def __init__(self, path: Path, identity: Identity | None, config_digest: str = "") -> None:
+        """Open or, given an identity, create. Without an identity the file is opened for reading only."""
+        self._path, self._digest = path, config_digest
+        with ExitStack() as undo:
+            self._db = _connect(path, create=identity is not None)
+            undo.callback(self._db.close)
+            with _as_state_error(path):
+                _migrate(self._db, path, writable=identity is not None)
+                self._head = self._read_head()
+                if identity is not None:
+                    self._claim(identity)
+                _check_halt(self._db, path)
+            undo.pop_all()
+
+    def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact]) -> None:
+        """One transaction with synchronous=FULL: on disk when this returns, or not at all."""
+        head = self._head
+        with _as_state_error(self._path), transaction(self._db):
+            for fact in facts:
+                head = chained(head, cycle_id, at_ms, KIND_OF[type(fact)], to_json(fact), self._digest)
+                self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
+                _project(self._db, cycle_id, fact)
+        self._head = head
+
+    def facts(self) -> Iterator[Fact]:
+        with _as_state_error(self._path):
+            for row in verified(self.rows()):
+                yield from_json(FACTS[row.kind], row.body)
+
+    def rows(self) -> Iterator[Row]:
+        """The journal as stored, oldest first, not yet verified."""
+        for row in self._db.execute(f"SELECT {_COLUMNS} FROM journal ORDER BY seq"):  # noqa: S608 - constant text
+            yield Row(*row)
+
+    def identity(self) -> Identity:
+        return dict(self._db.execute("SELECT key, value FROM identity ORDER BY key").fetchall())
+
+    def query(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        """Rows of a reading query."""
+        with _as_state_error(self._path):
+            return self._db.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _read_head(self) -> Row | None:
+        found = self._db.execute(f"SELECT {_COLUMNS} FROM journal ORDER BY seq DESC LIMIT 1").fetchone()  # noqa: S608
+        return Row(*found) if found else None
+
+    def _claim(self, identity: Identity) -> None:
+        """A new file takes the identity; an old one must already have it."""
+        ours = self.identity()
+        if not ours:
+            with transaction(self._db):
+                self._db.executemany("INSERT INTO identity VALUES (?, ?)", sorted(identity.items()))
+                head = chained(None, 0, 0, "opened", to_json(Opened(tuple(sorted(identity.items())))), self._digest)
+                self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
+            self._head = head
+        else:
+            self.check_identity(identity)
+
+    def check_identity(self, identity: Identity) -> None:
+        """Raises StateUnusable where this state was opened for something else."""
+        ours = self.identity()
+        if ours != identity:
+            differs = ", ".join(
+                f"{key} is {ours.get(key, 'unset')} there and {identity.get(key, 'unset')} here"
+                for key in sorted(ours.keys() | identity.keys())
+                if ours.get(key) != identity.get(key)
+            )
+            raise StateUnusable(f"{self._path} belongs to another account: {differs}", remedy=_ELSE)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+@contextmanager
+def _as_state_error(path: Path) -> Iterator[None]:
+    """SQLite's and the decoder's complaints in our own words."""
+    try:
+        yield
+    except sqlite3.OperationalError as failed:
+        raise StateUnusable(f"{path} cannot be used: {failed}", remedy=_ELSE) from failed
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as failed:
+        raise StateUnusable(
+            f"{path} is damaged: {failed}", remedy="restore it from a backup; limits are never reset to defaults"
+        ) from failed
+
+
+def _connect(path: Path, create: bool) -> sqlite3.Connection:
+    if not create and not path.exists():
+        raise StateUnusable(f"there is no state at {path}", remedy="trader run, or name another place with --state DIR")
+    mode = "rwc" if create else "rw"
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    except sqlite3.OperationalError as failed:
+        raise StateUnusable(f"{path} cannot be opened: {failed}", remedy=_ELSE) from failed
+    with _as_state_error(path):
+        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        db.execute("PRAGMA foreign_keys = ON")
+        if create:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+        else:
+            db.execute("PRAGMA query_only = ON")
+    return db
+
+
+def _migrations() -> list[str]:
+    folder = resources.files("trader_core.store") / "migrations"
+    return [one.read_text() for one in sorted(folder.iterdir(), key=lambda one: one.name) if one.name.endswith(".sql")]
+
+
+def _migrate(db: sqlite3.Connection, path: Path, writable: bool) -> None:
+    """Forward only. A newer schema, or a database that is not ours, is refused."""
+    (version,), (owner,) = db.execute("PRAGMA user_version").fetchone(), db.execute("PRAGMA application_id").fetchone()
+    steps = _migrations()
+    if version > len(steps):
+        raise StateUnusable(
+            f"{path} was written by a newer trader (schema {version}, this one knows {len(steps)})",
+            remedy="use the newer version",
+        )
+    tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if owner != APPLICATION_ID and (tables or not writable):
+        raise StateUnusable(f"{path} is not a state of trader", remedy=_ELSE)
+    if version < len(steps) and not writable:
+        raise StateUnusable(f"{path} has the older schema {version}", remedy="trader run brings it up to date")
+    for number in range(version, len(steps)):
+        with transaction(db):
+            for statement in steps[number].split(";\n"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _project(db: sqlite3.Connection, cycle_id: int, fact: Fact) -> None:
+    """What a fact changes in the tables that are read often; all of it can be rebuilt from the journal."""
+    if isinstance(fact, HaltChanged):
+        body = to_json(fact.halt)
+        db.execute("INSERT OR REPLACE INTO halt VALUES (1, ?, ?)", (body, _checksum(body)))
+    elif isinstance(fact, CycleClosed):
+        row = (cycle_id, fact.decision_ms, fact.placed, fact.refused, fact.fills, fact.problem)
+        db.execute("INSERT INTO cycles VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def _checksum(body: str) -> str:
+    return sha256(body.encode()).hexdigest()
+
+
+def _check_halt(db: sqlite3.Connection, path: Path) -> None:
+    """The halt's own row must carry its checksum: a halt that cannot be read is not a permission."""
+    found = db.execute("SELECT body, checksum FROM halt").fetchone()
+    if found and _checksum(found[0]) != found[1]:
+        raise StateUnusable(f"the halt in {path} does not match its checksum", remedy="restore the state from a backup")

@@ -1,0 +1,235 @@
+"""A spot venue in a box: accounts, holds, fees, books around replayed candles, and a clock that we turn.
+
+Orders sent at one bar's close meet the next bar, by the fill model that replays use too.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from trader_core.domain.account import Balance, BalancePage
+from trader_core.domain.clocktime import DAY_MS, EpochMs
+from trader_core.domain.facts import Filled
+from trader_core.domain.fill import Fill, Side
+from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.market import Candles, TopOfBook
+from trader_core.domain.money import Base, Quote, from_grains
+from trader_core.domain.order import ApprovedOrder, OrderKind, OrderReport, OrderStatus
+from trader_core.ports import CandleSource
+from trader_core.rulebook import codes
+from trader_core.rulebook.costs import ask_of, bid_of, fee_of, worst_fee
+from trader_core.rulebook.limits import Costs
+from trader_core.rulebook.matching import match
+from trader_core.rulebook.money import mul_div_down, mul_div_up
+from trader_core.venues.simulated.books import Books, VenueFill, VenueOrder
+
+PAGE = 49  # balances a page, as the venue we imitate
+KIND_CODE = {OrderKind.MAKER: codes.MAKER, OrderKind.TAKER: codes.TAKER, OrderKind.STOP: codes.STOP_MARKET}
+
+
+class SimulatedVenue:
+    """VenueReader and VenueTrader in one; who may use which half is decided in bootstrap."""
+
+    def __init__(
+        self, source: CandleSource, costs: Costs, books: Books, foreign: Mapping[str, Decimal], floor: Decimal
+    ) -> None:
+        """`foreign`: coins that lie in the account and are never traded; `floor`: smallest order in quote."""
+        self._source, self._costs, self._books, self._foreign = source, costs, books, foreign
+        self._floor = floor
+        self._listed = {one.symbol: one for one in source.instruments()}
+
+    def open_account(self, cash_grains: int, at_ms: int) -> None:
+        """Fund a new account; an existing one keeps what it has."""
+        if self._books.meta("now_ms") is None:
+            with self._books.change():
+                self._books.add(self._source.quote, cash_grains, 0)
+                self._books.set_meta("now_ms", str(at_ms))
+
+    @property
+    def now_ms(self) -> EpochMs:
+        return EpochMs(int(self._books.meta("now_ms") or 0))
+
+    def advance(self, to_ms: int) -> None:
+        """Let time pass: every bar that closes on the way meets every open order."""
+        with self._books.change():
+            now, step = self.now_ms, self._source.bar_ms
+            working = self._books.working()
+            while now < to_ms and working:
+                now = EpochMs(min(now + step, to_ms))
+                for order in working:
+                    self._match(order, now)
+                working = self._books.working()
+            self._books.set_meta("now_ms", str(max(now, to_ms)))
+
+    # --- VenueReader -------------------------------------------------------------------------------------
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return tuple(self._listed.values())
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        return self._source.exclusions()
+
+    def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
+        """Closed bars only, whatever is asked."""
+        return self._source.candles(symbol, since_ms, min(until_ms, self.now_ms - self._source.bar_ms + 1))
+
+    def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
+        """A book around the last close of the past day, stamped with that close."""
+        found: dict[str, TopOfBook] = {}
+        now, bar_ms = self.now_ms, self._source.bar_ms
+        for symbol in symbols:
+            seen = self._source.candles(symbol, now - DAY_MS, now - bar_ms + 1)
+            if len(seen.close):
+                close, tick = int(seen.close[-1]), self._listed[symbol].tick
+                bid, ask = bid_of(self._costs, close), ask_of(self._costs, close)
+                found[symbol] = TopOfBook(bid * tick, ask * tick, EpochMs(int(seen.open_ms[-1]) + bar_ms))
+        return found
+
+    def balances(self, cursor: str) -> BalancePage:
+        everything = self._all_balances()
+        start = int(cursor or 0)
+        more = str(start + PAGE) if start + PAGE < len(everything) else ""
+        return BalancePage(everything[start : start + PAGE], more)
+
+    def fills(self, cursor: str) -> tuple[Filled, ...]:
+        return tuple(self._filled(one) for one in self._books.fills_after(int(cursor or 0)))
+
+    def orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
+        found = [self._books.order(one) for one in client_order_ids]
+        return {one.client_order_id: _report(one) for one in found if one}
+
+    # --- VenueTrader -------------------------------------------------------------------------------------
+
+    def place(self, client_order_id: str, order: ApprovedOrder) -> OrderReport:
+        """Accept or reject; an id that is known returns the order it named before."""
+        with self._books.change():
+            known = self._books.order(client_order_id)
+            if known is None:
+                known = self._admit(client_order_id, order)
+                self._books.insert(known)
+        return _report(known)
+
+    def cancel(self, client_order_id: str) -> OrderReport:
+        with self._books.change():
+            order = self._books.order(client_order_id)
+            if order is None:
+                return OrderReport(client_order_id, OrderStatus.REJECTED, "unknown order", self.now_ms)
+            if order.status == OrderStatus.WORKING:
+                order = self._end(order, OrderStatus.CANCELED, "canceled", self.now_ms)
+        return _report(order)
+
+    def _admit(self, client_order_id: str, order: ApprovedOrder) -> VenueOrder:
+        """The order with its hold taken, or a rejected one with the reason."""
+        instrument = self._listed[order.symbol]
+        lots, off_lots = divmod(order.quantity, instrument.lot)
+        limit, off_limit = divmod(order.limit, instrument.tick)
+        trigger, off_trigger = divmod(order.trigger, instrument.tick)
+        draft = VenueOrder(
+            0, client_order_id, order.symbol, int(order.side is Side.BUY), KIND_CODE[order.kind], int(lots), 0,
+            int(limit), int(trigger), 0, OrderStatus.WORKING.value, "", self.now_ms,
+        )  # fmt: skip
+        asset = self._source.quote if draft.buys else instrument.base
+        hold = self._worst(draft) if draft.buys else draft.lots
+        problem = ""
+        if off_lots or off_limit or off_trigger or lots <= 0:
+            problem = "quantity or price is not on the grid"
+        elif draft.buys and order.quantity * order.limit < self._floor:
+            problem = f"below the smallest order of {self._floor} {self._source.quote}"
+        elif order.kind is OrderKind.MAKER and self._crosses(draft):
+            problem = "post-only order would cross the book"
+        elif hold > self._books.balance(asset)[0]:
+            problem = "insufficient funds"
+        if problem:
+            return draft._replace(status=OrderStatus.REJECTED.value, reason=problem)
+        self._books.add(asset, -hold, hold)
+        return draft._replace(hold=hold)
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _match(self, order: VenueOrder, now: EpochMs) -> None:
+        bar_ms = self._source.bar_ms
+        bar = self._source.candles(order.symbol, now - bar_ms, now - bar_ms + 1)
+        lots = 0
+        if len(bar.close):
+            lots, ticks = match(
+                self._costs, order.kind, bool(order.buys), order.lots - order.filled, order.limit_ticks,
+                order.trigger_ticks, int(bar.open[0]), int(bar.high[0]), int(bar.low[0]), int(bar.volume[0]),
+            )  # fmt: skip
+            if lots:
+                order = self._execute(order, lots, ticks, now - bar_ms if order.kind == codes.TAKER else now)
+        if order.filled == order.lots:
+            self._end(order, OrderStatus.FILLED, "", now)
+        elif order.kind == codes.TAKER:
+            self._end(order, OrderStatus.EXPIRED, "nothing within the limit", now)
+        elif lots:
+            self._books.update(order)
+
+    def _execute(self, order: VenueOrder, lots: int, ticks: int, at_ms: int) -> VenueOrder:
+        """Settle one execution out of the order's hold."""
+        value = self._value(order.symbol, lots, ticks, up=bool(order.buys))
+        fee = fee_of(self._costs, order.kind, value)
+        quote, base = self._source.quote, self._listed[order.symbol].base
+        grown = order._replace(filled=order.filled + lots)
+        if order.buys:
+            left = self._worst(grown)
+            self._books.add(quote, order.hold - left - value - fee, left - order.hold)
+            self._books.add(base, lots, 0)
+        else:
+            left = order.hold - lots
+            self._books.add(base, 0, -lots)
+            self._books.add(quote, value - fee, 0)
+        self._books.log(VenueFill(0, order.client_order_id, order.symbol, order.buys, ticks, lots, value, fee, at_ms))
+        return grown._replace(hold=left)
+
+    def _end(self, order: VenueOrder, status: OrderStatus, reason: str, at_ms: int) -> VenueOrder:
+        """Release what is still held."""
+        asset = self._source.quote if order.buys else self._listed[order.symbol].base
+        self._books.add(asset, order.hold, -order.hold)
+        ended = order._replace(hold=0, status=status.value, reason=reason, at_ms=at_ms)
+        self._books.update(ended)
+        return ended
+
+    def _worst(self, order: VenueOrder) -> int:
+        """What the rest of a buy can cost at most, in 1e-8 quote."""
+        value = self._value(order.symbol, order.lots - order.filled, order.limit_ticks, up=True)
+        return value + worst_fee(self._costs, value)
+
+    def _value(self, symbol: str, lots: int, ticks: int, up: bool) -> int:
+        unit = self._listed[symbol].grains_per_unit
+        return (mul_div_up if up else mul_div_down)(lots * ticks, unit.numerator, unit.denominator)
+
+    def _crosses(self, order: VenueOrder) -> bool:
+        quote = self.quotes([order.symbol]).get(order.symbol)
+        return quote is not None and order.limit_ticks * self._listed[order.symbol].tick >= quote.ask
+
+    def _all_balances(self) -> tuple[Balance, ...]:
+        """Traded balances with the foreign coins added, by asset."""
+        lot = {one.base: one.lot for one in self._listed.values()}
+        found: dict[str, Balance] = {}
+        for asset, available, hold in self._books.balances():
+            step = lot.get(asset)
+            free = from_grains(available) if step is None else available * step
+            held = from_grains(hold) if step is None else hold * step
+            found[asset] = Balance(asset, free, held)
+        for asset, quantity in self._foreign.items():
+            own = found.get(asset, Balance(asset, Decimal(0), Decimal(0)))
+            found[asset] = Balance(asset, own.available + quantity, own.hold)
+        return tuple(found[asset] for asset in sorted(found))
+
+    def _filled(self, fill: VenueFill) -> Filled:
+        instrument = self._listed[fill.symbol]
+        told = Fill(
+            trade_id=f"sim-{fill.number}",
+            client_order_id=fill.client_order_id,
+            symbol=fill.symbol,
+            side=Side.BUY if fill.buys else Side.SELL,
+            price=fill.ticks * instrument.tick,
+            quantity=Base(fill.lots * instrument.lot),
+            value=Quote(from_grains(fill.value)),
+            fee=Quote(from_grains(fill.fee)),
+            at_ms=EpochMs(fill.at_ms),
+        )
+        return Filled(told, str(fill.number))
+
+
+def _report(order: VenueOrder) -> OrderReport:
+    return OrderReport(order.client_order_id, OrderStatus(order.status), order.reason, EpochMs(order.at_ms))
