@@ -93,7 +93,9 @@ def source_of(policy: Settings, options: Options, continued_ms: int = -1) -> Can
     floor, bar_ms = policy.app.paper.min_notional_quote, bar_ms_of(policy)
     if options.data is None:
         return SampleMarket(options.seed, bar_ms, floor)
-    since = max(options.since_ms or -1, continued_ms + bar_ms) if continued_ms >= 0 else options.since_ms
+    since = options.since_ms
+    if continued_ms >= 0:
+        since = max(since or 0, continued_ms - bar_ms)  # the bar that was decided on last is there for certain
     return open_folder(options.data, bar_ms, floor, since, options.until_ms)
 
 

@@ -174,6 +174,9 @@ def _span(segments: Sequence[Segment], since_ms: int | None, until_ms: int | Non
     if not segments:
         return None
     first, end = min(segment.first_ms for segment in segments), max(segment.end_ms for segment in segments)
+    if until_ms is None and since_ms is not None:
+        around = [one.end_ms for one in segments if one.first_ms <= since_ms + EDGE_MS and one.end_ms > since_ms]
+        end = max(around, default=end)  # a span that begins in an old segment ends with it
     asked_end = end if until_ms is None else until_ms
     if since_ms is None:
         return _Span(f"the days before {_date(asked_end)}", None, min(asked_end, end), first)

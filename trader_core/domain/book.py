@@ -48,6 +48,7 @@ class Book:
     day_open: Quote | None = None  # equity at the first mark of that day
     equity: Quote | None = None  # at the newest mark
     decided_ms: EpochMs = EpochMs(-1)  # newest decision
+    closed_ms: EpochMs = EpochMs(-1)  # decision time of the newest cycle that ran to its end
     fill_cursor: str = ""  # newest fill read from the venue
     intents: int = 0  # orders ever intended; the next one's sequence number
     cycles: int = 0

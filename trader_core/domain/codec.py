@@ -28,19 +28,21 @@ def from_json(kind: type[T], text: str) -> T:
 
 
 def _encode(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, StrEnum):
-        return value.value
-    if isinstance(value, (tuple, list)):
-        return [_encode(item) for item in value]
-    if is_dataclass(value):
-        kind: Any = type(value)
-        return [_encode(getattr(value, name)) for name in _names(kind)]
-    return value
+    return _encoder(type(value))(value)
 
 
 @cache
+def _encoder(kind: Any) -> Encode:
+    if is_dataclass(kind):
+        names = _names(kind)
+        return lambda value: [_encode(getattr(value, name)) for name in names]
+    if issubclass(kind, (tuple, list)):
+        return lambda value: [_encode(item) for item in value]
+    if issubclass(kind, Decimal):
+        return plain
+    return (lambda value: value.value) if issubclass(kind, StrEnum) else _same
+
+
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 
 from trader_core.domain.money import E8
 
@@ -25,7 +26,12 @@ class Instrument:
     @property
     def grains_per_unit(self) -> Fraction:
         """1e-8 quote in one tick times one lot, as an exact ratio."""
-        return Fraction(self.tick) * Fraction(self.lot) * E8
+        return _grains(self.tick, self.lot)
+
+
+@cache
+def _grains(tick: Decimal, lot: Decimal) -> Fraction:
+    return Fraction(tick) * Fraction(lot) * E8
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, advance,
 
 K = TypeVar("K")
 V = TypeVar("V")
-FORGET_AFTER_MS = 7 * DAY_MS  # closed orders are kept so long for fills that come late
+FORGET_AFTER_MS = DAY_MS  # closed orders are kept so long for fills that come late
 
 
 def fold(facts: Iterable[Fact], book: Book | None = None) -> Book:
@@ -116,12 +116,13 @@ def _filled(book: Book, fact: Filled) -> Book:
 def _bought(holding: Holding, fill: Fill, terms: ApprovedOrder | None) -> Holding:
     if holding.quantity == 0 and terms:
         holding = replace(holding, strategy=terms.strategy, stop_bps=terms.stop_bps, target_bps=terms.target_bps)
-    return replace(
+    grown = replace(
         holding,
         quantity=Base(holding.quantity + fill.quantity),
         cost=Quote(holding.cost + fill.value),
         entry_fees=Quote(holding.entry_fees + fill.fee),
     )
+    return _settled(grown)
 
 
 def _sold(holding: Holding, fill: Fill) -> Holding:
@@ -134,7 +135,16 @@ def _sold(holding: Holding, fill: Fill) -> Holding:
         entry_fees=Quote(holding.entry_fees - fees),
         realised=Quote(holding.realised + fill.value - fill.fee - cost - fees),
     )
-    return left if left.quantity != 0 else replace(left, strategy="", stop_bps=0, target_bps=0)
+    return _settled(left)
+
+
+def _settled(holding: Holding) -> Holding:
+    """A flat position has no cost left: what a purchase told after its own sale still carries is realised."""
+    if holding.quantity != 0:
+        return holding
+    realised = Quote(holding.realised - holding.cost - holding.entry_fees)
+    nothing = Quote(Decimal(0))
+    return Holding(realised=realised, cost=nothing, entry_fees=nothing, trades=holding.trades)
 
 
 def _part(amount: Decimal, fill: Fill, holding: Holding) -> Decimal:
@@ -163,7 +173,7 @@ def _discrepancy_gone(book: Book, fact: DiscrepancyGone) -> Book:
 
 
 def _cycle_closed(book: Book, fact: CycleClosed) -> Book:
-    return replace(book, cycles=book.cycles + 1)
+    return replace(book, cycles=book.cycles + 1, closed_ms=fact.decision_ms)
 
 
 def _move(book: Book, client_order_id: str, status: OrderStatus, at_ms: EpochMs) -> Book:

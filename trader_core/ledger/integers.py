@@ -5,6 +5,7 @@ The law that ties them: to_state(fold(facts)) == step(state, facts), field by fi
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from trader_core.domain.book import Book, Holding
 from trader_core.domain.facts import (
@@ -35,11 +36,11 @@ class Axes:
     instruments: tuple[Instrument, ...]
     strategies: tuple[str, ...]
 
-    @property
+    @cached_property
     def assets(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(one.base for one in self.instruments))
 
-    @property
+    @cached_property
     def index(self) -> dict[str, int]:
         return {one.symbol: row for row, one in enumerate(self.instruments)}
 

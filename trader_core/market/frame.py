@@ -1,6 +1,6 @@
 """The grid: one row per base bar, one column per instrument, int64 ticks and lots, and a mask for missing bars."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,20 +46,26 @@ class Frame:
 def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: int) -> Frame:
     """A frame of the bars that open in [first_ms, end_ms). Bars off the grid or outside are left out."""
     rows, symbols = (end_ms - first_ms) // bar_ms, tuple(candles)
-    opened, high, low, close, volume = (np.zeros((rows, len(symbols)), np.int64) for _ in range(5))
-    present = np.zeros((rows, len(symbols)), np.bool_)
-    for i, series in enumerate(candles.values()):
-        offset = np.asarray(series.open_ms, np.int64) - first_ms
+    shape = (rows, len(symbols))
+    present = np.zeros(shape, np.bool_)
+    opened, high, low, close, volume = (np.zeros(shape, np.int64) for _ in range(5))
+    if symbols:
+        column = np.repeat(np.arange(len(symbols)), [len(one.open_ms) for one in candles.values()])
+        offset = _joined(one.open_ms for one in candles.values()) - first_ms
         row = offset // bar_ms
         good = (offset % bar_ms == 0) & (row >= 0) & (row < rows)
-        row = row[good]
-        present[row, i] = True
-        opened[row, i] = np.asarray(series.open, np.int64)[good]
-        high[row, i] = np.asarray(series.high, np.int64)[good]
-        low[row, i] = np.asarray(series.low, np.int64)[good]
-        close[row, i] = np.asarray(series.close, np.int64)[good]
-        volume[row, i] = np.asarray(series.volume, np.int64)[good]
+        at = (row[good], column[good])
+        present[at] = True
+        opened[at] = _joined(one.open for one in candles.values())[good]
+        high[at] = _joined(one.high for one in candles.values())[good]
+        low[at] = _joined(one.low for one in candles.values())[good]
+        close[at] = _joined(one.close for one in candles.values())[good]
+        volume[at] = _joined(one.volume for one in candles.values())[good]
     return Frame(symbols, first_ms, bar_ms, opened, high, low, close, volume, present)
+
+
+def _joined(columns: Iterable[Sequence[int]]) -> Ints:
+    return np.concatenate([np.asarray(one, np.int64) for one in columns])
 
 
 def last_known(frame: Frame) -> tuple[Ints, Ints]:

@@ -63,5 +63,5 @@ def step_fill(
         state.cost[i] -= gone
         state.lots[i] -= lots
         state.exit_ms[asset], state.exit_reason[asset] = at_ms, reason
-        if state.lots[i] == 0:
-            state.strategy[i], state.stop_bps[i], state.target_bps[i] = NEVER, 0, 0
+    if state.lots[i] == 0:
+        state.cost[i], state.strategy[i], state.stop_bps[i], state.target_bps[i] = 0, NEVER, 0, 0

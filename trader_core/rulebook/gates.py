@@ -3,7 +3,7 @@ enlarge them, and it touches nothing. Units of value and limit stand in codes.GA
 
 from trader_core.rulebook import rule
 from trader_core.rulebook.account import DAY_MS
-from trader_core.rulebook.codes import BY_FALLBACK, BY_STOP, DAY, DAY_OPEN, ENTRY, KIND, Verdict
+from trader_core.rulebook.codes import BY_FALLBACK, BY_STOP, DAY, DAY_OPEN, ENTRY, EXIT, KIND, Verdict
 from trader_core.rulebook.costs import entry_cost_ppm
 from trader_core.rulebook.exposure import cost_with_fee, exposure, positions_without, reserved_cash
 from trader_core.rulebook.limits import Law
@@ -62,10 +62,11 @@ def gate_cooldown(law: Law, state: State, columns: Columns, t: int, draft: Draft
 
 @rule
 def gate_held(state: State, draft: Draft, lots: int) -> Judged:
-    """One entry per position; the fallback of a partly filled entry completes it."""
+    """One entry per position, none while it is being sold; the fallback of a partly filled entry completes it."""
     i = draft.instrument
     count = 1 if state.lots[i] > 0 and draft.reason != BY_FALLBACK else 0
     count += 1 if state.orders[i, ENTRY, KIND] != 0 else 0
+    count += 1 if state.orders[i, EXIT, KIND] != 0 else 0
     return (Verdict.HELD if count > 0 else Verdict.OK), lots, float(count), 0.0
 
 
@@ -97,7 +98,7 @@ def gate_cash(law: Law, state: State, draft: Draft, lots: int) -> Judged:
     room = state.cash[0] - reserved_cash(law, state)
     cost = cost_with_fee(law, draft.instrument, lots, draft.price)
     left = fit(law, draft, lots, room)
-    return (Verdict.CASH if left < 1 else Verdict.OK), left, cost / E8, room / E8
+    return (Verdict.CASH if left < 1 <= lots else Verdict.OK), left, cost / E8, room / E8
 
 
 @rule
@@ -110,7 +111,7 @@ def share_gate(
     room = int(cap * max(draft.equity, 0)) - used
     left = fit(law, draft, lots, room)
     after = 100.0 * (used + cost) / draft.equity if draft.equity > 0 else 0.0
-    return (no if left < 1 else Verdict.OK), left, after, 100.0 * cap
+    return (no if left < 1 <= lots else Verdict.OK), left, after, 100.0 * cap
 
 
 @rule
@@ -137,4 +138,4 @@ def gate_min_notional(law: Law, draft: Draft, lots: int) -> Judged:
     value = value_down(law.instruments, i, lots, draft.price)
     net = value - (cost_with_fee(law, i, lots, draft.price) - value) if lots > 0 else 0
     floor = max(law.risk.min_notional, law.instruments.min_notional[i])
-    return (Verdict.MIN_NOTIONAL if net < floor else Verdict.OK), lots, net / E8, floor / E8
+    return (Verdict.MIN_NOTIONAL if lots < 1 or net < floor else Verdict.OK), lots, net / E8, floor / E8

@@ -68,6 +68,9 @@ def step_exit(law: Law, state: State, columns: Columns, t: int, i: int, plan: Pl
         step_close(state, i, STOP)
         step_ask(plan, CANCEL, i, STOP)
     if reason != 0:
+        if is_open(state, i, ENTRY):  # what is being sold is not bought on
+            step_close(state, i, ENTRY)
+            step_ask(plan, CANCEL, i, ENTRY)
         limit = max(less(columns.bid[t, i], law.orders.band_ppm), 1)
         expires = columns.at_ms[t] + law.orders.bar_ms
         step_place(state, i, EXIT, TAKER, held, limit, 0, expires, reason, state.strategy[i], 0, 0)

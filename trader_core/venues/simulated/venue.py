@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from trader_core.domain.account import Balance, BalancePage
 from trader_core.domain.clocktime import DAY_MS, EpochMs
+from trader_core.domain.errors import StateUnusable
 from trader_core.domain.facts import Filled
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import Exclusion, Instrument
@@ -38,11 +39,22 @@ class SimulatedVenue:
         self._listed = {one.symbol: one for one in source.instruments()}
 
     def open_account(self, cash_grains: int, at_ms: int) -> None:
-        """Fund a new account; an existing one keeps what it has."""
-        if self._books.meta("now_ms") is None:
-            with self._books.change():
+        """Fund a new account; an existing one keeps what it has.
+
+        Raises StateUnusable where an instrument's tick or lot is not what the books were kept in.
+        """
+        with self._books.change():
+            if self._books.meta("now_ms") is None:
                 self._books.add(self._source.quote, cash_grains, 0)
                 self._books.set_meta("now_ms", str(at_ms))
+            for one in self._listed.values():
+                steps, kept = f"{one.tick} {one.lot}", self._books.meta(one.symbol)
+                if kept not in (None, steps):
+                    raise StateUnusable(
+                        f"{one.symbol} was kept in steps of {kept} and the candles now say {steps}",
+                        remedy="restore the candles, or start a new account with --state DIR",
+                    )
+                self._books.set_meta(one.symbol, steps)
 
     @property
     def now_ms(self) -> EpochMs:

@@ -1,0 +1,27 @@
+"""The loop around cycles: from the last closed one to the end of the market, the limit, or a request to stop."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from trader_core.engine.cycle import CycleReport, run_cycle
+from trader_core.engine.journal import Journal
+from trader_core.ports import Ports
+
+if TYPE_CHECKING:
+    from trader_core.settings.schema import Settings
+
+
+def cycles(
+    ports: Ports, policy: "Settings", journal: Journal, stop: Callable[[], bool], limit: int | None = None
+) -> Iterator[CycleReport]:
+    """Run and yield cycles. `stop` is asked between cycles only: one that began is finished and recorded.
+
+    A cycle that a crash cut short comes again at its own time, under its own number.
+    """
+    done = 0
+    while (limit is None or done < limit) and not stop():
+        decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms)
+        if decision_ms is None:
+            return
+        yield run_cycle(ports, policy, journal, decision_ms)
+        done += 1
