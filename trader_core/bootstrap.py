@@ -36,6 +36,7 @@ from trader_core.venues.wrappers import ReadOnly
 
 LAST_CYCLES = 96  # of a data folder that is traded without --from
 SAMPLE_SEED = 7
+VENUE_FLOOR = Decimal(1)  # smallest order of the simulated venue, in quote
 HISTORY_MS = 90 * DAY_MS  # of the sample market, behind its first decision
 
 
@@ -90,13 +91,13 @@ def state_of(options: Options) -> Path:
 
 def source_of(policy: Settings, options: Options, continued_ms: int = -1) -> CandleSource:
     """The market that a simulated venue replays. Raises DataUnavailable."""
-    floor, bar_ms = policy.app.paper.min_notional_quote, bar_ms_of(policy)
+    bar_ms = bar_ms_of(policy)
     if options.data is None:
-        return SampleMarket(options.seed, bar_ms, floor)
+        return SampleMarket(options.seed, bar_ms, VENUE_FLOOR)
     since = options.since_ms
     if continued_ms >= 0:
         since = max(since or 0, continued_ms - bar_ms)  # the bar that was decided on last is there for certain
-    return open_folder(options.data, bar_ms, floor, since, options.until_ms)
+    return open_folder(options.data, bar_ms, VENUE_FLOOR, since, options.until_ms)
 
 
 def span_of(source: CandleSource, options: Options) -> tuple[int, int | None]:
@@ -120,16 +121,13 @@ def open_system(options: Options) -> Iterator[System]:
     with ExitStack() as open_until_closed:
         open_until_closed.enter_context(StateLock(directory / f"{mode.lower()}.lock"))
         path = directory / f"{mode.lower()}{SUFFIX}"
+        books_path = path.with_name(f"{mode.lower()}.venue{SUFFIX}") if wiring.trades else None
         continued_ms = _continued(path)
+        if books_path:
+            _both_or_neither(path, books_path, continued_ms)
         source = source_of(policy, options, continued_ms)
         store = SqliteStore(path, _identity(mode, source), digest(policy))
         open_until_closed.callback(store.close)
-        books_path = path.with_name(f"{mode.lower()}.venue{SUFFIX}") if wiring.trades else None
-        if books_path and continued_ms >= 0 and not books_path.exists():
-            raise StateUnusable(
-                f"the simulated venue's file {books_path} is missing, but its account has {path.name}",
-                remedy="restore it, or start a new account with --state DIR",
-            )
         books = Books(books_path)
         open_until_closed.callback(books.close)
         yield _wire(policy, options, wiring, mode, directory, source, store, books)
@@ -155,10 +153,18 @@ def open_preview(options: Options) -> Iterator[System]:
     yield _wire(policy, options, wiring, mode, directory, source, store, books)
 
 
+def memory_system(options: Options) -> System:
+    """A world without a disk, for measurements."""
+    policy = settings_of(options)
+    mode = options.mode or policy.app.mode
+    source = source_of(policy, options)
+    return _wire(policy, options, WIRINGS[mode](policy), mode, state_of(options), source, MemoryStore(), Books(None))
+
+
 @contextmanager
 def open_state(options: Options) -> Iterator[tuple[SqliteStore, str]]:
     """(the newest state in the directory for reading, its mode). Raises StateUnusable."""
-    path = newest_state(state_of(options), tuple(WIRINGS))
+    path = newest_state(state_of(options), tuple(WIRINGS) if options.mode is None else (options.mode,))
     with _reading(path) as store:
         yield store, path.stem.upper()
 
@@ -174,7 +180,7 @@ def _wire(
     books: Books,
 ) -> System:
     venue = SimulatedVenue(
-        source, costs_of(policy), books, policy.app.paper.holdings, policy.app.paper.min_notional_quote
+        source, costs_of(policy), books, policy.app.paper.holdings
     )
     start_ms, until_ms = span_of(source, options)
     venue.open_account(grains_down(policy.app.paper.cash_quote), start_ms)
@@ -221,6 +227,17 @@ def _identity(mode: str, source: CandleSource) -> Identity:
         "data": source.fingerprint,
         "clock": f"virtual, {source.bar_ms} ms",
     }
+
+
+def _both_or_neither(path: Path, books_path: Path, continued_ms: int) -> None:
+    """The account and the simulated venue's books belong together; one without the other is not a new start."""
+    missing, other = (books_path, path) if path.exists() else (path, books_path)
+    begun = continued_ms >= 0 if path.exists() else books_path.exists()
+    if begun and not missing.exists():
+        raise StateUnusable(
+            f"{missing} is missing, but {other.name} belongs to it",
+            remedy="restore it, or start a new account with --state DIR",
+        )
 
 
 def _continued(path: Path) -> int:

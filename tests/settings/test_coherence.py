@@ -14,7 +14,6 @@ from tests.settings.spoil import Config
         ("app", "maker_fee_bps: 60", "maker_fee_bps: 121", "paper.maker_fee_bps 121 is above taker_fee_bps 120"),
         ("policy", "max_per_asset_pct: 10", "max_per_asset_pct: 26", "risk.max_per_asset_pct 26 is above"),
         ("policy", "position_pct: 5", "position_pct: 11", "sizing.position_pct 11 is above risk.max_per_asset_pct 10"),
-        ("policy", "min_notional_quote: 10", "min_notional_quote: 0.5", "sizing.min_notional_quote 0.5 is below"),
         ("universe", "- ETH", "- BTC", "bases lists BTC twice"),
         ("universe", "- USDC", "- USDT", "never_trade lists USDT twice"),
         ("universe", "- ETH", "- USDT", "USDT is in bases and in never_trade"),

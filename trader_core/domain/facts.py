@@ -44,7 +44,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision was taken for this time; there is never a second one."""
+    """A decision was taken for this time; its entries are never decided again, also after a crash."""
 
     decision_ms: EpochMs
     digest: str

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trader_core.engine.law import costs_of, enabled_strategies
-from trader_core.market.frame import MARK_BARS, Frame, last_known
+from trader_core.market.frame import MARK_BARS, Frame
 from trader_core.rulebook.limits import Ints
 from trader_core.rulebook.money import PPM
 from trader_core.rulebook.state import Columns
@@ -38,7 +38,7 @@ def columns_of(frame: Frame, policy: "Settings") -> Opinions:
         name: STRATEGIES[name].columns(frame, getattr(policy.strategies, name), missing)
         for name in enabled_strategies(policy)
     }
-    close, age_bars = last_known(frame)
+    close, age_bars = frame.last_known
     half = costs_of(policy).half_spread_ppm
     columns = Columns(
         at_ms=frame.closes_ms,

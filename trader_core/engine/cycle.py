@@ -32,7 +32,6 @@ from trader_core.engine.observe import Snapshot, all_balances, observe
 from trader_core.engine.send import send
 from trader_core.execution.reconcile import balance_facts, externals, order_facts
 from trader_core.ledger.pnl import Valuation, valuation
-from trader_core.market.frame import last_known
 from trader_core.ports import Ports
 
 if TYPE_CHECKING:
@@ -119,10 +118,9 @@ def _first_deposit(balances: tuple[Balance, ...], quote: str, at_ms: EpochMs) ->
 def act(ports: Ports, journal: Journal, decision: Decision) -> int:
     """Write the decision and its orders down, then send them. Without a trader the decision is all there is."""
     at_ms = decision.decision_ms
-    facts: list[Fact] = [
-        Marked(at_ms, decision.equity),
-        Decided(at_ms, decision_digest(decision), decision.judgements),
-    ]
+    facts: list[Fact] = [Marked(at_ms, decision.equity)]
+    if journal.book.decided_ms < at_ms:  # a cycle that a crash cut short has decided already
+        facts.append(Decided(at_ms, decision_digest(decision), decision.judgements))
     if ports.trader is None:
         journal.record(at_ms, facts)
         return 0
@@ -149,5 +147,5 @@ def _close(
 
 def last_prices(snapshot: Snapshot) -> dict[str, Decimal]:
     """The closes that equity was marked at, in quote, where there is one."""
-    close, _ = last_known(snapshot.frame)
+    close, _ = snapshot.frame.last_known
     return {one.symbol: int(close[-1, i]) * one.tick for i, one in enumerate(snapshot.instruments) if close[-1, i] > 0}

@@ -26,31 +26,39 @@ def judgements_of(
     """One judgement per instrument: through the gates if it was proposed, else how far it came."""
     out = [Judgement(one.symbol, "excluded", one.reason, ()) for one in exclusions]
     excluded = {one.symbol for one in exclusions}
+    signals = [_signal_rows(name, one, row) for name, one in proposals.items()]
+    ages, verdicts = columns.age_ms[row].tolist(), plan.verdict.tolist()
     for i, instrument in enumerate(axes.instruments):
         if instrument.symbol in excluded:
             continue
-        signals = tuple(_signal_row(name, one, columns, row, i) for name, one in proposals.items())
-        verdict = int(plan.verdict[i])
-        if verdict >= 0:
-            name = codes.Verdict(verdict).name
-            out.append(Judgement(instrument.symbol, name, "", signals + _gate_rows(plan, i)))
+        opinions = tuple(rows[i] for rows in signals)
+        if verdicts[i] >= 0:
+            name = codes.Verdict(verdicts[i]).name
+            out.append(Judgement(instrument.symbol, name, "", opinions + _gate_rows(plan, i)))
         else:
-            age = _row("data_age", columns.age_ms[row, i] / 1e3, max_age_ms / 1e3, 1, "s", "OK")
-            out.append(Judgement(instrument.symbol, _stage(signals, decided_before), "", (age, *signals)))
+            age = _row("data_age", ages[i] / 1e3, max_age_ms / 1e3, 1, "s", "OK")
+            out.append(Judgement(instrument.symbol, _stage(opinions, decided_before), "", (age, *opinions)))
     return tuple(sorted(out, key=lambda one: one.symbol))
 
 
-def _stage(signals: Sequence[GateRow], decided_before: bool) -> str:
+def _stage(opinions: Sequence[GateRow], decided_before: bool) -> str:
     if decided_before:
         return "decided_before"
-    return "no_signal" if any(row.value is not None for row in signals) else "warming_up"
+    return "no_signal" if any(row.value is not None for row in opinions) else "warming_up"
 
 
-def _signal_row(name: str, one: Proposals, columns: Columns, row: int, i: int) -> GateRow:
+def _signal_rows(name: str, one: Proposals, row: int) -> list[GateRow]:
+    """What a strategy measured on each instrument."""
     unit = STRATEGIES[name].unit
-    if not one.known[row, i]:
-        return GateRow(name, None, None, None, unit, "unknown")
-    return _row(name, one.value[row, i], one.limit[row, i], -1, unit, "OK" if one.enter[row, i] else "no_signal")
+    measured = zip(
+        one.known[row].tolist(), one.value[row].tolist(), one.limit[row].tolist(), one.enter[row].tolist(), strict=True
+    )
+    return [
+        _row(name, value, limit, -1, unit, "OK" if enter else "no_signal")
+        if known
+        else GateRow(name, None, None, None, unit, "unknown")
+        for known, value, limit, enter in measured
+    ]
 
 
 def _gate_rows(plan: Plan, i: int) -> tuple[GateRow, ...]:
@@ -61,9 +69,5 @@ def _gate_rows(plan: Plan, i: int) -> tuple[GateRow, ...]:
 
 
 def _row(gate: str, value: float, limit: float, sense: int, unit: str, verdict: str) -> GateRow:
-    margin = sense * (limit - value)
-    return GateRow(gate, _round(value), _round(limit), _round(margin), unit, verdict)
-
-
-def _round(figure: float) -> float:
-    return round(float(figure), DIGITS)
+    margin = round(sense * (limit - value), DIGITS)
+    return GateRow(gate, round(value, DIGITS), round(limit, DIGITS), margin, unit, verdict)

@@ -106,7 +106,8 @@ def _filled(book: Book, fact: Filled) -> Book:
     grown = _bought(holding, fill, terms) if fill.side is Side.BUY else _sold(holding, fill)
     cash = Quote((book.cash or Decimal(0)) + (-fill.value if fill.side is Side.BUY else fill.value) - fill.fee)
     exits = book.exits
-    if fill.side is Side.SELL:
+    newest = exits.get(base_of(fill.symbol))
+    if fill.side is Side.SELL and (newest is None or fill.at_ms >= newest.at_ms):  # told late, it is not the newest
         exits = _with(exits, base_of(fill.symbol), LastExit(fill.at_ms, terms.reason if terms else ""))
     orders = _with(book.orders, order.client_order_id, _grown(order, fill)) if order else book.orders
     holdings = _with(book.holdings, fill.symbol, replace(grown, trades=holding.trades | {fill.trade_id}))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,6 +29,15 @@ class Frame:
     close: Ints
     volume: Ints
     present: np.ndarray
+
+    @cached_property
+    def last_known(self) -> tuple[Ints, Ints]:
+        """(close, age in bars) of the newest present bar at each row; close 0 where it is MARK_BARS old or more."""
+        row = np.arange(self.rows, dtype=np.int64)[:, None]
+        newest = np.maximum.accumulate(np.where(self.present, row, np.int64(-MARK_BARS)), axis=0)
+        age = np.minimum(row - newest, MARK_BARS)
+        picked = np.take_along_axis(self.close, np.maximum(newest, 0), axis=0)
+        return np.where(age < MARK_BARS, picked, 0), age
 
     @property
     def rows(self) -> int:
@@ -67,11 +77,3 @@ def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: in
 def _joined(columns: Iterable[Sequence[int]]) -> Ints:
     return np.concatenate([np.asarray(one, np.int64) for one in columns])
 
-
-def last_known(frame: Frame) -> tuple[Ints, Ints]:
-    """(close, age in bars) of the newest present bar at each row; close 0 where it is MARK_BARS old or more."""
-    row = np.arange(frame.rows, dtype=np.int64)[:, None]
-    newest = np.maximum.accumulate(np.where(frame.present, row, np.int64(-MARK_BARS)), axis=0)
-    age = np.minimum(row - newest, MARK_BARS)
-    picked = np.take_along_axis(frame.close, np.maximum(newest, 0), axis=0)
-    return np.where(age < MARK_BARS, picked, 0), age

@@ -41,7 +41,7 @@ def step_cash(state: State, amount: int) -> None:
     """A deposit or withdrawal; it moves the day's opening equity along, so it is neither gain nor loss."""
     state.cash[0] += amount
     state.known[0] = 1
-    if state.clock[DAY_OPEN] >= 0:
+    if state.clock[DAY] != NEVER:  # the opening equity itself may be below zero after a withdrawal
         state.clock[DAY_OPEN] += amount
 
 
@@ -62,6 +62,7 @@ def step_fill(
         gone = state.cost[i] if lots >= state.lots[i] else mul_div_down(state.cost[i], lots, state.lots[i])
         state.cost[i] -= gone
         state.lots[i] -= lots
-        state.exit_ms[asset], state.exit_reason[asset] = at_ms, reason
+        if at_ms >= state.exit_ms[asset]:  # a sale that is told late is not the newest
+            state.exit_ms[asset], state.exit_reason[asset] = at_ms, reason
     if state.lots[i] == 0:
         state.cost[i], state.strategy[i], state.stop_bps[i], state.target_bps[i] = 0, NEVER, 0, 0

@@ -24,9 +24,14 @@ def fee_of(costs: Costs, kind: int, value: int) -> int:
 
 
 @rule
-def worst_fee(costs: Costs, value: int) -> int:
+def worst_fee_ppm(costs: Costs) -> int:
     """The higher of both fees: what a reservation must cover."""
-    return mul_div_up(value, max(costs.maker_fee_ppm, costs.taker_fee_ppm), PPM)
+    return max(costs.maker_fee_ppm, costs.taker_fee_ppm)
+
+
+@rule
+def worst_fee(costs: Costs, value: int) -> int:
+    return mul_div_up(value, worst_fee_ppm(costs), PPM)
 
 
 @rule

@@ -12,8 +12,7 @@ BPS = 10_000
 @rule
 def average_entry(law: Law, state: State, i: int) -> int:
     """Average price paid for the held lots, in ticks, rounded down."""
-    ticks = mul_div_down(state.cost[i], law.instruments.den[i], law.instruments.num[i])
-    return int(ticks // state.lots[i])
+    return int(mul_div_down(state.cost[i], law.instruments.den[i], law.instruments.num[i] * state.lots[i]))
 
 
 @rule

@@ -4,10 +4,10 @@ enlarge them, and it touches nothing. Units of value and limit stand in codes.GA
 from trader_core.rulebook import rule
 from trader_core.rulebook.account import DAY_MS
 from trader_core.rulebook.codes import BY_FALLBACK, BY_STOP, DAY, DAY_OPEN, ENTRY, EXIT, KIND, Verdict
-from trader_core.rulebook.costs import entry_cost_ppm
+from trader_core.rulebook.costs import entry_cost_ppm, worst_fee_ppm
 from trader_core.rulebook.exposure import cost_with_fee, exposure, positions_without, reserved_cash
 from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import lots_for, mul_div_down, value_down
+from trader_core.rulebook.money import PPM, lots_for, mul_div_down, value_down
 from trader_core.rulebook.state import Columns, Draft, Guard, State
 
 E8 = 100_000_000.0
@@ -79,17 +79,9 @@ def gate_open_positions(law: Law, state: State, draft: Draft, lots: int) -> Judg
 
 @rule
 def fit(law: Law, draft: Draft, lots: int, room: int) -> int:
-    """The lots that `room` pays for, fees included; never more than asked."""
-    afford = min(lots, lots_for(law.instruments, draft.instrument, room, draft.price))
-    if afford < 1:
-        return 0
-    cost = cost_with_fee(law, draft.instrument, afford, draft.price)
-    if cost > room:
-        afford = mul_div_down(afford, max(room, 0), cost)
-    for _ in range(3):  # the roundings of value and fee may still be a few grains over
-        if afford > 0 and cost_with_fee(law, draft.instrument, afford, draft.price) > room:
-            afford -= 1
-    return max(afford, 0)
+    """The most lots that `room` pays for, fees included, to the last lot; never more than asked."""
+    value = mul_div_down(max(room, 0), PPM, PPM + worst_fee_ppm(law.costs))
+    return max(min(lots, lots_for(law.instruments, draft.instrument, value, draft.price)), 0)
 
 
 @rule

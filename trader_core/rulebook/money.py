@@ -8,10 +8,13 @@ LIMIT = 1 << 62  # every product of the law stays below this
 
 
 @rule
-def mul_div_down(a: int, b: int, c: int) -> int:
-    """floor(a * b / c) for a, b >= 0 and c > 0, exact also where a * b would not fit into 64 bits."""
+def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
+    """a * b divided by c, as (quotient, remainder), for a, b >= 0 and 0 < c < 2^62.
+
+    Exact also where a * b would not fit into 64 bits; the quotient must.
+    """
     if a == 0 or b <= LIMIT // a:
-        return a * b // c
+        return a * b // c, a * b % c
     rest = a % c
     quotient, remainder = 0, 0
     for step in range(63):  # rest * b / c by long multiplication, highest bit of b first
@@ -25,16 +28,20 @@ def mul_div_down(a: int, b: int, c: int) -> int:
             if remainder >= c:
                 remainder -= c
                 quotient += 1
-    return (a // c) * b + quotient
+    return (a // c) * b + quotient, remainder
+
+
+@rule
+def mul_div_down(a: int, b: int, c: int) -> int:
+    """floor(a * b / c)."""
+    return mul_div(a, b, c)[0]
 
 
 @rule
 def mul_div_up(a: int, b: int, c: int) -> int:
-    """ceil(a * b / c) under the same conditions."""
-    down = mul_div_down(a, b, c)
-    if a == 0 or b <= LIMIT // a:
-        return down + (1 if a * b % c else 0)
-    return down + 1  # a fraction of a grain too much, only ever for sums beyond 2^62
+    """ceil(a * b / c)."""
+    quotient, remainder = mul_div(a, b, c)
+    return quotient + (1 if remainder > 0 else 0)
 
 
 @rule
@@ -54,8 +61,10 @@ def lots_for(instruments: Instruments, i: int, grains: int, ticks: int) -> int:
     """The most lots that `grains` of 1e-8 quote pay for at a price."""
     if grains <= 0 or ticks <= 0:
         return 0
-    lots = mul_div_down(grains, instruments.den[i], instruments.num[i]) // ticks
-    return min(lots, LIMIT // ticks)
+    num, den = instruments.num[i], instruments.den[i]
+    if grains // num >= LIMIT // den:
+        return LIMIT // ticks
+    return min(mul_div_down(grains, den, num), LIMIT) // ticks
 
 
 @rule

@@ -30,16 +30,13 @@ def _app(settings: Settings) -> Iterator[Clash]:
 
 
 def _policy(settings: Settings) -> Iterator[Clash]:
-    risk, sizing, floor = settings.policy.risk, settings.policy.sizing, settings.app.paper.min_notional_quote
+    risk, sizing = settings.policy.risk, settings.policy.sizing
     if risk.max_per_asset_pct > risk.max_total_at_risk_pct:
         what = f"max_per_asset_pct {risk.max_per_asset_pct:g} is above max_total_at_risk_pct"
         yield Clash("policy", ("risk", "max_per_asset_pct"), f"risk.{what} {risk.max_total_at_risk_pct:g}")
     if sizing.position_pct > risk.max_per_asset_pct:
         what = f"position_pct {sizing.position_pct:g} is above risk.max_per_asset_pct {risk.max_per_asset_pct:g}"
         yield Clash("policy", ("sizing", "position_pct"), f"sizing.{what}")
-    if sizing.min_notional_quote < floor:
-        what = f"min_notional_quote {sizing.min_notional_quote} is below the venue's floor in app.yaml"
-        yield Clash("policy", ("sizing", "min_notional_quote"), f"sizing.{what}, paper.min_notional_quote {floor}")
 
 
 def _universe(settings: Settings) -> Iterator[Clash]:

@@ -76,7 +76,6 @@ class Paper(Section):
     half_spread_bps: Hundredths = Field(ge=0, le=500)
     slippage_bps: Hundredths = Field(ge=0, le=500)
     max_share_of_volume_pct: Hundredths = Field(ge=0.01, le=100)
-    min_notional_quote: Money = Field(ge=0, le=100_000)
 
 
 class App(Section):

@@ -31,12 +31,12 @@ class SimulatedVenue:
     """VenueReader and VenueTrader in one; who may use which half is decided in bootstrap."""
 
     def __init__(
-        self, source: CandleSource, costs: Costs, books: Books, foreign: Mapping[str, Decimal], floor: Decimal
+        self, source: CandleSource, costs: Costs, books: Books, foreign: Mapping[str, Decimal]
     ) -> None:
-        """`foreign`: coins that lie in the account and are never traded; `floor`: smallest order in quote."""
+        """`foreign`: coins that lie in the account and are never traded."""
         self._source, self._costs, self._books, self._foreign = source, costs, books, foreign
-        self._floor = floor
         self._listed = {one.symbol: one for one in source.instruments()}
+        self._now = EpochMs(int(books.meta("now_ms") or 0))
 
     def open_account(self, cash_grains: int, at_ms: int) -> None:
         """Fund a new account; an existing one keeps what it has.
@@ -46,7 +46,7 @@ class SimulatedVenue:
         with self._books.change():
             if self._books.meta("now_ms") is None:
                 self._books.add(self._source.quote, cash_grains, 0)
-                self._books.set_meta("now_ms", str(at_ms))
+                self._set_now(EpochMs(at_ms))
             for one in self._listed.values():
                 steps, kept = f"{one.tick} {one.lot}", self._books.meta(one.symbol)
                 if kept not in (None, steps):
@@ -58,7 +58,7 @@ class SimulatedVenue:
 
     @property
     def now_ms(self) -> EpochMs:
-        return EpochMs(int(self._books.meta("now_ms") or 0))
+        return self._now
 
     def advance(self, to_ms: int) -> None:
         """Let time pass: every bar that closes on the way meets every open order."""
@@ -70,7 +70,7 @@ class SimulatedVenue:
                 for order in working:
                     self._match(order, now)
                 working = self._books.working()
-            self._books.set_meta("now_ms", str(max(now, to_ms)))
+            self._set_now(EpochMs(max(now, to_ms)))
 
     # --- VenueReader -------------------------------------------------------------------------------------
 
@@ -144,8 +144,8 @@ class SimulatedVenue:
         problem = ""
         if off_lots or off_limit or off_trigger or lots <= 0:
             problem = "quantity or price is not on the grid"
-        elif draft.buys and order.quantity * order.limit < self._floor:
-            problem = f"below the smallest order of {self._floor} {self._source.quote}"
+        elif draft.buys and order.quantity * order.limit < instrument.min_notional:
+            problem = f"below the smallest order of {instrument.min_notional} {instrument.quote}"
         elif order.kind is OrderKind.MAKER and self._crosses(draft):
             problem = "post-only order would cross the book"
         elif hold > self._books.balance(asset)[0]:
@@ -156,6 +156,10 @@ class SimulatedVenue:
         return draft._replace(hold=hold)
 
     # --- inside ------------------------------------------------------------------------------------------
+
+    def _set_now(self, now_ms: EpochMs) -> None:
+        self._books.set_meta("now_ms", str(now_ms))
+        self._now = now_ms
 
     def _match(self, order: VenueOrder, now: EpochMs) -> None:
         bar_ms = self._source.bar_ms

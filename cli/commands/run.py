@@ -1,0 +1,193 @@
+"""`trader run`: cycle after cycle, told as they happen, until the asked work is done or somebody says stop."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cli.exits import Result, note, warned
+from cli.options import SAMPLE_SEED, Cycles, Data, Equity, From, Seed, Shared, To, options_of, shared_of
+
+if TYPE_CHECKING:
+    from cli.show import Ink
+    from trader_core.bootstrap import Options, System
+    from trader_core.engine.cycle import CycleReport
+    from trader_core.report.run import Tally
+
+Print = Callable[[str], object]
+
+
+def run(
+    ctx: typer.Context,
+    cycles: Cycles = None,
+    since: From = None,
+    until: To = None,
+    data: Data = None,
+    seed: Seed = SAMPLE_SEED,
+    equity: Equity = None,
+) -> Result:
+    """Run cycles: until N, --to or the end of the data, else until stopped. Goes on where the last run ended."""
+    from trader_core.bootstrap import open_system
+
+    shared = shared_of(ctx)
+    options = options_of(shared, since, until, data, seed, equity)
+    with stopping() as asked, open_system(options) as system:
+        return _run(system, options, shared, asked, cycles)
+
+
+@contextmanager
+def stopping() -> Iterator[list[int]]:
+    """The signals that asked to stop, as they come in. The second one is no longer held back."""
+    asked: list[int] = []
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        for one, handler in old.items():
+            signal.signal(one, handler)
+
+    for number in old:
+        signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _run(system: "System", options: "Options", shared: Shared, asked: list[int], limit: int | None) -> Result:
+    from cli.account import header
+    from cli.show import Ink, colours
+    from trader_core.engine.run import cycles
+    from trader_core.report.run import Tally, counted
+
+    ink = Ink(not shared.json and colours())
+    say: Print = (lambda _: None) if shared.json else (lambda text: print(text, flush=True))
+    tally, last = Tally(before=system.journal.book.equity), None
+    say(header(system, options, ink))
+    warnings = warned(system.source.warnings)
+    if system.journal.book.cycles:
+        note(f"continuing after cycle {system.journal.book.cycles}")
+    stream = Stream(say, ink)
+    for report in cycles(system.ports, system.policy, system.journal, lambda: bool(asked), limit):
+        last = report
+        tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
+        stream.tell(report)
+    stream.close()
+    ended = tally.cycles != limit and _at_end(system)
+    if ended:
+        note(end_words(system, options) + ("" if tally.cycles else ": there was nothing left to do"))
+    code = 0 if tally.cycles == limit or ended else 128 + asked[0]
+    if code:
+        note(f"stopped by {signal.Signals(asked[0]).name} after {tally.cycles} cycles; the last one is recorded")
+    return Result(
+        _data(system, options, tally, last, ended), _summary(system, shared, tally, last, ink), code, warnings
+    )
+
+
+def _at_end(system: "System") -> bool:
+    """Whether there is no cycle left. Asking again for the same decision time changes nothing."""
+    return system.ports.clock.next_decision_ms(system.journal.book.closed_ms) is None
+
+
+def end_words(system: "System", options: "Options") -> str:
+    following_ms = system.journal.book.closed_ms + system.source.bar_ms
+    by_option = options.until_ms is not None and following_ms >= options.until_ms
+    return "end of the period: --to is reached" if by_option else "end of the data"
+
+
+class Stream:
+    """The table while it grows. Cycles in which nothing happened are counted and told as one line."""
+
+    def __init__(self, say: Print, ink: "Ink") -> None:
+        self._say, self._ink = say, ink
+        self._quiet, self._begun = 0, False
+
+    def tell(self, report: "CycleReport") -> None:
+        from cli.show import CYCLE_HEAD, cycle_lines
+
+        if not self._begun:
+            self._say("\n" + self._ink.dim(CYCLE_HEAD))
+            self._begun = True
+        lines = cycle_lines(report, self._ink)
+        if lines:
+            self.close()
+            self._say("\n".join(lines))
+        else:
+            self._quiet += 1
+
+    def close(self) -> None:
+        from cli.show import quiet_line
+
+        if self._quiet:
+            self._say(quiet_line(self._quiet, self._ink))
+        self._quiet = 0
+
+
+def _summary(system: "System", shared: Shared, tally: "Tally", last: "CycleReport | None", ink: "Ink") -> str:
+    """How it ended. Without a cycle there is nothing to add to what status says."""
+    from cli.account import counts, externals_text, gain, trouble_text, why_hint
+    from cli.show import change, count, money, pairs, positions_table
+    from trader_core.domain.clocktime import short
+    from trader_core.report.positions import positions
+
+    book = system.journal.book
+    if last is None or tally.first_ms is None or tally.last_ms is None:
+        return "\n".join([*trouble_text(book, ink), "", f"no cycle was run; {book.cycles} are recorded"])
+    worth = last.valuation
+    rows = [
+        ("this run", f"{count(tally.cycles, 'cycle')}, {short(tally.first_ms)} to {short(tally.last_ms)} UTC"),
+        ("trading", counts(tally.orders, tally.fills, dict(tally.refusals))),
+        ("fees", money(tally.fees)),
+        ("equity", gain(tally.before, worth.equity if worth else book.equity)),
+        ("cash", money(book.cash)),
+    ]
+    if worth:
+        rows += [("realised", change(worth.realised)), ("unrealised", change(worth.unrealised))]
+    if last.externals:
+        rows.append(("not ours", externals_text(last)))
+    parts = [ink.bold(f"after {count(book.cycles, 'cycle')}"), pairs(rows)]
+    held = positions(book, last.prices)
+    parts += ["", positions_table(held)] if held else []
+    parts += trouble_text(book, ink)
+    if tally.example:
+        parts += ["", f"why? {ink.bold(why_hint(tally.example.symbol, tally.example.cycle_id, shared))}"]
+    return "\n".join(["", *parts])
+
+
+def _data(
+    system: "System", options: "Options", tally: "Tally", last: "CycleReport | None", ended: bool
+) -> dict[str, Any]:
+    """Counts and fees are of this run; the account's figures are as they stand now."""
+    from cli.account import trouble_data
+    from cli.plain import moment
+    from trader_core.report.positions import positions
+
+    book, worth = system.journal.book, last.valuation if last else None
+    held = positions(book, last.prices if last else {})
+    return {
+        "mode": system.mode,
+        "venue": options.venue or system.policy.app.exchange.venue,
+        "state": str(system.state),
+        "from": moment(tally.first_ms),
+        "to": moment(tally.last_ms),
+        "cycles": tally.cycles,
+        "cycles_recorded": book.cycles,
+        "orders": tally.orders,
+        "fills": tally.fills,
+        "fees": tally.fees,
+        "refusals": tally.refused,
+        "refusals_by_verdict": dict(sorted(tally.refusals.items())),
+        "equity_before": tally.before,
+        "equity": worth.equity if worth else book.equity,
+        "cash": book.cash,
+        "realised": book.realised,
+        "unrealised": worth.unrealised if worth else None,
+        "positions": len(held),
+        "open_positions": held,
+        "externals": last.externals if last else (),
+        "end_of_data": ended,
+        **trouble_data(book),
+    }

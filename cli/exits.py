@@ -1,0 +1,144 @@
+"""How a command ends: one exit code from one table, the result on stdout, what went wrong on stderr.
+
+The only broad `except` of the command line is here: whatever happens, the caller gets a code and a sentence.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from typer.exceptions import Abort, Exit, TyperException
+
+from cli.options import Shared
+from trader_core.domain.errors import ConfigInvalid, TraderError
+
+EXITS: dict[int, str] = {
+    0: "OK",
+    1: "UNEXPECTED",
+    2: "USAGE",
+    10: "CONFIG",
+    11: "SECRETS",
+    12: "CLOCK",
+    13: "STATE",
+    14: "LOCKED",
+    20: "GATE_CLOSED",
+    21: "HALTED",
+    22: "PLAN_DRIFTED",
+    23: "STALE",
+    30: "VENUE_UNREACHABLE",
+    31: "RATE_LIMITED",
+    32: "VENUE_REJECTED",
+    40: "DISCREPANCY",
+    41: "UNKNOWN_ORDER",
+    42: "UNPROTECTED",
+    50: "INCOMPLETE",
+    60: "REGRESSION",
+    61: "JOURNAL_BROKEN",
+    70: "ALERT_UNDELIVERED",
+    75: "TRY_AGAIN",
+    130: "INTERRUPTED",
+    141: "PIPE_CLOSED",
+    143: "TERMINATED",
+}
+WORST_FIRST = (50, 42, 41, 40, 61)  # above every other code, in this order
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found: `data` for --json, `text` for a person. Warnings have been told on stderr already."""
+
+    data: Any
+    text: str
+    exit_code: int = 0
+    warnings: Sequence[str] = field(default_factory=tuple)
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The one code that a command with several ends with."""
+    ranked = [code for code in WORST_FIRST if code in codes]
+    return ranked[0] if ranked else max(codes, default=0)
+
+
+def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
+    """Run the command, tell its result, and return the exit code. Nothing escapes but an exit of the interpreter's."""
+    try:
+        return _told(act(), shared)
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exit as over:
+        return over.exit_code
+    except TraderError as error:
+        return _failed(shared, asked_json, error.exit_code, error.what, error.safe, error.remedy, _problems(error))
+    except TyperException as error:
+        command = f"trader {shared.command}".strip()
+        return _failed(shared, asked_json, 2, error.format_message(), "nothing was done", f"{command} --help")
+    except (KeyboardInterrupt, Abort):
+        return _failed(shared, asked_json, 130, "interrupted", "what was recorded stays recorded", "run it again")
+    except Exception as error:  # noqa: BLE001 - the last resort
+        traceback.print_exc()
+        what = f"{type(error).__name__}: {error}"
+        safe = "this is a bug; what was recorded stays recorded"
+        return _failed(shared, asked_json, 1, what, safe, "trader status, and report the lines above")
+
+
+def _told(result: object, shared: Shared) -> int:
+    if not isinstance(result, Result):
+        return 0  # help was asked for, and has been given
+    if shared.json:
+        _print(_envelope(shared.command, result.exit_code, result.data, result.warnings))
+    else:
+        _print(result.text)
+    return result.exit_code
+
+
+def _failed(
+    shared: Shared, asked_json: bool, code: int, what: str, safe: str, remedy: str, problems: Sequence[str] = ()
+) -> int:
+    lines = [f"trader: {what}", f"  safe now: {safe}", f"  next: {remedy}" if remedy else ""]
+    note("\n".join(line for line in lines if line))
+    if asked_json or shared.json:
+        error = {"what": what, "safe": safe, "remedy": remedy, "problems": list(problems)}
+        _print(_envelope(shared.command, code, {"error": error}, ()))
+    return code
+
+
+def _problems(error: TraderError) -> Sequence[str]:
+    return error.problems if isinstance(error, ConfigInvalid) else ()
+
+
+def _envelope(command: str, code: int, data: Any, warnings: Sequence[str]) -> str:
+    from cli.plain import jsonable
+
+    document = {
+        "schema": f"trader.{command}/v1" if command else "trader/v1",
+        "ok": code == 0,
+        "exit_code": code,
+        "exit_name": EXITS.get(code, "UNEXPECTED"),
+        "data": jsonable(data),
+        "warnings": list(warnings),
+    }
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _print(text: str) -> None:
+    if text:
+        sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def warned(lines: Sequence[str]) -> tuple[str, ...]:
+    """Told on stderr, and handed back for the envelope."""
+    for line in lines:
+        note(f"warning: {line}")
+    return tuple(lines)
+
+
+def note(text: str) -> None:
+    """Talk, not data: to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,136 @@
+"""The options: the five global ones, accepted before and after every command, and those that several commands share."""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperOption
+
+from trader_core.domain.clocktime import EpochMs, parse_utc
+from trader_core.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from trader_core.bootstrap import Options
+
+MODES = ("DRY_RUN", "PAPER", "LIVE")
+VENUES = ("coinbase", "simulated")
+SAMPLE_SEED = 7
+MONEY_DIGITS = 8
+
+Cycles = Annotated[int | None, typer.Option("--cycles", min=1, metavar="N", help="Stop after N cycles.")]
+From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="First decision, UTC, inclusive.")]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="End of the period, UTC, exclusive.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="One venue's folder of candles. Default: the sample market."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of the sample market.")]
+Equity = Annotated[
+    str | None, typer.Option("--equity", metavar="AMOUNT", help="What the account holds, where a mode cannot ask.")
+]
+
+
+@dataclass
+class Shared:
+    """The global options as far as the command line has been read; `command` is the one that was asked for."""
+
+    command: str = ""
+    state: str | None = None
+    config: str | None = None
+    mode: str | None = None
+    venue: str | None = None
+    json: bool = False
+
+
+def shared_of(ctx: typer.Context) -> Shared:
+    shared = ctx.find_root().obj
+    if not isinstance(shared, Shared):
+        raise TypeError("the command was not started by cli.main")
+    return shared
+
+
+def shared_options() -> list[TyperOption]:
+    """Fresh copies of the global options, for the root or for one command. Each writes itself into the root."""
+    return [
+        _option("state", "DIR", "Where the state is kept. Default: $TRADER_STATE, $STATE_DIRECTORY or the user's own."),
+        _option("config", "DIR", "The five YAML files. Default: $TRADER_CONFIG, ./config or what was installed."),
+        _option("mode", "MODE", f"{', '.join(MODES)}. Default: what app.yaml says.", MODES),
+        _option("venue", "NAME", f"{', '.join(VENUES)}. Default: what app.yaml says.", VENUES),
+        TyperOption(
+            param_decls=["--json"],
+            is_flag=True,
+            default=False,
+            expose_value=False,
+            callback=_keep,
+            help="Print one JSON document.",
+        ),
+    ]
+
+
+def _option(name: str, metavar: str, text: str, known: tuple[str, ...] = ()) -> TyperOption:
+    def keep(ctx: typer.Context, parameter: TyperOption, value: str | None) -> None:
+        if value is not None and known and value not in known:
+            raise typer.BadParameter(f"'{value}' is not one of {', '.join(known)}.", ctx=ctx, param=parameter)
+        _keep(ctx, parameter, value)
+
+    return TyperOption(
+        param_decls=[f"--{name}"], metavar=metavar, type=str, default=None, expose_value=False, callback=keep, help=text
+    )
+
+
+def _keep(ctx: Any, parameter: TyperOption, value: Any) -> None:
+    """What was said later wins; what was not said changes nothing."""
+    if value and parameter.name:
+        setattr(shared_of(ctx), parameter.name, value)
+
+
+def options_of(
+    shared: Shared,
+    since: str | None = None,
+    until: str | None = None,
+    data: Path | None = None,
+    seed: int = SAMPLE_SEED,
+    equity: str | None = None,
+) -> "Options":
+    """The command line in bootstrap's words. Raises UsageError on what makes no sense."""
+    from trader_core.bootstrap import Options
+
+    since_ms, until_ms = _time("--from", since), _time("--to", until)
+    if since_ms is not None and until_ms is not None and until_ms <= since_ms:
+        raise UsageError(f"--to {until} is not after --from {since}", remedy="the period is [--from, --to), in UTC")
+    return Options(
+        state=Path(shared.state) if shared.state else None,
+        config=Path(shared.config) if shared.config else None,
+        mode=shared.mode,
+        venue=shared.venue,
+        data=data,
+        since_ms=since_ms,
+        until_ms=until_ms,
+        seed=seed,
+        equity=_amount(equity),
+    )
+
+
+def _time(option: str, text: str | None) -> EpochMs | None:
+    try:
+        return None if text is None else parse_utc(text)
+    except ValueError as wrong:
+        raise UsageError(f"{option}: {wrong}", remedy=f"{option} 2024-08-01") from wrong
+
+
+def _amount(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    exponent = amount.as_tuple().exponent
+    if not amount.is_finite() or amount < 0 or not isinstance(exponent, int) or exponent < -MONEY_DIGITS:
+        raise UsageError(
+            f"--equity: '{text}' is not an amount of zero or more with at most {MONEY_DIGITS} decimals",
+            remedy="--equity 10000",
+        )
+    return amount

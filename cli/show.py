@@ -1,0 +1,228 @@
+"""Finished values as text for a person: quiet, 80 columns, colour only where it is seen and wanted."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import typer
+
+from trader_core.domain.clocktime import short
+from trader_core.domain.decision import GateRow, Judgement
+from trader_core.domain.fill import Side
+from trader_core.domain.halt import Trading
+from trader_core.domain.money import plain
+from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderStatus, Role
+
+if TYPE_CHECKING:
+    from trader_core.engine.cycle import CycleReport
+    from trader_core.report.positions import Position
+
+_Style = Callable[[str], str]
+
+WIDTH = 80
+CENT = Decimal("0.01")
+DIGITS = 6  # of a price that is not on a grid
+UNKNOWN = "unknown"
+CYCLE_HEAD = f"{'time':<11} {'equity':>11} {'cash':>11} {'pos':>3}  what happened"
+_LEFT = 41  # columns before "what happened"
+_DONE = {Side.BUY: "bought", Side.SELL: "sold"}
+
+
+def colours() -> bool:
+    """Whether stdout is a terminal of a person who has not asked for plain text."""
+    from trader_core.settings.environment import read_environment
+
+    return sys.stdout.isatty() and not read_environment().no_color
+
+
+@dataclass(frozen=True)
+class Ink:
+    """Styles, or nothing at all."""
+
+    on: bool
+
+    def bold(self, text: str) -> str:
+        return typer.style(text, bold=True) if self.on else text
+
+    def dim(self, text: str) -> str:
+        return typer.style(text, dim=True) if self.on else text
+
+    def good(self, text: str) -> str:
+        return typer.style(text, fg="green") if self.on else text
+
+    def bad(self, text: str) -> str:
+        return typer.style(text, fg="red", bold=True) if self.on else text
+
+    def no(self, text: str) -> str:
+        return typer.style(text, fg="yellow") if self.on else text
+
+    def signed(self, text: str) -> str:
+        return self.bad(text) if text.startswith("-") else self.good(text) if text.startswith("+") else text
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def money(amount: Decimal | None) -> str:
+    """'10,000.00'; amounts are exact elsewhere."""
+    return UNKNOWN if amount is None else f"{amount.quantize(CENT, ROUND_HALF_EVEN):,}"
+
+
+def change(amount: Decimal | None) -> str:
+    """'+12.30'."""
+    return UNKNOWN if amount is None else f"{amount.quantize(CENT, ROUND_HALF_EVEN):+,}"
+
+
+def price(amount: Decimal | None) -> str:
+    """A price as it is; one that was computed, to a sensible digit."""
+    if amount is None:
+        return "-"
+    text = plain(amount)
+    if len(text.partition(".")[2]) <= 2:
+        return f"{amount:.2f}"
+    places = max(2, DIGITS - 1 - amount.adjusted()) if amount else 2
+    rounded = plain(amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN))
+    return min(text, rounded, key=len)
+
+
+def figure(value: float | None) -> str:
+    """A gate's number: six significant digits, without exponent."""
+    if value is None:
+        return UNKNOWN
+    value += 0.0  # there is one zero
+    text = f"{value:,.6f}" if abs(value) < 1 else f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Columns under a rule; all but the first `left` to the right."""
+    from tabulate import tabulate
+
+    align = ["left"] * left + ["right"] * (len(head) - left)
+    text = tabulate(
+        rows, headers=head, tablefmt="simple", disable_numparse=True, colalign=align, preserve_whitespace=True
+    )
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def pairs(rows: Sequence[tuple[str, str]], indent: str = "  ") -> str:
+    """Names and values, one a line; a long value goes on under itself."""
+    width = max(len(name) for name, _ in rows) + 2
+    lines: list[str] = []
+    for name, value in rows:
+        parts = wrap(value, WIDTH - width - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
+        lines += [f"{indent}{name:<{width}}{parts[0]}", *(f"{indent}{'':<{width}}{part}" for part in parts[1:])]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def positions_table(held: Sequence["Position"]) -> str:
+    rows = [
+        [
+            one.symbol, plain(one.quantity), money(one.cost), money(one.value) if one.value is not None else "-",
+            change(one.unrealised) if one.unrealised is not None else "-", price(one.stop), price(one.target),
+        ]
+        for one in held
+    ]  # fmt: skip
+    return table(["position", "quantity", "cost", "value", "unrealised", "stop", "target"], rows)
+
+
+# --- one cycle -------------------------------------------------------------------------------------------------------
+
+
+def cycle_lines(report: "CycleReport", ink: Ink, quiet_too: bool = False) -> list[str]:
+    """The cycle's line, and one more for each further thing that happened; a quiet one has none, or a dash."""
+    events = _events(report, ink)
+    if not events and quiet_too:
+        events = [("-", ink.dim)]
+    if not events:
+        return []
+    worth = report.valuation
+    equity = worth.equity if worth else None
+    left = (
+        f"{short(report.decision_ms)[5:]:<11} {money(equity):>11} {money(report.book.cash):>11}"
+        f" {len(report.book.held):>3}  "
+    )
+    lines: list[str] = []
+    for text, style in events:
+        for n, part in enumerate(wrap(text, WIDTH - _LEFT, subsequent_indent="  ", break_on_hyphens=False)):
+            lines.append((" " * _LEFT if lines or n else left) + style(part))
+    return lines
+
+
+def quiet_line(cycles: int, ink: Ink) -> str:
+    return ink.dim(f"{'':>{_LEFT}}{count(cycles, 'quiet cycle')}")
+
+
+def _events(report: "CycleReport", ink: Ink) -> list[tuple[str, _Style]]:
+    book = report.book
+    out: list[tuple[str, _Style]] = []
+    if report.problem:
+        out.append((f"market not read: {report.problem}", ink.bad))
+    for one in report.fills:
+        order = book.orders.get(one.fill.client_order_id)
+        reason = f" ({order.approved.reason})" if order and one.fill.side is Side.SELL else ""
+        out.append((f"{_DONE[one.fill.side]} {one.fill.symbol} {price(one.fill.price)}{reason}", ink.good))
+    if book.halt.trading is Trading.HALTED and book.halt.since_ms == report.decision_ms:
+        out.append((f"HALTED: {book.halt.reason}", ink.bad))
+    if report.decision is None:
+        return out
+    would = "" if any(one.placed_ms == report.decision_ms for one in book.orders.values()) else "would "
+    refused = {one.approved.symbol: one for one in book.orders.values() if _failed(one, report)}
+    for order_ in report.decision.orders:
+        if order_.symbol in refused and refused[order_.symbol].approved == order_:
+            out.append((f"{order_words(order_)}: not accepted", ink.bad))
+        else:
+            out.append((would + order_words(order_), ink.dim if order_.role is Role.STOP else str))
+    out += [(refusal_words(one), ink.no) for one in report.decision.refusals]
+    return out
+
+
+def _failed(order: Order, report: "CycleReport") -> bool:
+    return order.status is OrderStatus.REJECTED and order.placed_ms == report.decision_ms
+
+
+def order_words(order: ApprovedOrder) -> str:
+    """'enter BTC-USD maker 42000.00', 'exit ... (stop)', 'stop ... at 39900.00'."""
+    if order.kind is OrderKind.STOP:
+        return f"stop {order.symbol} at {price(order.trigger)}"
+    verb = "enter" if order.role is Role.ENTRY else "exit"
+    why = "" if order.role is Role.ENTRY and order.reason in ("signal", order.strategy) else f" ({order.reason})"
+    return f"{verb} {order.symbol} {order.kind.value.lower()} {price(order.limit)}{why}"
+
+
+def refusal_words(judgement: Judgement) -> str:
+    """'no BTC-USD: MAX_POSITIONS, 6 vs 5'."""
+    row = deciding(judgement)
+    numbers = f", {versus(row)}" if row and row.unit != "state" and row.value != row.limit else ""
+    return f"no {judgement.symbol}: {judgement.outcome}{numbers}"
+
+
+def deciding(judgement: Judgement) -> GateRow | None:
+    """The row that said no, where one did."""
+    return next((row for row in judgement.rows if row.verdict == judgement.outcome), None)
+
+
+def versus(row: GateRow) -> str:
+    unit = "" if row.unit in ("count", "state") else f" {row.unit}"
+    return f"{figure(row.value)} vs {figure(row.limit)}{unit}"
+
+
+def shell(words: Mapping[str, str | None]) -> str:
+    """Options that were said, as they have to be said again."""
+    from shlex import quote
+
+    return "".join(f" --{name} {quote(value)}" for name, value in words.items() if value)
+
+
+def wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,14 @@
+"""How often a law is tried: few examples in the suite, ten thousand when a law is to be proved."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+PROVE_EXAMPLES = 10_000
+PROVING = os.environ.get("HYPOTHESIS_PROFILE") == "prove"
+_LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+
+
+def examples(count: int) -> settings:
+    """Settings of one test: `count` examples in the suite."""
+    return settings(max_examples=PROVE_EXAMPLES if PROVING else count, deadline=None, suppress_health_check=_LARGE)

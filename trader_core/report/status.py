@@ -1,0 +1,86 @@
+"""Where an account stands, from its book alone: no market is asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader_core.domain.book import Book
+from trader_core.domain.clocktime import EpochMs, day_index
+from trader_core.domain.halt import Halt
+from trader_core.domain.order import Order, OrderStatus
+from trader_core.report.positions import Position, positions
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """One order that the venue may still fill."""
+
+    symbol: str
+    role: str
+    kind: str
+    status: str
+    quantity: Decimal
+    filled: Decimal
+    limit: Decimal | None
+    trigger: Decimal | None
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`restart_safe`: no order's fate is unknown, so a new process knows all that this one knew."""
+
+    cycles: int
+    last_decision_ms: EpochMs
+    equity: Decimal | None
+    cash: Decimal | None
+    realised: Decimal
+    day_loss_pct: float | None
+    positions: int
+    open_positions: tuple[Position, ...]
+    open_orders: tuple[OpenOrder, ...]
+    halt: Halt
+    discrepancies: Mapping[str, str]
+    restart_safe: bool
+
+
+def status(book: Book) -> Status:
+    """Equity is the newest mark; positions carry no value, because nobody asked for a price."""
+    held = positions(book, {})
+    orders = [order for order in book.orders.values() if order.is_open]
+    return Status(
+        cycles=book.cycles,
+        last_decision_ms=book.closed_ms,
+        equity=book.equity,
+        cash=book.cash,
+        realised=book.realised,
+        day_loss_pct=_day_loss_pct(book),
+        positions=len(held),
+        open_positions=held,
+        open_orders=tuple(_open_order(order) for order in sorted(orders, key=lambda one: one.approved.symbol)),
+        halt=book.halt,
+        discrepancies=dict(book.discrepancies),
+        restart_safe=not any(order.status is OrderStatus.INTENDED for order in orders),
+    )
+
+
+def _day_loss_pct(book: Book) -> float | None:
+    """Loss since the first mark of the newest day, in percent of it; below zero is a gain."""
+    if book.day_open is None or book.equity is None or not book.day_open or day_index(book.closed_ms) != book.day:
+        return None
+    return round(float(100 * (book.day_open - book.equity) / book.day_open), 4)
+
+
+def _open_order(order: Order) -> OpenOrder:
+    terms = order.approved
+    return OpenOrder(
+        symbol=terms.symbol,
+        role=terms.role.value,
+        kind=terms.kind.value,
+        status=order.status.value,
+        quantity=terms.quantity,
+        filled=order.filled,
+        limit=terms.limit or None,
+        trigger=terms.trigger or None,
+        client_order_id=order.client_order_id,
+    )
