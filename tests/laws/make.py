@@ -67,7 +67,7 @@ def policy(**edits: Any) -> Settings:
     return changed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TinyMarket:
     """A CandleSource held in memory."""
 
@@ -79,6 +79,9 @@ class TinyMarket:
     quote: str = "USD"
     fingerprint: str = "tiny"
     warnings: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        return f"a market of {self.end_ms} ms"
 
     def instruments(self) -> tuple[Instrument, ...]:
         return self.listed

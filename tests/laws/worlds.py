@@ -127,8 +127,8 @@ class Dice:
         lots = max(int(lots_for(law.instruments, i, self.grains() // self.one_of((1, 100, 1000)), price)), 1)
         kind = self.one_of(("flat", "flat", "flat", "held", "entering", "filling", "leaving"))
         if kind in ("held", "filling", "leaving"):
-            worth = lots * price * int(law.instruments.num[i]) // int(law.instruments.den[i])
-            state.lots[i], state.cost[i], state.strategy[i] = lots, max(worth, 1), strategy
+            worth = -(-lots * price * int(law.instruments.num[i]) // int(law.instruments.den[i]))
+            state.lots[i], state.cost[i], state.strategy[i] = lots, worth, strategy
             state.stop_bps[i], state.target_bps[i] = 500, self.one_of((0, 1000))
         if kind == "held" and self.half():
             trigger = max(price * self.one_of((95, 90)) // 100, 1)
