@@ -12,12 +12,14 @@ import sys
 import time
 from pathlib import Path
 
-from trader_core.bootstrap import Options, memory_system
+from trader_core.bootstrap import memory_system
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
+from trader_core.settings.options import Options
 
 CYCLES = 600
 STARTS = 15
+HELP = "import sys; sys.argv = ['trader', '--help']; import cli.main; cli.main.main()"
 
 
 def cycle_costs() -> tuple[list[float], list[float]]:
@@ -59,7 +61,7 @@ def start_ms(*arguments: str) -> float:
     spent = []
     for _ in range(STARTS):
         began = time.perf_counter()
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
         spent.append((time.perf_counter() - began) * 1e3)
     return statistics.median(spent)
 
@@ -67,7 +69,8 @@ def start_ms(*arguments: str) -> float:
 def line(name: str, costs: list[float], reference: float) -> str:
     middle = statistics.median(costs)
     worst = sorted(costs)[int(0.95 * len(costs))]
-    return f"{name:6} cycle: median {middle:6.2f} ms, p95 {worst:6.2f} ms CPU over {len(costs)}, {middle / reference:.2f} x reference"
+    times = f"median {middle:6.2f} ms, p95 {worst:6.2f} ms CPU over {len(costs)}"
+    return f"{name:6} cycle: {times}, {middle / reference:.2f} x reference"
 
 
 def main() -> None:
@@ -76,7 +79,7 @@ def main() -> None:
     print(f"reference: SHA-256 of 4 MiB, median {reference:.2f} ms CPU")
     print(line("quiet", quiet, reference))
     print(line("busy", busy, reference))
-    bare, shell = start_ms("-c", "pass"), start_ms("-c", "import sys; sys.argv = ['trader', '--help']; import cli.main as m; m.main()")
+    bare, shell = start_ms("-c", "pass"), start_ms("-c", HELP)
     print(f"start-up: trader --help median {shell:.0f} ms, bare python {bare:.0f} ms, ratio {shell / bare:.1f}")
     print("where a cycle goes (top five by own time):")
     stats = profile()

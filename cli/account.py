@@ -12,9 +12,10 @@ from trader_core.domain.money import plain
 from trader_core.domain.order import OrderStatus
 
 if TYPE_CHECKING:
-    from trader_core.bootstrap import Options, System
+    from trader_core.bootstrap import System
     from trader_core.domain.book import Book
     from trader_core.engine.cycle import CycleReport
+    from trader_core.settings.options import Options
 
 
 def header(system: "System", options: "Options", ink: Ink) -> str:

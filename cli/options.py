@@ -12,7 +12,7 @@ from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from trader_core.bootstrap import Options
+    from trader_core.settings.options import Options
 
 MODES = ("DRY_RUN", "PAPER", "LIVE")
 VENUES = ("coinbase", "simulated")
@@ -95,7 +95,7 @@ def options_of(
     equity: str | None = None,
 ) -> "Options":
     """The command line in bootstrap's words. Raises UsageError on what makes no sense."""
-    from trader_core.bootstrap import Options
+    from trader_core.settings.options import Options
 
     since_ms, until_ms = _time("--from", since), _time("--to", until)
     if since_ms is not None and until_ms is not None and until_ms <= since_ms:

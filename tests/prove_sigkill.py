@@ -12,12 +12,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from trader_core.bootstrap import Options, open_state
+from trader_core.bootstrap import open_state
 from trader_core.domain.facts import CycleClosed, Fact, Filled
 from trader_core.domain.money import from_grains
 from trader_core.domain.order import OrderStatus
 from trader_core.ledger.fold import fold
 from trader_core.ledger.laws import broken_laws
+from trader_core.settings.options import Options
 
 ROOT = Path(__file__).parents[1]
 TRADER = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -31,7 +32,7 @@ def command(state: Path, cycles: int) -> list[str]:
 
 def kill_once(state: Path, rng: random.Random) -> int:
     """Start a long run, kill it somewhere, and return how many cycles it had closed by then."""
-    running = subprocess.Popen(  # noqa: S603
+    running = subprocess.Popen(
         command(state, 100_000), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     before, deadline = closed_cycles(state), time.monotonic() + 60
@@ -60,7 +61,7 @@ def closed_cycles(state: Path) -> int:
 def resume(state: Path) -> None:
     """The next run takes up where the dead one was."""
     before = closed_cycles(state)
-    done = subprocess.run(command(state, 1), cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command(state, 1), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["data"]["cycles"] == 1
     assert closed_cycles(state) == before + 1
@@ -96,7 +97,7 @@ def compare(state: Path, cash: object, ours: set[str]) -> None:
 
 def campaign(kills: int, seed: int, root: Path) -> int:
     """Kill, resume, check, `kills` times on one state. Returns the fills that survived it all."""
-    rng, state, fills = random.Random(seed), root / "state", 0  # noqa: S311
+    rng, state, fills = random.Random(seed), root / "state", 0
     for n in range(kills):
         closed = kill_once(state, rng)
         resume(state)

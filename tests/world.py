@@ -1,9 +1,8 @@
 """Builds what a test needs to drive the program: a folder of candles, a configuration, a state; then runs it."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from trader_core.bootstrap import Options, System, open_state, open_system
+from trader_core.bootstrap import open_state, open_system
 from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
-from trader_core.ports import VenueTrader
+from trader_core.settings.options import Options
 
 CONFIG = Path(__file__).parents[1] / "config"
 BAR_MS = 15 * 60_000

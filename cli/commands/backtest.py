@@ -12,9 +12,9 @@ from trader_core.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from cli.show import Ink
-    from trader_core.bootstrap import Options
     from trader_core.engine.replay import Replayed
     from trader_core.report.backtest import Metadata, Summary
+    from trader_core.settings.options import Options
     from trader_core.settings.schema import Settings
 
 

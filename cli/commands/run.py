@@ -12,9 +12,10 @@ from cli.options import SAMPLE_SEED, Cycles, Data, Equity, From, Seed, Shared, T
 
 if TYPE_CHECKING:
     from cli.show import Ink
-    from trader_core.bootstrap import Options, System
+    from trader_core.bootstrap import System
     from trader_core.engine.cycle import CycleReport
     from trader_core.report.run import Tally
+    from trader_core.settings.options import Options
 
 Print = Callable[[str], object]
 

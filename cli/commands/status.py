@@ -9,8 +9,8 @@ from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
     from cli.show import Ink
-    from trader_core.bootstrap import Options
-    from trader_core.report.status import Status
+    from trader_core.report.status import OpenOrder, Status
+    from trader_core.settings.options import Options
 
 
 def status(
@@ -66,13 +66,18 @@ def _page(mode: str, venue: str, found: "Status", limit: float | None, ink: "Ink
     if found.open_positions:
         parts += ["", positions_table(found.open_positions)]
     orders = [
-        [one.symbol, f"{one.role} {one.kind}".lower(), one.status.lower(), plain(one.quantity - one.filled),
+        [one.symbol, _kind(one), one.status.lower(), plain(one.quantity - one.filled),
          price(one.trigger or one.limit)]
         for one in found.open_orders
     ]  # fmt: skip
     if orders:
         parts += ["", table(["order", "role", "state", "quantity", "price"], orders, left=3)]
     return "\n".join(parts)
+
+
+def _kind(one: "OpenOrder") -> str:
+    """'entry maker', 'stop'."""
+    return " ".join(dict.fromkeys([one.role.lower(), one.kind.lower()]))
 
 
 def _today(found: "Status", limit: float | None) -> str:

@@ -16,13 +16,11 @@ def validate_config(ctx: typer.Context) -> Result:
     from cli.show import pairs
     from trader_core.bootstrap import settings_of
     from trader_core.settings.digest import digest
-    from trader_core.settings.locate import config_directory
 
     options = options_of(shared_of(ctx))
     settings = settings_of(options)
     limits = headline(settings)
-    where = config_directory(options.config, options.environment)
-    found = {"directory": str(where.absolute()), "digest": digest(settings), "limits": limits}
+    found = {"directory": str(options.config_directory.absolute()), "digest": digest(settings), "limits": limits}
     rows = [("directory", found["directory"]), ("digest", found["digest"]), *limits.items()]
     return Result(found, "configuration is valid\n" + pairs([(name, str(value)) for name, value in rows]))
 

@@ -122,8 +122,7 @@ class World:
 def world(source: TinyMarket, settings: Settings, start_ms: int, until_ms: int | None) -> World:
     """What bootstrap wires for PAPER, without a disk."""
     paper = settings.app.paper
-    venue = SimulatedVenue(source, costs_of(settings), Books(None), paper.holdings)
-    venue.open_account(grains_down(paper.cash_quote), start_ms)
+    venue = SimulatedVenue(source, costs_of(settings), Books(None), grains_down(paper.cash_quote), paper.holdings)
     store, host_ms = MemoryStore(), _always(EpochMs(0))
     clock = VirtualClock(venue, source, start_ms, until_ms, host_ms)
     ports = Ports(ReadOnly(venue), venue, store, clock, NoHalts(), OrderIdsOf("laws"), source.quote, None)

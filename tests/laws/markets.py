@@ -1,11 +1,13 @@
 """Generated markets: walks with gaps, ties, jumps through stops and targets, and bars of hardly any volume."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
 
 from tests.laws.make import BAR_MS, START, Row, TinyMarket, market
+from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.instrument import Instrument
 
 HISTORY = 100  # bars before START
@@ -44,6 +46,7 @@ def markets(
     liveliness = draw(st.sampled_from([0.002, 0.01, 0.04]))
     rows = {}
     for one in listed:
-        price = draw(st.sampled_from([40, 5_000, 60_000, 6_000_000]))
+        low = 40 if one.grains_per_unit >= 1 else 4_000  # one lot is worth a grain at least, also when sold
+        price = draw(st.sampled_from([low, 5_000, 60_000, 6_000_000]))
         rows[one.symbol] = walk(random, START - history * bar_ms, history + bars, bar_ms, price, liveliness)
-    return market(listed, rows, bar_ms)
+    return replace(market(listed, rows, bar_ms), end_ms=EpochMs(START + bars * bar_ms))

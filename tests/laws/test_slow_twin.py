@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import assume, event, example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws.budget import examples
-from tests.laws.make import BAR_MS, START, TinyMarket, instrument, market, policy, world
+from tests.laws.make import BAR_MS, START, TinyMarket, instrument, policy, world
 from tests.laws.markets import markets
 from trader_core.domain.facts import Filled
 from trader_core.engine.cycle import CycleReport, run_cycle
@@ -127,11 +127,12 @@ def assert_twins(paper: Walked, fast: Replayed) -> None:
     assert not paper.reports or paper.reports[-1].book.cash == fast.cash
 
 
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of the length of a failure's report
 def test_a_paper_run_and_a_replay_are_twins() -> None:
     seen: set[str] = set()
 
     @given(markets(THREE, CYCLES), policies())
-    @examples(70)
+    @examples(80)
     def holds(source: TinyMarket, settings: Settings) -> None:
         end_ms = START + CYCLES * BAR_MS
         paper = walked(source, settings, START, end_ms)

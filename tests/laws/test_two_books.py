@@ -13,7 +13,17 @@ from tests.laws.budget import examples
 from tests.laws.make import AXES, FOUR, START, STRATEGY
 from trader_core.domain.book import Book, Holding
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
-from trader_core.domain.facts import Acknowledged, CashFlow, CashObserved, Closed, Decided, Fact, Filled, Intended, Marked
+from trader_core.domain.facts import (
+    Acknowledged,
+    CashFlow,
+    CashObserved,
+    Closed,
+    Decided,
+    Fact,
+    Filled,
+    Intended,
+    Marked,
+)
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.money import Base, Quote, from_grains, grains_down

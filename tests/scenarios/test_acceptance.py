@@ -140,7 +140,8 @@ def poison(world: World, from_bar: int) -> None:
     """Every later bar becomes NaN or absurd."""
     path = world.data / "BTC-USD" / "15m.parquet"
     table = pq.read_table(path).to_pylist()
-    rows = [(parse_utc(START) + n * BAR_MS, Bar(r["open"], r["high"], r["low"], r["close"])) for n, r in enumerate(table)]
+    prices = [Bar(row["open"], row["high"], row["low"], row["close"]) for row in table]
+    rows = [(parse_utc(START) + n * BAR_MS, bar) for n, bar in enumerate(prices)]
     bad = float("nan")
     spoiled = [
         (ts, bar if n < from_bar else Bar(bad, bad, bad, bad, bad) if n % 2 else bar_of(1e6, 1.0))

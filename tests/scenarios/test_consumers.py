@@ -18,7 +18,10 @@ ALONG: dict[tuple[str, ...], dict[str, Any]] = {
     ("app", "paper", "maker_fee_bps"): {"app.paper.taker_fee_bps": 500},
     ("app", "paper", "taker_fee_bps"): {"app.paper.maker_fee_bps": 0, "policy.orders.max_entry_cost_bps": 1000},
     ("app", "paper", "half_spread_bps"): {"policy.orders.max_entry_cost_bps": 1000},
-    ("policy", "sizing", "position_pct"): {"policy.risk.max_per_asset_pct": 100, "policy.risk.max_total_at_risk_pct": 100},
+    ("policy", "sizing", "position_pct"): {
+        "policy.risk.max_per_asset_pct": 100,
+        "policy.risk.max_total_at_risk_pct": 100,
+    },
     ("policy", "risk", "max_per_asset_pct"): {"policy.risk.max_total_at_risk_pct": 100},
     ("policy", "risk", "max_total_at_risk_pct"): {"policy.risk.max_per_asset_pct": 5},
     ("policy", "risk", "cooldown_after_stop_min"): {"strategies.sma_cross.stop_pct": 1},
@@ -35,7 +38,7 @@ COINS = ("BTC", "ETH", "SOL", "MATIC")
 
 def walk(seed: int, bars: int) -> Series:
     """A rough market: jumps, thin bars and holes."""
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     price, series = 100.0, list[float | Bar | None]()
     for n in range(bars):
         last, price = price, round(price * (1 + rng.gauss(0, 0.012)), 2)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.shared import shared
 from tests.world import CONFIG
-from trader_core.bootstrap import Options, open_state, open_system, settings_of, source_of
+from trader_core.bootstrap import open_state, open_system, settings_of, source_of
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.facts import Decided, Fact, Filled, Intended
 from trader_core.engine.replay import replay
@@ -15,6 +15,7 @@ from trader_core.engine.run import cycles
 from trader_core.ledger.fold import fold
 from trader_core.ledger.laws import broken_laws
 from trader_core.rulebook.codes import Verdict
+from trader_core.settings.options import Options
 
 FROM, TO = parse_utc("2024-08-01"), parse_utc("2024-08-09")
 CYCLES = 768

@@ -1,6 +1,7 @@
 """The digest changes with every value and with nothing else."""
 
 import random
+import re
 from typing import Any
 
 import pytest

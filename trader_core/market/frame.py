@@ -76,4 +76,3 @@ def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: in
 
 def _joined(columns: Iterable[Sequence[int]]) -> Ints:
     return np.concatenate([np.asarray(one, np.int64) for one in columns])
-

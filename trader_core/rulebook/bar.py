@@ -36,10 +36,20 @@ def step_bar(law: Law, state: State, bars: Bars, t: int, close_ms: int, fills: I
     count = 0
     for i in range(state.lots.shape[0]):
         for turn in range(3):
-            slot = EXIT if turn == 0 else (ENTRY if turn == 1 else STOP)
+            slot = slot_in_turn(state, i, turn)
             if state.orders[i, slot, KIND] != 0:
                 count += step_match(law, state, bars, t, close_ms, i, slot, fills, count)
     return count
+
+
+@rule
+def slot_in_turn(state: State, i: int, turn: int) -> int:
+    """Orders meet a bar in the order of their acceptance, as at a venue: a stop is younger than the resting entry
+    that made the position, and older than the fallback that completes it."""
+    if turn == 0:
+        return EXIT
+    stop_first = state.orders[i, ENTRY, KIND] == TAKER
+    return STOP if (turn == 1) == stop_first else ENTRY
 
 
 @rule

@@ -54,8 +54,9 @@ def judge(
             judged = gate_cost(law, draft, lots)
         else:
             judged = gate_min_notional(law, draft, lots)
-        trace[g, 0], trace[g, 1], trace[g, 2] = judged[2], judged[3], int(judged[0])
+        verdict = judged[0] + 0  # a plain integer; the compiler has no int() of an enum's member
+        trace[g, 0], trace[g, 1], trace[g, 2] = judged[2], judged[3], verdict
         lots = min(lots, judged[1])
         if code == 0:
-            code = int(judged[0])
+            code = verdict
     return code, (lots if code == Verdict.OK else 0)

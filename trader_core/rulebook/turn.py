@@ -114,9 +114,12 @@ def best_candidate(columns: Columns, t: int, plan: Plan) -> tuple[int, int]:
 
 @rule
 def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity: int) -> Draft:
-    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band."""
+    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band.
+
+    Where bid and ask are one price the maker stays a tick below it: a post-only order at the ask is turned away.
+    """
     if law.orders.maker_ttl_ms > 0:
-        kind, price = MAKER, columns.bid[t, i]
+        kind, price = MAKER, max(min(columns.bid[t, i], columns.ask[t, i] - 1), 0)
     else:
         kind, price = TAKER, more(columns.ask[t, i], law.orders.band_ppm)
     return Draft(i, strategy, kind, price, wanted_lots(law, i, equity, price), BY_SIGNAL, equity)

@@ -1,38 +1,9 @@
-"""Questions to a state on disk that is not being run: which one is the newest, and what a cycle recorded."""
-
-from pathlib import Path
+"""Questions to a state on disk that is not being run."""
 
 from trader_core.domain.codec import from_json
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.facts import FACTS, Fact
 from trader_core.store.sqlite import SqliteStore
-
-SUFFIX = ".db"
-
-
-def newest_state(directory: Path, modes: tuple[str, ...]) -> Path:
-    """The state file in the directory that was written last. Raises StateUnusable where there is none."""
-    found = [directory / f"{mode.lower()}{SUFFIX}" for mode in modes]
-    written = [(_written_ns(path), path) for path in found if path.exists()]
-    if not written:
-        raise StateUnusable(
-            f"there is no state in {directory}",
-            safe="nothing was read or changed",
-            remedy="trader run --mode PAPER --venue simulated, or name the place with --state DIR",
-        )
-    return max(written)[1]
-
-
-def _written_ns(path: Path) -> int:
-    """SQLite writes to the log beside the file first."""
-    log = path.with_name(path.name + "-wal")
-    return max(one.stat().st_mtime_ns for one in (path, log) if one.exists())
-
-
-def last_decision_ms(store: SqliteStore) -> int:
-    """Decision time of the newest closed cycle, -1 where there is none."""
-    ((newest,),) = store.query("SELECT max(decision_ms) FROM cycles")
-    return newest if isinstance(newest, int) else -1
 
 
 def cycle_facts(store: SqliteStore, cycle_id: int) -> tuple[Fact, ...]:

@@ -31,46 +31,46 @@ class SimulatedVenue:
     """VenueReader and VenueTrader in one; who may use which half is decided in bootstrap."""
 
     def __init__(
-        self, source: CandleSource, costs: Costs, books: Books, foreign: Mapping[str, Decimal]
+        self, source: CandleSource, costs: Costs, books: Books, cash: int, foreign: Mapping[str, Decimal]
     ) -> None:
-        """`foreign`: coins that lie in the account and are never traded."""
-        self._source, self._costs, self._books, self._foreign = source, costs, books, foreign
-        self._listed = {one.symbol: one for one in source.instruments()}
-        self._now = EpochMs(int(books.meta("now_ms") or 0))
-
-    def open_account(self, cash_grains: int, at_ms: int) -> None:
-        """Fund a new account; an existing one keeps what it has.
+        """`cash`: 1e-8 quote that a new account starts with; `foreign`: coins in it that are never traded.
 
         Raises StateUnusable where an instrument's tick or lot is not what the books were kept in.
         """
-        with self._books.change():
-            if self._books.meta("now_ms") is None:
-                self._books.add(self._source.quote, cash_grains, 0)
-                self._set_now(EpochMs(at_ms))
-            for one in self._listed.values():
-                steps, kept = f"{one.tick} {one.lot}", self._books.meta(one.symbol)
-                if kept not in (None, steps):
-                    raise StateUnusable(
-                        f"{one.symbol} was kept in steps of {kept} and the candles now say {steps}",
-                        remedy="restore the candles, or start a new account with --state DIR",
-                    )
-                self._books.set_meta(one.symbol, steps)
+        self._source, self._costs, self._books, self._cash, self._foreign = source, costs, books, cash, foreign
+        self._listed = {one.symbol: one for one in source.instruments()}
+        self._now = EpochMs(int(books.meta("now_ms") or 0))
+        for one in self._listed.values():
+            steps, kept = f"{one.tick} {one.lot}", books.meta(one.symbol)
+            if kept not in (None, steps):
+                raise StateUnusable(
+                    f"{one.symbol} was kept in steps of {kept} and the candles now say {steps}",
+                    remedy="restore the candles, or start a new account with --state DIR",
+                )
 
     @property
     def now_ms(self) -> EpochMs:
         return self._now
 
     def advance(self, to_ms: int) -> None:
-        """Let time pass: every bar that closes on the way meets every open order."""
+        """Let time pass: every bar that closes on the way meets every open order. The first call opens the account."""
         with self._books.change():
-            now, step = self.now_ms, self._source.bar_ms
+            if self._books.meta("now_ms") is None:
+                self._books.add(self._source.quote, self._cash, 0)
+            elif self._now < to_ms:
+                self._pass(to_ms)
+            for one in self._listed.values():
+                self._books.set_meta(one.symbol, f"{one.tick} {one.lot}")
+            self._now = EpochMs(max(self._now, to_ms))
+            self._books.set_meta("now_ms", str(self._now))
+
+    def _pass(self, to_ms: int) -> None:
+        now, working = self._now, self._books.working()
+        while now < to_ms and working:
+            now = EpochMs(min(now + self._source.bar_ms, to_ms))
+            for order in working:
+                self._match(order, now)
             working = self._books.working()
-            while now < to_ms and working:
-                now = EpochMs(min(now + step, to_ms))
-                for order in working:
-                    self._match(order, now)
-                working = self._books.working()
-            self._set_now(EpochMs(max(now, to_ms)))
 
     # --- VenueReader -------------------------------------------------------------------------------------
 
@@ -156,10 +156,6 @@ class SimulatedVenue:
         return draft._replace(hold=hold)
 
     # --- inside ------------------------------------------------------------------------------------------
-
-    def _set_now(self, now_ms: EpochMs) -> None:
-        self._books.set_meta("now_ms", str(now_ms))
-        self._now = now_ms
 
     def _match(self, order: VenueOrder, now: EpochMs) -> None:
         bar_ms = self._source.bar_ms

@@ -1,0 +1,64 @@
+"""Runs the program as a person does: a process of its own, its exit code, its stdout and its stderr."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+START = [sys.executable, "-c", "from cli.main import main; main()"]
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """stdout, which must be exactly one JSON document."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.document["data"]
+        return found
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program in a world of its own: nothing of the user's environment reaches it."""
+
+    home: Path
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        return {**kept, "HOME": str(self.home), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def __call__(self, *words: str | Path) -> Done:
+        done = subprocess.run(
+            [*START, *map(str, words)],
+            cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *words: str | Path) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*START, *map(str, words)],
+            cwd=self.home, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def paper(self, command: str, *words: str | Path) -> Done:
+        """A command on the paper account of the sample market."""
+        return self(command, "--mode", "PAPER", "--venue", "simulated", "--state", self.state, *words)

@@ -1,0 +1,123 @@
+"""Before any work: what starting costs, where options may stand, and what every ending looks like."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.exits import EXITS, worst
+from cli.main import COMMANDS
+from cli.options import MODES, SAMPLE_SEED, VENUES
+from tests.cli.program import ROOT, Program
+from trader_core import bootstrap
+from trader_core.domain import errors
+from trader_core.settings.options import Options
+
+HEAVY = ("numpy", "pydantic", "requests", "rich", "pyarrow", "tabulate", "sqlite3", "trader_core.bootstrap")
+GLOBAL = ("--state", "--config", "--mode", "--venue", "--json")
+
+
+def test_help_loads_nothing_heavy(program: Program) -> None:
+    code = (
+        "import sys; sys.argv = ['trader', '--help']\n"
+        "from cli.main import main\n"
+        "try: main()\n"
+        f"except SystemExit: print(sorted(set(sys.modules) & set({HEAVY!r})), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_every_option(program: Program, command: str) -> None:
+    done = program(command, "--help")
+    assert done.code == 0
+    assert all(option in done.out for option in GLOBAL)
+
+
+def test_the_program_explains_every_command_and_global_option(program: Program) -> None:
+    done = program("--help")
+    assert all(name in done.out for name in (*COMMANDS, *GLOBAL, "--version"))
+    assert program().out == done.out
+
+
+def test_the_version_is_told_to_people_and_programs(program: Program) -> None:
+    assert program("--version").out.startswith("trader ")
+    assert program("--version", "--json").document["schema"] == "trader.version/v1"
+    assert program("--version", "status").code == 2
+
+
+def test_global_options_stand_before_or_after_and_the_later_wins(program: Program, tmp_path: Path) -> None:
+    before = program("--state", tmp_path / "a", "--mode", "PAPER", "--venue", "simulated", "--json", "init")
+    after = program("init", "--state", tmp_path / "b", "--mode", "PAPER", "--venue", "simulated", "--json")
+    both = program("--state", tmp_path / "a", "init", "--state", tmp_path / "c", "--venue", "simulated", "--json")
+    assert before.data == {"mode": "PAPER", "state": str(tmp_path / "a"), "cycles": 0}
+    assert after.data["state"] == str(tmp_path / "b")
+    assert both.data == {"mode": "DRY_RUN", "state": str(tmp_path / "c"), "cycles": 0}
+
+
+def test_a_wrong_command_line_is_2_in_words_and_in_json(program: Program) -> None:
+    done = program("run", "--json", "--bogus")
+    assert done.code == 2
+    assert done.err.startswith("trader: No such option: --bogus\n  safe now: nothing was done\n  next: trader run")
+    assert done.document | {"data": None} == {
+        "schema": "trader.run/v1", "ok": False, "exit_code": 2, "exit_name": "USAGE", "data": None, "warnings": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bogus"],
+        ["run", "--cycles", "0"],
+        ["run", "--mode", "MAYBE"],
+        ["run", "--venue", "elsewhere"],
+        ["run", "--from", "yesterday"],
+        ["run", "--from", "2024-08-02", "--to", "2024-08-02"],
+        ["run", "--equity", "-1"],
+        ["run", "--equity", "NaN"],
+        ["run", "--equity", "1e-9"],
+        ["backtest", "--to", "2023-01-01"],
+        ["backtest", "--out", "no/such/folder/report.json"],
+    ],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_is_2(program: Program, words: list[str]) -> None:
+    done = program(*words)
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
+    assert "safe now: " in done.err
+
+
+def test_every_failure_has_a_named_code() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.TraderError)]
+    assert {kind.exit_code for kind in kinds} <= EXITS.keys()
+    assert len(set(EXITS.values())) == len(EXITS)
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"), [([], 0), ([0, 21], 21), ([40, 41], 41), ([30, 40], 40), ([42, 41, 50], 50)]
+)
+def test_the_worst_code_wins(codes: list[int], code: int) -> None:
+    assert worst(codes) == code
+
+
+def test_the_light_words_are_the_real_ones() -> None:
+    assert set(MODES) == bootstrap.WIRINGS.keys()
+    assert set(VENUES) == bootstrap.VENUES.keys()
+    assert Options().seed == SAMPLE_SEED
+
+
+def test_a_bug_is_1_with_its_trace_on_stderr() -> None:
+    code = (
+        "import sys; sys.argv = ['trader', 'init', '--json']\n"
+        "import trader_core.bootstrap as bootstrap\n"
+        "bootstrap.open_system = lambda options: 1 // 0\n"
+        "from cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert "this is a bug" in done.stderr
+    assert '"exit_name": "UNEXPECTED"' in done.stdout

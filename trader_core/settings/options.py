@@ -1,0 +1,35 @@
+"""What the command line says, in one value."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from trader_core.settings.environment import Environment, read_environment, state_directory
+from trader_core.settings.locate import config_directory
+
+SAMPLE_SEED = 7
+
+
+@dataclass(frozen=True)
+class Options:
+    """None where the command line says nothing. Times are UTC epoch ms; `since_ms` inclusive, `until_ms` exclusive."""
+
+    state: Path | None = None
+    config: Path | None = None
+    mode: str | None = None
+    venue: str | None = None
+    data: Path | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    seed: int = SAMPLE_SEED
+    equity: Decimal | None = None
+    environment: Environment = field(default_factory=read_environment)
+
+    @property
+    def state_directory(self) -> Path:
+        """Absolute. Raises StateUnusable where nothing names one."""
+        return state_directory(self.state, self.environment)
+
+    @property
+    def config_directory(self) -> Path:
+        return config_directory(self.config, self.environment)

@@ -1,0 +1,84 @@
+"""Which files a mode's state is made of, and whether they belong together."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from trader_core.domain.errors import StateUnusable
+from trader_core.store.sqlite import SqliteStore
+
+_NEW = "restore it, or start a new account with --state DIR"
+
+
+@dataclass(frozen=True)
+class StateFiles:
+    """One mode's places in a state directory."""
+
+    directory: Path
+    mode: str
+
+    @property
+    def state(self) -> Path:
+        return self.directory / f"{self.mode.lower()}.db"
+
+    @property
+    def venue(self) -> Path:
+        """The simulated venue's own books."""
+        return self.directory / f"{self.mode.lower()}.venue.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.directory / f"{self.mode.lower()}.lock"
+
+    def make_directory(self) -> None:
+        """Raises StateUnusable where there can be none."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as failed:
+            raise StateUnusable(
+                f"the state directory {self.directory} cannot be made: {failed.strerror}",
+                remedy="name another with --state DIR",
+            ) from failed
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteStore]:
+        """The state, for reading only."""
+        store = SqliteStore(self.state, None)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def last_decision_ms(self) -> int:
+        """Of the newest closed cycle; -1 where there is none, or no state yet."""
+        if not self.state.exists():
+            return -1
+        with self.reading() as store:
+            ((newest,),) = store.query("SELECT max(decision_ms) FROM cycles")
+        return newest if isinstance(newest, int) else -1
+
+    def check_venue(self) -> None:
+        """An account and its simulated venue belong together: one without the other is not a new start."""
+        if self.venue.exists() and not self.state.exists():
+            raise StateUnusable(f"{self.state} is missing, but {self.venue.name} belongs to it", remedy=_NEW)
+        if self.last_decision_ms() >= 0 and not self.venue.exists():
+            raise StateUnusable(f"{self.venue} is missing, but {self.state.name} belongs to it", remedy=_NEW)
+
+
+def newest(directory: Path, modes: tuple[str, ...]) -> StateFiles:
+    """The state in the directory that was written last. Raises StateUnusable where there is none."""
+    found = [files for mode in modes if (files := StateFiles(directory, mode)).state.exists()]
+    if not found:
+        raise StateUnusable(
+            f"there is no state in {directory}",
+            safe="nothing was read or changed",
+            remedy="trader run --mode PAPER --venue simulated, or name the place with --state DIR",
+        )
+    return max(found, key=_written_ns)
+
+
+def _written_ns(files: StateFiles) -> int:
+    """SQLite writes to the log beside the file first."""
+    log = files.state.with_name(files.state.name + "-wal")
+    return max(one.stat().st_mtime_ns for one in (files.state, log) if one.exists())
