@@ -108,7 +108,8 @@ def outcome(driver: Callable[..., int], seed: int) -> list[Any]:
 
 
 def wrong_products(compiled: Callable[..., None]) -> int:
-    random, triples = Random(5), []
+    random = Random(5)
+    triples: list[tuple[int, int, int]] = []
     while len(triples) < 20_000:
         a, b = (random.randrange(2 ** random.randint(1, 62)) for _ in range(2))
         lowest = a * b // BIG + 1

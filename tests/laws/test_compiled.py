@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import trader_core.rulebook as rulebook
+from tests.laws.budget import PROVING
 
 ROOT = Path(__file__).parents[2]
 ENOUGH_S = 240
@@ -14,6 +15,8 @@ ENOUGH_S = 240
 
 def test_every_rule_compiles_and_walks_a_market_to_the_same_state_fills_verdicts_and_trace() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    if not PROVING:
+        environment["NUMBA_OPT"] = "0"  # the optimiser is half of the time; `prove` runs it as a backtest does
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.laws.compiled"],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=ENOUGH_S, check=False,

@@ -1,5 +1,8 @@
 """Gates judge one draft: they may shrink it, never enlarge it, touch nothing, and a tighter limit never says yes."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +17,7 @@ from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import value_down
 from trader_core.rulebook.orders import step_place
-from trader_core.rulebook.state import Draft
+from trader_core.rulebook.state import Draft, Guard
 
 UNTOUCHED = -7.5
 
@@ -76,7 +79,7 @@ def worst_cost(law: Law, draft: Draft, lots: int) -> int:
     return int(cost_with_fee(law, draft.instrument, lots, draft.price))
 
 
-TIGHTER = {
+TIGHTER: dict[str, Callable[[Any, float], Any]] = {
     "max_total": lambda now, by: now * (1 - by),
     "max_asset": lambda now, by: now * (1 - by),
     "max_positions": lambda now, by: max(now - 1, 0),
@@ -139,7 +142,8 @@ def test_a_question_about_an_instrument_closes_its_entries_and_no_other(scene: S
     for name in ("unknown", "differs"):
         questions = nothing.copy()
         questions[asked] = 1
-        _, _, doubted = judged(scene._replace(guard=scene.guard._replace(**{name: questions})))
+        guard = Guard(**{**scene.guard._asdict(), name: questions})
+        _, _, doubted = judged(scene._replace(guard=guard))
         expected = Verdict.UNRESOLVED if asked == scene.draft.instrument else Verdict.OK
         assert doubted[1, 2] == expected
         assert np.array_equal(np.delete(doubted, 1, 0), np.delete(trace, 1, 0))

@@ -1,4 +1,4 @@
-"""The fill model is never kinder than a market: no price beyond an order's own, no share too large, no fee too small."""
+"""The fill model is never kinder than a market: no price beyond an order's own, no share or fee that flatters."""
 
 from fractions import Fraction
 from math import ceil
@@ -99,9 +99,7 @@ def test_fees_round_up_and_a_reservation_covers_each_of_them(model: Costs, kind:
 
 @given(dice, st.lists(bars(), min_size=4, max_size=4))
 @examples(150)
-def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserved(
-    die: Dice, shapes: list[Bar]
-) -> None:
+def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserved(die: Dice, shapes: list[Bar]) -> None:
     law = die.law()
     columns = die.columns(law)
     state = die.state(law, columns)
@@ -125,4 +123,3 @@ def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserve
     assert not (kinds == TAKER).any(), "a taker that meets a bar is over"
     still = kinds != 0
     assert (state.orders[:, :, codes.FILLED] <= state.orders[:, :, codes.LOTS])[still].all()
-

@@ -1,9 +1,10 @@
 """Two books, one truth: the Decimal ledger folds facts, the integer State steps through them, and they never part."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -47,7 +48,9 @@ def value_of(one: Instrument, side: Side, lots: int, ticks: int) -> Quote:
     return Quote(from_grains(rounded(lots * ticks, unit.numerator, unit.denominator)))
 
 
-def approved(one: Instrument, role: Role, lots: int, ticks: int = 100, kind: OrderKind = OrderKind.MAKER) -> ApprovedOrder:
+def approved(
+    one: Instrument, role: Role, lots: int, ticks: int = 100, kind: OrderKind = OrderKind.MAKER
+) -> ApprovedOrder:
     price, stop = ticks * one.tick, kind is OrderKind.STOP
     return ApprovedOrder(
         symbol=one.symbol,
@@ -86,7 +89,7 @@ def assert_one_truth(state: State, book: Book) -> None:
 class History:
     """A legal past under construction: both books, and every order and fill so far."""
 
-    draw: st.DrawFn
+    draw: Callable[..., Any]
     book: Book = field(default_factory=Book)
     state: State = field(default_factory=lambda: to_state(Book(), AXES))
     now_ms: int = START

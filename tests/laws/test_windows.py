@@ -1,4 +1,4 @@
-"""Windows are exact: what is known at a row depends on its own lookback alone, neither on more past nor on any future."""
+"""Windows are exact: what is known at a row depends on its own lookback alone, not on more past nor on any future."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +27,11 @@ LONG_REPORT = "ignore::hypothesis.errors.HypothesisWarning"  # of a failure that
 
 # Every strategy in the registry, with parameters that make its lookback short or long. A new one must be added here.
 PARAMETERS: Mapping[str, tuple[dict[str, int], ...]] = {
-    "sma_cross": ({"fast_bars": 2, "slow_bars": 3}, {"fast_bars": 10, "slow_bars": 50}, {"fast_bars": 99, "slow_bars": 150}),
+    "sma_cross": (
+        {"fast_bars": 2, "slow_bars": 3},
+        {"fast_bars": 10, "slow_bars": 50},
+        {"fast_bars": 99, "slow_bars": 150},
+    ),
 }
 CASES = [(name, n) for name in STRATEGIES for n in range(len(PARAMETERS[name]))]
 
@@ -126,6 +130,10 @@ def poisoned_market(source: TinyMarket, from_ms: int, seed: int) -> TinyMarket:
     return replace(source, series={one: poisoned(rows, from_ms, random) for one, rows in source.series.items()})
 
 
+def frame_of(source: TinyMarket, first_ms: int, end_ms: int) -> Frame:
+    return build({one: source.candles(one, first_ms, end_ms) for one in source.series}, first_ms, end_ms, BAR_MS)
+
+
 BARS = 60
 PAIR = (instrument("BTC-USD", floor="1"), instrument("ETH-USD", "0.01", "0.00000001", "1"))
 LIVELY: Settings = policy(
@@ -146,10 +154,8 @@ LIVELY: Settings = policy(
 def test_poisoned_bars_of_the_future_change_no_earlier_row(source: TinyMarket, bar: int, seed: int) -> None:
     from_ms = START + bar * BAR_MS
     first_ms, end_ms = START - 100 * BAR_MS, START + BARS * BAR_MS
-    sound, bad = (
-        columns_of(build({one: each.candles(one, first_ms, end_ms) for one in each.series}, first_ms, end_ms, BAR_MS), LIVELY)
-        for each in (source, poisoned_market(source, from_ms, seed))
-    )
+    both = (source, poisoned_market(source, from_ms, seed))
+    sound, bad = (columns_of(frame_of(each, first_ms, end_ms), LIVELY) for each in both)
     assert same_rows(sound, bad, 100 + bar)
 
 

@@ -86,7 +86,8 @@ class Dice:
 
     def price(self) -> int:
         """Ticks, 0 where none is known."""
-        return 0 if self.seldom() else self.one_of((self.between(1, 10), self.between(5_000, 6_000), self.between(1, 10**7)))
+        low, high = self.one_of(((1, 10), (5_000, 6_000), (1, 10**7)))
+        return 0 if self.seldom() else self.between(low, high)
 
     def columns(self, law: Law, rows: int = 2) -> Columns:
         shape, cells = (rows, COUNT), rows * COUNT
