@@ -68,7 +68,7 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     try:
         return _told(act(), shared)
     except BrokenPipeError:  # the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
         return 141
     except Exit as over:
         return over.exit_code
@@ -77,6 +77,12 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     except TyperException as error:
         command = f"trader {shared.command}".strip()
         return _failed(shared, asked_json, 2, error.format_message(), "nothing was done", f"{command} --help")
+    except OSError as refused:  # a file, a folder or the output itself
+        where = f"{refused.filename}: " if refused.filename else ""
+        what = f"{where}{refused.strerror or refused}"
+        if refused.filename is None:
+            _mute()  # it was the output that failed
+        return _failed(shared, asked_json, 13, what, "what was recorded stays recorded", "mend it, and run it again")
     except (KeyboardInterrupt, Abort):
         return _failed(shared, asked_json, 130, "interrupted", "what was recorded stays recorded", "run it again")
     except Exception as error:  # noqa: BLE001 - the last resort
@@ -84,6 +90,11 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
         what = f"{type(error).__name__}: {error}"
         safe = "this is a bug; what was recorded stays recorded"
         return _failed(shared, asked_json, 1, what, safe, "trader status, and report the lines above")
+
+
+def _mute() -> None:
+    """What is still to be written to a lost output goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(result: object, shared: Shared) -> int:

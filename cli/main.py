@@ -1,5 +1,6 @@
 """The command line: names and registrations, nothing else. What a command needs, its body imports."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -60,6 +61,9 @@ def build() -> Any:
 def main() -> None:
     """Entry point of the script `trader`."""
     shared, arguments = Shared(), sys.argv[1:]
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed before we came: what is said goes nowhere
+            setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
     def act() -> object:
         group = build()

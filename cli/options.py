@@ -18,6 +18,7 @@ MODES = ("DRY_RUN", "PAPER", "LIVE")
 VENUES = ("coinbase", "simulated")
 SAMPLE_SEED = 7
 MONEY_DIGITS = 8
+MONEY_MAX = 1_000_000_000
 
 Cycles = Annotated[int | None, typer.Option("--cycles", min=1, metavar="N", help="Stop after N cycles.")]
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="First decision, UTC, inclusive.")]
@@ -128,9 +129,10 @@ def _amount(text: str | None) -> Decimal | None:
     except InvalidOperation:
         amount = Decimal("NaN")
     exponent = amount.as_tuple().exponent
-    if not amount.is_finite() or amount < 0 or not isinstance(exponent, int) or exponent < -MONEY_DIGITS:
+    sound = amount.is_finite() and 0 <= amount <= MONEY_MAX and isinstance(exponent, int) and exponent >= -MONEY_DIGITS
+    if not sound:
         raise UsageError(
-            f"--equity: '{text}' is not an amount of zero or more with at most {MONEY_DIGITS} decimals",
+            f"--equity: '{text}' is not an amount from 0 to {MONEY_MAX} with at most {MONEY_DIGITS} decimals",
             remedy="--equity 10000",
         )
     return amount

@@ -106,7 +106,7 @@ class World:
 
     def facts(self) -> list[Any]:
         """The journal as a reading command sees it, chain verified."""
-        with open_state(self.options()) as (store, _):
+        with open_state(self.options(mode=None)) as (store, _):
             return list(store.facts())
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trader_core.candles.folder import open_folder
 from trader_core.domain.clocktime import DAY_MS
-from trader_core.domain.errors import GateClosed, VenueUnavailable
+from trader_core.domain.errors import GateClosed, StateUnusable, VenueUnavailable
 from trader_core.domain.ids import OrderIdsOf
 from trader_core.domain.money import grains_down
 from trader_core.engine.journal import Journal
@@ -35,6 +35,7 @@ from trader_core.venues.wrappers import ReadOnly
 
 LAST_CYCLES = 96  # of a data folder that is traded without --from
 VENUE_FLOOR = Decimal(1)  # smallest order of the simulated venue, in quote
+NEW_ACCOUNT = "restore it, or start a new account with --state DIR"
 HISTORY_MS = 90 * DAY_MS  # of the sample market, behind its first decision
 
 
@@ -67,16 +68,14 @@ def source_of(policy: Settings, options: Options, continued_ms: int = -1) -> Can
     bar_ms = bar_ms_of(policy)
     if options.data is None:
         return SampleMarket(options.seed, bar_ms, VENUE_FLOOR)
-    since = options.since_ms
-    if continued_ms >= 0:
-        since = max(since or 0, continued_ms - bar_ms)  # the bar that was decided on last is there for certain
+    since = options.since_ms if continued_ms < 0 else continued_ms - bar_ms  # no bar since then may be missing
     return open_folder(options.data, bar_ms, VENUE_FLOOR, since, options.until_ms)
 
 
 def span_of(source: CandleSource, options: Options) -> tuple[int, int | None]:
     """(first decision, first one no more taken); without --from the last 96 of a folder, or a sample's first."""
     if options.since_ms is not None:
-        return options.since_ms, options.until_ms
+        return -(-options.since_ms // source.bar_ms) * source.bar_ms, options.until_ms
     if source.end_ms is None:
         return source.first_ms + HISTORY_MS, options.until_ms
     return max(source.end_ms - (LAST_CYCLES - 1) * source.bar_ms, source.first_ms + source.bar_ms), options.until_ms
@@ -109,7 +108,9 @@ def open_preview(options: Options) -> Iterator[System]:
         with files.reading() as kept:
             kept.check_identity(_identity(files.mode, source))
             store = MemoryStore(kept.facts())
-        books = Books(files.venue).copy() if wiring.trades and files.venue.exists() else books
+        if wiring.trades:
+            files.check_venue()
+            books = Books.copied(files.venue) if files.venue.exists() else books
     yield _wired(policy, options, files, wiring, source, store, books)
 
 
@@ -122,7 +123,7 @@ def memory_system(options: Options) -> System:
 @contextmanager
 def open_state(options: Options) -> Iterator[tuple[SqliteStore, str]]:
     """(the newest state in the directory for reading, its mode). Raises StateUnusable."""
-    files = newest(options.state_directory, tuple(WIRINGS))
+    files = newest(options.state_directory, tuple(one for one in WIRINGS if options.mode in (None, one)))
     with files.reading() as store:
         yield store, files.mode
 
@@ -146,8 +147,11 @@ def _wired(
     books: Books,
 ) -> System:
     journal, paper, (start_ms, until_ms) = Journal(store), policy.app.paper, span_of(source, options)
-    if options.since_ms is None and journal.book.closed_ms >= 0:
-        start_ms = 0  # go on where it stopped, however much has been appended since
+    if journal.book.closed_ms >= 0:
+        if wiring.trades and books.now_ms() is None:
+            raise StateUnusable(f"{files.venue} is empty, but {files.state.name} belongs to it", remedy=NEW_ACCOUNT)
+        if options.since_ms is None:
+            start_ms = 0  # go on where it stopped, however much has been appended since
     venue = SimulatedVenue(source, costs_of(policy), books, grains_down(paper.cash_quote), paper.holdings)
     ports = Ports(
         reader=ReadOnly(venue),

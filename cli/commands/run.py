@@ -77,7 +77,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
         tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
         stream.tell(report)
     stream.close()
-    ended = tally.cycles != limit and _at_end(system)
+    ended = tally.cycles != limit and not asked
     if ended:
         note(end_words(system, options) + ("" if tally.cycles else ": there was nothing left to do"))
     code = 0 if tally.cycles == limit or ended else 128 + asked[0]
@@ -86,11 +86,6 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     return Result(
         _data(system, options, tally, last, ended), _summary(system, shared, tally, last, ink), code, warnings
     )
-
-
-def _at_end(system: "System") -> bool:
-    """Whether there is no cycle left. Asking again for the same decision time changes nothing."""
-    return system.ports.clock.next_decision_ms(system.journal.book.closed_ms) is None
 
 
 def end_words(system: "System", options: "Options") -> str:

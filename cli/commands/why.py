@@ -41,7 +41,9 @@ def why(
     with open_state(options_of(shared_of(ctx))) as (store, _):
         found = answer(store.facts(), cycle)
     if found is None:
-        raise StateUnusable(f"there is no cycle {cycle or 'yet'}", safe="nothing was changed", remedy="trader status")
+        if cycle is not None:
+            raise UsageError(f"there is no cycle {cycle}", safe="nothing was changed", remedy="trader status")
+        raise StateUnusable("there is no cycle yet", safe="nothing was changed", remedy="trader run")
     known = tuple(one.symbol for one in found.symbols)
     if symbol is None or (found.problem and not known):
         return Result(found, _overview(found, Ink(colours())))

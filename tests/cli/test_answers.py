@@ -78,7 +78,7 @@ def test_why_knows_no_stranger_and_no_future(traded: Program) -> None:
     assert stranger.code == 2
     assert "it knows ADA-USD, " in stranger.err
     assert "next: trader why BTC" in stranger.err
-    assert traded("why", "--cycle", str(CYCLES + 1), "--state", traded.state).code == 13
+    assert traded("why", "--cycle", str(CYCLES + 1), "--state", traded.state).code == 2
 
 
 def test_status_tells_the_account_in_a_page_a_line_and_json(traded: Program) -> None:

@@ -103,7 +103,7 @@ def outcome(driver: Callable[..., int], seed: int) -> list[Any]:
     plan, fills = empty_plan(len(LISTED)), np.zeros((3 * rows * len(LISTED), FILL_FIELDS), np.int64)
     verdicts, equity = np.zeros((rows, len(LISTED)), np.int64), np.zeros(rows, np.int64)
     trace = np.zeros((rows, *plan.trace.shape))
-    count = driver(law, Guard(0, nothing, nothing), state, columns, bars, plan, fills, verdicts, equity, trace)
+    count = driver(law, Guard(0, nothing, nothing, nothing), state, columns, bars, plan, fills, verdicts, equity, trace)
     return [*state, fills[:count], verdicts, equity, trace, plan.actions]
 
 

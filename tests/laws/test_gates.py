@@ -59,7 +59,7 @@ def test_what_is_approved_stays_within_cash_caps_and_slots() -> None:
         if code != Verdict.OK:
             return
         law, draft, columns, state = scene.law, scene.draft, scene.columns, copied(scene.state)
-        step_place(state, draft.instrument, codes.ENTRY, draft.kind, lots, draft.price, 0, 0, draft.reason, 0, 0, 0)
+        step_place(state, draft.instrument, codes.ENTRY, draft.kind, lots, draft.price, 0, 0, 0, draft.reason, 0, 0, 0)
         asset = int(law.instruments.asset[draft.instrument])
         assert reserved_cash(law, state) <= state.cash[0]
         assert exposure(law, state, columns, 0, asset) <= int(law.risk.max_asset * draft.equity)

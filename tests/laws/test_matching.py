@@ -2,13 +2,14 @@
 
 from fractions import Fraction
 from math import ceil
+from random import Random
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws.budget import examples
-from tests.laws.worlds import Dice, dice
+from tests.laws.worlds import Array, Dice, dice
 from trader_core.rulebook import codes
 from trader_core.rulebook.bar import FILL_FIELDS, step_bar
 from trader_core.rulebook.codes import ENTRY, EXIT, MAKER, STOP, STOP_MARKET, TAKER
@@ -17,7 +18,8 @@ from trader_core.rulebook.exposure import cost_with_fee
 from trader_core.rulebook.limits import Costs
 from trader_core.rulebook.matching import match
 from trader_core.rulebook.money import PPM
-from trader_core.rulebook.state import Bars
+from trader_core.rulebook.orders import step_place
+from trader_core.rulebook.state import Bars, empty_state
 
 ppm = st.sampled_from([0, 1, 500, 12_000, 60_000])
 costs = st.builds(Costs, ppm, ppm, ppm, ppm, st.sampled_from([1, 10_000, 333_333, PPM]))
@@ -97,17 +99,20 @@ def test_fees_round_up_and_a_reservation_covers_each_of_them(model: Costs, kind:
     assert fee_of(model, kind, value) <= worst_fee(model, value)
 
 
-@given(dice, st.lists(bars(), min_size=4, max_size=4))
-@examples(150)
-def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserved(die: Dice, shapes: list[Bar]) -> None:
+def around(die: Dice, close: Array) -> Bars:
+    """A bar up to a half away from each close, with little or much volume."""
+    opened, high, low = (np.maximum(close * die.between(5, 15) // 10, 1) for _ in range(3))
+    high, low = np.maximum(opened, high), np.minimum(opened, low)
+    return Bars(opened, high, low, np.full_like(close, die.between(0, 10 ** die.between(0, 12))))
+
+
+@given(dice)
+@examples(200)
+def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserved(die: Dice) -> None:
     law = die.law()
     columns = die.columns(law)
     state = die.state(law, columns)
-    close = np.maximum(columns.close[:1], 1)
-    scaled = np.array(shapes, np.int64)
-    window = Bars(*(scaled[None, :, part] for part in range(4))) if die.half() else Bars(
-        close, close + close // 10, np.maximum(close - close // 10, 1), close * 0 + die.between(0, 10**6)
-    )  # fmt: skip
+    window = around(die, np.maximum(columns.close[:1], 1))
     before, held = state.orders.copy(), state.lots.copy()
     fills = np.zeros((3 * len(held), FILL_FIELDS), np.int64)
     count = step_bar(law, state, window, 0, int(columns.at_ms[1]), fills)
@@ -117,9 +122,25 @@ def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserve
         assert 0 < got <= rest
         assert slot != ENTRY or value + fee <= cost_with_fee(law, i, rest, order[codes.LIMIT])
         assert slot != ENTRY or price <= order[codes.LIMIT]
-        assert slot != EXIT or price >= order[codes.LIMIT]
+        as_stop = window.low[0, i] <= order[codes.TRIGGER] and price <= order[codes.TRIGGER]
+        assert slot != EXIT or price >= order[codes.LIMIT] or as_stop
         assert slot != STOP or price <= order[codes.TRIGGER]
     kinds = state.orders[:, :, codes.KIND]
     assert not (kinds == TAKER).any(), "a taker that meets a bar is over"
     still = kinds != 0
     assert (state.orders[:, :, codes.FILLED] <= state.orders[:, :, codes.LOTS])[still].all()
+
+
+def test_a_stop_younger_than_the_resting_entry_and_older_than_its_fallback_is_matched_in_between() -> None:
+    """As at a venue, in the order of acceptance; the order decides which lots' cost the sale takes along."""
+    law = Dice(Random(1)).law()._replace(costs=Costs(0, 0, 0, 0, PPM))
+    bar = Bars(*(np.full((1, 4), price, np.int64) for price in (100, 110, 90, 10**6)))
+    for kind, expected in ((MAKER, [ENTRY, STOP]), (TAKER, [STOP, ENTRY])):
+        state = empty_state(4, 3)
+        state.lots[1] = state.cost[1] = 500
+        step_place(state, 1, ENTRY, kind, 300, 100, 0, 0, 0, codes.BY_SIGNAL, 0, 0, 0)
+        step_place(state, 1, STOP, STOP_MARKET, 500, 0, 95, 0, codes.NEVER, codes.BY_STOP, 0, 0, 0)
+        fills = np.zeros((12, FILL_FIELDS), np.int64)
+        assert step_bar(law, state, bar, 0, 0, fills) == 2
+        assert fills[:2, 1].tolist() == expected
+        assert state.lots[1] == 300

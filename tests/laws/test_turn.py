@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.laws.make import AXES
-from tests.laws.worlds import COUNT, E8, STRATEGY_COUNT, Array, Dice, bytes_of, copied, dice
+from tests.laws.worlds import COUNT, E8, STRATEGY_COUNT, Array, Dice, bytes_of, copied, dice, open_guard
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import CANCEL, ENTRY, EXIT, FILLED, KIND, LOTS, PLACE, STOP, TRIGGER, Verdict
 from trader_core.rulebook.exits import stop_price
@@ -47,11 +48,6 @@ def asked(plan: Plan) -> list[tuple[int, int, int]]:
     return [(action, i, slot) for action, i, slot in plan.actions[: plan.asked[0]].tolist()]
 
 
-def open_guard(world: Before) -> Before:
-    nothing = np.zeros(COUNT, np.int64)
-    return world._replace(guard=Guard(0, nothing, nothing))
-
-
 @given(eves)
 @examples(150)
 def test_halted_nothing_is_placed_or_canceled_and_every_proposal_is_refused(world: Before) -> None:
@@ -63,7 +59,7 @@ def test_halted_nothing_is_placed_or_canceled_and_every_proposal_is_refused(worl
     )
     assert set(plan.verdict.tolist()) <= {codes.NEVER, Verdict.HALTED}
     proposed = world.columns.enter[:, 0].any(axis=0) & (world.state.clock[codes.DECIDED_MS] < world.columns.at_ms[0])
-    assert ((plan.verdict == Verdict.HALTED) == proposed).all()
+    assert ((plan.verdict == Verdict.HALTED) == (proposed & (world.guard.barred == 0))).all()
 
 
 @given(eves)
@@ -93,7 +89,7 @@ def test_an_instrument_is_decided_once_a_bar(world: Before) -> None:
 @given(eves)
 @examples(200)
 def test_every_position_is_being_sold_or_has_one_stop_for_all_of_it(world: Before) -> None:
-    world = open_guard(world)
+    world = world._replace(guard=open_guard())
     after, plan = turned(world)
     for i in range(COUNT):
         stop, leaving = after.orders[i, STOP], after.orders[i, EXIT, KIND] != 0
@@ -141,6 +137,29 @@ def test_what_is_being_sold_is_not_bought_on(world: Before) -> None:
             assert (CANCEL, i, ENTRY) in asked(plan) or world.state.orders[i, ENTRY, KIND] == 0
 
 
+@given(eves, st.integers(0, COUNT - 1))
+@examples(150)
+def test_what_the_universe_has_no_place_for_is_only_sold(world: Before, i: int) -> None:
+    allowed, _ = turned(world._replace(guard=open_guard()))
+    barred = open_guard()
+    barred.barred[i] = 1
+    after, plan = turned(world._replace(guard=barred))
+    assert after.orders[i, ENTRY, KIND] == 0
+    assert plan.verdict[i] == codes.NEVER
+    assert np.array_equal(after.orders[i, [EXIT, STOP]], allowed.orders[i, [EXIT, STOP]])
+
+
+@given(eves)
+@examples(150)
+def test_an_entry_placed_before_its_asset_was_sold_is_canceled(world: Before) -> None:
+    world = world._replace(guard=open_guard())
+    _, plan = turned(world)
+    for i in range(COUNT):
+        entry, sold_ms = world.state.orders[i, ENTRY], world.state.exit_ms[world.law.instruments.asset[i]]
+        if entry[KIND] != 0 and sold_ms > entry[codes.PLACED_MS]:
+            assert (CANCEL, i, ENTRY) in asked(plan)
+
+
 # --- T2: an asset rests under every pair that trades it -----------------------------------------------------
 
 
@@ -164,9 +183,8 @@ def sold_bitcoin(reason: int) -> Before:
     state.cash[0], state.known[0] = 10**6 * E8, 1
     asset = AXES.assets.index("BTC")
     state.exit_ms[asset], state.exit_reason[asset] = columns.at_ms[0], reason
-    nothing = np.zeros(COUNT, np.int64)
     orders = law.orders._replace(position=0.05, maker_ttl_ms=0, band_ppm=0)
-    return Before(law._replace(risk=risk, orders=orders), Guard(0, nothing, nothing), state, columns)
+    return Before(law._replace(risk=risk, orders=orders), open_guard(), state, columns)
 
 
 def refused(plan: Plan, verdict: Verdict) -> set[str]:

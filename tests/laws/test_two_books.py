@@ -200,6 +200,21 @@ def test_a_withdrawal_beyond_the_day_s_opening_moves_it_below_zero_in_both_books
     assert_one_truth(state, book)
 
 
+def test_a_part_of_a_cost_is_rounded_down_however_close_to_the_next_grain_it_comes() -> None:
+    """999999999.99... of 29 digits: a division in Decimal's default 28 digits would round it up."""
+    one, lots, cost = FOUR[2], 1_000_000_000_039, 99_999_500_003_899_979
+    book = Book(
+        cash=Quote(Decimal(0)),
+        holdings={one.symbol: Holding(quantity=Base(lots * one.lot), cost=Quote(from_grains(cost)))},
+    )
+    state, sold = to_state(book, AXES), lots // 3 + 1
+    sale = filled("unknown", approved(one, Role.EXIT, sold), 0, sold, 1, 0, START)
+    step(state, sale, book, AXES)
+    book = apply(book, sale)
+    assert grains_down(book.holdings[one.symbol].cost) == cost - cost * sold // lots
+    assert_one_truth(state, book)
+
+
 def test_observed_cash_is_the_cash_of_both_books() -> None:
     state, fact = to_state(Book(), AXES), CashObserved(Quote(Decimal("12.5")), START)
     step(state, fact, Book(), AXES)

@@ -15,8 +15,10 @@ from tests.laws.make import BAR_MS, START, TinyMarket, instrument, policy
 from tests.laws.markets import markets
 from tests.laws.worlds import Array
 from trader_core.engine.columns import Opinions, columns_of, lookback_of
+from trader_core.engine.law import costs_of
 from trader_core.engine.replay import Replayed, replay
 from trader_core.market.frame import Frame, build
+from trader_core.rulebook.costs import ask_of, bid_of
 from trader_core.settings.schema import Settings
 from trader_core.strategies import STRATEGIES
 
@@ -159,6 +161,15 @@ def test_poisoned_bars_of_the_future_change_no_earlier_row(source: TinyMarket, b
     assert same_rows(sound, bad, 100 + bar)
 
 
+@pytest.mark.parametrize("close", [1, 60_000_00, 9_000_000_000_000, 10**13, 2**53])
+def test_bid_and_ask_of_a_column_are_the_law_s_own_at_any_price(close: int) -> None:
+    ticks = np.full((1, 1), close, np.int64)
+    frame = Frame(("BTC-USD",), START, BAR_MS, ticks, ticks, ticks, ticks, ticks, np.ones((1, 1), np.bool_))
+    columns, costs = columns_of(frame, LIVELY).columns, costs_of(LIVELY)
+    assert columns.bid[0, 0] == bid_of(costs, close)
+    assert columns.ask[0, 0] == ask_of(costs, close)
+
+
 def before(done: Replayed, end_ms: int) -> tuple[object, ...]:
     """What was decided and done before a time; a decision of that time itself is left out."""
     return (
@@ -198,6 +209,6 @@ def harsh_market(source: TinyMarket, from_ms: int, seed: int) -> TinyMarket:
     series = {one: rows.copy() for one, rows in source.series.items()}
     for rows in series.values():
         for n in np.flatnonzero(rows[:, 0] >= from_ms).tolist():
-            rows[n, 1:5] = random.choice((50, 5_000, 10**6))
+            rows[n, 1:5] = random.choice((4_000, 5_000, 9_000))
             rows[n, 5] = random.choice((0, 1, 2**40))
     return replace(source, series=series)

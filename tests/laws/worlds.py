@@ -14,6 +14,7 @@ from tests.laws.make import AXES, BAR_MS, START
 from trader_core.rulebook import codes
 from trader_core.rulebook.account import DAY_MS
 from trader_core.rulebook.costs import ask_of, bid_of
+from trader_core.rulebook.exits import stop_price
 from trader_core.rulebook.exposure import exposure
 from trader_core.rulebook.limits import Costs, Instruments, Law, Orders, Risk, Strategies
 from trader_core.rulebook.money import lots_for
@@ -103,8 +104,8 @@ class Dice:
         return Columns(at_ms, close, bid, ask, age, enter, leave, conviction.reshape(enter.shape))
 
     def guard(self) -> Guard:
-        unknown, differs = ([int(self.seldom()) for _ in range(COUNT)] for _ in range(2))
-        return Guard(int(self.seldom()), np.array(unknown, np.int64), np.array(differs, np.int64))
+        unknown, differs, barred = (np.array([self.seldom() for _ in range(COUNT)], np.int64) for _ in range(3))
+        return Guard(int(self.seldom()), unknown, differs, barred)
 
     def state(self, law: Law, columns: Columns) -> State:
         """Books as they can be, at the columns' first row."""
@@ -131,24 +132,26 @@ class Dice:
             worth = -(-lots * price * int(law.instruments.num[i]) // int(law.instruments.den[i]))
             state.lots[i], state.cost[i], state.strategy[i] = lots, worth, strategy
             state.stop_bps[i], state.target_bps[i] = 500, self.one_of((0, 1000))
-        if kind == "held" and self.half():
-            trigger = max(price * self.one_of((95, 90)) // 100, 1)
-            self.order(state, i, codes.STOP, codes.STOP_MARKET, lots, 0, trigger, codes.NEVER, strategy)
+        if kind == "held" and self.half():  # a stop as it should be, or one for another price or quantity
+            trigger = self.one_of((int(stop_price(law, state, i)), max(price * 9 // 10, 1)))
+            covered = self.one_of((lots, lots, max(lots // 2, 1)))
+            self.order(state, i, codes.STOP, codes.STOP_MARKET, covered, 0, trigger, now, codes.NEVER, strategy)
         if kind == "leaving":
-            self.order(state, i, codes.EXIT, codes.TAKER, lots, price, 0, now + BAR_MS, strategy)
+            trigger = self.one_of((0, int(stop_price(law, state, i))))
+            self.order(state, i, codes.EXIT, codes.TAKER, lots, price, trigger, now, now + BAR_MS, strategy)
         if kind in ("entering", "filling"):
-            expires = now + self.between(0, 1) * BAR_MS
+            placed, expires = now - self.between(1, 3) * BAR_MS, now + self.between(0, 1) * BAR_MS
             wanted = lots + (self.between(0, lots) if kind == "filling" else 0)
-            self.order(state, i, codes.ENTRY, self.between(1, 2), wanted + 1, price, 0, expires, strategy)
+            self.order(state, i, codes.ENTRY, self.between(1, 2), wanted + 1, price, 0, placed, expires, strategy)
             state.orders[i, codes.ENTRY, codes.FILLED] = lots if kind == "filling" else 0
 
     def order(
-        self, state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, expires: int,
-        strategy: int,
+        self, state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, placed: int,
+        expires: int, strategy: int,
     ) -> None:  # fmt: skip
         reason = {codes.ENTRY: codes.BY_SIGNAL, codes.EXIT: codes.BY_TARGET, codes.STOP: codes.BY_STOP}[slot]
         terms = (500, 1000) if slot == codes.ENTRY else (0, 0)
-        step_place(state, i, slot, kind, lots, limit, trigger, expires, reason, strategy, *terms)
+        step_place(state, i, slot, kind, lots, limit, trigger, placed, expires, reason, strategy, *terms)
 
     def scene(self) -> Scene:
         law = self.law()
@@ -174,6 +177,11 @@ class Dice:
 dice = st.randoms(use_true_random=True).map(Dice)
 laws = dice.map(lambda die: die.law())
 scenes = dice.map(lambda die: die.scene())
+
+
+def open_guard() -> Guard:
+    """Nothing from outside closes anything."""
+    return Guard(0, *(np.zeros(COUNT, np.int64) for _ in range(3)))
 
 
 def bytes_of(*groups: tuple[Array | int, ...]) -> list[bytes]:

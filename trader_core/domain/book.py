@@ -66,5 +66,10 @@ class Book:
         return frozenset(symbol for symbol, holding in self.holdings.items() if holding.quantity)
 
     @property
+    def watched(self) -> frozenset[str]:
+        """Symbols that need care whatever the universe says: held, or with an order open."""
+        return self.held | {order.approved.symbol for order in self.orders.values() if order.is_open}
+
+    @property
     def realised(self) -> Decimal:
         return sum((h.realised for h in self.holdings.values()), ZERO)

@@ -9,6 +9,7 @@ EpochMs = NewType("EpochMs", int)
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 DAY_MS = 24 * 60 * MINUTE_MS
+_LAST_YEAR = 2199
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|\+00:00)?)?")
 
@@ -35,4 +36,6 @@ def parse_utc(text: str) -> EpochMs:
     if not _DATE.fullmatch(text.strip()):
         raise ValueError(f"'{text}' is not a UTC date or time; write 2024-08-01 or 2024-08-01T12:00:00Z")
     moment = datetime.fromisoformat(text.strip().removesuffix("Z").removesuffix("+00:00")).replace(tzinfo=UTC)
+    if not _EPOCH.year <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"'{text}' is outside the years {_EPOCH.year} to {_LAST_YEAR}")
     return EpochMs((moment - _EPOCH) // timedelta(milliseconds=1))

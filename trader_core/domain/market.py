@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from trader_core.domain.clocktime import EpochMs
 
+MARK_BARS = 96  # a last price older than so many base bars is no price any more
+
 
 @dataclass(frozen=True, slots=True)
 class Candles:
@@ -21,6 +23,9 @@ class Candles:
     low: Sequence[int]
     close: Sequence[int]
     volume: Sequence[int]
+
+
+NO_CANDLES = Candles((), (), (), (), (), ())
 
 
 @dataclass(frozen=True, slots=True)

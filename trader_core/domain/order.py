@@ -35,7 +35,7 @@ class OrderStatus(StrEnum):
 
 _LEGAL = {
     OrderStatus.INTENDED: frozenset(OrderStatus) - {OrderStatus.INTENDED},
-    OrderStatus.WORKING: frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED}),
+    OrderStatus.WORKING: frozenset(OrderStatus) - {OrderStatus.INTENDED},
     OrderStatus.FILLED: frozenset[OrderStatus](),
     OrderStatus.CANCELED: frozenset({OrderStatus.FILLED}),  # a fill that overtook its cancel
     OrderStatus.EXPIRED: frozenset({OrderStatus.FILLED}),
@@ -53,7 +53,7 @@ class ApprovedOrder:
     kind: OrderKind
     quantity: Base
     limit: Decimal  # worst price we accept, quote per base; zero for a stop
-    trigger: Decimal  # zero unless a stop
+    trigger: Decimal  # where a stop fires; of an exit, where what finds no buyer must be protected; else zero
     reason: str  # "sma_cross", "fallback", or an exit's name
     strategy: str
     stop_bps: int  # distance of the protective stop below the average entry

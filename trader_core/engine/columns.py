@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trader_core.domain.market import MARK_BARS
 from trader_core.engine.law import costs_of, enabled_strategies
-from trader_core.market.frame import MARK_BARS, Frame
+from trader_core.market.frame import Frame
 from trader_core.rulebook.limits import Ints
 from trader_core.rulebook.money import PPM
 from trader_core.rulebook.state import Columns
@@ -43,14 +44,19 @@ def columns_of(frame: Frame, policy: "Settings") -> Opinions:
     columns = Columns(
         at_ms=frame.closes_ms,
         close=close,
-        bid=close * (PPM - half) // PPM,
-        ask=-(-close * (PPM + half) // PPM),
+        bid=_scaled(close, PPM - half),
+        ask=-_scaled(-close, PPM + half),
         age_ms=age_bars * frame.bar_ms,
         enter=_stack([one.enter for one in proposals.values()], frame, np.int8),
         leave=_stack([one.leave for one in proposals.values()], frame, np.int8),
         conviction=_stack([one.conviction for one in proposals.values()], frame, np.float64),
     )
     return Opinions(columns, proposals)
+
+
+def _scaled(ticks: Ints, ppm: int) -> Ints:
+    """floor(ticks * ppm / 1e6), exact also where the product would not fit into 64 bits."""
+    return np.asarray(ticks // PPM * ppm + ticks % PPM * ppm // PPM, np.int64)
 
 
 def _stack(parts: list[np.ndarray], frame: Frame, kind: type) -> np.ndarray:

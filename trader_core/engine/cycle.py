@@ -13,7 +13,6 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision
 from trader_core.domain.errors import TooManyPages, VenueUnavailable
 from trader_core.domain.facts import (
-    CashFlow,
     CashObserved,
     CycleClosed,
     Decided,
@@ -28,9 +27,10 @@ from trader_core.domain.money import Quote
 from trader_core.engine.decide import decide
 from trader_core.engine.digest import decision_digest
 from trader_core.engine.journal import Journal
-from trader_core.engine.observe import Snapshot, all_balances, observe
+from trader_core.engine.observe import Snapshot, observe
 from trader_core.engine.send import send
-from trader_core.execution.reconcile import balance_facts, externals, order_facts
+from trader_core.engine.settle import fold_balances, fold_fills, fold_orders
+from trader_core.execution.reconcile import externals
 from trader_core.ledger.pnl import Valuation, valuation
 from trader_core.ports import Ports
 
@@ -38,9 +38,12 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
 
+UNREADABLE = "the venue does not even say what it lists"
+
+
 @dataclass(frozen=True)
 class CycleReport:
-    """What one cycle saw and did. `decision` is None where the market could not be read; `problem` says why."""
+    """What one cycle saw and did. `problem` names what could not be read; `decision` is None where nothing could."""
 
     cycle_id: int
     decision_ms: EpochMs
@@ -59,7 +62,7 @@ class CycleReport:
 
 @dataclass(frozen=True)
 class View:
-    """The world as one cycle read it."""
+    """The world as one cycle read it. What could not be read is named; with any of it missing, entries are closed."""
 
     snapshot: Snapshot
     fills: tuple[Filled, ...]
@@ -71,11 +74,11 @@ def run_cycle(ports: Ports, policy: "Settings", journal: Journal, decision_ms: E
     guard(ports, journal, decision_ms)
     try:
         view = look(ports, policy, journal, decision_ms)
-    except (VenueUnavailable, TooManyPages) as gap:
-        return _close(ports, journal, decision_ms, None, None, 0, gap.what)
+    except VenueUnavailable:
+        return _close(ports, journal, decision_ms, None, None, 0)
     decision = decide(view.snapshot, journal.book, policy)
     placed = act(ports, journal, decision)
-    return _close(ports, journal, decision_ms, view, decision, placed, "")
+    return _close(ports, journal, decision_ms, view, decision, placed)
 
 
 def guard(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
@@ -86,33 +89,21 @@ def guard(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
 
 
 def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> View:
-    """Read everything once, fold what is new, and name what differs."""
-    snapshot = observe(ports.reader, policy, journal.book.held, decision_ms)
+    """The account first, then the market, each reading with a failure of its own. Raises VenueUnavailable."""
+    problem = ""
+    fills: tuple[Filled, ...] = ()
+    balances: tuple[Balance, ...] = ()
     if ports.trader is None:
         if ports.observed_equity is not None:
             journal.record(decision_ms, [CashObserved(Quote(ports.observed_equity), decision_ms)])
-        return View(snapshot, (), ())
-    fills = tuple(one for one in ports.reader.fills(journal.book.fill_cursor) if is_new(journal.book, one))
-    balances = all_balances(ports.reader)
-    if journal.book.cash is None:
-        journal.record(decision_ms, [_first_deposit(balances, ports.account_quote, decision_ms)])
-    journal.record(decision_ms, fills)
-    open_ids = [order.client_order_id for order in journal.book.orders.values() if order.is_open]
-    if open_ids:
-        journal.record(decision_ms, order_facts(journal.book, ports.reader.orders(open_ids), decision_ms))
-    journal.record(decision_ms, balance_facts(journal.book, balances, ports.account_quote, decision_ms))
-    return View(snapshot, fills, balances)
-
-
-def is_new(book: Book, told: Filled) -> bool:
-    """A fill counts once, however often the venue tells it."""
-    holding = book.holdings.get(told.fill.symbol)
-    return holding is None or told.fill.trade_id not in holding.trades
-
-
-def _first_deposit(balances: tuple[Balance, ...], quote: str, at_ms: EpochMs) -> Fact:
-    cash = sum((balance.total for balance in balances if balance.asset == quote), Decimal(0))
-    return CashFlow(Quote(cash), at_ms, "cash found when the account was opened")
+    else:
+        try:
+            fills = fold_fills(ports, journal, decision_ms)
+            fold_orders(ports, journal, decision_ms)
+            balances = fold_balances(ports, journal, decision_ms)
+        except (VenueUnavailable, TooManyPages) as gap:
+            problem = gap.what
+    return View(observe(ports.reader, policy, journal.book.watched, decision_ms, problem), fills, balances)
 
 
 def act(ports: Ports, journal: Journal, decision: Decision) -> int:
@@ -132,11 +123,11 @@ def act(ports: Ports, journal: Journal, decision: Decision) -> int:
 
 
 def _close(
-    ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None, placed: int,
-    problem: str,
-) -> CycleReport:  # fmt: skip
+    ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None, placed: int
+) -> CycleReport:
     cycle_id = journal.next_cycle
     fills = view.fills if view else ()
+    problem = view.snapshot.problem if view else UNREADABLE
     refused = len(decision.refusals) if decision else 0
     closed = CycleClosed(at_ms, placed, refused, len(fills), problem, ports.clock.host_ms())
     journal.record(at_ms, [closed])

@@ -34,11 +34,11 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     axes = Axes(snapshot.instruments, enabled_strategies(policy))
     opinions = columns_of(snapshot.frame, policy)
     row = snapshot.frame.rows - 1
-    columns = only_exits(quoted(opinions.columns, row, snapshot), snapshot)
+    columns = quoted(opinions.columns, row, snapshot)
     state, plan = to_state(book, axes), empty_plan(len(axes.instruments))
     decided_before = book.decided_ms >= snapshot.decision_ms
     law = law_of(policy, axes)
-    equity = step_turn(law, guard_of(book, axes), state, columns, row, plan)
+    equity = step_turn(law, guard_of(book, axes, snapshot), state, columns, row, plan)
     return Decision(
         decision_ms=snapshot.decision_ms,
         equity=None if equity < 0 else Quote(from_grains(equity)),
@@ -63,27 +63,20 @@ def quoted(columns: Columns, row: int, snapshot: Snapshot) -> Columns:
     return with_quotes(columns, row, bid, ask, age)
 
 
-def only_exits(columns: Columns, snapshot: Snapshot) -> Columns:
-    """No entry into what is excluded; it is on the list because we hold it."""
-    excluded = {one.symbol for one in snapshot.exclusions}
-    closed = [i for i, one in enumerate(snapshot.instruments) if one.symbol in excluded]
-    if closed:
-        columns.enter[:, :, closed] = 0
-    return columns
-
-
-def guard_of(book: Book, axes: Axes) -> Guard:
-    """What closes entries from outside: the halt, orders of unknown fate, and every named discrepancy."""
-    unknown = np.zeros(len(axes.instruments), np.int64)
-    differs = np.zeros(len(axes.instruments), np.int64)
+def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
+    """What closes entries from outside: the halt, orders of unknown fate, every named discrepancy, every failed
+    reading, and a universe that has no place for what we still hold."""
+    count = len(axes.instruments)
+    unknown, differs, barred = (np.zeros(count, np.int64) for _ in range(3))
     for order in book.orders.values():
         if order.status is OrderStatus.INTENDED and order.approved.symbol in axes.index:
             unknown[axes.index[order.approved.symbol]] += 1
-    bases = {one.base for one in axes.instruments}
-    for subject in book.discrepancies:
-        for i, instrument in enumerate(axes.instruments):
-            differs[i] += instrument.base == subject or subject not in bases
-    return Guard(int(book.halt.trading is Trading.HALTED), unknown, differs)
+    bases, excluded = {one.base for one in axes.instruments}, {one.symbol for one in snapshot.exclusions}
+    for i, instrument in enumerate(axes.instruments):
+        of_all = [one for one in book.discrepancies if one == instrument.base or one not in bases]
+        differs[i] = len(of_all) + (1 if snapshot.problem else 0)
+        barred[i] = instrument.symbol in excluded
+    return Guard(int(book.halt.trading is Trading.HALTED), unknown, differs, barred)
 
 
 def _cancels(plan: Plan, axes: Axes, book: Book) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from trader_core.domain.account import Balance
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.errors import TooManyPages
+from trader_core.domain.errors import TooManyPages, VenueUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
-from trader_core.domain.market import TopOfBook
+from trader_core.domain.market import NO_CANDLES, Candles, TopOfBook
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.law import bar_ms_of
 from trader_core.market.frame import Frame, build
@@ -28,16 +28,41 @@ class Snapshot:
     exclusions: tuple[Exclusion, ...]
     frame: Frame
     quotes: dict[str, TopOfBook]
+    problem: str  # what could not be read; empty when everything could
 
 
-def observe(reader: VenueReader, policy: "Settings", held: Collection[str], decision_ms: EpochMs) -> Snapshot:
-    """Closed bars only, as many as the longest window needs. Raises VenueUnavailable."""
-    instruments, exclusions = eligible(reader.instruments(), reader.exclusions(), policy.universe, held)
+def observe(
+    reader: VenueReader, policy: "Settings", watched: Collection[str], decision_ms: EpochMs, problem: str
+) -> Snapshot:
+    """Closed bars only, as many as the longest window needs. An instrument that cannot be read has no price.
+
+    Raises VenueUnavailable where not even the instruments can be listed.
+    """
+    instruments, exclusions = eligible(reader.instruments(), reader.exclusions(), policy.universe, watched)
     bar_ms = bar_ms_of(policy)
     first_ms = decision_ms - lookback_of(policy) * bar_ms
-    candles = {one.symbol: reader.candles(one.symbol, first_ms, decision_ms) for one in instruments}
-    quotes = reader.quotes([one.symbol for one in instruments])
-    return Snapshot(decision_ms, instruments, exclusions, build(candles, first_ms, decision_ms, bar_ms), quotes)
+    symbols = [one.symbol for one in instruments]
+    problems = [problem] if problem else []
+    candles = {one: _candles(reader, one, first_ms, decision_ms, problems) for one in symbols}
+    quotes = _quotes(reader, symbols, problems)
+    frame = build(candles, first_ms, decision_ms, bar_ms)
+    return Snapshot(decision_ms, instruments, exclusions, frame, quotes, "; ".join(problems))
+
+
+def _candles(reader: VenueReader, symbol: str, since_ms: int, until_ms: int, problems: list[str]) -> Candles:
+    try:
+        return reader.candles(symbol, since_ms, until_ms)
+    except VenueUnavailable as gap:
+        problems.append(f"{symbol}: {gap.what}")
+        return NO_CANDLES
+
+
+def _quotes(reader: VenueReader, symbols: list[str], problems: list[str]) -> dict[str, TopOfBook]:
+    try:
+        return reader.quotes(symbols)
+    except VenueUnavailable as gap:
+        problems.append(gap.what)
+        return {}
 
 
 def all_balances(reader: VenueReader) -> tuple[Balance, ...]:

@@ -80,7 +80,7 @@ def replay(source: CandleSource, policy: "Settings", start_ms: int, end_ms: int)
     columns, bars = columns_of(frame, policy).columns, frame.bars
     state, plan = empty_state(len(symbols), len(axes.assets)), empty_plan(len(symbols))
     nothing = np.zeros(len(symbols), np.int64)
-    guard, rows = Guard(0, nothing, nothing), np.zeros((3 * len(symbols), FILL_FIELDS), np.int64)
+    guard, rows = Guard(0, nothing, nothing, nothing), np.zeros((3 * len(symbols), FILL_FIELDS), np.int64)
     account.step_cash(state, grains_down(policy.app.paper.cash_quote))
     verdicts: list[Verdicted] = []
     orders: list[Placed] = []

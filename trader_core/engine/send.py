@@ -1,11 +1,12 @@
-"""Act on what was written down: cancels first, then orders, each outcome recorded before the next byte leaves."""
+"""Act on what was written down, instrument by instrument: cancels, then orders, each outcome recorded at once."""
 
 from collections.abc import Sequence
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import OutcomeUnknown, VenueUnavailable
 from trader_core.domain.facts import Acknowledged, Closed, Fact
-from trader_core.domain.order import Order, OrderReport, OrderStatus
+from trader_core.domain.fill import Side
+from trader_core.domain.order import OrderReport, OrderStatus
 from trader_core.engine.journal import Journal
 from trader_core.ports import Halts, VenueTrader
 
@@ -15,43 +16,48 @@ def send(
 ) -> int:
     """Cancel, then place the intents with these ids. Returns how many were placed.
 
-    An order whose place could not be cleared, or that a kill overtook, is closed unsent. An order whose outcome is
-    unknown stays as it is, fully reserved, until the venue has been asked.
+    A kill that comes in between leaves every instrument as it stands: what has not been begun is closed unsent, but
+    a sale whose predecessor is canceled already still goes out, so no position loses its stop to a kill.
     """
-    blocked = {symbol for client_order_id in cancels if (symbol := _cancel(trader, journal, client_order_id))}
+    orders = journal.book.orders
     placed = 0
-    for client_order_id in ids:
-        order = journal.book.orders[client_order_id]
-        why_not = halts.kill_requested() or ("its predecessor could not be canceled" if _is_in(blocked, order) else "")
-        if why_not:
-            journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, f"not sent: {why_not}", now_ms)])
-        else:
-            placed += _place(trader, journal, order)
+    for symbol in dict.fromkeys(orders[one].approved.symbol for one in (*cancels, *ids)):
+        killed = halts.kill_requested()
+        free = not killed
+        for one in cancels:
+            if free and orders[one].approved.symbol == symbol:
+                free = _cancel(trader, journal, one)
+        for one in ids:
+            if orders[one].approved.symbol == symbol:
+                why_not = killed or ("" if free else "its predecessor could not be canceled")
+                placed += _place(trader, halts, journal, one, why_not, now_ms)
     return placed
 
 
-def _is_in(blocked: set[str], order: Order) -> bool:
-    return order.approved.symbol in blocked
-
-
-def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str) -> str | None:
-    """The symbol whose order is still not over, or None when the way is free."""
-    order = journal.book.orders[client_order_id]
+def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str) -> bool:
+    """Whether the order is over now and may be replaced."""
     try:
         report = trader.cancel(client_order_id)
     except (OutcomeUnknown, VenueUnavailable):
-        return order.approved.symbol
-    if report.status is OrderStatus.WORKING:
-        return order.approved.symbol
-    if report.status is not OrderStatus.FILLED:  # a fill overtook the cancel: it comes with the next reading
-        journal.record(report.at_ms, [_outcome(report)])
-        return None
-    return order.approved.symbol
+        return False
+    if report.status in (OrderStatus.WORKING, OrderStatus.FILLED):
+        return False  # a fill that overtook the cancel comes with the next reading
+    journal.record(report.at_ms, [_outcome(report)])
+    return True
 
 
-def _place(trader: VenueTrader, journal: Journal, order: Order) -> int:
+def _place(
+    trader: VenueTrader, halts: Halts, journal: Journal, client_order_id: str, why_not: str, now_ms: EpochMs
+) -> int:
+    """An order whose outcome is unknown stays as it is, fully reserved, until the venue has been asked."""
+    order = journal.book.orders[client_order_id]
+    if not why_not and order.approved.side is Side.BUY:
+        why_not = halts.kill_requested() or ""
+    if why_not:
+        journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, f"not sent: {why_not}", now_ms)])
+        return 0
     try:
-        report = trader.place(order.client_order_id, order.approved)
+        report = trader.place(client_order_id, order.approved)
     except (OutcomeUnknown, VenueUnavailable):
         return 0
     journal.record(report.at_ms, [_outcome(report)])

@@ -16,7 +16,8 @@ from trader_core.ledger.laws import broken_laws
 def order_facts(book: Book, reports: Mapping[str, OrderReport], now_ms: EpochMs) -> tuple[Fact, ...]:
     """What the venue's word makes of our open orders. Fills must be folded first.
 
-    An intent the venue has never seen was never sent and is closed; it is not sent again.
+    An intent the venue has never seen was never sent and is closed; it is not sent again. A working order that the
+    venue does not know any more is over too: a lost stop is placed anew, a lost purchase is not.
     """
     facts: list[Fact] = []
     for order in book.orders.values():
@@ -25,8 +26,10 @@ def order_facts(book: Book, reports: Mapping[str, OrderReport], now_ms: EpochMs)
         report = reports.get(order.client_order_id)
         if report is None and order.status is OrderStatus.INTENDED:
             facts.append(Closed(order.client_order_id, OrderStatus.REJECTED, "the venue never saw it", now_ms))
-        elif report is None or report.status is OrderStatus.FILLED:
-            continue  # a fill on its way, or an order the venue lost: the balances will tell
+        elif report is None:
+            facts.append(Closed(order.client_order_id, OrderStatus.CANCELED, "the venue does not know it", now_ms))
+        elif report.status is OrderStatus.FILLED:
+            continue  # its fills are on their way
         elif report.status is OrderStatus.WORKING:
             if order.status is OrderStatus.INTENDED:
                 facts.append(Acknowledged(order.client_order_id, report.at_ms))

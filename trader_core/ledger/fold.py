@@ -5,7 +5,7 @@ Money stays on the 1e-8 grid with the rulebook's roundings, so the integer State
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -29,7 +29,7 @@ from trader_core.domain.facts import (
 )  # fmt: skip
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import base_of
-from trader_core.domain.money import EXACT, GRAIN, Base, Quote, quantise_down
+from trader_core.domain.money import EXACT, GRAIN, Base, Quote
 from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, advance, with_fill
 
 K = TypeVar("K")
@@ -151,7 +151,7 @@ def _settled(holding: Holding) -> Holding:
 def _part(amount: Decimal, fill: Fill, holding: Holding) -> Decimal:
     if fill.quantity >= holding.quantity:
         return amount
-    return quantise_down(EXACT.divide(EXACT.multiply(amount, fill.quantity), holding.quantity), GRAIN)
+    return EXACT.divide(EXACT.multiply(amount, fill.quantity), holding.quantity).quantize(GRAIN, ROUND_FLOOR, EXACT)
 
 
 def _grown(order: Order, fill: Fill) -> Order:

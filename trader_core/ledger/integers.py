@@ -87,11 +87,11 @@ def _put_holding(state: State, i: int, instrument: Instrument, holding: Holding,
 
 def _put_order(state: State, i: int, axes: Axes, order: Order) -> None:
     slot = SLOT_OF[order.approved.role]
-    place(state, i, axes, order.approved)
+    place(state, i, axes, order.approved, order.placed_ms)
     state.orders[i, slot, codes.FILLED] = lots_of(axes.instruments[i], order.filled)
 
 
-def place(state: State, i: int, axes: Axes, order: ApprovedOrder) -> None:
+def place(state: State, i: int, axes: Axes, order: ApprovedOrder, placed_ms: int) -> None:
     """An approved order put into its slot."""
     instrument = axes.instruments[i]
     orders.step_place(
@@ -102,6 +102,7 @@ def place(state: State, i: int, axes: Axes, order: ApprovedOrder) -> None:
         lots_of(instrument, order.quantity),
         ticks_of(instrument, order.limit),
         ticks_of(instrument, order.trigger),
+        placed_ms,
         order.expires_ms,
         reason_code(order.reason),
         strategy_row(axes, order.strategy),
@@ -130,7 +131,7 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
     elif isinstance(fact, Decided):
         account.step_decided(state, fact.decision_ms)
     elif isinstance(fact, Intended):
-        place(state, index[fact.approved.symbol], axes, fact.approved)
+        place(state, index[fact.approved.symbol], axes, fact.approved, fact.at_ms)
     elif isinstance(fact, Closed):
         order = book.orders.get(fact.client_order_id)
         if order and order.is_open:

@@ -6,11 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-from trader_core.domain.market import Candles
+from trader_core.domain.market import MARK_BARS, Candles
 from trader_core.rulebook.limits import Ints
 from trader_core.rulebook.state import Bars
-
-MARK_BARS = 96  # a price older than so many bars is unknown
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,24 @@ if TYPE_CHECKING:
 
 
 def eligible(
-    listed: Sequence[Instrument], excluded: Sequence[Exclusion], universe: "Universe", held: Collection[str]
+    listed: Sequence[Instrument], excluded: Sequence[Exclusion], universe: "Universe", watched: Collection[str]
 ) -> tuple[tuple[Instrument, ...], tuple[Exclusion, ...]]:
     """(instruments to watch, exclusions with reasons), both in the order of their symbols.
 
-    What is held is watched until it is sold, also where no new entry is allowed any more: it is in both lists.
+    What is held or ordered is watched until it is gone, also where no new entry is allowed any more: then it is in
+    both lists.
     """
-    watched: list[Instrument] = []
+    chosen: list[Instrument] = []
     out = list(excluded)
     for instrument in listed:
         why_not = _why_not(instrument, universe)
         if why_not:
             out.append(Exclusion(instrument.symbol, why_not))
-        if not why_not or instrument.symbol in held:
-            watched.append(instrument)
+        if not why_not or instrument.symbol in watched:
+            chosen.append(instrument)
     known = {base_of(one.symbol) for one in listed} | {base_of(one.symbol) for one in excluded}
     out += [Exclusion(base, "the venue does not list it") for base in universe.bases if base not in known]
-    return tuple(sorted(watched, key=lambda one: one.symbol)), tuple(sorted(out, key=lambda one: one.symbol))
+    return tuple(sorted(chosen, key=lambda one: one.symbol)), tuple(sorted(out, key=lambda one: one.symbol))
 
 
 def _why_not(instrument: Instrument, universe: "Universe") -> str:

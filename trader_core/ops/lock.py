@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from trader_core.domain.errors import StateLocked
+from trader_core.domain.errors import StateLocked, StateUnusable
 
 
 class StateLock:
@@ -16,7 +16,12 @@ class StateLock:
         self._file = -1
 
     def __enter__(self) -> "StateLock":
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as refused:
+            raise StateUnusable(
+                f"{self._path} cannot be opened: {refused.strerror}", remedy="name another place with --state DIR"
+            ) from refused
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -19,7 +19,7 @@ from trader_core.rulebook.codes import (
 )  # fmt: skip
 from trader_core.rulebook.costs import fee_of
 from trader_core.rulebook.limits import Ints, Law
-from trader_core.rulebook.matching import match
+from trader_core.rulebook.matching import meet
 from trader_core.rulebook.money import value_down, value_up
 from trader_core.rulebook.orders import step_close, step_progress
 from trader_core.rulebook.state import Bars, State
@@ -29,10 +29,7 @@ FILL_FIELDS = 9  # instrument, slot, lots, ticks, value, fee, time, reason, stra
 
 @rule
 def step_bar(law: Law, state: State, bars: Bars, t: int, close_ms: int, fills: Ints) -> int:
-    """Match every open order against bar t, book the fills, write them to `fills` and return their number.
-
-    A taker executes at the bar's opening time; inside the bar the time is unknown and its close is written.
-    """
+    """Match every open order against bar t, book the fills, write them to `fills` and return their number."""
     count = 0
     for i in range(state.lots.shape[0]):
         for turn in range(3):
@@ -58,16 +55,16 @@ def step_match(
 ) -> int:
     order = state.orders[i, slot]
     kind, rest = order[KIND], order[LOTS] - order[FILLED]
-    lots, ticks = match(
+    lots, ticks, at_ms = meet(
         law.costs, kind, slot == ENTRY, rest, order[LIMIT], order[TRIGGER],
         bars.open[t, i], bars.high[t, i], bars.low[t, i], bars.volume[t, i],
+        close_ms - law.orders.bar_ms, close_ms,
     )  # fmt: skip
     if lots > 0:
         value = value_down(law.instruments, i, lots, ticks)
         if slot == ENTRY:
             value = value_up(law.instruments, i, lots, ticks)
         fee = fee_of(law.costs, kind, value)
-        at_ms = close_ms - law.orders.bar_ms if kind == TAKER else close_ms
         reason, strategy, stop_bps, target_bps = order[REASON], order[STRATEGY], order[STOP_BPS], order[TARGET_BPS]
         fills[row, 0], fills[row, 1], fills[row, 2], fills[row, 3] = i, slot, lots, ticks
         fills[row, 4], fills[row, 5], fills[row, 6], fills[row, 7] = value, fee, at_ms, reason

@@ -54,8 +54,8 @@ MAKER, TAKER, STOP_MARKET = 1, 2, 3  # order kinds
 KINDS = ("", "MAKER", "TAKER", "STOP")
 
 # Fields of one order slot. KIND is zero in an empty slot.
-KIND, LOTS, FILLED, LIMIT, TRIGGER, EXPIRES_MS, REASON, STRATEGY, STOP_BPS, TARGET_BPS = range(10)
-ORDER_FIELDS = 10
+KIND, LOTS, FILLED, LIMIT, TRIGGER, PLACED_MS, EXPIRES_MS, REASON, STRATEGY, STOP_BPS, TARGET_BPS = range(11)
+ORDER_FIELDS = 11
 
 BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK = 1, 2, 3, 4  # why an order exists
 REASONS = ("", "signal", "stop", "target", "fallback")

@@ -1,7 +1,7 @@
 """The fill model: what one bar does to one order. Ambiguity inside a bar is resolved against us."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.codes import MAKER, TAKER
+from trader_core.rulebook.codes import MAKER, STOP_MARKET, TAKER
 from trader_core.rulebook.limits import Costs
 from trader_core.rulebook.money import PPM, less, more, mul_div_down
 
@@ -32,3 +32,17 @@ def match(
         return (filled, limit) if through and filled > 0 else (0, 0)
     price = less(min(trigger, opened), costs.slippage_ppm)
     return (lots, price) if low <= trigger and price > 0 else (0, 0)
+
+
+@rule
+def meet(
+    costs: Costs, kind: int, buys: bool, lots: int, limit: int, trigger: int,
+    opened: int, high: int, low: int, volume: int, open_ms: int, close_ms: int,
+) -> tuple[int, int, int]:  # fmt: skip
+    """(lots, price, time) of an order's bar. A taker executes at the opening; inside the bar the time is unknown and
+    its close is written. A sale that finds nobody within its limit is, until the bar ends, the stop it replaced."""
+    filled, price = match(costs, kind, buys, lots, limit, trigger, opened, high, low, volume)
+    if kind == TAKER and filled == 0 and not buys and trigger > 0:
+        filled, price = match(costs, STOP_MARKET, False, lots, 0, trigger, opened, high, low, volume)
+        return filled, price, close_ms
+    return filled, price, open_ms if kind == TAKER else close_ms

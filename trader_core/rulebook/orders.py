@@ -8,6 +8,7 @@ from trader_core.rulebook.codes import (
     LIMIT,
     LOTS,
     ORDER_FIELDS,
+    PLACED_MS,
     REASON,
     STOP_BPS,
     STRATEGY,
@@ -24,13 +25,14 @@ def is_open(state: State, i: int, slot: int) -> bool:
 
 @rule
 def step_place(
-    state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, expires_ms: int,
-    reason: int, strategy: int, stop_bps: int, target_bps: int,
+    state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, placed_ms: int,
+    expires_ms: int, reason: int, strategy: int, stop_bps: int, target_bps: int,
 ) -> None:  # fmt: skip
     """Open an order in its slot; from now on it is reserved at its worst price."""
     order = state.orders[i, slot]
     order[KIND], order[LOTS], order[LIMIT], order[TRIGGER] = kind, lots, limit, trigger
-    order[EXPIRES_MS], order[REASON], order[STRATEGY] = expires_ms, reason, strategy
+    order[PLACED_MS], order[EXPIRES_MS] = placed_ms, expires_ms
+    order[REASON], order[STRATEGY] = reason, strategy
     order[STOP_BPS], order[TARGET_BPS] = stop_bps, target_bps
 
 

@@ -30,6 +30,7 @@ class Guard(NamedTuple):
     halted: int
     unknown: Ints  # [instrument], orders whose outcome nobody knows: nothing else may trade it
     differs: Ints  # [instrument], discrepancies between ledger and venue: entries stay closed
+    barred: Ints  # [instrument], 1 where the universe has no place for it: it may only be sold
 
 
 class Columns(NamedTuple):

@@ -18,6 +18,7 @@ from trader_core.rulebook.codes import (
     MAKER,
     NEVER,
     PLACE,
+    PLACED_MS,
     STOP,
     STOP_MARKET,
     STRATEGY,
@@ -49,6 +50,7 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
         for i in range(state.lots.shape[0]):
             if guard.unknown[i] == 0:
                 step_exit(law, state, columns, t, i, plan)
+                step_obsolete(law, guard, state, i, plan)
     if state.clock[DECIDED_MS] < now:
         step_entries(law, guard, state, columns, t, plan, equity)
         step_decided(state, now)
@@ -60,24 +62,34 @@ def step_exit(law: Law, state: State, columns: Columns, t: int, i: int, plan: Pl
     """Sell when there is a reason to; otherwise see that a stop for the whole position rests at the venue."""
     if is_open(state, i, EXIT):
         return
-    held = state.lots[i]
+    now, held, strategy = columns.at_ms[t], state.lots[i], state.strategy[i]
     reason = exit_reason(law, state, columns, t, i) if held > 0 else 0
-    trigger = stop_price(law, state, i) if held > 0 and reason == 0 else 0
+    trigger = stop_price(law, state, i) if held > 0 else 0
     stop = state.orders[i, STOP]
-    if stop[KIND] != 0 and (stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != held):
-        step_close(state, i, STOP)
-        step_ask(plan, CANCEL, i, STOP)
+    if stop[KIND] != 0 and (reason != 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != held):
+        step_cancel(state, i, STOP, plan)
     if reason != 0:
-        if is_open(state, i, ENTRY):  # what is being sold is not bought on
-            step_close(state, i, ENTRY)
-            step_ask(plan, CANCEL, i, ENTRY)
-        limit = max(less(columns.bid[t, i], law.orders.band_ppm), 1)
-        expires = columns.at_ms[t] + law.orders.bar_ms
-        step_place(state, i, EXIT, TAKER, held, limit, 0, expires, reason, state.strategy[i], 0, 0)
+        limit, expires = max(less(columns.bid[t, i], law.orders.band_ppm), 1), now + law.orders.bar_ms
+        step_place(state, i, EXIT, TAKER, held, limit, trigger, now, expires, reason, strategy, 0, 0)
         step_ask(plan, PLACE, i, EXIT)
     elif trigger > 0 and not is_open(state, i, STOP):
-        step_place(state, i, STOP, STOP_MARKET, held, 0, trigger, NEVER, BY_STOP, state.strategy[i], 0, 0)
+        step_place(state, i, STOP, STOP_MARKET, held, 0, trigger, now, NEVER, BY_STOP, strategy, 0, 0)
         step_ask(plan, PLACE, i, STOP)
+
+
+@rule
+def step_obsolete(law: Law, guard: Guard, state: State, i: int, plan: Plan) -> None:
+    """Cancel an entry whose ground is gone: barred since, being sold, or sold after it was placed."""
+    entry = state.orders[i, ENTRY]
+    sold = state.exit_ms[law.instruments.asset[i]] > entry[PLACED_MS]
+    if entry[KIND] != 0 and (guard.barred[i] != 0 or is_open(state, i, EXIT) or sold):
+        step_cancel(state, i, ENTRY, plan)
+
+
+@rule
+def step_cancel(state: State, i: int, slot: int, plan: Plan) -> None:
+    step_close(state, i, slot)
+    step_ask(plan, CANCEL, i, slot)
 
 
 @rule
@@ -88,24 +100,23 @@ def step_entries(law: Law, guard: Guard, state: State, columns: Columns, t: int,
             order = state.orders[i, ENTRY]
             if order[KIND] == MAKER and columns.at_ms[t] >= order[EXPIRES_MS]:
                 rest, strategy = order[LOTS] - order[FILLED], order[STRATEGY]
-                step_close(state, i, ENTRY)
-                step_ask(plan, CANCEL, i, ENTRY)
+                step_cancel(state, i, ENTRY, plan)
                 limit = more(columns.ask[t, i], law.orders.band_ppm)
                 draft = Draft(i, strategy, TAKER, limit, rest, BY_FALLBACK, equity)
                 step_entry(law, guard, state, columns, t, plan, draft)
     for _ in range(state.lots.shape[0]):
-        i, strategy = best_candidate(columns, t, plan)
+        i, strategy = best_candidate(guard, columns, t, plan)
         if i == NEVER:
             break
         step_entry(law, guard, state, columns, t, plan, new_draft(law, columns, t, i, strategy, equity))
 
 
 @rule
-def best_candidate(columns: Columns, t: int, plan: Plan) -> tuple[int, int]:
+def best_candidate(guard: Guard, columns: Columns, t: int, plan: Plan) -> tuple[int, int]:
     """The most convinced proposal among the instruments not judged this turn; the first of equals."""
     best, chosen, conviction = NEVER, NEVER, -1.0
     for i in range(plan.verdict.shape[0]):
-        if plan.verdict[i] == NEVER:
+        if plan.verdict[i] == NEVER and guard.barred[i] == 0:
             for s in range(columns.enter.shape[0]):
                 if columns.enter[s, t, i] and columns.conviction[s, t, i] > conviction:
                     best, chosen, conviction = i, s, columns.conviction[s, t, i]
@@ -133,8 +144,9 @@ def step_entry(law: Law, guard: Guard, state: State, columns: Columns, t: int, p
     plan.verdict[i] = code
     if code == Verdict.OK:
         life = law.orders.maker_ttl_ms if draft.kind == MAKER else law.orders.bar_ms
+        now = columns.at_ms[t]
         step_place(
-            state, i, ENTRY, draft.kind, lots, draft.price, 0, columns.at_ms[t] + life, draft.reason, draft.strategy,
+            state, i, ENTRY, draft.kind, lots, draft.price, 0, now, now + life, draft.reason, draft.strategy,
             law.strategies.stop_bps[draft.strategy], law.strategies.target_bps[draft.strategy],
         )  # fmt: skip
         step_ask(plan, PLACE, i, ENTRY)

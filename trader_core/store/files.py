@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trader_core.domain.errors import StateUnusable
-from trader_core.store.sqlite import SqliteStore
+from trader_core.store.sqlite import SqliteStore, is_blank
 
 _NEW = "restore it, or start a new account with --state DIR"
 
@@ -31,6 +31,11 @@ class StateFiles:
     def lock(self) -> Path:
         return self.directory / f"{self.mode.lower()}.lock"
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a state: a first start that was cut short leaves a file without a table, or none."""
+        return self.state.exists() and not is_blank(self.state)
+
     def make_directory(self) -> None:
         """Raises StateUnusable where there can be none."""
         try:
@@ -52,7 +57,7 @@ class StateFiles:
 
     def last_decision_ms(self) -> int:
         """Of the newest closed cycle; -1 where there is none, or no state yet."""
-        if not self.state.exists():
+        if not self.begun:
             return -1
         with self.reading() as store:
             ((newest,),) = store.query("SELECT max(decision_ms) FROM cycles")
@@ -60,7 +65,7 @@ class StateFiles:
 
     def check_venue(self) -> None:
         """An account and its simulated venue belong together: one without the other is not a new start."""
-        if self.venue.exists() and not self.state.exists():
+        if self.venue.exists() and not self.begun:
             raise StateUnusable(f"{self.state} is missing, but {self.venue.name} belongs to it", remedy=_NEW)
         if self.last_decision_ms() >= 0 and not self.venue.exists():
             raise StateUnusable(f"{self.venue} is missing, but {self.state.name} belongs to it", remedy=_NEW)
@@ -68,7 +73,7 @@ class StateFiles:
 
 def newest(directory: Path, modes: tuple[str, ...]) -> StateFiles:
     """The state in the directory that was written last. Raises StateUnusable where there is none."""
-    found = [files for mode in modes if (files := StateFiles(directory, mode)).state.exists()]
+    found = [files for mode in modes if (files := StateFiles(directory, mode)).begun]
     if not found:
         raise StateUnusable(
             f"there is no state in {directory}",

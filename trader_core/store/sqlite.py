@@ -95,6 +95,16 @@ class SqliteStore:
             raise StateUnusable(f"{self._path} belongs to another account: {differs}", remedy=_ELSE)
 
 
+def is_blank(path: Path) -> bool:
+    """Whether the file is a database without a single table."""
+    db = _connect(path, create=False)
+    try:
+        with _as_state_error(path):
+            return not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    finally:
+        db.close()
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing."""

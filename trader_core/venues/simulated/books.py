@@ -2,14 +2,16 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from trader_core.domain.errors import StateUnusable
 
+_NEW = "restore it, or start a new account with --state DIR"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS steps (symbol TEXT PRIMARY KEY, steps TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS balances (asset TEXT PRIMARY KEY, available INTEGER NOT NULL, hold INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS orders (
     number INTEGER PRIMARY KEY, client_order_id TEXT NOT NULL UNIQUE, symbol TEXT NOT NULL, buys INTEGER NOT NULL,
@@ -58,48 +60,74 @@ class Books:
     """Path None keeps everything in memory. Amounts are integers: 1e-8 quote for cash, lots for coins."""
 
     def __init__(self, path: Path | None) -> None:
-        try:
+        self._path = path
+        with self._as_state_error():
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as failed:
-            raise StateUnusable(
-                f"the simulated venue's file {path} cannot be used: {failed}",
-                remedy="restore it, or start a new account with --state DIR",
-            ) from failed
 
-    def copy(self) -> "Books":
-        """The same books in memory: what happens there stays there."""
-        twin = Books(None)
-        self._db.backup(twin._db)
+    @classmethod
+    def copied(cls, path: Path) -> "Books":
+        """The same books in memory: what happens there stays there. The file is only read."""
+        twin = cls(None)
+        with twin._as_state_error(), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as file:
+            file.execute("PRAGMA query_only = ON")
+            file.backup(twin._db)
         return twin
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """One atomic change."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """One atomic change, on disk when it is done."""
+        with self._as_state_error():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def _as_state_error(self) -> Iterator[None]:
+        """SQLite's complaints in our own words."""
         try:
             yield
-            self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+        except (sqlite3.DatabaseError, ValueError) as failed:
+            what = f"the simulated venue's file {self._path} is damaged: {failed}"
+            raise StateUnusable(what, remedy=_NEW) from failed
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        with self._as_state_error():
+            return self._db.execute(sql, values).fetchall()
 
     def meta(self, key: str) -> str | None:
-        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return found[0] if found else None
+        found = self._rows("SELECT value FROM meta WHERE key = ?", key)
+        return found[0][0] if found else None
 
     def set_meta(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    def now_ms(self) -> int | None:
+        """How far the venue's time has come; None before its account is opened."""
+        told = self.meta("now_ms")
+        with self._as_state_error():
+            return None if told is None else int(told)
+
+    def steps(self) -> dict[str, str]:
+        """Tick and lot in which each symbol is kept."""
+        return dict(self._rows("SELECT symbol, steps FROM steps"))
+
+    def set_steps(self, symbol: str, steps: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO steps VALUES (?, ?)", (symbol, steps))
+
     def balance(self, asset: str) -> tuple[int, int]:
         """(available, hold)."""
-        found = self._db.execute("SELECT available, hold FROM balances WHERE asset = ?", (asset,)).fetchone()
-        return found or (0, 0)
+        found = self._rows("SELECT available, hold FROM balances WHERE asset = ?", asset)
+        return found[0] if found else (0, 0)
 
     def balances(self) -> list[tuple[str, int, int]]:
-        return self._db.execute("SELECT asset, available, hold FROM balances ORDER BY asset").fetchall()
+        return self._rows("SELECT asset, available, hold FROM balances ORDER BY asset")
 
     def add(self, asset: str, available: int, hold: int) -> None:
         """Move a balance by these amounts."""
@@ -110,12 +138,12 @@ class Books:
         )
 
     def order(self, client_order_id: str) -> VenueOrder | None:
-        found = self._db.execute("SELECT * FROM orders WHERE client_order_id = ?", (client_order_id,)).fetchone()
-        return VenueOrder(*found) if found else None
+        found = self._rows("SELECT * FROM orders WHERE client_order_id = ?", client_order_id)
+        return VenueOrder(*found[0]) if found else None
 
     def working(self) -> list[VenueOrder]:
         """Open orders in the order of their acceptance."""
-        rows = self._db.execute("SELECT * FROM orders WHERE status = 'WORKING' ORDER BY number").fetchall()
+        rows = self._rows("SELECT * FROM orders WHERE status = 'WORKING' ORDER BY number")
         return [VenueOrder(*row) for row in rows]
 
     def insert(self, order: VenueOrder) -> None:
@@ -132,7 +160,7 @@ class Books:
         self._db.execute("INSERT INTO fills VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", fill[1:])
 
     def fills_after(self, number: int) -> list[VenueFill]:
-        rows = self._db.execute("SELECT * FROM fills WHERE number > ? ORDER BY number", (number,)).fetchall()
+        rows = self._rows("SELECT * FROM fills WHERE number > ? ORDER BY number", number)
         return [VenueFill(*row) for row in rows]
 
     def close(self) -> None:

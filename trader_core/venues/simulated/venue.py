@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from trader_core.domain.account import Balance, BalancePage
-from trader_core.domain.clocktime import DAY_MS, EpochMs
+from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.facts import Filled
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import Exclusion, Instrument
-from trader_core.domain.market import Candles, TopOfBook
+from trader_core.domain.market import MARK_BARS, Candles, TopOfBook
 from trader_core.domain.money import Base, Quote, from_grains
 from trader_core.domain.order import ApprovedOrder, OrderKind, OrderReport, OrderStatus
 from trader_core.ports import CandleSource
 from trader_core.rulebook import codes
 from trader_core.rulebook.costs import ask_of, bid_of, fee_of, worst_fee
 from trader_core.rulebook.limits import Costs
-from trader_core.rulebook.matching import match
+from trader_core.rulebook.matching import meet
 from trader_core.rulebook.money import mul_div_down, mul_div_up
 from trader_core.venues.simulated.books import Books, VenueFill, VenueOrder
 
@@ -39,12 +39,15 @@ class SimulatedVenue:
         """
         self._source, self._costs, self._books, self._cash, self._foreign = source, costs, books, cash, foreign
         self._listed = {one.symbol: one for one in source.instruments()}
-        self._now = EpochMs(int(books.meta("now_ms") or 0))
+        self._now = EpochMs(books.now_ms() or 0)
+        self._known = self._listed | {
+            symbol: _instrument(symbol, steps) for symbol, steps in books.steps().items() if symbol not in self._listed
+        }
         for one in self._listed.values():
-            steps, kept = f"{one.tick} {one.lot}", books.meta(one.symbol)
-            if kept not in (None, steps):
+            kept = books.steps().get(one.symbol, _steps(one))
+            if kept != _steps(one):
                 raise StateUnusable(
-                    f"{one.symbol} was kept in steps of {kept} and the candles now say {steps}",
+                    f"{one.symbol} was kept in steps of {kept} and the candles now say {_steps(one)}",
                     remedy="restore the candles, or start a new account with --state DIR",
                 )
 
@@ -53,16 +56,24 @@ class SimulatedVenue:
         return self._now
 
     def advance(self, to_ms: int) -> None:
-        """Let time pass: every bar that closes on the way meets every open order. The first call opens the account."""
+        """Let time pass: every bar that closes on the way meets every open order. The first call opens the account.
+
+        Raises StateUnusable where the venue has gone further already: its account was set back behind its back.
+        """
         with self._books.change():
-            if self._books.meta("now_ms") is None:
+            if self._books.now_ms() is None:
                 self._books.add(self._source.quote, self._cash, 0)
-            elif self._now < to_ms:
+            elif to_ms < self._now:
+                raise StateUnusable(
+                    f"the simulated venue is at {rfc3339(self._now)}, ahead of its account at {rfc3339(to_ms)}",
+                    remedy="restore both files of the state together, or start a new account with --state DIR",
+                )
+            else:
                 self._pass(to_ms)
             for one in self._listed.values():
-                self._books.set_meta(one.symbol, f"{one.tick} {one.lot}")
-            self._now = EpochMs(max(self._now, to_ms))
-            self._books.set_meta("now_ms", str(self._now))
+                self._books.set_steps(one.symbol, _steps(one))
+            self._now = EpochMs(to_ms)
+            self._books.set_meta("now_ms", str(to_ms))
 
     def _pass(self, to_ms: int) -> None:
         now, working = self._now, self._books.working()
@@ -85,11 +96,11 @@ class SimulatedVenue:
         return self._source.candles(symbol, since_ms, min(until_ms, self.now_ms - self._source.bar_ms + 1))
 
     def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
-        """A book around the last close of the past day, stamped with that close."""
+        """A book around the last close, stamped with it, until that is MARK_BARS old."""
         found: dict[str, TopOfBook] = {}
         now, bar_ms = self.now_ms, self._source.bar_ms
         for symbol in symbols:
-            seen = self._source.candles(symbol, now - DAY_MS, now - bar_ms + 1)
+            seen = self._source.candles(symbol, now - MARK_BARS * bar_ms, now - bar_ms + 1)
             if len(seen.close):
                 close, tick = int(seen.close[-1]), self._listed[symbol].tick
                 bid, ask = bid_of(self._costs, close), ask_of(self._costs, close)
@@ -112,13 +123,15 @@ class SimulatedVenue:
     # --- VenueTrader -------------------------------------------------------------------------------------
 
     def place(self, client_order_id: str, order: ApprovedOrder) -> OrderReport:
-        """Accept or reject; an id that is known returns the order it named before."""
+        """Accept or reject; an id that is known returns its order, and never stands for another one."""
         with self._books.change():
-            known = self._books.order(client_order_id)
-            if known is None:
-                known = self._admit(client_order_id, order)
-                self._books.insert(known)
-        return _report(known)
+            asked, known = self._admit(client_order_id, order), self._books.order(client_order_id)
+            if known is not None:
+                if _terms(known) != _terms(asked):
+                    return OrderReport(client_order_id, OrderStatus.REJECTED, "the id names another order", self._now)
+                return _report(known)
+            self._books.insert(self._held(asked))
+        return _report(asked)
 
     def cancel(self, client_order_id: str) -> OrderReport:
         with self._books.change():
@@ -130,7 +143,7 @@ class SimulatedVenue:
         return _report(order)
 
     def _admit(self, client_order_id: str, order: ApprovedOrder) -> VenueOrder:
-        """The order with its hold taken, or a rejected one with the reason."""
+        """The order with the hold it needs, or a rejected one with the reason."""
         instrument = self._listed[order.symbol]
         lots, off_lots = divmod(order.quantity, instrument.lot)
         limit, off_limit = divmod(order.limit, instrument.tick)
@@ -139,7 +152,6 @@ class SimulatedVenue:
             0, client_order_id, order.symbol, int(order.side is Side.BUY), KIND_CODE[order.kind], int(lots), 0,
             int(limit), int(trigger), 0, OrderStatus.WORKING.value, "", self.now_ms,
         )  # fmt: skip
-        asset = self._source.quote if draft.buys else instrument.base
         hold = self._worst(draft) if draft.buys else draft.lots
         problem = ""
         if off_lots or off_limit or off_trigger or lots <= 0:
@@ -148,26 +160,38 @@ class SimulatedVenue:
             problem = f"below the smallest order of {instrument.min_notional} {instrument.quote}"
         elif order.kind is OrderKind.MAKER and self._crosses(draft):
             problem = "post-only order would cross the book"
-        elif hold > self._books.balance(asset)[0]:
+        elif hold > self._books.balance(self._asset(draft))[0]:
             problem = "insufficient funds"
         if problem:
             return draft._replace(status=OrderStatus.REJECTED.value, reason=problem)
-        self._books.add(asset, -hold, hold)
         return draft._replace(hold=hold)
+
+    def _held(self, order: VenueOrder) -> VenueOrder:
+        """Take the hold out of what is free."""
+        self._books.add(self._asset(order), -order.hold, order.hold)
+        return order
+
+    def _asset(self, order: VenueOrder) -> str:
+        """What the order pays with."""
+        return self._source.quote if order.buys else self._known[order.symbol].base
 
     # --- inside ------------------------------------------------------------------------------------------
 
     def _match(self, order: VenueOrder, now: EpochMs) -> None:
+        """One bar against one order. What is no longer listed has no bars: its orders rest."""
+        if order.symbol not in self._listed:
+            return
         bar_ms = self._source.bar_ms
         bar = self._source.candles(order.symbol, now - bar_ms, now - bar_ms + 1)
         lots = 0
         if len(bar.close):
-            lots, ticks = match(
+            lots, ticks, at_ms = meet(
                 self._costs, order.kind, bool(order.buys), order.lots - order.filled, order.limit_ticks,
                 order.trigger_ticks, int(bar.open[0]), int(bar.high[0]), int(bar.low[0]), int(bar.volume[0]),
+                now - bar_ms, now,
             )  # fmt: skip
             if lots:
-                order = self._execute(order, lots, ticks, now - bar_ms if order.kind == codes.TAKER else now)
+                order = self._execute(order, lots, ticks, at_ms)
         if order.filled == order.lots:
             self._end(order, OrderStatus.FILLED, "", now)
         elif order.kind == codes.TAKER:
@@ -194,8 +218,7 @@ class SimulatedVenue:
 
     def _end(self, order: VenueOrder, status: OrderStatus, reason: str, at_ms: int) -> VenueOrder:
         """Release what is still held."""
-        asset = self._source.quote if order.buys else self._listed[order.symbol].base
-        self._books.add(asset, order.hold, -order.hold)
+        self._books.add(self._asset(order), order.hold, -order.hold)
         ended = order._replace(hold=0, status=status.value, reason=reason, at_ms=at_ms)
         self._books.update(ended)
         return ended
@@ -215,7 +238,7 @@ class SimulatedVenue:
 
     def _all_balances(self) -> tuple[Balance, ...]:
         """Traded balances with the foreign coins added, by asset."""
-        lot = {one.base: one.lot for one in self._listed.values()}
+        lot = {one.base: one.lot for one in self._known.values()}
         found: dict[str, Balance] = {}
         for asset, available, hold in self._books.balances():
             step = lot.get(asset)
@@ -228,7 +251,7 @@ class SimulatedVenue:
         return tuple(found[asset] for asset in sorted(found))
 
     def _filled(self, fill: VenueFill) -> Filled:
-        instrument = self._listed[fill.symbol]
+        instrument = self._known[fill.symbol]
         told = Fill(
             trade_id=f"sim-{fill.number}",
             client_order_id=fill.client_order_id,
@@ -241,6 +264,22 @@ class SimulatedVenue:
             at_ms=EpochMs(fill.at_ms),
         )
         return Filled(told, str(fill.number))
+
+
+def _terms(order: VenueOrder) -> tuple[object, ...]:
+    """What makes an order this order and no other."""
+    return order.symbol, order.buys, order.kind, order.lots, order.limit_ticks, order.trigger_ticks
+
+
+def _steps(one: Instrument) -> str:
+    return f"{one.tick} {one.lot}"
+
+
+def _instrument(symbol: str, steps: str) -> Instrument:
+    """What was traded once and is no longer listed, from the steps it was kept in."""
+    base, _, quote = symbol.partition("-")
+    tick, lot = map(Decimal, steps.split())
+    return Instrument(symbol, base, quote, tick, lot, Decimal(0))
 
 
 def _report(order: VenueOrder) -> OrderReport:
