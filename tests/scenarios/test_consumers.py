@@ -10,7 +10,7 @@ import pytest
 from tests.settings.keys import Leaf, leaf_keys
 from tests.world import Bar, Series, World
 from trader_core.bootstrap import settings_of, source_of, span_of
-from trader_core.domain.errors import TraderError
+from trader_core.domain.errors import ConfigInvalid, TraderError
 from trader_core.engine.replay import replay
 
 # Keys that must move along, so that a key can reach its end without contradicting another.
@@ -55,6 +55,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = World(tmp_path_factory.mktemp("rough"))
     world.market(**{coin: walk(n, 600) for n, coin in enumerate(COINS)}, USDC=walk(9, 600))
     return world.data
+
+
+def answered(root: Path, market: Path, edits: dict[str, Any]) -> Any:
+    """What a replay does, or why the configuration is refused."""
+    try:
+        return backtested(root, market, edits)
+    except ConfigInvalid as refused:
+        return [problem.split(": ", 1)[1] for problem in refused.problems]
 
 
 def backtested(root: Path, market: Path, edits: dict[str, Any]) -> Any:
@@ -115,3 +123,15 @@ def test_moving_a_key_from_end_to_end_changes_what_the_program_says(leaf: Leaf, 
         for name, value in zip(("low", "high"), ENDS.get(leaf.path, (leaf.low, leaf.high)), strict=True)
     ]
     assert results[0] != results[1], f"{key} has no consumer"
+
+
+@pytest.mark.parametrize("path", [path for path in ENDS if path[0] != "app"], ids=".".join)
+def test_the_very_ends_that_other_keys_forbid_are_refused_or_tell(
+    path: tuple[str, ...], market: Path, tmp_path: Path
+) -> None:
+    leaf = next(one for one in leaf_keys() if one.path == path)
+    low, high = (
+        answered(tmp_path / name, market, {**LARGE, ".".join(path): value})
+        for name, value in (("low", leaf.low), ("high", leaf.high))
+    )
+    assert low != high

@@ -1,0 +1,146 @@
+"""Damaged files, lost outputs and absurd figures: each its own answer, never a traceback, never a new start."""
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import START, Program
+from trader_core.domain.clocktime import parse_utc
+
+CYCLES = ("--cycles", "3")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a paper account after a day."""
+    program = Program(tmp_path_factory.mktemp("begun"))
+    assert program.paper("run", "--cycles", "30").code == 0
+    return program.state
+
+
+@pytest.fixture
+def program(begun: Path, tmp_path: Path) -> Program:
+    """A program beside a copy of that state."""
+    shutil.copytree(begun, tmp_path / "state")
+    return Program(tmp_path)
+
+
+def change(path: Path, sql: str) -> None:
+    db = sqlite3.connect(path)
+    with db:
+        db.execute(sql)
+    db.close()
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 // 4096 * 4096])
+
+
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
+    "the journal is changed": (
+        "paper.db", lambda p: change(p, "UPDATE journal SET body = replace(body, '1', '2') WHERE seq = 9"), 61, "chain",
+    ),
+    "a row is missing": ("paper.db", lambda p: change(p, "DELETE FROM journal WHERE seq = 9"), 61, "row 10"),
+    "the schema is newer": ("paper.db", lambda p: change(p, "PRAGMA user_version = 99"), 13, "newer trader"),
+    "it is another's": ("paper.db", lambda p: change(p, "PRAGMA application_id = 7"), 13, "not a state of trader"),
+    "it is no database": ("paper.db", lambda p: p.write_bytes(b"nothing of the kind" * 999), 13, "not a database"),
+    "half of it is gone": ("paper.db", truncated, 13, "damaged"),
+    "it is gone": ("paper.db", Path.unlink, 13, "paper.db is missing"),
+    "the halt is forged": (
+        "paper.db", lambda p: change(p, "INSERT INTO halt VALUES (1, '[\"ARMED\",\"\",0]', 'x')"), 13, "checksum",
+    ),
+    "the venue's file is gone": ("paper.venue.db", Path.unlink, 13, "paper.venue.db is missing"),
+    "the venue's file is empty": ("paper.venue.db", lambda p: p.write_bytes(b""), 13, "is empty"),
+    "half the venue's file is gone": ("paper.venue.db", truncated, 13, "paper.venue.db is damaged"),
+    "the venue's time is a word": (
+        "paper.venue.db", lambda p: change(p, "UPDATE meta SET value = 'noon' WHERE key = 'now_ms'"), 13, "damaged",
+    ),
+    "the lock is a folder": ("paper.lock", directory, 13, "cannot be opened"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_state_is_refused_with_its_own_words(program: Program, what: str) -> None:
+    name, spoil, code, words = DAMAGE[what]
+    spoil(program.state / name)
+    done = program.paper("run", *CYCLES, "--json")
+    assert done.code == code, done.err
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert (done.document["ok"], done.document["exit_code"]) == (False, code)
+    assert done.document["data"]["error"]["safe"]
+
+
+def test_a_first_start_that_was_cut_short_is_a_new_start(tmp_path: Path) -> None:
+    """The file is there, and not a table in it."""
+    program = Program(tmp_path)
+    program.state.mkdir()
+    db = sqlite3.connect(program.state / "paper.db")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.close()
+    assert program("status", "--state", program.state).code == 13
+    assert program.paper("run", *CYCLES).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--from", "1960-01-01"], 2, "outside the years 1970 to 2199"),
+        (["--from", "9999-12-31T23:30"], 2, "outside the years 1970 to 2199"),
+        (["--equity", "99999999999999"], 2, "from 0 to 1000000000"),
+        (["--data", "nowhere"], 23, "there is no folder nowhere"),
+    ],
+)
+def test_absurd_figures_are_told_what_is_possible(tmp_path: Path, words: list[str], code: int, told: str) -> None:
+    done = Program(tmp_path).paper("run", *CYCLES, *words)
+    assert (done.code, "Traceback" in done.err) == (code, False)
+    assert told in done.err
+
+
+def test_a_start_between_two_bars_is_the_next_bar(tmp_path: Path) -> None:
+    done = Program(tmp_path).paper("run", *CYCLES, "--from", "2024-08-01T00:07:00Z", "--json")
+    assert done.data["from"] == "2024-08-01T00:15:00Z"
+    assert parse_utc(done.data["to"]) - parse_utc(done.data["from"]) == 2 * 15 * 60_000
+
+
+@pytest.mark.parametrize("output", ["closed", "full"])
+def test_a_lost_output_is_no_traceback(program: Program, output: str) -> None:
+    words = [*START, "status", "--state", str(program.state)]
+    redirected = {"closed": 'exec "$@" >&-', "full": 'exec "$@" >/dev/full'}[output]
+    done = subprocess.run(
+        ["bash", "-c", redirected, "trader", *words],
+        cwd=program.home, env=program.environment, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (0 if output == "closed" else 13)
+
+
+def test_a_kill_in_the_first_moments_never_leaves_a_state_that_cannot_go_on(tmp_path: Path) -> None:
+    """Killed at several moments of the very first start, each in a place of its own."""
+    for n in range(6):
+        program = Program(tmp_path / str(n))
+        program.home.mkdir()
+        words = ("run", "--mode", "PAPER", "--venue", "simulated", "--state", program.state, "--cycles", "5")
+        running = program.start(*words)
+        try:
+            running.wait(0.3 + 0.08 * n)
+        except subprocess.TimeoutExpired:
+            running.send_signal(signal.SIGKILL)
+        running.communicate()
+        again = program.paper("run", *CYCLES)
+        assert again.code == 0, again.err
+
+
+def test_status_shows_the_mode_that_is_asked_for(program: Program) -> None:
+    assert program("status", "--mode", "PAPER", "--state", program.state).code == 0
+    assert program("status", "--mode", "DRY_RUN", "--state", program.state).code == 13
