@@ -26,8 +26,10 @@ def test_t2_a_fall_through_the_stop_sells_at_once_and_rests_the_coin(tmp_path: P
     crash = Bar(102, 102, 91.8, 91.8)
     early, late = (91.8, 91.8, 92, 94), (90, 90, 93, Bar(93, 93.01, 92, 93), 94)
     series = (*RISE, DIP, 102.5, crash, *early, *[90.0] * 50, *late)
-    world = World(tmp_path).market(BTC=series).configured(
-        policy__risk__cooldown_after_exit_min=0, policy__risk__cooldown_after_stop_min=120
+    world = (
+        World(tmp_path)
+        .market(BTC=series)
+        .configured(policy__risk__cooldown_after_exit_min=0, policy__risk__cooldown_after_stop_min=120)
     )
     reports = world.run()
     bought, stopped = fills(world)[:2]
@@ -44,8 +46,10 @@ def test_t2_a_fall_through_the_stop_sells_at_once_and_rests_the_coin(tmp_path: P
 def test_t3_a_fill_told_three_times_late_and_out_of_order_counts_once(tmp_path: Path) -> None:
     """The journal's own fills, told again in every order, fold to the same account."""
     thin = Bar(102, 102.01, 101, 102, 30)
-    world = World(tmp_path).market(BTC=(*RISE, thin, thin, thin, 104, 104)).configured(
-        policy__orders__maker_ttl_bars=5, app__paper__max_share_of_volume_pct=5
+    world = (
+        World(tmp_path)
+        .market(BTC=(*RISE, thin, thin, thin, 104, 104))
+        .configured(policy__orders__maker_ttl_bars=5, app__paper__max_share_of_volume_pct=5)
     )
     reports = world.run()
     facts = world.facts()

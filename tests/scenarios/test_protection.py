@@ -183,8 +183,10 @@ def test_what_may_not_be_traded_any_more_is_not_bought_on_and_can_still_be_sold(
 def test_an_entry_does_not_go_on_buying_what_its_stop_has_sold(tmp_path: Path) -> None:
     """A part of the entry was stopped out: the rest is canceled, and the coin rests for its two hours."""
     thin, crash, dip = Bar(102, 102.01, 101, 102, 2), Bar(102, 102.4, 90, 102.4, 2), Bar(102.4, 102.6, 101, 102.6)
-    world = World(tmp_path).market(BTC=(*RISE, thin, 102.2, crash, dip, 103, 104)).configured(
-        policy__orders__maker_ttl_bars=8
+    world = (
+        World(tmp_path)
+        .market(BTC=(*RISE, thin, 102.2, crash, dip, 103, 104))
+        .configured(policy__orders__maker_ttl_bars=8)
     )
     world.run()
     (stopped,) = fills(world, Side.SELL)

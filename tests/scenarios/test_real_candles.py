@@ -82,9 +82,7 @@ def test_the_backtest_decides_orders_and_fills_the_same_one_by_one(options: Opti
     assert [(placed.decision_ms, placed.order) for placed in replayed.orders] == [
         (fact.at_ms, fact.approved) for fact in facts if isinstance(fact, Intended)
     ]
-    assert sorted(
-        (f.at_ms, f.symbol, f.side, f.price, f.quantity, f.value, f.fee) for f in replayed.fills
-    ) == sorted(
+    assert sorted((f.at_ms, f.symbol, f.side, f.price, f.quantity, f.value, f.fee) for f in replayed.fills) == sorted(
         (f.at_ms, f.symbol, f.side, f.price, f.quantity, f.value, f.fee)
         for f in (fact.fill for fact in facts if isinstance(fact, Filled))
     )
@@ -92,9 +90,7 @@ def test_the_backtest_decides_orders_and_fills_the_same_one_by_one(options: Opti
 
 
 def test_without_from_the_last_96_cycles_of_the_newest_segment_run_and_then_it_is_over(tmp_path: Path) -> None:
-    chosen = Options(
-        state=tmp_path, config=CONFIG, mode="PAPER", venue="simulated", data=shared("data/coinbase")
-    )
+    chosen = Options(state=tmp_path, config=CONFIG, mode="PAPER", venue="simulated", data=shared("data/coinbase"))
     for expected in (96, 0):
         with open_system(chosen) as system:
             done = list(cycles(system.ports, system.policy, system.journal, lambda: False))
