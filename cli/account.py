@@ -120,6 +120,7 @@ def trouble_text(book: "Book", ink: Ink) -> list[str]:
     lines: list[str] = []
     if book.halt.trading is Trading.HALTED:
         lines.append(ink.bad(f"HALTED since {short(book.halt.since_ms)}: {book.halt.reason}; nothing is sent"))
+        lines.append("  deleting the file gives nothing back; to go on, start a new account with --state DIR")
     for subject, detail in book.discrepancies.items():
         lines.append(ink.bad(f"DISCREPANCY in {subject}: {detail}; no entries until it is gone"))
     for symbol in unknown_orders(book):
