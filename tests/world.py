@@ -42,7 +42,8 @@ class Bar:
     volume: float = ENOUGH
 
 
-Series = Sequence[float | Bar | None]
+Price = float | Bar | None
+Series = Sequence[Price]
 
 
 def bar_of(price: float | Bar, before: float) -> Bar:
@@ -71,17 +72,17 @@ class World:
     def config(self) -> Path:
         return self.root / "config"
 
-    def market(self, start: str = START, quote: str = "USD", **series: Series) -> "World":
-        """Write 15 minute candles: one keyword per coin, closes or bars from `start` on."""
+    def market(self, **series: Series) -> "World":
+        """Write 15 minute candles in USD: one keyword per coin, closes or bars from START on."""
         for base, prices in series.items():
             rows: list[tuple[int, Bar]] = []
             before = next(p.open if isinstance(p, Bar) else p for p in prices if p is not None)
             for n, price in enumerate(prices):
                 if price is not None:
                     bar = bar_of(price, before)
-                    rows.append((parse_utc(start) + n * BAR_MS, bar))
+                    rows.append((parse_utc(START) + n * BAR_MS, bar))
                     before = bar.close
-            write_candles(self.data / f"{base}-{quote}" / "15m.parquet", rows)
+            write_candles(self.data / f"{base}-USD" / "15m.parquet", rows)
         return self
 
     def configured(self, **edits: Any) -> "World":

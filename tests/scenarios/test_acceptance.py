@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tests.world import BAR_MS, START, Bar, World, at, bar_of, outcomes, sent, write_candles
+from tests.world import BAR_MS, START, Bar, Price, Series, World, at, bar_of, outcomes, sent, write_candles
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.facts import Filled, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.order import OrderKind, Role
 from trader_core.ledger.fold import fold
 
-RISE = (100, 100, 100, 100, 100, 102)  # bought on the sixth close, filled on the seventh bar
+RISE: tuple[Price, ...] = (100, 100, 100, 100, 100, 102)  # bought on the sixth close, filled on the seventh bar
 DIP = Bar(102, 102.01, 101, 102)  # trades through the bid, so the resting entry fills
 
 
@@ -24,7 +24,8 @@ def fills(world: World) -> list[Filled]:
 def test_t2_a_fall_through_the_stop_sells_at_once_and_rests_the_coin(tmp_path: Path) -> None:
     """Bought, then -10 % in one bar, then fifty silent cycles, then a rise inside and outside the cooldown."""
     crash = Bar(102, 102, 91.8, 91.8)
-    early, late = (91.8, 91.8, 92, 94), (90, 90, 93, Bar(93, 93.01, 92, 93), 94)
+    early: Series = (91.8, 91.8, 92, 94)
+    late: Series = (90, 90, 93, Bar(93, 93.01, 92, 93), 94)
     series = (*RISE, DIP, 102.5, crash, *early, *[90.0] * 50, *late)
     world = (
         World(tmp_path)
@@ -111,8 +112,8 @@ def test_t11_coins_the_bot_did_not_buy_are_reported_and_never_touched(tmp_path: 
 def test_t20_the_day_loss_is_forgotten_at_midnight_once(tmp_path: Path) -> None:
     """A loss closes the day; after a pause over midnight the new day starts from what is left."""
     day = 96
-    loss = (*RISE, DIP, Bar(80, 80, 80, 80), 80)
-    btc = [*loss, *[80.0] * (day * 2 - len(loss))]
+    loss: Series = (*RISE, DIP, Bar(80, 80, 80, 80), 80)
+    btc: Series = [*loss, *[80.0] * (day * 2 - len(loss))]
     eth = [50.0] * (day * 2)
     for bar in (20, day + 20):
         eth[bar:] = [51.0] * (day * 2 - bar)
@@ -132,7 +133,7 @@ def test_t20_the_day_loss_is_forgotten_at_midnight_once(tmp_path: Path) -> None:
 
 
 def test_t22_candles_of_the_future_change_nothing(tmp_path: Path) -> None:
-    series = (*RISE, DIP, 103, 104, 90, 91, 95, 99)
+    series: Series = (*RISE, DIP, 103, 104, 90, 91, 95, 99)
     calm, poisoned = World(tmp_path / "calm"), World(tmp_path / "poisoned")
     stop = parse_utc(START) + 9 * BAR_MS
     seen = [report.decision for report in calm.market(BTC=series).run(until_ms=stop)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import BAR_MS, START, Bar, World, at, outcomes, sent
+from tests.world import BAR_MS, START, Bar, Price, Series, World, at, outcomes, sent
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.errors import OutcomeUnknown, StateUnusable, VenueUnavailable
 from trader_core.domain.facts import Closed, Filled, Intended
@@ -20,9 +20,9 @@ from trader_core.engine.run import cycles
 from trader_core.ports import VenueTrader
 from trader_core.venues.wrappers import ReadOnly
 
-RISE = (100, 100, 100, 100, 100, 102)
+RISE: tuple[Price, ...] = (100, 100, 100, 100, 100, 102)
 DIP = Bar(102, 102.01, 101, 102)
-HELD = (*RISE, DIP, 103)
+HELD: tuple[Price, ...] = (*RISE, DIP, 103)
 
 
 def fills(world: World, side: Side) -> list[Any]:
@@ -199,7 +199,7 @@ def test_a_pair_whose_data_ends_does_not_stop_the_others(tmp_path: Path) -> None
     """ETH is held when its candles end. BTC is still sold, and without a price for ETH nothing is bought."""
     world = World(tmp_path).market(BTC=HELD, ETH=HELD)
     world.run(since_ms=parse_utc(START) + 4 * BAR_MS)
-    long = (*HELD, 104, 104, *[90.0] * 200)
+    long: Series = (*HELD, 104, 104, *[90.0] * 200)
     world.market(BTC=long)
     reports = world.run(until_ms=parse_utc(START) + 210 * BAR_MS)
     assert len(reports) > 100
