@@ -59,9 +59,6 @@ class Ink:
     def no(self, text: str) -> str:
         return typer.style(text, fg="yellow") if self.on else text
 
-    def signed(self, text: str) -> str:
-        return self.bad(text) if text.startswith("-") else self.good(text) if text.startswith("+") else text
-
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 

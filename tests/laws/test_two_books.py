@@ -300,3 +300,14 @@ def test_a_sale_told_late_does_not_shorten_the_rest_of_its_asset() -> None:
     sales = [filled("s", sell, n, 3, 10**6, 0, START + n * MINUTE_MS) for n in (1, 2, 3)]
     newest = {fold([*before, *order]).exits["BTC"].at_ms for order in permutations(sales)}
     assert newest == {START + 3 * MINUTE_MS}
+
+
+def test_a_sale_worth_less_than_a_grain_is_still_a_fill() -> None:
+    """Lots so small that their value rounds down to nothing leave the position all the same."""
+    one = FOUR[0]
+    held = Holding(quantity=Base(5 * one.lot), cost=Quote(from_grains(3)))
+    book = Book(cash=Quote(Decimal(0)), holdings={one.symbol: held})
+    state, sale = to_state(book, AXES), filled("unknown", approved(one, Role.EXIT, 5), 0, 5, 1, 0, START)
+    step(state, sale, book, AXES)
+    assert sale.fill.value == 0
+    assert_one_truth(state, apply(book, sale))

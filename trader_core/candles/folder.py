@@ -43,7 +43,6 @@ class FolderSource:
     first_ms: EpochMs
     end_ms: EpochMs | None
     warnings: tuple[str, ...]
-    bad_bars: Mapping[str, int]  # symbol -> bars dropped in the loaded span
     _instruments: tuple[Instrument, ...]
     _exclusions: tuple[Exclusion, ...]
     _bars: Mapping[str, Bars]
@@ -92,7 +91,6 @@ class _Loaded:
 
     instrument: Instrument
     bars: Bars
-    bad_count: int
     warnings: tuple[str, ...]
 
 
@@ -116,7 +114,6 @@ def open_folder(
         first_ms=EpochMs(min(int(pair.bars.open_ms[0]) for pair in loaded)),
         end_ms=EpochMs(max(int(pair.bars.open_ms[-1]) for pair in loaded) + bar_ms),
         warnings=tuple(line for pair in loaded for line in pair.warnings),
-        bad_bars={pair.instrument.symbol: pair.bad_count for pair in loaded},
         _instruments=tuple(pair.instrument for pair in loaded),
         _exclusions=exclusions,
         _bars={pair.instrument.symbol: pair.bars for pair in loaded},
@@ -237,7 +234,7 @@ def _load(folder: _Folder, file: CandleFile, segment: Segment) -> _Loaded | Excl
     tick, lot = steps_of(digits)
     base, _, quote = file.symbol.partition("-")
     instrument = Instrument(file.symbol, base, quote, tick, lot, folder.min_notional)
-    return _Loaded(instrument, bars, len(cleaned.bad_ms), _warnings(file, cleaned, bars, bar_ms))
+    return _Loaded(instrument, bars, _warnings(file, cleaned, bars, bar_ms))
 
 
 def _warnings(file: CandleFile, cleaned: Cleaned, bars: Bars, bar_ms: int) -> tuple[str, ...]:

@@ -28,5 +28,5 @@ class Fill:
     at_ms: EpochMs
 
     def __post_init__(self) -> None:
-        if not self.trade_id or not self.quantity > 0 or not self.price > 0 or not self.value > 0 or self.fee < 0:
+        if not self.trade_id or not self.quantity > 0 or not self.price > 0 or self.value < 0 or self.fee < 0:
             raise ValueError(f"not a fill: {self}")

@@ -11,14 +11,9 @@ GRAIN = Decimal("0.00000001")
 EXACT = Context(prec=60)  # wide enough for every product here, so nothing rounds unasked
 
 
-def quantise_down(amount: Decimal, step: Decimal) -> Decimal:
-    """The largest multiple of `step` that is not above `amount`."""
-    return EXACT.multiply((amount / step).to_integral_value(ROUND_FLOOR), step)
-
-
 def quantise_up(amount: Decimal, step: Decimal) -> Decimal:
     """The smallest multiple of `step` that is not below `amount`."""
-    return EXACT.multiply((amount / step).to_integral_value(ROUND_CEILING), step)
+    return EXACT.multiply(EXACT.divide(amount, step).to_integral_value(ROUND_CEILING), step)
 
 
 def grains_down(amount: Decimal) -> int:
