@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -17,7 +18,8 @@ Encode = Callable[[Any], Any]
 
 def to_json(value: Any) -> str:
     """Canonical text of a domain value: no spaces, non-ASCII escaped, NaN refused."""
-    return json.dumps(_encode(value), separators=(",", ":"), allow_nan=False)
+    kind: Any = type(value)
+    return json.dumps(_encoder(kind)(value), separators=(",", ":"), allow_nan=False)
 
 
 def from_json(kind: type[T], text: str) -> T:
@@ -27,21 +29,36 @@ def from_json(kind: type[T], text: str) -> T:
     return value
 
 
-def _encode(value: Any) -> Any:
-    kind: Any = type(value)
-    return _encoder(kind)(value)
-
-
 @cache
 def _encoder(kind: Any) -> Encode:
+    """How values declared as `kind` become JSON; `_same` where JSON has them already."""
+    while isinstance(kind, NewType):
+        kind = kind.__supertype__
     if is_dataclass(kind):
-        names = _names(kind)
-        return lambda value: [_encode(getattr(value, name)) for name in names]
-    if issubclass(kind, (tuple, list)):
-        return lambda value: [_encode(item) for item in value]
-    if issubclass(kind, Decimal):
-        return plain
-    return (lambda value: value.value) if issubclass(kind, StrEnum) else _same
+        return _class_encoder(cast("type[Any]", kind))
+    if get_origin(kind) is tuple:
+        return _tuple_encoder(get_args(kind))
+    if get_origin(kind) in (UnionType, Union):
+        (inner,) = [_encoder(arg) for arg in get_args(kind) if arg is not NoneType]
+        return _same if inner is _same else lambda value: None if value is None else inner(value)
+    return plain if issubclass(kind, Decimal) else _same
+
+
+def _class_encoder(kind: Any) -> Encode:
+    hints, names = get_type_hints(kind), _names(kind)
+    parts = [_encoder(hints[name]) for name in names]
+    if all(part is _same for part in parts) and len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: [part(getattr(value, name)) for name, part in zip(names, parts, strict=True)]
+
+
+def _tuple_encoder(args: tuple[Any, ...]) -> Encode:
+    parts = [_encoder(arg) for arg in args if arg is not Ellipsis]
+    if all(part is _same for part in parts):
+        return _same
+    if len(args) == 2 and args[1] is Ellipsis:
+        return lambda value: [parts[0](item) for item in value]
+    return lambda value: [part(item) for part, item in zip(parts, value, strict=True)]
 
 
 def _names(kind: Any) -> tuple[str, ...]:

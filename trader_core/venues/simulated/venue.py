@@ -40,14 +40,13 @@ class SimulatedVenue:
         self._source, self._costs, self._books, self._cash, self._foreign = source, costs, books, cash, foreign
         self._listed = {one.symbol: one for one in source.instruments()}
         self._now = EpochMs(books.now_ms() or 0)
-        self._known = self._listed | {
-            symbol: _instrument(symbol, steps) for symbol, steps in books.steps().items() if symbol not in self._listed
-        }
+        kept = books.steps()
+        self._known = {symbol: _instrument(symbol, steps) for symbol, steps in kept.items()} | self._listed
+        self._new = [one for one in self._listed.values() if one.symbol not in kept]
         for one in self._listed.values():
-            kept = books.steps().get(one.symbol, _steps(one))
-            if kept != _steps(one):
+            if kept.get(one.symbol, _steps(one)) != _steps(one):
                 raise StateUnusable(
-                    f"{one.symbol} was kept in steps of {kept} and the candles now say {_steps(one)}",
+                    f"{one.symbol} was kept in steps of {kept[one.symbol]} and the candles now say {_steps(one)}",
                     remedy="restore the candles, or start a new account with --state DIR",
                 )
 
@@ -70,8 +69,9 @@ class SimulatedVenue:
                 )
             else:
                 self._pass(to_ms)
-            for one in self._listed.values():
+            for one in self._new:
                 self._books.set_steps(one.symbol, _steps(one))
+            self._new = []
             self._now = EpochMs(to_ms)
             self._books.set_meta("now_ms", str(to_ms))
 
