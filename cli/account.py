@@ -119,7 +119,8 @@ def trouble_text(book: "Book", ink: Ink) -> list[str]:
     """Lines that must not be overlooked, below a blank one; none in a healthy account."""
     lines: list[str] = []
     if book.halt.trading is Trading.HALTED:
-        lines.append(ink.bad(f"HALTED since {short(book.halt.since_ms)}: {book.halt.reason}; nothing is sent"))
+        lines.append(ink.bad(f"HALTED since {short(book.halt.since_ms)}: {book.halt.reason}"))
+        lines.append("  no entries and no exits; resting entries are canceled, protective stops stay at the venue")
         lines.append("  deleting the file gives nothing back; to go on, start a new account with --state DIR")
     for subject, detail in book.discrepancies.items():
         lines.append(ink.bad(f"DISCREPANCY in {subject}: {detail}; no entries until it is gone"))

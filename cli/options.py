@@ -1,7 +1,6 @@
 """The options: the five global ones, accepted before and after every command, and those that several commands share."""
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,8 @@ from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from trader_core.settings.options import Options
 
 MODES = ("DRY_RUN", "PAPER", "LIVE")
@@ -121,7 +122,9 @@ def _time(option: str, text: str | None) -> EpochMs | None:
         raise UsageError(f"{option}: {wrong}", remedy=f"{option} 2024-08-01") from wrong
 
 
-def _amount(text: str | None) -> Decimal | None:
+def _amount(text: str | None) -> "Decimal | None":
+    from decimal import Decimal, InvalidOperation
+
     if text is None:
         return None
     try:

@@ -3,7 +3,7 @@
 A mode is a line in WIRINGS, never a branch: what a mode must not do, it is not handed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -63,13 +63,16 @@ def settings_of(options: Options) -> Settings:
     return load(options.config_directory)
 
 
-def source_of(policy: Settings, options: Options, continued_ms: int = -1) -> CandleSource:
-    """The market that a simulated venue replays. Raises DataUnavailable."""
+def source_of(policy: Settings, options: Options, began_ms: int = -1, watched: Collection[str] = ()) -> CandleSource:
+    """The market that a simulated venue replays, for an account that began at `began_ms` and has `watched` open.
+
+    Raises DataUnavailable.
+    """
     bar_ms = bar_ms_of(policy)
     if options.data is None:
         return SampleMarket(options.seed, bar_ms, VENUE_FLOOR)
-    since = options.since_ms if continued_ms < 0 else continued_ms - bar_ms  # no bar since then may be missing
-    return open_folder(options.data, bar_ms, VENUE_FLOOR, since, options.until_ms)
+    since = options.since_ms if began_ms < 0 else began_ms
+    return open_folder(options.data, bar_ms, VENUE_FLOOR, since, options.until_ms, watched)
 
 
 def span_of(source: CandleSource, options: Options) -> tuple[int, int | None]:
@@ -90,11 +93,15 @@ def open_system(options: Options) -> Iterator[System]:
         until_closed.enter_context(StateLock(files.lock))
         if wiring.trades:
             files.check_venue()
-        source = source_of(policy, options, files.last_decision_ms())
+        begun, (began_ms, _) = files.begun, files.decided_ms()
+        books = Books(files.venue) if wiring.trades and begun else Books(None)
+        until_closed.callback(books.close)
+        source = source_of(policy, options, began_ms, books.watched())
         store = SqliteStore(files.state, _identity(files.mode, source), digest(policy))
         until_closed.callback(store.close)
-        books = Books(files.venue if wiring.trades else None)
-        until_closed.callback(books.close)
+        if wiring.trades and not begun:  # the state comes first: books without one are refused
+            books = Books(files.venue)
+            until_closed.callback(books.close)
         yield _wired(policy, options, files, wiring, source, store, books)
 
 
@@ -102,15 +109,15 @@ def open_system(options: Options) -> Iterator[System]:
 def open_preview(options: Options) -> Iterator[System]:
     """A copy of the state in memory: what happens there stays there."""
     policy, files, wiring = _resolved(options)
-    source = source_of(policy, options, files.last_decision_ms())
-    store, books = MemoryStore(), Books(None)
-    if files.state.exists():
+    store, books, (began_ms, _) = MemoryStore(), Books(None), files.decided_ms()
+    if wiring.trades:
+        files.check_venue()
+        books = Books.copied(files.venue) if files.venue.exists() else books
+    source = source_of(policy, options, began_ms, books.watched())
+    if files.begun:
         with files.reading() as kept:
             kept.check_identity(_identity(files.mode, source))
             store = MemoryStore(kept.facts())
-        if wiring.trades:
-            files.check_venue()
-            books = Books.copied(files.venue) if files.venue.exists() else books
     yield _wired(policy, options, files, wiring, source, store, books)
 
 

@@ -1,4 +1,4 @@
-"""A turn of the law: halted it does nothing, in doubt it waits, and no entry ever stands in the way of an exit."""
+"""A turn of the law: halted it only protects, in doubt it waits, and no entry ever stands in the way of an exit."""
 
 from random import Random
 from typing import NamedTuple
@@ -50,13 +50,18 @@ def asked(plan: Plan) -> list[tuple[int, int, int]]:
 
 @given(eves)
 @examples(150)
-def test_halted_nothing_is_placed_or_canceled_and_every_proposal_is_refused(world: Before) -> None:
+def test_halted_entries_go_stops_stay_and_every_proposal_is_refused(world: Before) -> None:
+    """Nothing is bought and nothing sold; an exit that is out already may finish."""
     world = world._replace(guard=world.guard._replace(halted=1))
     after, plan = turned(world)
-    assert asked(plan) == []
-    assert bytes_of((after.orders, after.lots, after.cash)) == bytes_of(
-        (world.state.orders, world.state.lots, world.state.cash)
-    )
+    assert {(action, slot) for action, _, slot in asked(plan)} <= {(CANCEL, ENTRY), (CANCEL, STOP), (PLACE, STOP)}
+    known = world.guard.unknown == 0
+    assert not after.orders[known, ENTRY].any()
+    assert np.array_equal(after.orders[:, EXIT], world.state.orders[:, EXIT])
+    leaving = world.state.orders[:, EXIT, KIND] != 0
+    held = known & ~leaving & (world.state.lots > 0) & (world.state.stop_bps > 0)
+    assert (after.orders[held, STOP, LOTS] - after.orders[held, STOP, FILLED] == world.state.lots[held]).all()
+    assert bytes_of((after.lots, after.cash)) == bytes_of((world.state.lots, world.state.cash))
     assert set(plan.verdict.tolist()) <= {codes.NEVER, Verdict.HALTED}
     proposed = world.columns.enter[:, 0].any(axis=0) & (world.state.clock[codes.DECIDED_MS] < world.columns.at_ms[0])
     assert ((plan.verdict == Verdict.HALTED) == (proposed & (world.guard.barred == 0))).all()

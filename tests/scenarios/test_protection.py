@@ -234,3 +234,53 @@ def test_candles_appended_while_away_are_traded_from_where_it_stopped(tmp_path: 
     second = world.run(since_ms=None)
     assert second[0].decision_ms == first[-1].decision_ms + BAR_MS
     assert len(second) == 300
+
+
+def test_a_kill_cancels_what_would_buy_and_places_the_stop_that_is_missing(tmp_path: Path) -> None:
+    """Half of an entry fills, and the kill comes before its stop: no more is bought, and the stop still goes out."""
+    thin = Bar(102, 102.01, 101, 102, 10)
+    world = World(tmp_path).market(BTC=(*RISE, thin, 102.2, DIP, 90, 90)).configured(policy__orders__maker_ttl_bars=8)
+    world.run(limit=3)
+    (world.state / "KILL_SWITCH").touch()
+    reports = world.run()
+    assert len(fills(world, Side.BUY)) == 1
+    assert not working(reports[0], Role.ENTRY)
+    assert working(reports[0], Role.STOP) == ["BTC-USD"]
+    assert {order[1] for order in sent(reports)} == {"STOP"}
+    (sold,) = fills(world, Side.SELL)
+    assert 96 < sold.price < 97
+
+
+def test_a_resting_entry_runs_out_at_the_venue_when_nobody_is_there_to_cancel_it(tmp_path: Path) -> None:
+    """The machine is off for a day; the market comes back to the price long after the entry was wanted."""
+    away = (*[110.0] * 20, DIP, *[110.0] * 80)
+    world = World(tmp_path).market(BTC=(*RISE, 110, *away))
+    world.run(limit=3)
+    reports = world.run(since_ms=parse_utc(START) + 100 * BAR_MS, limit=1)
+    assert not fills(world, Side.BUY)
+    assert not working(reports[0], Role.ENTRY)
+
+
+def test_what_is_held_is_watched_to_the_end_of_its_candles(tmp_path: Path) -> None:
+    """Asked for a span that ETH's candles do not reach, an account that holds ETH still sells it."""
+    tail = [104.0, 104, *[90.0] * 30]
+    world = World(tmp_path).market(BTC=[50.0] * 400, ETH=(*HELD, *tail))
+    world.run(until_ms=parse_utc(START) + 8 * BAR_MS)
+    reports = world.run(until_ms=parse_utc(START) + 400 * BAR_MS, limit=50)
+    assert fills(world, Side.SELL)
+    assert reports[-1].book.held == frozenset()
+
+
+def test_chunks_of_a_run_are_the_run(tmp_path: Path) -> None:
+    """A pair whose candles begin inside the span stays excluded, however often the account goes on."""
+    rough = [100.0 + (n * 7 % 13) - (n * 3 % 5) for n in range(400)]
+    late = (*[None] * 200, *rough[:200])
+    whole, parts = World(tmp_path / "whole"), World(tmp_path / "parts")
+    for world in (whole, parts):
+        world.market(BTC=rough, ETH=(rough[0], *late[1:]))
+    once = whole.run(until_ms=parse_utc(START) + 380 * BAR_MS)
+    told: list[CycleReport] = []
+    while len(told) < len(once):
+        told += parts.run(until_ms=parse_utc(START) + 380 * BAR_MS, limit=90)
+    assert [report.decision for report in told] == [report.decision for report in once]
+    assert sent(once)

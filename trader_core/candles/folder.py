@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -83,6 +83,7 @@ class _Folder:
     pairs: Mapping[str, tuple[CandleFile, ...]]
     segments: Mapping[CandleFile, tuple[Segment, ...]]
     span: _Span
+    watched: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,20 @@ class _Loaded:
 
 
 def open_folder(
-    directory: Path, bar_ms: int, min_notional: Decimal, since_ms: int | None = None, until_ms: int | None = None
+    directory: Path,
+    bar_ms: int,
+    min_notional: Decimal,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+    watched: Collection[str] = (),
 ) -> FolderSource:
     """Read what DIR has for [since_ms, until_ms); without them, its newest segment.
 
+    A pair that is `watched`, because it is held or ordered, is read also where its candles end before the span does.
+
     Raises DataUnavailable where the folder, a file or every pair is unusable.
     """
-    folder = _survey(directory, bar_ms, min_notional, since_ms, until_ms)
+    folder = _survey(directory, bar_ms, min_notional, since_ms, until_ms, watched)
     outcomes = [_pair(folder, symbol) for symbol in sorted(folder.pairs)]
     loaded = [outcome for outcome in outcomes if isinstance(outcome, _Loaded)]
     exclusions = tuple(outcome for outcome in outcomes if isinstance(outcome, Exclusion))
@@ -120,7 +128,14 @@ def open_folder(
     )
 
 
-def _survey(directory: Path, bar_ms: int, min_notional: Decimal, since_ms: int | None, until_ms: int | None) -> _Folder:
+def _survey(
+    directory: Path,
+    bar_ms: int,
+    min_notional: Decimal,
+    since_ms: int | None,
+    until_ms: int | None,
+    watched: Collection[str],
+) -> _Folder:
     """Which pairs and segments there are; of the candles, only the times are read."""
     pairs = _pairs(directory)
     quote = _account_quote(pairs)
@@ -132,7 +147,7 @@ def _survey(directory: Path, bar_ms: int, min_notional: Decimal, since_ms: int |
             f"{directory} has no candles as fine as the base bar, {granularity_name(bar_ms)}",
             remedy="choose a coarser base bar or another folder",
         )
-    return _Folder(bar_ms, min_notional, quote, pairs, segments, span)
+    return _Folder(bar_ms, min_notional, quote, pairs, segments, span, watched)
 
 
 def _pairs(directory: Path) -> dict[str, tuple[CandleFile, ...]]:
@@ -181,11 +196,12 @@ def _span(segments: Sequence[Segment], since_ms: int | None, until_ms: int | Non
     return _Span(asked, max(since_ms, first), min(asked_end, end), since_ms - HISTORY_MS)
 
 
-def _covering(segments: Sequence[Segment], span: _Span) -> Segment | None:
-    """The newest segment that reaches, at either end, to within a day of the span's."""
+def _covering(segments: Sequence[Segment], span: _Span, whole: bool = True) -> Segment | None:
+    """The newest segment that reaches, at either end, to within a day of the span's; its end only where `whole`."""
     for segment in reversed(segments):
         begins = span.since_ms is None or segment.first_ms <= span.since_ms + EDGE_MS
-        if begins and segment.end_ms >= span.until_ms - EDGE_MS and _touches(segment, span):
+        ends = not whole or segment.end_ms >= span.until_ms - EDGE_MS
+        if begins and ends and _touches(segment, span):
             return segment
     return None
 
@@ -199,7 +215,7 @@ def _pair(folder: _Folder, symbol: str) -> _Loaded | Exclusion:
     if _quote(symbol) != folder.quote:
         return Exclusion(symbol, f"quoted in {_quote(symbol)}, the account is in {folder.quote}")
     for file in _usable(folder.pairs[symbol], folder.bar_ms):
-        segment = _covering(folder.segments[file], folder.span)
+        segment = _covering(folder.segments[file], folder.span, symbol not in folder.watched)
         if segment:
             return _load(folder, file, segment)
     return Exclusion(symbol, _why_not(folder, symbol))

@@ -15,7 +15,7 @@ class Trading(StrEnum):
     """What a cycle may send."""
 
     ACTIVE = "ACTIVE"
-    HALTED = "HALTED"  # nothing at all; protective stops stay at the venue
+    HALTED = "HALTED"  # no entry and no exit; resting entries are canceled, protective stops kept in place
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import OutcomeUnknown, VenueUnavailable
 from trader_core.domain.facts import Acknowledged, Closed, Fact
 from trader_core.domain.fill import Side
+from trader_core.domain.halt import Trading
 from trader_core.domain.order import OrderReport, OrderStatus
 from trader_core.engine.journal import Journal
 from trader_core.ports import Halts, VenueTrader
@@ -17,12 +18,13 @@ def send(
     """Cancel, then place the intents with these ids. Returns how many were placed.
 
     A kill that comes in between leaves every instrument as it stands: what has not been begun is closed unsent, but
-    a sale whose predecessor is canceled already still goes out, so no position loses its stop to a kill.
+    a sale whose predecessor is canceled already still goes out. The next cycle knows of the kill and sees to stops;
+    what it decided in that knowledge is sent.
     """
     orders = journal.book.orders
     placed = 0
     for symbol in dict.fromkeys(orders[one].approved.symbol for one in (*cancels, *ids)):
-        killed = halts.kill_requested()
+        killed = _news_of_a_kill(halts, journal)
         free = not killed
         for one in cancels:
             if free and orders[one].approved.symbol == symbol:
@@ -32,6 +34,11 @@ def send(
                 why_not = killed or ("" if free else "its predecessor could not be canceled")
                 placed += _place(trader, halts, journal, one, why_not, now_ms)
     return placed
+
+
+def _news_of_a_kill(halts: Halts, journal: Journal) -> str:
+    """Why to stop, where that was not known yet when the decision was taken."""
+    return "" if journal.book.halt.trading is Trading.HALTED else halts.kill_requested() or ""
 
 
 def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str) -> bool:
@@ -52,7 +59,7 @@ def _place(
     """An order whose outcome is unknown stays as it is, fully reserved, until the venue has been asked."""
     order = journal.book.orders[client_order_id]
     if not why_not and order.approved.side is Side.BUY:
-        why_not = halts.kill_requested() or ""
+        why_not = _news_of_a_kill(halts, journal)
     if why_not:
         journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, f"not sent: {why_not}", now_ms)])
         return 0

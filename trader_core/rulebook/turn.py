@@ -39,18 +39,17 @@ from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State
 def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan) -> int:
     """Fill `plan`, reserve what it places, and return the equity (1e-8 quote, -1 unknown).
 
-    Halted, it measures and refuses: nothing is canceled or placed, protective stops stay where they are.
+    Halted, it refuses every entry, cancels those that rest, sells nothing itself, and sees that stops are in place.
     """
     now = columns.at_ms[t]
     equity = equity_of(law.instruments, state, columns, t)
     step_mark(state, now, equity)
     plan.asked[0] = 0
     plan.verdict[:] = NEVER
-    if not guard.halted:
-        for i in range(state.lots.shape[0]):
-            if guard.unknown[i] == 0:
-                step_exit(law, state, columns, t, i, plan)
-                step_obsolete(law, guard, state, i, plan)
+    for i in range(state.lots.shape[0]):
+        if guard.unknown[i] == 0:
+            step_exit(law, guard, state, columns, t, i, plan)
+            step_obsolete(law, guard, state, i, plan)
     if state.clock[DECIDED_MS] < now:
         step_entries(law, guard, state, columns, t, plan, equity)
         step_decided(state, now)
@@ -58,12 +57,12 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
 
 
 @rule
-def step_exit(law: Law, state: State, columns: Columns, t: int, i: int, plan: Plan) -> None:
+def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, plan: Plan) -> None:
     """Sell when there is a reason to; otherwise see that a stop for the whole position rests at the venue."""
     if is_open(state, i, EXIT):
         return
     now, held, strategy = columns.at_ms[t], state.lots[i], state.strategy[i]
-    reason = exit_reason(law, state, columns, t, i) if held > 0 else 0
+    reason = exit_reason(law, state, columns, t, i) if held > 0 and not guard.halted else 0
     trigger = stop_price(law, state, i) if held > 0 else 0
     stop = state.orders[i, STOP]
     if stop[KIND] != 0 and (reason != 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != held):
@@ -79,10 +78,11 @@ def step_exit(law: Law, state: State, columns: Columns, t: int, i: int, plan: Pl
 
 @rule
 def step_obsolete(law: Law, guard: Guard, state: State, i: int, plan: Plan) -> None:
-    """Cancel an entry whose ground is gone: barred since, being sold, or sold after it was placed."""
+    """Cancel an entry whose ground is gone: halted or barred since, being sold, or sold after it was placed."""
     entry = state.orders[i, ENTRY]
     sold = state.exit_ms[law.instruments.asset[i]] > entry[PLACED_MS]
-    if entry[KIND] != 0 and (guard.barred[i] != 0 or is_open(state, i, EXIT) or sold):
+    gone = guard.halted != 0 or guard.barred[i] != 0 or is_open(state, i, EXIT) or sold
+    if entry[KIND] != 0 and gone:
         step_cancel(state, i, ENTRY, plan)
 
 

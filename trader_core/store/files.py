@@ -55,19 +55,19 @@ class StateFiles:
         finally:
             store.close()
 
-    def last_decision_ms(self) -> int:
-        """Of the newest closed cycle; -1 where there is none, or no state yet."""
+    def decided_ms(self) -> tuple[int, int]:
+        """Times of the first and the newest closed cycle; (-1, -1) where there is none, or no state yet."""
         if not self.begun:
-            return -1
+            return -1, -1
         with self.reading() as store:
-            ((newest,),) = store.query("SELECT max(decision_ms) FROM cycles")
-        return newest if isinstance(newest, int) else -1
+            ((first, newest),) = store.query("SELECT min(decision_ms), max(decision_ms) FROM cycles")
+        return (first, newest) if isinstance(first, int) and isinstance(newest, int) else (-1, -1)
 
     def check_venue(self) -> None:
         """An account and its simulated venue belong together: one without the other is not a new start."""
         if self.venue.exists() and not self.begun:
             raise StateUnusable(f"{self.state} is missing, but {self.venue.name} belongs to it", remedy=_NEW)
-        if self.last_decision_ms() >= 0 and not self.venue.exists():
+        if self.decided_ms()[1] >= 0 and not self.venue.exists():
             raise StateUnusable(f"{self.venue} is missing, but {self.state.name} belongs to it", remedy=_NEW)
 
 

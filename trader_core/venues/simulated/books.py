@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS orders (
     number INTEGER PRIMARY KEY, client_order_id TEXT NOT NULL UNIQUE, symbol TEXT NOT NULL, buys INTEGER NOT NULL,
     kind INTEGER NOT NULL, lots INTEGER NOT NULL, filled INTEGER NOT NULL, limit_ticks INTEGER NOT NULL,
     trigger_ticks INTEGER NOT NULL, hold INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    at_ms INTEGER NOT NULL) STRICT;
+    at_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS working ON orders (number) WHERE status = 'WORKING';
 CREATE TABLE IF NOT EXISTS fills (
     number INTEGER PRIMARY KEY, client_order_id TEXT NOT NULL, symbol TEXT NOT NULL, buys INTEGER NOT NULL,
@@ -42,6 +42,7 @@ class VenueOrder(NamedTuple):
     status: str
     reason: str
     at_ms: int
+    until_ms: int  # good until then; 0 is until canceled
 
 
 class VenueFill(NamedTuple):
@@ -114,6 +115,13 @@ class Books:
         with self._as_state_error():
             return None if told is None else int(told)
 
+    def watched(self) -> frozenset[str]:
+        """Symbols with coins in the account or an order at work."""
+        kept = {asset for asset, available, hold in self.balances() if available or hold}
+        return frozenset(one for one in self.steps() if one.partition("-")[0] in kept) | {
+            order.symbol for order in self.working()
+        }
+
     def steps(self) -> dict[str, str]:
         """Tick and lot in which each symbol is kept."""
         return dict(self._rows("SELECT symbol, steps FROM steps"))
@@ -148,7 +156,7 @@ class Books:
 
     def insert(self, order: VenueOrder) -> None:
         """A new order; its number is assigned."""
-        self._db.execute("INSERT INTO orders VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", order[1:])
+        self._db.execute("INSERT INTO orders VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", order[1:])
 
     def update(self, order: VenueOrder) -> None:
         values = (order.filled, order.hold, order.status, order.reason, order.at_ms, order.number)

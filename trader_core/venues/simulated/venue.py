@@ -151,6 +151,7 @@ class SimulatedVenue:
         draft = VenueOrder(
             0, client_order_id, order.symbol, int(order.side is Side.BUY), KIND_CODE[order.kind], int(lots), 0,
             int(limit), int(trigger), 0, OrderStatus.WORKING.value, "", self.now_ms,
+            order.expires_ms + self._source.bar_ms if order.kind is OrderKind.MAKER else 0,
         )  # fmt: skip
         hold = self._worst(draft) if draft.buys else draft.lots
         problem = ""
@@ -178,7 +179,13 @@ class SimulatedVenue:
     # --- inside ------------------------------------------------------------------------------------------
 
     def _match(self, order: VenueOrder, now: EpochMs) -> None:
-        """One bar against one order. What is no longer listed has no bars: its orders rest."""
+        """One bar against one order. What is no longer listed has no bars: its orders rest.
+
+        A maker is good for one bar more than its owner wants it, should he not be there to cancel it.
+        """
+        if 0 < order.until_ms < now:
+            self._end(order, OrderStatus.EXPIRED, "good no longer", now)
+            return
         if order.symbol not in self._listed:
             return
         bar_ms = self._source.bar_ms
