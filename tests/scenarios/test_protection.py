@@ -253,7 +253,7 @@ def test_a_kill_cancels_what_would_buy_and_places_the_stop_that_is_missing(tmp_p
 
 def test_a_resting_entry_runs_out_at_the_venue_when_nobody_is_there_to_cancel_it(tmp_path: Path) -> None:
     """The machine is off for a day; the market comes back to the price long after the entry was wanted."""
-    away = (*[110.0] * 20, DIP, *[110.0] * 80)
+    away: Series = (*[110.0] * 20, DIP, *[110.0] * 80)
     world = World(tmp_path).market(BTC=(*RISE, 110, *away))
     world.run(limit=3)
     reports = world.run(since_ms=parse_utc(START) + 100 * BAR_MS, limit=1)
@@ -263,7 +263,7 @@ def test_a_resting_entry_runs_out_at_the_venue_when_nobody_is_there_to_cancel_it
 
 def test_what_is_held_is_watched_to_the_end_of_its_candles(tmp_path: Path) -> None:
     """Asked for a span that ETH's candles do not reach, an account that holds ETH still sells it."""
-    tail = [104.0, 104, *[90.0] * 30]
+    tail: Series = [104.0, 104, *[90.0] * 30]
     world = World(tmp_path).market(BTC=[50.0] * 400, ETH=(*HELD, *tail))
     world.run(until_ms=parse_utc(START) + 8 * BAR_MS)
     reports = world.run(until_ms=parse_utc(START) + 400 * BAR_MS, limit=50)
