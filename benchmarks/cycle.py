@@ -19,6 +19,7 @@ from trader_core.settings.options import Options
 
 CYCLES = 600
 STARTS = 15
+OPTIONS = Options(mode="PAPER", venue="simulated", state=Path())
 HELP = "import sys; sys.argv = ['trader', '--help']; import cli.main; cli.main.main()"
 
 
@@ -26,12 +27,12 @@ def cycle_costs() -> tuple[list[float], list[float]]:
     """CPU milliseconds of (quiet cycles, busy cycles)."""
     quiet: list[float] = []
     busy: list[float] = []
-    system = memory_system(Options(mode="PAPER", venue="simulated", state=Path()))
-    began = time.process_time()
-    for report in cycles(system.ports, system.policy, system.journal, lambda: False, CYCLES):
-        spent = (time.process_time() - began) * 1e3
-        (busy if is_busy(report) else quiet).append(spent)
+    with memory_system(OPTIONS) as system:
         began = time.process_time()
+        for report in cycles(system.ports, system.policy, system.journal, lambda: False, CYCLES):
+            spent = (time.process_time() - began) * 1e3
+            (busy if is_busy(report) else quiet).append(spent)
+            began = time.process_time()
     return quiet, busy
 
 
@@ -41,12 +42,12 @@ def is_busy(report: CycleReport) -> bool:
 
 
 def profile() -> pstats.Stats:
-    system = memory_system(Options(mode="PAPER", venue="simulated", state=Path()))
     recorder = cProfile.Profile()
-    recorder.enable()
-    for _ in cycles(system.ports, system.policy, system.journal, lambda: False, CYCLES // 3):
-        pass
-    recorder.disable()
+    with memory_system(OPTIONS) as system:
+        recorder.enable()
+        for _ in cycles(system.ports, system.policy, system.journal, lambda: False, CYCLES // 3):
+            pass
+        recorder.disable()
     return pstats.Stats(recorder).strip_dirs().sort_stats("tottime")
 
 

@@ -4,7 +4,7 @@ A mode is a line in WIRINGS, never a branch: what a mode must not do, it is not 
 """
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -112,19 +112,24 @@ def open_preview(options: Options) -> Iterator[System]:
     store, books, (began_ms, _) = MemoryStore(), Books(None), files.decided_ms()
     if wiring.trades:
         files.check_venue()
-        books = Books.copied(files.venue) if files.venue.exists() else books
+        if files.venue.exists():
+            books.close()
+            books = Books.copied(files.venue)
     source = source_of(policy, options, began_ms, books.watched())
     if files.begun:
         with files.reading() as kept:
             kept.check_identity(_identity(files.mode, source))
             store = MemoryStore(kept.facts())
-    yield _wired(policy, options, files, wiring, source, store, books)
+    with closing(books):
+        yield _wired(policy, options, files, wiring, source, store, books)
 
 
-def memory_system(options: Options) -> System:
+@contextmanager
+def memory_system(options: Options) -> Iterator[System]:
     """A world without a disk, for measurements."""
     policy, files, wiring = _resolved(options)
-    return _wired(policy, options, files, wiring, source_of(policy, options), MemoryStore(), Books(None))
+    with closing(Books(None)) as books:
+        yield _wired(policy, options, files, wiring, source_of(policy, options), MemoryStore(), books)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Builds what the laws speak about: instruments, policies, markets in memory, and a paper world around them."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -116,17 +117,20 @@ class World:
 
     ports: Ports
     journal: Journal
-    venue: SimulatedVenue
 
 
-def world(source: TinyMarket, settings: Settings, start_ms: int, until_ms: int | None) -> World:
+@contextmanager
+def world(source: TinyMarket, settings: Settings, start_ms: int, until_ms: int | None) -> Iterator[World]:
     """What bootstrap wires for PAPER, without a disk."""
-    paper = settings.app.paper
-    venue = SimulatedVenue(source, costs_of(settings), Books(None), grains_down(paper.cash_quote), paper.holdings)
+    paper, books = settings.app.paper, Books(None)
+    venue = SimulatedVenue(source, costs_of(settings), books, grains_down(paper.cash_quote), paper.holdings)
     store, host_ms = MemoryStore(), _always(EpochMs(0))
     clock = VirtualClock(venue, source, start_ms, until_ms, host_ms)
     ports = Ports(ReadOnly(venue), venue, store, clock, NoHalts(), OrderIdsOf("laws"), source.quote, None)
-    return World(ports, Journal(store), venue)
+    try:
+        yield World(ports, Journal(store))
+    finally:
+        books.close()
 
 
 def _always(at_ms: EpochMs) -> Callable[[], EpochMs]:

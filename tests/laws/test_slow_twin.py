@@ -72,13 +72,14 @@ class Walked(NamedTuple):
 
 
 def walked(source: TinyMarket, settings: Settings, start_ms: int, end_ms: int) -> Walked:
-    paper = world(source, settings, start_ms, end_ms)
     reports: list[CycleReport] = []
-    while (now := paper.ports.clock.next_decision_ms(paper.journal.book.decided_ms)) is not None:
-        reports.append(run_cycle(paper.ports, settings, paper.journal, now))
-        assert_accounts_balance(reports[-1])
+    with world(source, settings, start_ms, end_ms) as paper:
+        while (now := paper.ports.clock.next_decision_ms(paper.journal.book.decided_ms)) is not None:
+            reports.append(run_cycle(paper.ports, settings, paper.journal, now))
+            assert_accounts_balance(reports[-1])
+        facts = list(paper.ports.store.facts())
     verdicts, orders = list(verdicts_of(reports)), list(orders_of(reports))
-    terms = {fact.client_order_id: fact.approved for fact in paper.ports.store.facts() if isinstance(fact, Intended)}
+    terms = {fact.client_order_id: fact.approved for fact in facts if isinstance(fact, Intended)}
     return Walked(reports, verdicts, orders, [executed(told, terms) for one in reports for told in one.fills])
 
 
