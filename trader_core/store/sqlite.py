@@ -138,14 +138,17 @@ def _connect(path: Path, create: bool) -> sqlite3.Connection:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
     except sqlite3.OperationalError as failed:
         raise StateUnusable(f"{path} cannot be opened: {failed}", remedy=_ELSE) from failed
-    with _as_state_error(path):
-        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        db.execute("PRAGMA foreign_keys = ON")
-        if create:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-        else:
-            db.execute("PRAGMA query_only = ON")
+    with ExitStack() as undo:
+        undo.callback(db.close)
+        with _as_state_error(path):
+            db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            db.execute("PRAGMA foreign_keys = ON")
+            if create:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+            else:
+                db.execute("PRAGMA query_only = ON")
+        undo.pop_all()
     return db
 
 

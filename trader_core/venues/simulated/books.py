@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,11 +62,13 @@ class Books:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        with self._as_state_error():
+        with self._as_state_error(), ExitStack() as undo:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+            undo.callback(self._db.close)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
+            undo.pop_all()
 
     @classmethod
     def copied(cls, path: Path) -> "Books":
