@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench prove-install prove-sigkill
+.PHONY: help setup run test lint bench prove-install prove-sigkill prove-properties
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -37,7 +37,7 @@ else
 endif
 
 test: setup ## the whole suite
-	@.venv/bin/python -m pytest -n 2
+	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: setup ## ruff and strict mypy
 	@.venv/bin/ruff check .
@@ -52,3 +52,6 @@ prove-install: ## a clean clone and a clean install, from nothing (downloads)
 
 prove-sigkill: setup ## fifty kills at random moments
 	@.venv/bin/python -m tests.prove_sigkill --kills 50
+
+prove-properties: setup ## ten thousand examples of every law: hours; what failed once is tried first the next time
+	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 tests/laws tests/market tests/strategies

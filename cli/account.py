@@ -1,19 +1,22 @@
 """What run, run-cycle and preview all tell: the market they stand in, one cycle, and the account after it."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cli.options import Shared
 from cli.plain import moment
-from cli.show import CYCLE_HEAD, Ink, change, count, cycle_lines, money, pairs, positions_table, shell
+from cli.show import CYCLE_HEAD, Ink, change, count, cycle_lines, money, pairs, positions_table, shell, wrapped
 from trader_core.domain.clocktime import MINUTE_MS, short
-from trader_core.domain.halt import Trading
+from trader_core.domain.halt import HaltState, Trading
+from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
 from trader_core.domain.order import OrderStatus
 
 if TYPE_CHECKING:
     from trader_core.bootstrap import System
-    from trader_core.domain.book import Book
+    from trader_core.domain.book import Ban, Book
+    from trader_core.domain.halt import Halt
     from trader_core.engine.cycle import CycleReport
     from trader_core.settings.options import Options
 
@@ -30,6 +33,17 @@ def header(system: "System", options: "Options", ink: Ink) -> str:
     if equity is not None:
         rows.insert(1, ("equity", f"{money(equity)} {system.source.quote}"))
     return f"{ink.bold(title(system, options))}\n{pairs(rows)}"
+
+
+def opening_warnings(system: "System", options: "Options") -> tuple[str, ...]:
+    """What is odd about the market's candles, the configuration, and what an account of this size may order."""
+    from trader_core.settings.coherence import warnings
+    from trader_core.settings.feasibility import startup_warning
+
+    opened = system.policy.app.paper.cash_quote if system.ports.trader else None
+    equity = system.journal.book.equity or options.equity or opened
+    starved = () if equity is None else startup_warning(system.policy, equity, None)
+    return (*system.source.warnings, *warnings(system.policy), *starved)
 
 
 def title(system: "System", options: "Options") -> str:
@@ -104,7 +118,17 @@ def fill_data(fill: Any) -> dict[str, Any]:
 def trouble_data(book: "Book") -> dict[str, Any]:
     return {
         "halted": book.halt.trading is Trading.HALTED,
+        "trading": book.halt.trading,
+        "halt_state": book.halt.state,
         "halt_reason": book.halt.reason,
+        "halt_until": moment(book.halt.until_ms),
+        "paused": book.paused,
+        "bans": {
+            asset: {"reason": ban.reason, "since": moment(ban.since_ms), "until": moment(ban.until_ms)}
+            for asset, ban in bans(book).items()
+        },
+        "delisted": sorted(book.stranded),
+        "failed_strategies": dict(book.failures),
         "discrepancies": dict(book.discrepancies),
         "unknown_orders": len(unknown_orders(book)),
     }
@@ -115,18 +139,56 @@ def unknown_orders(book: "Book") -> list[str]:
     return [one.approved.symbol for one in book.orders.values() if one.status is OrderStatus.INTENDED]
 
 
+def bans(book: "Book") -> dict[str, "Ban"]:
+    """Those in force at the newest cycle, by asset."""
+    return {asset: ban for asset, ban in sorted(book.bans.items()) if ban.until_ms > book.closed_ms}
+
+
 def trouble_text(book: "Book", ink: Ink) -> list[str]:
     """Lines that must not be overlooked, below a blank one; none in a healthy account."""
-    lines: list[str] = []
-    if book.halt.trading is Trading.HALTED:
-        lines.append(ink.bad(f"HALTED since {short(book.halt.since_ms)}: {book.halt.reason}"))
-        lines.append("  no entries and no exits; resting entries are canceled, protective stops stay at the venue")
-        lines.append("  deleting the file gives nothing back; to go on, start a new account with --state DIR")
+    lines = _halt_text(book.halt, ink)
+    if book.paused:
+        lines += _alarm(f"PAUSED: {book.paused}; no entries until: trader resume --reason TEXT", ink.no)
     for subject, detail in book.discrepancies.items():
-        lines.append(ink.bad(f"DISCREPANCY in {subject}: {detail}; no entries until it is gone"))
+        lines += _alarm(f"DISCREPANCY in {subject}: {detail}; no entries until it is gone", ink.bad)
     for symbol in unknown_orders(book):
-        lines.append(ink.bad(f"UNKNOWN ORDER in {symbol}: nothing else trades it until the venue has answered"))
+        lines += _alarm(f"UNKNOWN ORDER in {symbol}: nothing else trades it until the venue has answered", ink.bad)
+    for symbol in sorted(book.stranded):
+        held = f"{plain(book.holdings[symbol].quantity)} {base_of(symbol)}"
+        lines += _alarm(f"DELISTED {symbol}: the venue does not list it any more; sell {held} by hand", ink.bad)
+    for strategy, detail in sorted(book.failures.items()):
+        lines += _alarm(f"STRATEGY FAILED {strategy}: {detail}; it proposes nothing until it works again", ink.bad)
+    for asset, ban in bans(book).items():
+        lines += _alarm(f"BANNED {asset} until {short(ban.until_ms)} UTC: {ban.reason}", ink.no)
     return ["", *lines] if lines else []
+
+
+_MEANS = {
+    Trading.REDUCING: "no entries, resting ones are canceled; exits and stops until all is flat",
+    Trading.HALTED: "no entries and no exits; resting entries are canceled, stops stay in place",
+}
+_WAY_OUT = {
+    HaltState.TRIPPED: "to go on: trader halt ack, then a cooldown; or trader halt reset --reason TEXT",
+    HaltState.COOLING_DOWN: "to go on at once: trader halt reset --reason TEXT",
+    HaltState.KILLED: "deleting the kill file is not enough: trader halt reset --reason TEXT",
+}
+
+
+def _halt_text(halt: "Halt", ink: Ink) -> list[str]:
+    """What is halted, what that means, and the way out of it."""
+    if halt.state is HaltState.DISABLED:
+        return _alarm(f"HALT DISABLED: {halt.reason}; nothing trips by itself", ink.no)
+    if halt.trading is Trading.ACTIVE:
+        return []
+    lines = _alarm(f"{halt.trading} since {short(halt.since_ms)}: {halt.reason}", ink.bad)
+    lines.append(f"  {_MEANS[halt.trading]}")
+    if halt.until_ms is not None:
+        lines.append(f"  cooling down until {short(halt.until_ms)} UTC, longer if something still differs")
+    return [*lines, f"  {_WAY_OUT[halt.state]}"]
+
+
+def _alarm(text: str, style: Callable[[str], str]) -> list[str]:
+    return [style(line) for line in wrapped(text)]
 
 
 def cycle_exit(report: "CycleReport") -> int:
@@ -138,7 +200,7 @@ def cycle_exit(report: "CycleReport") -> int:
         41 if unknown_orders(book) else 0,
         40 if book.discrepancies else 0,
         30 if report.problem else 0,
-        21 if book.halt.trading is Trading.HALTED else 0,
+        21 if book.halt.trading is not Trading.ACTIVE else 0,
     ]
     return worst(codes)
 

@@ -126,7 +126,7 @@ def _envelope(command: str, code: int, data: Any, warnings: Sequence[str]) -> st
     from cli.plain import jsonable
 
     document = {
-        "schema": f"trader.{command}/v1" if command else "trader/v1",
+        "schema": f"trader.{command.replace(' ', '.')}/v1" if command else "trader/v1",
         "ok": code == 0,
         "exit_code": code,
         "exit_name": EXITS.get(code, "UNEXPECTED"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MODES = ("DRY_RUN", "PAPER", "LIVE")
 VENUES = ("coinbase", "simulated")
-SAMPLE_SEED = 7
+SAMPLE_SEED = 19
 MONEY_DIGITS = 8
 MONEY_MAX = 1_000_000_000
 
@@ -111,7 +111,7 @@ def options_of(
         since_ms=since_ms,
         until_ms=until_ms,
         seed=seed,
-        equity=_amount(equity),
+        equity=amount_of("--equity", equity),
     )
 
 
@@ -122,7 +122,8 @@ def _time(option: str, text: str | None) -> EpochMs | None:
         raise UsageError(f"{option}: {wrong}", remedy=f"{option} 2024-08-01") from wrong
 
 
-def _amount(text: str | None) -> "Decimal | None":
+def amount_of(name: str, text: str | None) -> "Decimal | None":
+    """An amount of money that was said as text. Raises UsageError on anything else."""
     from decimal import Decimal, InvalidOperation
 
     if text is None:
@@ -135,7 +136,7 @@ def _amount(text: str | None) -> "Decimal | None":
     sound = amount.is_finite() and 0 <= amount <= MONEY_MAX and isinstance(exponent, int) and exponent >= -MONEY_DIGITS
     if not sound:
         raise UsageError(
-            f"--equity: '{text}' is not an amount from 0 to {MONEY_MAX} with at most {MONEY_DIGITS} decimals",
-            remedy="--equity 10000",
+            f"{name}: '{text}' is not an amount from 0 to {MONEY_MAX} with at most {MONEY_DIGITS} decimals",
+            remedy=f"{name} 10000" if name.startswith("-") else "an amount is like 10000 or 0.5",
         )
     return amount

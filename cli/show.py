@@ -1,15 +1,17 @@
 """Finished values as text for a person: quiet, 80 columns, colour only where it is seen and wanted."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import typer
 
-from trader_core.domain.clocktime import short
+from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, short
 from trader_core.domain.decision import GateRow, Judgement
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
@@ -28,6 +30,7 @@ DIGITS = 6  # of a price that is not on a grid
 UNKNOWN = "unknown"
 CYCLE_HEAD = f"{'time':<11} {'equity':>11} {'cash':>11} {'pos':>3}  what happened"
 _LEFT = 41  # columns before "what happened"
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _DONE = {Side.BUY: "bought", Side.SELL: "sold"}
 
 
@@ -98,7 +101,21 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def length(duration_ms: int) -> str:
+    """'2d 3h', '19h 30m', '15m'; what is over is '0m'."""
+    left = max(duration_ms, 0)
+    days, hours, minutes = left // DAY_MS, left % DAY_MS // HOUR_MS, left % HOUR_MS // MINUTE_MS
+    if days:
+        return f"{days}d {hours}h" if hours else f"{days}d"
+    return f"{hours}h {minutes}m" if hours and minutes else f"{hours}h" if hours else f"{minutes}m"
+
+
 # --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def width() -> int:
+    """Columns of the terminal, 80 at least; 80 where there is none."""
+    return max(WIDTH, get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -112,6 +129,29 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
+def fitted(head: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str], left: int = 1) -> str:
+    """The table without as many of the `spare` columns, the first of them first, as it takes to fit. What had to go
+    is named below it."""
+    gone: list[str] = []
+    for more in ("", *spare):
+        gone += [more] if more else []
+        keep = [n for n, name in enumerate(head) if name not in gone]
+        kept = [[row[n] for n in keep] for row in rows]
+        text = table([head[n] for n in keep], kept, sum(n < left for n in keep))
+        if max(map(visible, text.splitlines())) <= width():
+            break
+    return text if not gone else f"{text}\n{left_out(gone)}"
+
+
+def left_out(gone: Sequence[str]) -> str:
+    return "\n".join(wrapped(f"not shown at {width()} columns: {', '.join(gone)}; --json tells all"))
+
+
+def visible(text: str) -> int:
+    """Columns that a line takes, without the codes of its colours."""
+    return len(_STYLE.sub("", text))
+
+
 def pairs(rows: Sequence[tuple[str, str]], indent: str = "  ") -> str:
     """Names and values, one a line; a long value goes on under itself."""
     width = max(len(name) for name, _ in rows) + 2
@@ -123,14 +163,28 @@ def pairs(rows: Sequence[tuple[str, str]], indent: str = "  ") -> str:
 
 
 def positions_table(held: Sequence["Position"]) -> str:
+    """With what each is worth, where there are prices; else with what its stop follows."""
+    if all(one.price is None for one in held):
+        head = ["position", "quantity", "cost", "entry", "stop", "target", "peak"]
+        rows = [[*_held(one), price(one.entry_price), _stop(one), price(one.target), price(one.peak)] for one in held]
+        return fitted(head, rows, ("peak", "entry"))
+    head = ["position", "quantity", "cost", "value", "unrealised", "stop", "target"]
     rows = [
         [
-            one.symbol, plain(one.quantity), money(one.cost), money(one.value) if one.value is not None else "-",
-            change(one.unrealised) if one.unrealised is not None else "-", price(one.stop), price(one.target),
+            *_held(one), money(one.value) if one.value is not None else "-",
+            change(one.unrealised) if one.unrealised is not None else "-", _stop(one), price(one.target),
         ]
         for one in held
     ]  # fmt: skip
-    return table(["position", "quantity", "cost", "value", "unrealised", "stop", "target"], rows)
+    return fitted(head, rows, ("target", "cost"))
+
+
+def _held(one: "Position") -> list[str]:
+    return [one.symbol, plain(one.quantity), money(one.cost)]
+
+
+def _stop(one: "Position") -> str:
+    return "delisted" if one.delisted else price(one.stop)
 
 
 # --- one cycle -------------------------------------------------------------------------------------------------------
@@ -169,8 +223,8 @@ def _events(report: "CycleReport", ink: Ink) -> list[tuple[str, _Style]]:
         order = book.orders.get(one.fill.client_order_id)
         reason = f" ({order.approved.reason})" if order and one.fill.side is Side.SELL else ""
         out.append((f"{_DONE[one.fill.side]} {one.fill.symbol} {price(one.fill.price)}{reason}", ink.good))
-    if book.halt.trading is Trading.HALTED and book.halt.since_ms == report.decision_ms:
-        out.append((f"HALTED: {book.halt.reason}", ink.bad))
+    if book.halt.trading is not Trading.ACTIVE and book.halt.since_ms == report.decision_ms:
+        out.append((f"{book.halt.trading}: {book.halt.reason}", ink.bad))
     if report.decision is None:
         return out
     would = "" if any(one.placed_ms == report.decision_ms for one in book.orders.values()) else "would "
@@ -221,5 +275,7 @@ def shell(words: Mapping[str, str | None]) -> str:
     return "".join(f" --{name} {quote(value)}" for name, value in words.items() if value)
 
 
-def wrapped(text: str) -> list[str]:
-    return wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+def wrapped(text: str, indent: str = "") -> list[str]:
+    return wrap(
+        text, WIDTH, initial_indent=indent, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

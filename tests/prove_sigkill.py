@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from trader_core.bootstrap import open_state
+from trader_core.desk import open_state
 from trader_core.domain.facts import CycleClosed, Fact, Filled
 from trader_core.domain.money import from_grains
 from trader_core.domain.order import OrderStatus

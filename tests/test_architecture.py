@@ -57,7 +57,7 @@ LAYERS = {
     "domain": Layer(stdlib=PURE_STDLIB),
     "rulebook": Layer(third="numpy", stdlib="typing enum collections"),
     "settings": Layer("domain", "pydantic pydantic_core yaml"),
-    "settings.coherence": Layer("domain settings rulebook"),
+    **dict.fromkeys(("settings.coherence", "settings.feasibility"), Layer("domain settings rulebook")),
     "ports": Layer("domain", stdlib=PURE_STDLIB),
     **dict.fromkeys(PURE.split(), _PURE),
     "engine": Layer(f"domain rulebook ports {PURE}", "numpy", types="settings"),
@@ -73,7 +73,8 @@ LAYERS = {
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap", "numpy"),
     "prove.checker": Layer(),
     "bootstrap": Layer(BELOW_BOOTSTRAP, "numpy"),
-    "cli": Layer("domain", "typer", lazy="bootstrap engine report settings kill", lazy_third="rich tabulate"),
+    "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
+    "cli": Layer("domain", "typer", lazy="bootstrap desk engine report settings kill", lazy_third="rich tabulate"),
 }
 STRANGERS = {"prove.checker"}  # may not even import the rest of their own package
 
@@ -99,7 +100,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "mock": (),
 }
 MAY_COMPARE_MODE = ("trader_core/settings/coherence.py",)  # checks the words against each other, acts on none
-MAY_CATCH_ALL = ("cli/exits.py",)  # to come: alert delivery, one strategy's columns
+MAY_CATCH_ALL = ("cli/exits.py", "trader_core/engine/columns.py")  # to come: alert delivery
 MAY_APPROVE = ("trader_core/engine/decide.py",)
 
 REDUCTIONS = (
@@ -497,6 +498,7 @@ PLANTED_IMPORTS = [
     ("trader_core/rulebook/x.py", "from trader_core.domain import money"),
     ("trader_core/settings/x.py", "from trader_core.rulebook.limits import Law"),
     ("trader_core/settings/x.py", "from trader_core.engine import decide"),
+    ("trader_core/settings/feasibility.py", "from trader_core.market import universe"),
     ("trader_core/ports.py", "from trader_core.settings.schema import Settings"),
     ("trader_core/market/x.py", "import logging"),
     ("trader_core/market/x.py", "from time import monotonic"),
@@ -528,6 +530,7 @@ PLANTED_IMPORTS = [
 ALLOWED_IMPORTS = [
     ("trader_core/rulebook/x.py", "from typing import NamedTuple\nimport numpy as np\nimport trader_core.rulebook"),
     ("trader_core/settings/coherence.py", "from trader_core.rulebook import limits"),
+    ("trader_core/settings/feasibility.py", "from trader_core.rulebook.codes import GATES"),
     ("trader_core/market/x.py", "if TYPE_CHECKING:\n    from trader_core.settings.schema import Settings"),
     ("trader_core/strategies/x.py", "from trader_core.market.windows import rolling"),
     ("trader_core/venues/simulated/x.py", "from trader_core.rulebook.matching import match"),
@@ -595,6 +598,7 @@ FINE: list[tuple[Checker, str, str]] = [
     (mode_violations, "trader_core/bootstrap.py", "wiring = WIRINGS[mode]\nif venue is None:\n    pass"),
     (mode_violations, "trader_core/x.py", "if state.mode != settings.mode:\n    pass"),
     (catch_violations, "cli/exits.py", "try:\n    f()\nexcept Exception:\n    pass"),
+    (catch_violations, "trader_core/engine/columns.py", "try:\n    f()\nexcept Exception:\n    pass"),
     (catch_violations, "trader_core/x.py", "try:\n    f()\nexcept (KeyError, OSError):\n    pass"),
     (naive_violations, "trader_core/x.py", "datetime(2024, 1, 1, tzinfo=UTC)\ndatetime.fromtimestamp(0, tz=UTC)"),
     (approval_violations, "trader_core/engine/decide.py", "ApprovedOrder(1)"),
@@ -630,17 +634,35 @@ RULES = [
 ]  # fmt: skip
 
 
+RULEBOOK = ("trader_core/rulebook/planted.py", "trader_core/rulebook/gates/planted.py")
+
+
+@pytest.mark.parametrize("path", RULEBOOK)
 @pytest.mark.parametrize("body", NOT_RULES)
-def test_what_is_no_rule_is_seen(body: str) -> None:
+def test_what_is_no_rule_is_seen(body: str, path: str) -> None:
     text = f"@rule\ndef f(a: int, b: int) -> int:\n    {body}\n"
-    assert list(dialect_violations(parsed("trader_core/rulebook/planted.py", text)))
+    assert list(dialect_violations(parsed(path, text)))
     assert list(dialect_violations(parsed("trader_core/market/planted.py", text))) == []
 
 
+@pytest.mark.parametrize("path", RULEBOOK)
 @pytest.mark.parametrize("body", RULES)
-def test_a_rule_passes(body: str) -> None:
+def test_a_rule_passes(body: str, path: str) -> None:
     text = f"@rule\ndef f(a: int, b: int) -> 'int':\n    {body}\n"
-    assert list(dialect_violations(parsed("trader_core/rulebook/planted.py", text))) == []
+    assert list(dialect_violations(parsed(path, text))) == []
+
+
+def test_every_gate_is_a_rule_of_the_rulebook() -> None:
+    """What stands among the gates and is no rule is neither compiled nor kept to the dialect."""
+    gates = [one for one in production() if one.path.startswith("trader_core/rulebook/gates/")]
+    bare = [
+        one.at(node, node.name)
+        for one in gates
+        for node in ast.walk(one.tree)
+        if isinstance(node, ast.FunctionDef) and not is_rule(node)
+    ]
+    assert len(gates) > 5
+    assert bare == []
 
 
 @pytest.mark.parametrize(("fields", "count"), [(16, 0), (17, 1)])

@@ -24,7 +24,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
-from trader_core.store.files import StateFiles, newest
+from trader_core.store.files import StateFiles
 from trader_core.store.memory import MemoryStore
 from trader_core.store.sqlite import Identity, SqliteStore
 from trader_core.venues.simulated.books import Books
@@ -130,14 +130,6 @@ def memory_system(options: Options) -> Iterator[System]:
     policy, files, wiring = _resolved(options)
     with closing(Books(None)) as books:
         yield _wired(policy, options, files, wiring, source_of(policy, options), MemoryStore(), books)
-
-
-@contextmanager
-def open_state(options: Options) -> Iterator[tuple[SqliteStore, str]]:
-    """(the newest state in the directory for reading, its mode). Raises StateUnusable."""
-    files = newest(options.state_directory, tuple(one for one in WIRINGS if options.mode in (None, one)))
-    with files.reading() as store:
-        yield store, files.mode
 
 
 def _resolved(options: Options) -> tuple[Settings, StateFiles, Wiring]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from trader_core.domain.account import BalancePage
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.facts import Fact, Filled
+from trader_core.domain.facts import CashFlow, Fact, Filled
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.order import ApprovedOrder, OrderReport
@@ -52,6 +52,9 @@ class VenueReader(Protocol):
     def balances(self, cursor: str) -> BalancePage: ...
     def fills(self, cursor: str) -> tuple[Filled, ...]:
         """Fills after `cursor`, oldest first; an empty cursor means from the beginning."""
+
+    def flows(self, cursor: str) -> tuple[CashFlow, ...]:
+        """Deposits and withdrawals after `cursor`, oldest first; the first is what the account was opened with."""
 
     def orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
         """What became of these orders; an id the venue has never seen is absent."""

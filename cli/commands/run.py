@@ -59,7 +59,7 @@ def stopping() -> Iterator[list[int]]:
 
 
 def _run(system: "System", options: "Options", shared: Shared, asked: list[int], limit: int | None) -> Result:
-    from cli.account import header
+    from cli.account import header, opening_warnings
     from cli.show import Ink, colours
     from trader_core.engine.run import cycles
     from trader_core.report.run import Tally, counted
@@ -68,7 +68,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     say: Print = (lambda _: None) if shared.json else (lambda text: print(text, flush=True))
     tally, last = Tally(before=system.journal.book.equity), None
     say(header(system, options, ink))
-    warnings = warned(system.source.warnings)
+    warnings = warned(opening_warnings(system, options))
     if system.journal.book.cycles:
         note(f"continuing after cycle {system.journal.book.cycles}")
     stream = Stream(say, ink)

@@ -15,15 +15,16 @@ def run_cycle(
     equity: Equity = None,
 ) -> Result:
     """Run the next cycle. The exit code is the cycle's own: 0 is healthy, with or without a trade."""
-    from cli.account import cycle_data, cycle_exit, cycle_text, trouble_text
+    from cli.account import cycle_data, cycle_exit, cycle_text, opening_warnings, trouble_text
     from cli.commands.run import stopping
     from cli.show import Ink, colours
     from trader_core.bootstrap import open_system
     from trader_core.engine.run import cycles
 
     shared, ink = shared_of(ctx), Ink(colours())
-    with stopping(), open_system(options_of(shared, since, until, data, seed, equity)) as system:
-        warnings = warned(system.source.warnings)
+    options = options_of(shared, since, until, data, seed, equity)
+    with stopping(), open_system(options) as system:
+        warnings = warned(opening_warnings(system, options))
         for report in cycles(system.ports, system.policy, system.journal, lambda: False, 1):
             text = [f"cycle {report.cycle_id}", cycle_text(report, ink), *trouble_text(report.book, ink)]
             return Result(cycle_data(report), "\n".join(text), cycle_exit(report), warnings)

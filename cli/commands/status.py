@@ -1,39 +1,84 @@
 """`trader status`: where the account stands, from its state alone."""
 
-from typing import TYPE_CHECKING
+import sys
+from contextlib import suppress
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.exits import Result, warned
-from cli.options import options_of, shared_of
+from cli.options import Shared, options_of, shared_of
 
 if TYPE_CHECKING:
     from cli.show import Ink
-    from trader_core.report.status import OpenOrder, Status
+    from trader_core.domain.book import Book
+    from trader_core.report.status import Status
     from trader_core.settings.options import Options
+
+EVERY_S = 3.0  # at least so long between two drawings
+READING_SHARE = 0.1  # of the time, at most, is spent reading
+CLEAR = "\x1b[H\x1b[J"  # cursor to the upper left, and nothing below it
 
 
 def status(
-    ctx: typer.Context, oneline: bool = typer.Option(False, "--oneline", help="One line, for a prompt or a log.")
+    ctx: typer.Context,
+    oneline: Annotated[bool, typer.Option("--oneline", help="One line, for a prompt or a log.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw it again every few seconds, until Ctrl-C.")] = False,
 ) -> Result:
     """Show the newest state: equity, positions, orders, halt."""
-    from cli.account import trouble_text
-    from cli.plain import jsonable
+    shared = shared_of(ctx)
+    seen = _look(shared, oneline)
+    if watch and sys.stdout.isatty() and not shared.json:
+        with suppress(KeyboardInterrupt):
+            _watch(seen, shared, oneline)
+        return Result(None, "")
+    return seen
+
+
+def _watch(seen: Result, shared: Shared, oneline: bool) -> None:
+    """Draw over what was drawn. However long the journal has become, reading it is a small part of the time."""
+    pause_s = EVERY_S
+    while True:
+        sys.stdout.write(f"{CLEAR}{seen.text}\n\nlooking again every {pause_s:.0f} s; Ctrl-C ends it\n")
+        sys.stdout.flush()
+        sleep(pause_s)
+        begun = monotonic()
+        seen = _look(shared, oneline)
+        pause_s = max(EVERY_S, (monotonic() - begun) / READING_SHARE)
+
+
+def _look(shared: Shared, oneline: bool) -> Result:
+    from cli.account import trouble_data, trouble_text
+    from cli.plain import jsonable, moment
     from cli.show import Ink, colours
-    from trader_core.bootstrap import open_state
+    from trader_core.desk import open_state
     from trader_core.engine.journal import Journal
+    from trader_core.report.status import next_decision_ms
     from trader_core.report.status import status as status_of
 
-    options, ink = options_of(shared_of(ctx)), Ink(colours())
+    options, ink = options_of(shared), Ink(not shared.json and colours())
     with open_state(options) as (store, mode):
         identity, book = store.identity(), Journal(store).book
-    found, venue = status_of(book), identity.get("venue", "?")
+    clock = identity.get("clock", "")
+    found, next_ms = status_of(book), next_decision_ms(book, clock)
+    about = {"mode": mode, "venue": identity.get("venue", "?"), "clock": clock, "next_decision_time": moment(next_ms)}
     limit, warnings = _day_loss_limit(options)
-    data = {"mode": mode, "venue": venue, **jsonable(found), "max_day_loss_pct": limit}
+    data = {**about, **jsonable(found), **trouble_data(book), "max_day_loss_pct": limit}
     if oneline:
-        return Result(data, _oneline(mode, venue, found, limit), 0, warnings)
-    trouble = trouble_text(book, ink)
-    return Result(data, "\n".join([_page(mode, venue, found, limit, ink), *trouble]), 0, warnings)
+        return Result(data, _oneline(about, found, book, limit), 0, warnings)
+    page = _page(about, found, limit, next_words(next_ms, clock), ink)
+    return Result(data, "\n".join([page, *trouble_text(book, ink)]), 0, warnings)
+
+
+def next_words(next_ms: int | None, clock: str) -> str:
+    """'2024-08-01 00:15 UTC, market time'; on a virtual clock no wall clock says when that is."""
+    from trader_core.domain.clocktime import short
+    from trader_core.report.status import is_virtual
+
+    if next_ms is None:
+        return "unknown"
+    return f"{short(next_ms)} UTC" + (", market time" if is_virtual(clock) else "")
 
 
 def _day_loss_limit(options: "Options") -> tuple[float | None, tuple[str, ...]]:
@@ -47,7 +92,8 @@ def _day_loss_limit(options: "Options") -> tuple[float | None, tuple[str, ...]]:
         return None, warned([invalid.what.splitlines()[0].rstrip(":")])
 
 
-def _page(mode: str, venue: str, found: "Status", limit: float | None, ink: "Ink") -> str:
+def _page(about: dict[str, Any], found: "Status", limit: float | None, following: str, ink: "Ink") -> str:
+    from cli.commands.orders import kind_words
     from cli.show import change, money, pairs, positions_table, price, table
     from trader_core.domain.clocktime import short
     from trader_core.domain.money import plain
@@ -55,6 +101,7 @@ def _page(mode: str, venue: str, found: "Status", limit: float | None, ink: "Ink
     last = short(found.last_decision_ms) + " UTC" if found.cycles else "none yet"
     rows = [
         ("cycles", f"{found.cycles}, the last decided at {last}" if found.cycles else "none yet"),
+        ("next", following),
         ("equity", money(found.equity)),
         ("cash", money(found.cash)),
         ("realised", change(found.realised)),
@@ -62,11 +109,11 @@ def _page(mode: str, venue: str, found: "Status", limit: float | None, ink: "Ink
         ("halt", found.halt.state.value + (f": {found.halt.reason}" if found.halt.reason else "")),
         ("restart", "safe" if found.restart_safe else "an order's fate is unknown; the next cycle asks the venue"),
     ]
-    parts = [ink.bold(f"{mode} on the {venue} venue"), pairs(rows)]
+    parts = [ink.bold(f"{about['mode']} on the {about['venue']} venue"), pairs(rows)]
     if found.open_positions:
         parts += ["", positions_table(found.open_positions)]
     orders = [
-        [one.symbol, _kind(one), one.status.lower(), plain(one.quantity - one.filled),
+        [one.symbol, kind_words(one.role, one.kind), one.status.lower(), plain(one.quantity - one.filled),
          price(one.trigger or one.limit)]
         for one in found.open_orders
     ]  # fmt: skip
@@ -75,25 +122,21 @@ def _page(mode: str, venue: str, found: "Status", limit: float | None, ink: "Ink
     return "\n".join(parts)
 
 
-def _kind(one: "OpenOrder") -> str:
-    """'entry maker', 'stop'."""
-    return " ".join(dict.fromkeys([one.role.lower(), one.kind.lower()]))
-
-
 def _today(found: "Status", limit: float | None) -> str:
     """'-0.23 % (limit -3 %)': the change since the UTC day's first mark, and where entries close."""
     gained = "unknown" if found.day_loss_pct is None else f"{0.0 - found.day_loss_pct:+.2f} %"
     return gained if limit is None else f"{gained} (limit -{limit:g} %)"
 
 
-def _oneline(mode: str, venue: str, found: "Status", limit: float | None) -> str:
+def _oneline(about: dict[str, Any], found: "Status", book: "Book", limit: float | None) -> str:
     from cli.show import count, money
     from trader_core.domain.clocktime import short
 
+    where = f"{about['mode']} {about['venue']}"
     if not found.cycles:
-        return f"{mode} {venue}: no cycle yet, {found.halt.state.value}"
+        return f"{where}: no cycle yet, {found.halt.state.value}"
     parts = [
-        f"{mode} {venue}: {count(found.cycles, 'cycle')}",
+        f"{where}: {count(found.cycles, 'cycle')}",
         f"last {short(found.last_decision_ms)}",
         f"equity {money(found.equity)}",
         count(found.positions, "position"),
@@ -101,5 +144,8 @@ def _oneline(mode: str, venue: str, found: "Status", limit: float | None) -> str
         found.halt.state.value,
         *([count(len(found.discrepancies), "discrepancy", "discrepancies")] if found.discrepancies else []),
         *([] if found.restart_safe else ["UNKNOWN ORDER"]),
+        *(["PAUSED"] if book.paused else []),
+        *([count(len(book.stranded), "delisted position")] if book.stranded else []),
+        *([count(len(book.failures), "failed strategy", "failed strategies")] if book.failures else []),
     ]
     return ", ".join(parts)

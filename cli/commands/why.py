@@ -1,19 +1,23 @@
-"""`trader why`: the numbers behind every yes and no of one cycle."""
+"""`trader why`: the numbers behind every yes and no of one cycle, and, over a span, why there was no trade."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.exits import Result
-from cli.options import options_of, shared_of
+from cli.looking import SAFE, Since, Symbol, meant, near_to, since_of
+from cli.options import Shared, options_of, shared_of
 from trader_core.domain.errors import StateUnusable, UsageError
 
 if TYPE_CHECKING:
     from cli.show import Ink
+    from trader_core.domain.clocktime import EpochMs
     from trader_core.domain.decision import GateRow
-    from trader_core.report.why import Answer, FillSeen, OrderOutcome, SymbolAnswer
+    from trader_core.report.notrade import Miss, NoTrade, Outcome
+    from trader_core.report.orders import OrderOutcome
+    from trader_core.report.why import Answer, FillSeen, SymbolAnswer
 
-NEAREST_MAX = 3
 WORDS = {
     "OK": "passed every gate",
     "decided_before": "decided before the process was interrupted",
@@ -22,6 +26,7 @@ WORDS = {
     "not_judged": "not judged",
     "warming_up": "not enough history yet",
 }
+VERDICTS = {"NOT_APPLICABLE": "not applicable", "SHRANK": "shrank"}
 
 
 def why(
@@ -30,39 +35,57 @@ def why(
     cycle: Annotated[
         int | None, typer.Option("--cycle", min=1, metavar="ID", help="Which cycle. Default: the newest.")
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every gate, also those with room to spare.")] = False,
+    no_trade: Annotated[bool, typer.Option("--no-trade", help="Which gates said no over a span, how often.")] = False,
+    since: Since = None,
+    named: Symbol = None,
 ) -> Result:
-    """Answer for one cycle: what each gate measured, and what became of the orders."""
+    """Answer for one cycle: what each gate measured, and what became of the orders; or, with --no-trade, for many."""
+    if symbol and named:
+        raise UsageError("a symbol was named twice", safe=SAFE, remedy=f"trader why {symbol}")
+    if no_trade and (cycle is not None or everything):
+        raise UsageError("--no-trade is about many cycles", safe=SAFE, remedy="leave --cycle and --all out")
+    if since is not None and not no_trade:
+        raise UsageError("--since goes with --no-trade", safe=SAFE, remedy=f"trader why --no-trade --since {since}")
+    shared = shared_of(ctx)
+    return _many(shared, symbol or named, since) if no_trade else _one(shared, symbol or named, cycle, everything)
+
+
+# --- one cycle -------------------------------------------------------------------------------------------------------
+
+
+def _one(shared: Shared, symbol: str | None, cycle: int | None, everything: bool) -> Result:
     from dataclasses import replace
 
     from cli.show import Ink, colours
-    from trader_core.bootstrap import open_state
+    from trader_core.desk import open_state
     from trader_core.report.why import answer, matching
 
-    with open_state(options_of(shared_of(ctx))) as (store, _):
+    with open_state(options_of(shared)) as (store, _):
         found = answer(store.facts(), cycle)
     if found is None:
         if cycle is not None:
-            raise UsageError(f"there is no cycle {cycle}", safe="nothing was changed", remedy="trader status")
-        raise StateUnusable("there is no cycle yet", safe="nothing was changed", remedy="trader run")
-    known = tuple(one.symbol for one in found.symbols)
+            raise UsageError(f"there is no cycle {cycle}", safe=SAFE, remedy="trader status")
+        raise _no_cycle()
+    known, ink = tuple(one.symbol for one in found.symbols), Ink(not shared.json and colours())
     if symbol is None or (found.problem and not known):
-        return Result(found, _overview(found, Ink(colours())))
-    meant = matching(known, symbol)
-    if not meant:
+        return Result(found, _overview(found, ink))
+    wanted = matching(known, symbol)
+    if not wanted:
         raise _unknown(symbol, known, found.cycle)
-    found = replace(found, symbols=tuple(one for one in found.symbols if one.symbol in meant))
-    return Result(found, "\n\n".join(_page(found, one, Ink(colours())) for one in found.symbols))
+    found = replace(found, symbols=tuple(one for one in found.symbols if one.symbol in wanted))
+    return Result(found, "\n\n".join(_page(found, one, everything, ink) for one in found.symbols))
+
+
+def _no_cycle() -> StateUnusable:
+    return StateUnusable("there is no cycle yet", safe=SAFE, remedy="trader run")
 
 
 def _unknown(symbol: str, known: tuple[str, ...], cycle: int) -> UsageError:
-    from difflib import get_close_matches
-
-    bases = [one.partition("-")[0] for one in known]
-    near = get_close_matches(symbol.upper(), [*known, *bases], n=NEAREST_MAX) or known[:1]
     return UsageError(
         f"cycle {cycle} knows no {symbol}; it knows {', '.join(known) or 'nothing'}",
-        safe="nothing was changed",
-        remedy=" or ".join(f"trader why {one}" for one in near),
+        safe=SAFE,
+        remedy=" or ".join(f"trader why {one}" for one in near_to(symbol, known)),
     )
 
 
@@ -74,77 +97,99 @@ def _head(found: "Answer") -> str:
 
 def _overview(found: "Answer", ink: "Ink") -> str:
     """All symbols, a line each."""
-    from cli.show import table
+    from cli.show import WIDTH, table
 
     parts = [ink.bold(_head(found))]
     if found.problem:
         parts.append(ink.bad(f"the market could not be read: {found.problem}"))
     if found.symbols:
-        parts += ["", table(["symbol", "outcome", "because"], [_line(one) for one in found.symbols], left=3)]
+        rows = [[one.symbol, WORDS.get(one.outcome, one.outcome), _because(one)] for one in found.symbols]
+        room = WIDTH - sum(max(len(row[n]) for row in rows) + 2 for n in (0, 1))
+        lines = [[symbol, outcome, clipped(because, room)] for symbol, outcome, because in rows]
+        parts += ["", table(["symbol", "outcome", "because"], lines, left=3)]
     return "\n".join(parts)
 
 
-def _line(one: "SymbolAnswer") -> list[str]:
+def clipped(text: str, room: int) -> str:
+    """At most so many columns of it."""
+    return text if len(text) <= room else f"{text[: max(room - 3, 0)].rstrip()}..."
+
+
+def _because(one: "SymbolAnswer") -> str:
     from cli.show import versus
+    from trader_core.report.why import decisive
 
-    because = one.detail
-    row = _decisive(one)
-    if not because and row and row.value is not None:
-        because = f"{row.gate} {versus(row)}"
+    row = decisive(one.outcome, one.gates)
     traded = [_order_words(order) for order in one.orders]
-    return [one.symbol, WORDS.get(one.outcome, one.outcome), "; ".join([*traded, *([because] if because else [])])]
+    if row is None or row.value is None or row.unit == "state":
+        return "; ".join([*traded, *([one.detail] if one.detail else [])])
+    return "; ".join([*traded, f"{row.gate} {versus(row)}"])
 
 
-def _decisive(one: "SymbolAnswer") -> "GateRow | None":
-    """The first row that said no, or had nothing to say."""
-    return next((row for row in one.gates if row.verdict != "OK"), None)
-
-
-def _page(found: "Answer", one: "SymbolAnswer", ink: "Ink") -> str:
+def _page(found: "Answer", one: "SymbolAnswer", everything: bool, ink: "Ink") -> str:
     from cli.show import wrapped
+    from trader_core.report.why import is_judged
 
     words = WORDS.get(one.outcome, f"refused, {one.outcome}")
     told = f"{words}: {one.detail}" if one.detail else words
+    if is_judged(one.outcome) and one.detail and one.outcome != "INELIGIBLE":
+        told = f"{words}; proposed by {one.detail}"
     parts = [ink.bold(f"{one.symbol} in {_head(found)}"), *wrapped(told)]
     if one.gates:
-        parts += ["", _gates(one, ink)]
+        parts += ["", _gates(one, everything, ink)]
     parts += [""] if one.orders or one.fills else []
     parts += [part for order in one.orders for part in wrapped(_order_line(order))]
     parts += [part for fill in one.fills for part in wrapped(_fill_line(fill))]
     return "\n".join(parts)
 
 
-def _gates(one: "SymbolAnswer", ink: "Ink") -> str:
-    """Every gate's numbers; an arrow at the one that decided."""
-    from cli.show import figure, table
+def _gates(one: "SymbolAnswer", everything: bool, ink: "Ink") -> str:
+    """The gates that matter, with an arrow at the one that decided; all of them on demand."""
+    from cli.show import table
+    from trader_core.report.why import decisive, worth_showing
 
-    decisive = _decisive(one)
-    rows = [
-        [
-            f"> {row.gate}" if row is decisive else f"  {row.gate}",
-            "" if row.unit == "state" else row.unit,
-            figure(row.value), figure(row.limit), figure(row.margin),
-            ink.no(row.verdict) if row.verdict != "OK" else row.verdict,
-        ]
-        for row in one.gates
+    row = decisive(one.outcome, one.gates)
+    shown = one.gates if everything else worth_showing(one.outcome, one.gates)
+    lines = [_gate(it, it is row, ink) for it in shown]
+    text = table(["  gate", "unit", "value", "limit", "margin", "verdict"], lines, left=2)
+    hidden = [it for it in one.gates if it not in shown]
+    if not hidden:
+        return text
+    nothing = sum(it.verdict == "NOT_APPLICABLE" for it in hidden)
+    told = f"{len(hidden) - nothing} more gates passed"
+    told += f", {nothing} had nothing to measure" if nothing else ""
+    return f"{text}\n{ink.dim(f'  {told}: --all shows them')}"
+
+
+def _gate(row: "GateRow", decided: bool, ink: "Ink") -> list[str]:
+    from cli.show import figure
+
+    words = VERDICTS.get(row.verdict, row.verdict)
+    style = str if row.verdict == "OK" else ink.dim if row.verdict == "NOT_APPLICABLE" else ink.no
+    numbers = ["-"] * 3 if row.verdict == "NOT_APPLICABLE" else map(figure, (row.value, row.limit, row.margin))
+    return [
+        f"> {row.gate}" if decided else f"  {row.gate}", "" if row.unit == "state" else row.unit, *numbers,
+        style(words),
     ]  # fmt: skip
-    return table(["  gate", "unit", "value", "limit", "margin", "verdict"], rows, left=2)
 
 
 def _order_words(order: "OrderOutcome") -> str:
     """'entry maker filled'."""
-    return f"{order.role} {order.kind}".lower().replace("stop stop", "stop") + f" {order.status.lower()}"
+    from cli.commands.orders import kind_words
+
+    return f"{kind_words(order.role, order.kind)} {order.status.lower()}"
 
 
 def _order_line(order: "OrderOutcome") -> str:
+    from cli.commands.orders import kind_words
     from cli.show import price
     from trader_core.domain.money import plain
 
     at = price(order.trigger or order.limit)
     filled = f" {plain(order.filled)} at {price(order.average_price)}" if order.filled else ""
     note = f" ({order.note})" if order.note else ""
-    kind = f"{order.role} {order.kind}".lower().replace("stop stop", "stop")
-    return f"order: {order.side.lower()} {plain(order.quantity)} at {at}, {kind} -> {order.status}{filled}{note}"
+    what = f"{order.side.lower()} {plain(order.quantity)} at {at}"
+    return f"order: {what}, {kind_words(order.role, order.kind)} -> {order.status}{filled}{note}"
 
 
 def _fill_line(fill: "FillSeen") -> str:
@@ -154,3 +199,69 @@ def _fill_line(fill: "FillSeen") -> str:
 
     what = f"{fill.side.lower()} {plain(fill.quantity)} at {price(fill.price)}"
     return f"fill:  {what}, value {money(fill.value)}, fee {money(fill.fee)}, {short(fill.at_ms)}"
+
+
+# --- many cycles -----------------------------------------------------------------------------------------------------
+
+
+def _many(shared: Shared, symbol: str | None, since: str | None) -> Result:
+    from cli.account import why_hint
+    from cli.plain import jsonable, moment
+    from cli.show import Ink, colours, count
+    from trader_core.desk import open_state
+    from trader_core.report.notrade import no_trade, told
+
+    with open_state(options_of(shared)) as (store, _):
+        journal = told(store.facts())
+    if not journal.cycles:
+        raise _no_cycle()
+    newest_ms = journal.cycles[-1][0]
+    from_ms = since_of(since, newest_ms)
+    wanted = meant(journal.symbols, symbol, "the account", "trader why --no-trade")
+    found = no_trade(journal, from_ms, wanted)
+    data = jsonable(found)
+    for name, miss in (("nearest_refusal", found.nearest_refusal), ("nearest_signal", found.nearest_signal)):
+        if miss:
+            data[name]["command"] = why_hint(miss.symbol, miss.cycle, shared)
+    head = f"{count(found.cycles, 'cycle')}, {_span(from_ms, journal.cycles)} UTC"
+    text = _histogram(found, head, wanted, shared, Ink(not shared.json and colours()))
+    return Result({"since": moment(from_ms), "until": moment(newest_ms), "symbols": wanted, **data}, text)
+
+
+def _span(from_ms: int | None, cycles: "Sequence[tuple[EpochMs, str]]") -> str:
+    from trader_core.domain.clocktime import short
+
+    first_ms = next((at_ms for at_ms, _ in cycles if from_ms is None or at_ms >= from_ms), cycles[-1][0])
+    return f"{short(first_ms)} to {short(cycles[-1][0])}"
+
+
+def _histogram(found: "NoTrade", head: str, wanted: Sequence[str], shared: Shared, ink: "Ink") -> str:
+    from cli.show import count, pairs, table
+
+    of = f" of {' '.join(wanted)}" if wanted else ""
+    rows = [("judged", f"{count(found.judged, 'look')} at an instrument{of}, one a cycle")]
+    rows.append(("proposed", f"{found.proposals}, of which {found.passed} passed every gate"))
+    if found.unread:
+        rows.append(("unread", f"{count(found.unread, 'cycle')} in which the market could not be read"))
+    parts = [ink.bold(head), pairs(rows)]
+    outcomes = [_outcome_row(one, found) for one in (*found.refusals, *found.stages)]
+    if outcomes:
+        parts += ["", table(["no trade because", "times", "share", "symbols", "last in cycle"], outcomes)]
+    for name, miss in (("nearest refusal", found.nearest_refusal), ("nearest signal", found.nearest_signal)):
+        parts += ["", *_miss_lines(name, miss, shared, ink)] if miss else []
+    return "\n".join(parts)
+
+
+def _outcome_row(one: "Outcome", found: "NoTrade") -> list[str]:
+    words = WORDS.get(one.code, one.code)
+    return [words, str(one.times), f"{100 * one.times / found.judged:.1f} %", str(one.symbols), str(one.last_cycle)]
+
+
+def _miss_lines(name: str, miss: "Miss", shared: Shared, ink: "Ink") -> list[str]:
+    """What was short by least, and the command that tells all of it."""
+    from cli.account import why_hint
+    from cli.show import versus, wrapped
+
+    told = f"{miss.symbol} in cycle {miss.cycle}: {miss.row.gate} {versus(miss.row)}, {miss.short_pct:.2f} % short"
+    told += f"; closed too: {', '.join(miss.also)}" if miss.also else ""
+    return [*wrapped(f"{name}: {told}"), f"  {ink.bold(why_hint(miss.symbol, miss.cycle, shared))}"]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.program import Program
 
-CYCLES = 80  # of seed 7: entries, exits and refusals
+CYCLES = 96  # of the sample market: entries, stops and refusals
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Runs the program as a person does: a process of its own, its exit code, its stdout and its stderr."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -7,6 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cli.exits import ended
+from cli.main import build
+from cli.options import Shared
 
 ROOT = Path(__file__).parents[2]
 START = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -62,3 +68,20 @@ class Program:
     def paper(self, command: str, *words: str | Path) -> Done:
         """A command on the paper account of the sample market."""
         return self(command, "--mode", "PAPER", "--venue", "simulated", "--state", self.state, *words)
+
+
+@dataclass(frozen=True)
+class Inside(Program):
+    """The same command line in this process: for tests of what commands do, where starting up is not the point."""
+
+    def __call__(self, *words: str | Path) -> Done:
+        out, err, shared = io.StringIO(), io.StringIO(), Shared()
+
+        def act() -> object:
+            group = build()
+            with group.make_context("trader", list(map(str, words)), obj=shared) as ctx:
+                return group.invoke(ctx)
+
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = ended(act, shared, asked_json="--json" in words)
+        return Done(code, out.getvalue(), err.getvalue())

@@ -16,16 +16,17 @@ WIDTH = 80
 
 
 def test_a_run_tells_what_happened_within_80_columns(program: Program) -> None:
-    done = program.paper("run", "--cycles", "80")
+    done = program.paper("run", "--cycles", "96")
     assert (done.code, done.err) == (0, "")
     for words in (
         "PAPER on the simulated venue",
         "enter ",
         "bought ",
         "stop ",
-        "exit ",
+        "sold ",
+        "(reprice)",
         "no ",
-        "MAX_POSITIONS, 6 vs 5",
+        "MAX_POSITIONS, 7 vs 6",
     ):
         assert words in done.out
     assert "\x1b" not in done.out
@@ -45,7 +46,7 @@ def test_a_run_goes_on_where_the_last_one_stopped(program: Program) -> None:
 
 
 def test_an_account_that_was_made_beforehand_trades_like_any_other(program: Program, tmp_path: Path) -> None:
-    words = ("--from", "2023-12-20T03:00:00Z", "--cycles", "12", "--json")
+    words = ("--from", "2023-12-31T23:00:00Z", "--cycles", "12", "--json")
     program.paper("init")
     told, other = program.paper("run", *words).data, Program(tmp_path / "other")
     other.home.mkdir()
@@ -124,7 +125,7 @@ def test_without_a_trader_nothing_is_sent_and_equity_is_what_was_said(program: P
     words = ("--venue", "simulated", "--state", program.state, "--cycles", "1", "--json")
     unknown, known = program("run", *words).data, program("run", *words, "--equity", "5000").data
     assert (unknown["mode"], unknown["equity"], unknown["refusals_by_verdict"]) == (
-        "DRY_RUN", None, {"EQUITY_UNKNOWN": 1},
+        "DRY_RUN", None, {"EQUITY_UNKNOWN": 3},
     )  # fmt: skip
     assert (known["equity"], known["orders"], known["fills"]) == ("5000", 0, 0)
 
@@ -147,10 +148,12 @@ def test_a_configuration_error_is_10_and_names_every_line(program: Program) -> N
     config = World(program.home).config
     config.mkdir()
     for source in (Path(__file__).parents[2] / "config").glob("*.yaml"):
-        (config / source.name).write_text(source.read_text().replace("max_open_positions: 5", "max_open_positions: 0"))
+        (config / source.name).write_text(source.read_text().replace("max_open_positions: 6", "max_open_positions: 0"))
     done = program("validate-config", "--config", config, "--json")
     assert done.code == 10
-    assert f"{config}/policy.yaml:20: " in done.data["error"]["problems"][0]
+    text = (config / "policy.yaml").read_text().splitlines()
+    line = next(n for n, one in enumerate(text, 1) if "max_open_positions" in one)
+    assert f"{config}/policy.yaml:{line}: " in done.data["error"]["problems"][0]
     assert done.data["error"]["problems"][0] in done.err
 
 
@@ -158,7 +161,7 @@ def test_a_valid_configuration_is_told_with_its_digest(program: Program) -> None
     done = program("validate-config", "--json")
     assert done.code == 0
     assert len(done.data["digest"]) == 64
-    assert done.data["limits"]["max_open_positions"] == 5
+    assert done.data["limits"]["max_open_positions"] == 6
 
 
 def test_another_identity_in_the_same_place_is_13(program: Program) -> None:

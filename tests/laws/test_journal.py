@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws.budget import examples
+from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.facts import FACTS, CashFlow, CycleClosed, Fact, HaltChanged
@@ -125,7 +126,7 @@ def test_a_chain_notices_any_changed_dropped_inserted_or_exchanged_row(
 
 
 def cash(n: int) -> Fact:
-    return CashFlow(Quote(Decimal(n)), 0, "x" * 200)  # type: ignore[arg-type]
+    return CashFlow(Quote(Decimal(n)), EpochMs(0), "x" * 200, "")
 
 
 KILLED = HaltChanged(Halt(HaltState.KILLED, "a test", 5))  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from trader_core.rulebook.orders import step_place
 from trader_core.rulebook.state import Bars, empty_state
 
 ppm = st.sampled_from([0, 1, 500, 12_000, 60_000])
-costs = st.builds(Costs, ppm, ppm, ppm, ppm, st.sampled_from([1, 10_000, 333_333, PPM]))
+costs = st.builds(Costs, ppm, ppm, ppm, ppm, st.sampled_from([1, 10_000, 333_333, PPM]), st.just(5_000))
 ticks = st.one_of(st.integers(1, 30), st.integers(9_000, 11_000), st.integers(1, 10**9))
 lots = st.one_of(st.integers(1, 20), st.integers(1, 10**9))
 volumes = st.one_of(st.integers(0, 200), st.integers(0, 2**56))
@@ -131,15 +131,16 @@ def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserve
     assert (state.orders[:, :, codes.FILLED] <= state.orders[:, :, codes.LOTS])[still].all()
 
 
-def test_a_stop_younger_than_the_resting_entry_and_older_than_its_fallback_is_matched_in_between() -> None:
+def test_a_stop_is_younger_than_the_resting_entry_and_older_than_what_completes_it() -> None:
     """As at a venue, in the order of acceptance; the order decides which lots' cost the sale takes along."""
-    law = Dice(Random(1)).law()._replace(costs=Costs(0, 0, 0, 0, PPM))
+    law = Dice(Random(1)).law()._replace(costs=Costs(0, 0, 0, 0, PPM, 0))
     bar = Bars(*(np.full((1, 4), price, np.int64) for price in (100, 110, 90, 10**6)))
-    for kind, expected in ((MAKER, [ENTRY, STOP]), (TAKER, [STOP, ENTRY])):
+    cases = ((MAKER, 1, [ENTRY, STOP]), (MAKER, 0, [STOP, ENTRY]), (TAKER, 0, [STOP, ENTRY]))
+    for kind, stop_ms, expected in cases:
         state = empty_state(4, 3)
         state.lots[1] = state.cost[1] = 500
-        step_place(state, 1, ENTRY, kind, 300, 100, 0, 0, 0, codes.BY_SIGNAL, 0, 0, 0)
-        step_place(state, 1, STOP, STOP_MARKET, 500, 0, 95, 0, codes.NEVER, codes.BY_STOP, 0, 0, 0)
+        step_place(state, 1, ENTRY, kind, 300, 100, 0, 0, 0, codes.BY_SIGNAL, 0, 0, 0, 0, 0)
+        step_place(state, 1, STOP, STOP_MARKET, 500, 0, 95, stop_ms, codes.NEVER, codes.BY_STOP, 0, 0, 0, 0, 0)
         fills = np.zeros((12, FILL_FIELDS), np.int64)
         assert step_bar(law, state, bar, 0, 0, fills) == 2
         assert fills[:2, 1].tolist() == expected

@@ -1,9 +1,11 @@
 """A paper account walked cycle by cycle over the simulated venue is the slow twin of a replay, to the last unit."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import NamedTuple
+from random import Random
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -11,9 +13,11 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.laws.make import BAR_MS, START, TinyMarket, instrument, market, policy, world
-from tests.laws.markets import markets
+from tests.laws.markets import HISTORY, LIVELY, markets, walk, without
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Filled, Intended
+from trader_core.domain.fill import Side
+from trader_core.domain.market import MARK_BARS
 from trader_core.domain.order import ApprovedOrder
 from trader_core.engine.cycle import CycleReport, run_cycle
 from trader_core.engine.replay import Executed, Placed, Replayed, Verdicted, replay
@@ -21,44 +25,87 @@ from trader_core.ledger.laws import broken_laws
 from trader_core.settings.schema import Settings
 
 CYCLES = 36
-THREE = (
+FOUR = (  # of tier 1, 1 and 2, and of none
     instrument("BTC-USD", floor="1"),
     instrument("ETH-USD", "0.01", "0.00000001", "1"),
-    instrument("SOL-USD", "0.03", "0.0000025", "1"),
+    instrument("DOGE-USD", "0.03", "0.0000025", "1"),
+    instrument("PUPPY-USD", "0.01", "0.000001", "0"),
 )
+THEMES = ("LAYER1", "LAYER2", "MEME", "DEFI", "OTHER")
+REGIMES = ("bull", "chop", "bear", "crash")
+STRATEGIES = ("rules", "momentum", "mean_reversion", "sma_cross")
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> Settings:
-    """Policies under which much happens in a few hours: short averages, near stops, several bars of resting."""
-    fee = draw(st.sampled_from([0.0, 10.0, 60.0]))
-    total = draw(st.sampled_from([25.0, 60.0, 100.0]))
-    asset = draw(st.sampled_from([0.1, 1.0, 1.0])) * total
-    position = min(draw(st.sampled_from([1.0, 5.0, 25.0, 100.0])), round(asset, 2))
+    """Policies under which much happens in a few hours: some strategies, near stops, several bars of resting."""
+
+    def one_of(*values: Any) -> Any:
+        return draw(st.sampled_from(values))
+
+    fee, total, win, gap = one_of(0.0, 10.0, 60.0), one_of(25.0, 60.0, 100.0), one_of(0, 0, 10), one_of(0, 0, 900)
+    asset, most = round(one_of(0.1, 0.5, 1.0) * total, 2), one_of(2, 50, 50)
+    position = min(one_of(1.0, 5.0, 25.0), round(asset / 1.3 - 0.01, 2))
+    enabled = draw(st.sets(st.sampled_from(STRATEGIES), min_size=1))
+    held = one_of({}, {}, {"ETH": Decimal("0.01")}, {"DOGE": Decimal(3), "PUPPY": Decimal("0.5")})
     return policy(
-        app__paper__cash_quote=draw(st.sampled_from([Decimal(100), Decimal("10000.00000007"), Decimal(900_000)])),
-        app__paper__maker_fee_bps=fee,
-        app__paper__taker_fee_bps=fee + draw(st.sampled_from([0.0, 60.0])),
-        app__paper__half_spread_bps=draw(st.sampled_from([0.0, 0.01, 5.0, 100.0])),
-        app__paper__slippage_bps=draw(st.sampled_from([0.0, 5.0])),
-        app__paper__max_share_of_volume_pct=draw(st.sampled_from([0.01, 10.0, 100.0])),
-        policy__profile=draw(st.sampled_from(["NORMAL", "DEFENSIVE", "AGGRESSIVE", "CAUTIOUS"])),
-        policy__risk__max_total_at_risk_pct=total,
-        policy__risk__max_per_asset_pct=round(asset, 2),
-        policy__risk__max_open_positions=draw(st.integers(1, 3)),
-        policy__risk__max_day_loss_pct=draw(st.sampled_from([0.5, 50.0])),
-        policy__risk__cooldown_after_exit_min=draw(st.sampled_from([0, 0, 30])),
-        policy__risk__cooldown_after_stop_min=draw(st.sampled_from([0, 60])),
-        policy__sizing__position_pct=position,
-        policy__sizing__min_notional_quote=draw(st.sampled_from([Decimal(0), Decimal(1), Decimal(10)])),
-        policy__orders__maker_ttl_bars=draw(st.sampled_from([0, 1, 1, 2, 4])),
-        policy__orders__max_entry_cost_bps=draw(st.sampled_from([70.0, 1000.0])),
-        policy__orders__limit_band_bps=draw(st.sampled_from([0.0, 100.0, 1000.0])),
-        signals__windows__max_missing_bars=draw(st.integers(0, 1)),
-        strategies__sma_cross__fast_bars=draw(st.integers(2, 4)),
-        strategies__sma_cross__slow_bars=draw(st.integers(5, 9)),
-        strategies__sma_cross__stop_pct=draw(st.sampled_from([0.01, 1.0, 3.0])),
-        strategies__sma_cross__target_pct=draw(st.sampled_from([3.01, 10.0])),
+        **{
+            **LIVELY,
+            **{f"strategies__{name}__enabled": name in enabled for name in STRATEGIES},
+            **{f"strategies__{name}__max_at_risk_pct": one_of(5, 100, 100) for name in STRATEGIES},
+            **{f"strategies__{name}__max_trades_per_cycle": one_of(1, 50) for name in STRATEGIES},
+            **{f"policy__regime__{name}_scale_pct": one_of(0, 50, 100, 100, 120) for name in REGIMES},
+            "app__paper__cash_quote": one_of(Decimal(100), Decimal("10000.00000007"), Decimal(900_000)),
+            "app__paper__holdings": held,
+            "app__paper__maker_fee_bps": fee,
+            "app__paper__taker_fee_bps": fee + one_of(0.0, 60.0),
+            "app__paper__half_spread_bps": one_of(0.0, 0.01, 5.0, 100.0),
+            "app__paper__slippage_bps": one_of(0.0, 5.0),
+            "app__paper__max_share_of_volume_pct": one_of(0.01, 10.0, 100.0),
+            "app__paper__depth_of_day_volume_pct": one_of(0.5, 100.0, 100.0),
+            "policy__profile": one_of("NORMAL", "DEFENSIVE", "AGGRESSIVE", "CAUTIOUS"),
+            "policy__risk__max_total_at_risk_pct": total,
+            "policy__risk__max_per_asset_pct": asset,
+            "policy__risk__max_per_theme_pct": dict.fromkeys(THEMES, one_of(asset, 100.0)),
+            "policy__risk__max_open_positions": draw(st.integers(1, 4)),
+            "policy__risk__max_day_loss_pct": one_of(0.5, 50.0, 50.0),
+            "policy__risk__max_drawdown_pct": one_of(5.0, 100.0),
+            "policy__pacing__cooldown_after_win_min": win,
+            "policy__pacing__cooldown_after_loss_min": win + one_of(0, 30),
+            "policy__pacing__cooldown_after_stop_min": win + one_of(30, 60),
+            "policy__pacing__max_losing_streak": one_of(2, 20),
+            "policy__pacing__losing_streak_pause_min": one_of(0, 60),
+            "policy__pacing__min_spacing_s": min(gap, one_of(0, 900)),
+            "policy__pacing__min_asset_spacing_s": gap,
+            "policy__pacing__max_entries_per_cycle": min(most, one_of(1, 50, 50)),
+            "policy__pacing__max_entries_per_hour": most,
+            "policy__pacing__max_entries_per_day": one_of(most, 5000),
+            "policy__adds__allowed": one_of(True, False),
+            "policy__adds__min_spacing_min": one_of(0, 20),
+            "policy__adds__max_per_day": one_of(1, 20),
+            "policy__sizing__tier_1_position_pct": position,
+            "policy__sizing__tier_2_position_pct": position,
+            "policy__sizing__tier_3_position_pct": position,
+            "policy__sizing__min_notional_quote": one_of(Decimal(0), Decimal(1), Decimal(10)),
+            "policy__orders__maker_ttl_bars": one_of(0, 1, 1, 2, 4),
+            "policy__orders__maker_max_reprices": one_of(0, 1, 2),
+            "policy__orders__taker_fallback": one_of(True, True, False),
+            "policy__orders__limit_band_bps": one_of(0.0, 100.0, 1000.0),
+            "policy__liquidity__max_entry_cost_bps": one_of(70.0, 1000.0, 1000.0),
+            "policy__liquidity__max_share_of_depth_pct": one_of(10, 100),
+            "policy__liquidity__min_edge_over_cost_pct": one_of(0, 0, 100),
+            "policy__exits__use_trailing_stop": one_of(True, False) and "mean_reversion" not in enabled,
+            "policy__exits__trailing_stop_pct": one_of(0.1, 1.0),
+            "signals__windows__max_missing_bars": draw(st.integers(0, 1)),
+            "strategies__sma_cross__fast_bars": draw(st.integers(2, 4)),
+            "strategies__sma_cross__slow_bars": draw(st.integers(5, 9)),
+            "strategies__sma_cross__max_hold_h": one_of(1, 8760),
+            "universe__discovery__enabled": one_of(True, True, False),
+            "universe__tiers__tier_2_rotational__min_day_volume_quote": one_of(
+                Decimal(0), Decimal(0), Decimal(5_000_000)
+            ),
+            "universe__hysteresis__enter_bars": one_of(1, 3),
+        }
     )
 
 
@@ -84,17 +131,16 @@ def walked(source: TinyMarket, settings: Settings, start_ms: int, end_ms: int) -
 
 
 def assert_accounts_balance(report: CycleReport) -> None:
-    """What must hold after every cycle, to the last unit."""
+    """What must hold after every cycle, to the last unit. What the venue lists no more is worth nobody knows what."""
     worth = report.valuation
     assert report.problem == ""
     assert report.decision is not None
-    assert (worth is None) == (report.decision.equity is None)
+    assert report.book.stranded or (worth is None) == (report.decision.equity is None)
     if worth is not None:
         assert worth.cash + worth.positions == worth.equity
         assert worth.equity - worth.flows == worth.realised + worth.unrealised
     assert broken_laws(report.book) == ()
     assert dict(report.book.discrepancies) == {}
-    assert report.externals == ()
 
 
 def verdicts_of(reports: list[CycleReport]) -> Iterator[Verdicted]:
@@ -132,25 +178,125 @@ def assert_twins(paper: Walked, fast: Replayed) -> None:
     assert not paper.reports or paper.reports[-1].book.cash == fast.cash
 
 
+def twins(source: TinyMarket, settings: Settings, cycles: int) -> Walked:
+    """The paper run, after the replay has done the same."""
+    end_ms = START + cycles * source.bar_ms
+    paper = walked(source, settings, START, end_ms)
+    assert_twins(paper, replay(source, settings, START, end_ms))
+    assert len(paper.reports) == cycles
+    return paper
+
+
+def happened(paper: Walked) -> set[str]:
+    kinds = {f"{one.order.kind} {one.order.role}" for one in paper.orders}
+    return {one.reason for one in paper.fills} | {one.verdict for one in paper.verdicts} | kinds
+
+
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of the length of a failure's report
 def test_a_paper_run_and_a_replay_are_twins() -> None:
-    seen: set[str] = set()
+    seen: Counter[str] = Counter()
 
-    @given(markets(THREE, CYCLES), policies())
-    @examples(60)
+    @given(markets(FOUR, CYCLES, torn=True) | markets(FOUR, CYCLES), policies())
+    @examples(30)
     def holds(source: TinyMarket, settings: Settings) -> None:
-        end_ms = START + CYCLES * BAR_MS
-        paper = walked(source, settings, START, end_ms)
-        assert_twins(paper, replay(source, settings, START, end_ms))
-        assert len(paper.reports) == CYCLES
-        seen.update(one.reason for one in paper.fills)
-        seen.update(one.verdict for one in paper.verdicts)
-        seen.update(f"{one.order.kind} {one.order.role}" for one in paper.orders)
+        paper = twins(source, settings, CYCLES)
+        seen.update(happened(paper))
+        seen.update({f"by {one.strategy}" for one in paper.fills})
 
     holds()
-    assert {"signal", "stop", "target", "fallback"} <= seen, f"too quiet to prove anything: {seen}"
-    assert {"MAKER ENTRY", "TAKER ENTRY", "TAKER EXIT", "STOP STOP"} <= seen, f"too quiet to prove anything: {seen}"
-    assert {"OK", "COST", "MAX_POSITIONS"} <= seen, f"too quiet to prove anything: {seen}"
+    expected = {"signal", "stop", "target", "MAKER ENTRY", "TAKER ENTRY", "TAKER EXIT", "STOP STOP", "OK"}
+    expected |= {f"by {name}" for name in STRATEGIES}
+    assert expected <= set(seen), f"too quiet to prove anything: {expected - set(seen)}"
+
+
+def lively(seed: int, bar_ms: int = BAR_MS, bars: int = CYCLES, holes: float = 0.0) -> TinyMarket:
+    """A market of its own for each seed, the same in every run."""
+    random, history = Random(seed), HISTORY * BAR_MS // bar_ms
+    rows = {
+        one.symbol: walk(random, START - history * bar_ms, history + bars, bar_ms, 60_000, 0.01, holes) for one in FOUR
+    }
+    return replace(market(FOUR, rows, bar_ms), end_ms=EpochMs(START + bars * bar_ms))
+
+
+THIN = {"app__paper__max_share_of_volume_pct": 0.01, "policy__orders__maker_ttl_bars": 1}
+WAYS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "repriced, then taken": ({**THIN, "policy__orders__maker_max_reprices": 2}, {"reprice", "fallback"}),
+    "let go": ({**THIN, "policy__orders__taker_fallback": False}, {"MAKER ENTRY"}),
+    "trailing": ({"policy__exits__use_trailing_stop": True, "policy__exits__trailing_stop_pct": 0.3}, {"trailing"}),
+    "for an hour": ({"strategies__sma_cross__max_hold_h": 1}, {"time"}),
+    "adds": (
+        {
+            "strategies__momentum__enabled": True,
+            "policy__adds__allowed": True,
+            "policy__adds__min_spacing_min": 30,
+            "policy__adds__max_per_day": 1,
+        },
+        {"ADDS_PER_DAY"},
+    ),
+    "all of it": ({f"strategies__{name}__enabled": True for name in STRATEGIES}, {"signal", "stop", "target"}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_way_orders_are_worked_both_do_the_same(seed: int, way: str) -> None:
+    edits, expected = WAYS[way]
+    alone = {f"strategies__{name}__enabled": name == "sma_cross" for name in STRATEGIES}
+    settings = policy(**{**LIVELY, **alone, "policy__risk__max_day_loss_pct": 50, **edits})
+    assert expected <= happened(twins(lively(seed), settings, CYCLES))
+
+
+@pytest.mark.parametrize(("bar_min", "cycles"), [(1, 20), (5, 40)])
+def test_bars_of_any_length_are_the_same_to_both_twins(bar_min: int, cycles: int) -> None:
+    """Bars of a minute show jumps."""
+    alone = {f"strategies__{name}__enabled": name in ("sma_cross", "momentum") for name in STRATEGIES}
+    edits = {"policy__cycle__base_bar_min": bar_min, "signals__guards__max_jump_sigma": 2}
+    source = lively(3, bar_min * 60_000, cycles)
+    paper = twins(source, policy(**{**LIVELY, **alone, **edits, "policy__risk__max_day_loss_pct": 50}), cycles)
+    assert "OK" in happened(paper)
+    assert bar_min > 1 or "JUMP" in happened(paper)
+
+
+LONG = 115  # cycles: time to buy, to fall silent for MARK_BARS, and for the others to go on
+
+
+def patient(theme_pct: float) -> Settings:
+    """Two strategies that keep what they have bought, so that it is held when its pair falls silent."""
+    edits: dict[str, Any] = {f"strategies__{name}__enabled": name in ("sma_cross", "momentum") for name in STRATEGIES}
+    edits |= {f"strategies__{name}__stop_pct": 50 for name in ("sma_cross", "momentum")}
+    edits |= {f"strategies__{name}__target_pct": 90 for name in ("sma_cross", "momentum")}
+    edits |= {"strategies__momentum__max_hold_h": 8760, "policy__risk__max_day_loss_pct": 50}
+    return policy(**{**LIVELY, **edits, "policy__risk__max_per_theme_pct": dict.fromkeys(THEMES, theme_pct)})
+
+
+def silenced(source: TinyMarket, settings: Settings, which: int, later_ms: int, bars: int) -> TinyMarket:
+    """The market in which a pair that is held by then sends no bars for so long."""
+    bought = [one for one in replay(source, settings, START, START + 15 * BAR_MS).fills if one.side is Side.BUY]
+    if not bought:
+        return source
+    from_ms = bought[which % len(bought)].at_ms + later_ms
+    return without(source, bought[which % len(bought)].symbol, from_ms, from_ms + bars * BAR_MS)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_is_held_when_its_pair_ends_is_written_off_by_both_and_the_account_still_has_a_worth(seed: int) -> None:
+    settings = patient(100.0)
+    paper = twins(silenced(lively(seed, bars=LONG), settings, seed, BAR_MS, 10**6), settings, LONG)
+    assert len(paper.reports[-1].book.stranded) == 1
+    assert all(one.decision and one.decision.equity is not None for one in paper.reports[-5:])
+
+
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+@given(
+    markets(FOUR, LONG, torn=True), st.integers(0, 9), st.sampled_from([0, 1, BAR_MS]),
+    st.sampled_from([MARK_BARS - 1, MARK_BARS, MARK_BARS + 1, MARK_BARS + 3, 10**6]), st.sampled_from([25.0, 100.0]),
+)  # fmt: skip
+@examples(4)
+def test_a_pair_that_falls_silent_while_it_is_held_and_comes_back_is_the_same_to_both(
+    source: TinyMarket, which: int, later_ms: int, bars: int, theme_pct: float
+) -> None:
+    settings = patient(theme_pct)
+    twins(silenced(source, settings, which, later_ms, bars), settings, LONG)
 
 
 def test_a_long_silence_of_five_minute_bars_is_the_same_to_both_twins() -> None:
@@ -159,7 +305,7 @@ def test_a_long_silence_of_five_minute_bars_is_the_same_to_both_twins() -> None:
     rows = [
         (START + (n - 120) * bar_ms, close, close + 30, close - 30, close, 10**10) for n, close in enumerate(closes)
     ]
-    one, end_ms = THREE[0], EpochMs(START + 150 * bar_ms)
+    one, end_ms = FOUR[0], EpochMs(START + 150 * bar_ms)
     source = replace(market((one,), {one.symbol: rows}, bar_ms), end_ms=end_ms)
     settings = policy(
         policy__cycle__base_bar_min=5,

@@ -5,35 +5,60 @@ Most of a scene is calm and each trouble comes seldom, so that every gate is oft
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 
+from tests.laws import oracle
 from tests.laws.make import AXES, BAR_MS, START
+from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
 from trader_core.rulebook import codes
-from trader_core.rulebook.account import DAY_MS
+from trader_core.rulebook.account import HOUR_MS, week_of
 from trader_core.rulebook.costs import ask_of, bid_of
 from trader_core.rulebook.exits import stop_price
-from trader_core.rulebook.exposure import exposure
-from trader_core.rulebook.limits import Costs, Instruments, Law, Orders, Risk, Strategies
+from trader_core.rulebook.gates.standing import NEARLY
+from trader_core.rulebook.limits import (
+    Costs,
+    Instruments,
+    Law,
+    Liquidity,
+    Market,
+    Orders,
+    Pacing,
+    Risk,
+    Strategies,
+    Tiers,
+)
 from trader_core.rulebook.money import lots_for
 from trader_core.rulebook.orders import step_place
-from trader_core.rulebook.state import Columns, Draft, Guard, State, empty_state
+from trader_core.rulebook.state import NO_TICKS, Columns, Draft, Guard, State, empty_guard, empty_state
 
 COUNT = len(AXES.instruments)
+ASSET_COUNT = len(AXES.assets)
 STRATEGY_COUNT = len(AXES.strategies)
+THEME_COUNT = 3
 E8 = 10**8
-MINUTE_MS = 60_000
 NOON_MS = START + 720 * MINUTE_MS
 Array = np.ndarray[Any, Any]
+Record = TypeVar("Record", bound=NamedTuple)
 
 
-def instrument_rows(units: Sequence[tuple[int, int]], assets: Sequence[int] = (), floor: int = 0) -> Instruments:
-    """Instruments by (num, den) alone."""
-    num, den = (np.array([one[side] for one in units], np.int64) for side in (0, 1))
-    asset = np.array(assets or range(len(units)), np.int64)
-    return Instruments(asset, num, den, np.full(len(units), floor, np.int64))
+def ints(*values: int) -> Array:
+    return np.array(values, np.int64)
+
+
+def instrument_rows(
+    units: Sequence[tuple[int, int]], assets: Sequence[int] = (), themes: Sequence[int] = (), tiers: Sequence[int] = (),
+    floor: int = 0,
+) -> Instruments:  # fmt: skip
+    """Instruments by (num, den), each a coin of its own of the first theme and tier unless more is said."""
+    count = len(units)
+    return Instruments(
+        asset=ints(*(assets or range(count))), theme=ints(*(themes or [0] * count)), tier=ints(*(tiers or [1] * count)),
+        num=ints(*(num for num, _ in units)), den=ints(*(den for _, den in units)),
+        min_notional=np.full(count, floor, np.int64),
+    )  # fmt: skip
 
 
 UNITS = [(one.grains_per_unit.numerator, one.grains_per_unit.denominator) for one in AXES.instruments]
@@ -49,90 +74,222 @@ class Scene(NamedTuple):
     columns: Columns
     t: int
     draft: Draft
+    entered: Array
+
+    def __repr__(self) -> str:
+        """A whole scene fills a page and says less than the seed that it comes from."""
+        return f"a scene of {self.draft}"
 
 
 class Dice:
-    """Chance with the seed that Hypothesis chose."""
+    """Chance with the seed that Hypothesis chose. `trouble` is how often something is wrong."""
 
-    def __init__(self, random: Random) -> None:
-        self.one_of, self.between, self.share = random.choice, random.randint, random.random
+    def __init__(self, random: Random, trouble: float = 0.04) -> None:
+        self.one_of, self.between, self.share, self.some = (
+            random.choice, random.randint, random.random, random.uniform,
+        )  # fmt: skip
+        self.trouble = trouble
 
     def seldom(self) -> bool:
-        return self.share() < 0.04
+        return self.share() < self.trouble
 
-    def half(self) -> bool:
-        return self.share() < 0.5
+    def often(self, chance: float = 0.5) -> bool:
+        return self.share() < chance
 
     def grains(self) -> int:
-        return self.between(1, 20_000) * E8 + self.between(0, E8)
+        return self.between(100, 20_000) * E8 + self.between(0, E8)
 
     def ppm(self) -> int:
         return self.one_of((0, 1, 500, 6_000, 12_000, 50_000))
 
+    def shares(self, count: int, lowest: float) -> Array:
+        return np.array([self.one_of((lowest, 0.5, 0.9, 1.0)) for _ in range(count)])
+
+    def milliseconds(self, *minutes: int) -> int:
+        return self.one_of(minutes) * MINUTE_MS
+
+    # --- the law ----------------------------------------------------------------------------------------------
+
     def law(self) -> Law:
-        shares = (0.0001, 0.05, 0.25, 0.5, 0.9, 1.0, 1.0, 1.0)
-        minutes = (0, 30, 120, 1440)
-        risk = Risk(
-            max_total=self.one_of(shares), max_positions=self.between(3, 5), max_asset=self.one_of(shares),
-            max_day_loss=self.one_of((0.0001, 0.03, 0.5)), cooldown_exit_ms=self.one_of(minutes) * MINUTE_MS,
-            cooldown_stop_ms=self.one_of(minutes) * MINUTE_MS, max_age_ms=self.between(1, 5) * BAR_MS,
-            max_cost_ppm=self.one_of((500, 50_000, 200_000, 200_000)),
-            min_notional=self.one_of((0, 1, 10 * E8, 10 * E8, 100 * E8)),
+        themes = [self.between(0, THEME_COUNT - 1) for _ in range(ASSET_COUNT)]
+        tiers = [self.between(1, 3) for _ in range(ASSET_COUNT)]
+        rows = instrument_rows(
+            UNITS, ASSETS, [themes[a] for a in ASSETS], [tiers[a] for a in ASSETS], self.one_of((0, 0, E8))
+        )
+        budgets = Strategies(
+            self.shares(STRATEGY_COUNT, 0.3), ints(*(self.between(2, 4) for _ in AXES.strategies)),
+            np.array([self.one_of((0.0, 0.3)) for _ in AXES.strategies]),
         )  # fmt: skip
-        orders = Orders(self.one_of(shares), self.between(0, 3) * BAR_MS, BAR_MS, self.ppm())
-        share = self.one_of((1, 10_000, 1_000_000))
-        costs = Costs(self.ppm(), self.ppm(), self.one_of((0, 1, 500)), self.one_of((0, 1, 500)), share)
-        terms = Strategies(np.array([500, 1], np.int64), np.array([1000, 0], np.int64))
-        return Law(risk, orders, costs, instrument_rows(UNITS, ASSETS, self.one_of((0, E8))), terms)
+        return Law(
+            self.risk(), self.pacing(), self.market(), self.tiers(), self.liquidity(), self.orders(), self.costs(),
+            rows, budgets,
+        )  # fmt: skip
+
+    def risk(self) -> Risk:
+        return Risk(
+            max_total=self.one_of((0.4, 0.9, 1.0)), max_asset=self.one_of((0.4, 0.5, 1.0)),
+            max_theme=self.shares(THEME_COUNT, 0.4), max_tier=self.shares(codes.TIER_COUNT, 0.4),
+            max_positions=self.between(4, 6), max_day_loss=self.one_of((0.1, 0.5)), max_week_loss=self.some(0.2, 0.5),
+            max_drawdown=self.some(0.3, 0.9),
+        )  # fmt: skip
+
+    def pacing(self) -> Pacing:
+        return Pacing(
+            cooldown_win_ms=self.milliseconds(0, 10), cooldown_loss_ms=self.milliseconds(0, 30),
+            cooldown_stop_ms=self.milliseconds(0, 60), max_streak=self.between(2, 4),
+            streak_pause_ms=self.milliseconds(0, 60, 600), spacing_ms=self.milliseconds(0, 1, 30),
+            asset_spacing_ms=self.milliseconds(0, 15, 60), per_cycle=self.between(3, 5), per_hour=self.between(3, 5),
+            per_day=self.between(6, 9), adds_allowed=self.one_of((0, 1)), add_spacing_ms=self.milliseconds(0, 10, 60),
+            adds_per_day=self.between(2, 4),
+        )  # fmt: skip
+
+    def market(self) -> Market:
+        quiet = self.some(0.5, 1.2)
+        return Market(
+            scale=np.array([0.0, self.some(1.0, 2.0), self.some(0.8, 1.0), self.one_of((0.5, 1.0)), 0.3]),
+            min_atr_ratio=np.array([1.2, quiet, quiet, 1.2, 1.2]), max_age_ms=self.between(2, 5) * BAR_MS,
+            max_deviation=10.0, max_jump=6.0, max_volatility=self.one_of((150.0, 300.0)),
+        )  # fmt: skip
+
+    def tiers(self) -> Tiers:
+        return Tiers(
+            max_spread_ppm=ints(0, *(self.one_of((2_000, 6_000)) for _ in range(3))),
+            min_depth=ints(0, *(self.one_of((0, 1_000 * E8)) for _ in range(3))), near_spread_ppm=1_500,
+        )  # fmt: skip
+
+    def liquidity(self) -> Liquidity:
+        return Liquidity(
+            max_spread_ppm=self.one_of((5_000, 20_000)), max_depth_ppm=self.one_of((100_000, 500_000, 1_000_000)),
+            max_slippage_ppm=self.one_of((6_000, 20_000)), max_cost_ppm=self.one_of((80_000, 200_000)),
+            min_edge_ppm=self.one_of((0, 1_000_000, 2_000_000)), min_notional=self.one_of((0, 1, E8 // 100, E8)),
+        )  # fmt: skip
+
+    def orders(self) -> Orders:
+        return Orders(
+            position=np.array([0.0, *(self.one_of((0.005, 0.05, 0.2, 0.9)) for _ in range(3))]),
+            maker_ttl_ms=self.between(0, 3) * BAR_MS, max_reprices=self.between(0, 2), fallback=int(self.often(0.8)),
+            bar_ms=BAR_MS, band_ppm=self.ppm(), trailing_ppm=self.one_of((0, 0, 1, 50_000, 500_000)),
+        )  # fmt: skip
+
+    def costs(self) -> Costs:
+        return Costs(
+            maker_fee_ppm=self.ppm(), taker_fee_ppm=self.ppm(), half_spread_ppm=self.one_of((0, 1, 500)),
+            slippage_ppm=self.one_of((0, 1, 500)), max_share_ppm=self.one_of((1, 10_000, 1_000_000)),
+            depth_ppm=self.one_of((100, 5_000, 1_000_000)),
+        )  # fmt: skip
+
+    # --- the market -------------------------------------------------------------------------------------------
 
     def price(self) -> int:
-        """Ticks, 0 where none is known."""
-        low, high = self.one_of(((1, 10), (5_000, 6_000), (1, 10**7)))
-        return 0 if self.seldom() else self.between(low, high)
+        """Ticks; 0 where none is known, and few where a tick is much."""
+        if self.seldom():
+            return self.one_of((0, self.between(1, 10)))
+        low, high = self.one_of(((50_000, 60_000), (10**5, 10**7)))
+        return self.between(low, high)
+
+    def measured(self, fine: tuple[float, float], *wrong: float) -> float:
+        return self.one_of(wrong) if self.seldom() else self.some(*fine)
 
     def columns(self, law: Law, rows: int = 2) -> Columns:
-        shape, cells = (rows, COUNT), rows * COUNT
-        close = np.array([self.price() for _ in range(cells)], np.int64).reshape(shape)
-        bars_old = [self.between(0, 96) if self.seldom() else self.between(0, 1) for _ in range(cells)]
-        age = BAR_MS * np.array(bars_old, np.int64).reshape(shape)
-        flags = [int(self.half()) for _ in range(2 * STRATEGY_COUNT * cells)]
-        enter, leave = np.array(flags, np.int8).reshape(2, STRATEGY_COUNT, *shape)
-        conviction = np.array([self.one_of((0.0, 0.5, 0.5, 1.0)) for _ in range(STRATEGY_COUNT * cells)])
-        bid = np.array([bid_of(law.costs, one) for one in close.ravel().tolist()], np.int64).reshape(shape)
-        ask = np.array([ask_of(law.costs, one) for one in close.ravel().tolist()], np.int64).reshape(shape)
-        at_ms = NOON_MS + BAR_MS * np.arange(rows, dtype=np.int64)
-        return Columns(at_ms, close, bid, ask, age, enter, leave, conviction.reshape(enter.shape))
+        shape, cells = (rows, COUNT), range(rows * COUNT)
+        by_strategy = (STRATEGY_COUNT, *shape)
+        each = range(STRATEGY_COUNT * rows * COUNT)
+
+        def cell(values: list[int]) -> Array:
+            return np.array(values, np.int64).reshape(shape)
+
+        def figure(values: list[float]) -> Array:
+            return np.array(values).reshape(shape)
+
+        def flags(values: list[int]) -> Array:
+            return np.array(values, np.int8).reshape(shape)
+
+        close = [self.price() for _ in cells]
+        no_ticks = self.often(0.3)
+        return Columns(
+            at_ms=NOON_MS + BAR_MS * np.arange(rows, dtype=np.int64),
+            close=cell(close),
+            bid=cell([int(bid_of(law.costs, one)) for one in close]),
+            ask=cell([int(ask_of(law.costs, one)) for one in close]),
+            depth=cell([0 if one == 0 or self.seldom() else 10 * self.grains() for one in close]),
+            age_ms=cell([BAR_MS * self.between(0, 96 if self.seldom() else 1) for _ in cells]),
+            regime=np.array([0 if self.seldom() else self.between(1, 4) for _ in range(rows)], np.int64),
+            eligible=flags([0 if self.seldom() else self.one_of((1, 1, NEARLY)) for _ in cells]),
+            deviation=figure([self.some(0, 20) for _ in cells]),
+            outlier=flags([int(self.seldom()) for _ in cells]),
+            jump=figure([NO_TICKS if no_ticks else self.measured((0.0, 6.0), -1.0, 7.0) for _ in cells]),
+            volatility=figure([self.measured((0.0, 150.0), -1.0, 400.0) for _ in cells]),
+            atr_ratio=figure([self.measured((1.2, 3.0), -1.0, 0.4) for _ in cells]),
+            enter=np.array([self.often() for _ in each], np.int8).reshape(by_strategy),
+            leave=np.array([self.often(0.3) for _ in each], np.int8).reshape(by_strategy),
+            conviction=np.array([self.one_of((0.0, 0.5, 0.5, 1.0)) for _ in each]).reshape(by_strategy),
+            scale=np.array([self.one_of((0.8, 1.0, 1.2)) for _ in each]).reshape(by_strategy),
+            stop_bps=np.array([self.one_of((1, 500, 5_000)) for _ in each], np.int64).reshape(by_strategy),
+            target_bps=np.array([self.one_of((10, 4_000, 9_000)) for _ in each], np.int64).reshape(by_strategy),
+            hold_ms=np.array([self.milliseconds(0, 60, 9_000) for _ in each], np.int64).reshape(by_strategy),
+        )
+
+    # --- our side ---------------------------------------------------------------------------------------------
 
     def guard(self) -> Guard:
-        unknown, differs, barred = (np.array([self.seldom() for _ in range(COUNT)], np.int64) for _ in range(3))
-        return Guard(int(self.seldom()), unknown, differs, barred)
+        unknown, differs, barred = (ints(*(self.seldom() for _ in range(COUNT))) for _ in range(3))
+        banned = [
+            NOON_MS + self.between(1, DAY_MS) if self.seldom() else self.one_of((0, NOON_MS)) for _ in range(COUNT)
+        ]
+        foreign = [self.between(1, 10**6) if self.often(0.1) else 0 for _ in range(COUNT)]
+        halted = self.one_of((codes.REDUCING, codes.STANDING)) if self.seldom() else codes.ACTIVE
+        return Guard(halted, int(self.seldom()), unknown, differs, barred, ints(*banned), ints(*foreign))
 
     def state(self, law: Law, columns: Columns) -> State:
         """Books as they can be, at the columns' first row."""
-        state, now = empty_state(COUNT, len(AXES.assets)), int(columns.at_ms[0])
+        state, now = empty_state(COUNT, ASSET_COUNT), int(columns.at_ms[0])
         if not self.seldom():
             state.known[0], state.cash[0] = 1, self.grains()
-        state.clock[codes.DAY] = self.one_of((codes.NEVER, now // DAY_MS - 1, now // DAY_MS, now // DAY_MS))
-        if state.clock[codes.DAY] >= 0:
-            state.clock[codes.DAY_OPEN] = self.one_of((int(state.cash[0]), self.grains()))
-        state.clock[codes.DECIDED_MS] = now if self.seldom() else now - BAR_MS
-        for asset in range(len(AXES.assets)):
-            if self.share() < 0.3:
-                state.exit_ms[asset] = now - self.between(0, 1500) * MINUTE_MS
-                state.exit_reason[asset] = self.between(1, 3)
         for i in range(COUNT):
             self.position(law, state, i, now, int(columns.close[0, i]))
+        for asset in range(ASSET_COUNT):
+            self.past(state, asset, now)
+        self.clock(law, state, columns, now)
         return state
+
+    def past(self, state: State, asset: int, now: int) -> None:
+        """What was bought and sold of an asset before."""
+        if self.often(0.3):
+            state.exit_ms[asset] = now - self.between(0, 90 if self.seldom() else 1500) * MINUTE_MS
+            state.exit_reason[asset] = self.one_of((0, *range(1, len(codes.REASONS))))
+            state.exit_won[asset] = self.between(0, 1)
+        if self.often(0.4):
+            state.entry_ms[asset] = now - self.between(60, 2000) * MINUTE_MS
+            state.add_day[asset], state.adds[asset] = now // DAY_MS - self.between(0, 1), self.between(0, 1)
+
+    def clock(self, law: Law, state: State, columns: Columns, now: int) -> None:
+        clock, equity = state.clock, max(oracle.equity(law, state, columns, 0), 0)
+        clock[codes.DAY] = self.one_of((codes.NEVER, now // DAY_MS - 1, now // DAY_MS, now // DAY_MS))
+        clock[codes.WEEK] = self.one_of((codes.NEVER, week_of(now) - 1, week_of(now), week_of(now)))
+        for window, opening, lowest, worst in (
+            (codes.DAY, codes.DAY_OPEN, codes.DAY_LOW, 1.1), (codes.WEEK, codes.WEEK_OPEN, codes.WEEK_LOW, 1.2),
+        ):  # fmt: skip
+            if clock[window] >= 0:
+                clock[opening] = int(equity * self.some(0.8, 3.0 if self.seldom() else worst))
+                clock[lowest] = int(min(equity, clock[opening]) * self.some(0.0 if self.seldom() else 0.99, 1.0))
+        clock[codes.HIGH] = int(equity * self.some(1.0, 9.0 if self.seldom() else 1.4))
+        clock[codes.EQUITY] = self.one_of((codes.NEVER, equity, self.grains()))
+        clock[codes.DECIDED_MS] = now if self.seldom() else now - BAR_MS
+        clock[codes.HOUR] = now // HOUR_MS - self.between(0, 1)
+        clock[codes.ENTRY_DAY] = now // DAY_MS - self.between(0, 1)
+        clock[codes.HOUR_ENTRIES], clock[codes.DAY_ENTRIES] = self.between(0, 2), self.between(0, 5)
+        clock[codes.ENTERED_MS] = now - self.between(0, 40) * MINUTE_MS if self.seldom() else now - HOUR_MS
+        clock[codes.STREAK] = self.between(0, 9 if self.seldom() else 1)
+        clock[codes.LOSS_MS] = now - self.between(0, 700) * MINUTE_MS if clock[codes.STREAK] else codes.NEVER
 
     def position(self, law: Law, state: State, i: int, now: int, close: int) -> None:
         price, strategy = max(close + self.between(-3, 3), 1), self.between(0, STRATEGY_COUNT - 1)
-        lots = max(int(lots_for(law.instruments, i, self.grains() // self.one_of((1, 100, 1000)), price)), 1)
+        budget = int(max(int(state.cash[0]), E8) * self.some(0.0001, 0.05))
+        lots = max(int(lots_for(law.instruments, i, budget, price)), 1)
         kind = self.one_of(("flat", "flat", "flat", "held", "entering", "filling", "leaving"))
         if kind in ("held", "filling", "leaving"):
-            worth = -(-lots * price * int(law.instruments.num[i]) // int(law.instruments.den[i]))
-            state.lots[i], state.cost[i], state.strategy[i] = lots, worth, strategy
-            state.stop_bps[i], state.target_bps[i] = 500, self.one_of((0, 1000))
-        if kind == "held" and self.half():  # a stop as it should be, or one for another price or quantity
+            self.hold(law, state, i, lots, price, strategy, now)
+        if kind == "held" and self.often():  # a stop as it should be, or one for another price or quantity
             trigger = self.one_of((int(stop_price(law, state, i)), max(price * 9 // 10, 1)))
             covered = self.one_of((lots, lots, max(lots // 2, 1)))
             self.order(state, i, codes.STOP, codes.STOP_MARKET, covered, 0, trigger, now, codes.NEVER, strategy)
@@ -142,51 +299,124 @@ class Dice:
         if kind in ("entering", "filling"):
             placed, expires = now - self.between(1, 3) * BAR_MS, now + self.between(0, 1) * BAR_MS
             wanted = lots + (self.between(0, lots) if kind == "filling" else 0)
-            self.order(state, i, codes.ENTRY, self.between(1, 2), wanted + 1, price, 0, placed, expires, strategy)
+            buyer = self.one_of((strategy, strategy, STRATEGY_COUNT - 1 - strategy))  # at times more of another's
+            self.order(state, i, codes.ENTRY, self.between(1, 2), wanted + 1, price, 0, placed, expires, buyer)
             state.orders[i, codes.ENTRY, codes.FILLED] = lots if kind == "filling" else 0
+
+    def hold(self, law: Law, state: State, i: int, lots: int, price: int, strategy: int, now: int) -> None:
+        worth = -(-lots * price * int(law.instruments.num[i]) // int(law.instruments.den[i]))
+        state.lots[i], state.cost[i], state.strategy[i], state.flow[i] = lots, worth, strategy, -worth
+        state.stop_bps[i], state.target_bps[i] = self.one_of((1, 500, 5_000)), self.one_of((0, 1, 1000))
+        state.hold_ms[i] = self.milliseconds(0, 60, 9_000)
+        state.opened_ms[i] = now - self.between(1, 200) * MINUTE_MS
+        state.peak[i] = self.one_of((0, price, price * 11 // 10))
 
     def order(
         self, state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, placed: int,
         expires: int, strategy: int,
     ) -> None:  # fmt: skip
         reason = {codes.ENTRY: codes.BY_SIGNAL, codes.EXIT: codes.BY_TARGET, codes.STOP: codes.BY_STOP}[slot]
-        terms = (500, 1000) if slot == codes.ENTRY else (0, 0)
+        terms = (500, 1000, self.milliseconds(0, 60), self.between(0, 2)) if slot == codes.ENTRY else (0, 0, 0, 0)
         step_place(state, i, slot, kind, lots, limit, trigger, placed, expires, reason, strategy, *terms)
 
+    # --- a draft in front of its judge ------------------------------------------------------------------------
+
     def scene(self) -> Scene:
-        law = self.law()
-        columns, guard, i = self.columns(law), self.guard(), self.between(0, COUNT - 1)
+        """Something worth judging: mostly a new position, at times more of one, or the rest of an entry."""
+        law, guard, i = self.law(), self.guard(), self.between(0, COUNT - 1)
+        columns = self.columns(law)
         state = self.state(law, columns)
-        if not self.seldom():  # else the draft's own instrument may be held or ordered
-            state.lots[i] = state.cost[i] = 0
-            state.orders[i] = 0
-        price = max(int(columns.ask[0, i]), 1)
-        if not self.seldom():
-            state.cash[0] = max(int(state.cash[0]), self.grains())
-        equity = -1 if self.seldom() else int(state.cash[0]) + int(exposure(law, state, columns, 0, -1)) + 1
-        if state.clock[codes.DAY] >= 0 and not self.seldom():
-            state.clock[codes.DAY_OPEN] = int(equity * self.one_of((0.9, 1.0, 1.01, 1.01, 1.2)))
-        worth = max(equity, 0) // self.one_of((1, 3, 10, 30))
-        lots = 1 if self.seldom() else int(lots_for(law.instruments, i, worth, price))
-        reason = codes.BY_FALLBACK if self.seldom() else codes.BY_SIGNAL
+        state.orders[i] = 0
+        if not (law.pacing.adds_allowed and self.often()) and not self.seldom():
+            state.lots[i] = state.cost[i] = state.flow[i] = 0
+            state.strategy[i] = codes.NEVER
+        columns.bid[0, i], columns.ask[0, i] = max(int(columns.bid[0, i]), 1), max(int(columns.ask[0, i]), 1)
+        equity = oracle.equity(law, state, columns, 0)
+        draft = self.draft(law, columns, i, equity)
+        scene = Scene(law, guard, state, columns, 0, draft, ints(*(self.between(0, 1) for _ in AXES.strategies)))
+        return self.squeezed(scene) if self.often(0.3) else scene
+
+    def draft(self, law: Law, columns: Columns, i: int, equity: int) -> Draft:
+        kind, reason = self.one_of((codes.MAKER, codes.TAKER)), codes.BY_SIGNAL
         strategy = self.between(0, STRATEGY_COUNT - 1)
-        draft = Draft(i, strategy, self.between(1, 2), price, min(max(lots, 1), 10**12), reason, equity)
-        return Scene(law, guard, state, columns, 0, draft)
+        if self.often(0.15):
+            reason = codes.BY_REPRICE if kind == codes.MAKER else codes.BY_FALLBACK
+            strategy = self.one_of((codes.NEVER, strategy))
+        price = int(columns.bid[0, i] if kind == codes.MAKER else columns.ask[0, i])
+        wanted = int(lots_for(law.instruments, i, int(max(equity, E8) * self.some(0.001, 0.1)), price))
+        return Draft(
+            i, strategy, kind, price, 0 if self.seldom() else max(wanted, 1), reason, self.between(0, 2), equity,
+            self.one_of((0.3, 0.5, 1.0)), 500, self.one_of((4_000, 9_000)), self.milliseconds(0, 60),
+        )  # fmt: skip
+
+    def squeezed(self, scene: Scene) -> Scene:
+        """The same with room in one dimension for a part of the draft, or for little more than it."""
+        return with_room(scene, self.one_of((*oracle.DIMENSIONS, "cash", "depth")), self.some(0.05, 1.2))
 
 
-dice = st.randoms(use_true_random=True).map(Dice)
+def with_room(scene: Scene, dimension: str, part: float) -> Scene:
+    """The scene with room for a part of the draft in one dimension. Not where what is needed is unknown."""
+    law, guard, state, columns, t, draft, _ = scene
+    i, scale = draft.instrument, min(float(law.market.scale[columns.regime[t]]), 1.0)
+    room = part * oracle.cost(law, i, draft.lots, draft.price)
+    if dimension == "cash":
+        state.cash[0] = max(int(state.cash[0]) - oracle.free_cash(law, state) + int(room), 0)
+        return scene
+    if dimension == "depth":
+        columns.depth[t, i] = int(room * 1e6 / law.liquidity.max_depth_ppm) + 1
+        return scene._replace(law=law._replace(tiers=law.tiers._replace(min_depth=ints(0, 0, 0, 0))))
+    key = oracle.keys_of(law, i, oracle.owner(state, i, draft.strategy))[dimension]
+    used = oracle.at_risk(law, guard, state, columns, t, dimension, key)
+    if draft.equity <= 0 or scale == 0.0 or key < 0 or used == float("inf"):
+        return scene
+    return scene._replace(law=with_cap(law, dimension, key, (used + room) / draft.equity / scale))
+
+
+def with_cap(law: Law, dimension: str, key: int, share: float) -> Law:
+    if dimension == "strategy":
+        return law._replace(
+            strategies=law.strategies._replace(max_at_risk=changed(law.strategies.max_at_risk, key, share))
+        )
+    if dimension in ("theme", "tier"):
+        name = f"max_{dimension}"
+        return law._replace(risk=edited(law.risk, name, changed(getattr(law.risk, name), key, share)))
+    return law._replace(risk=edited(law.risk, f"max_{dimension}", share))
+
+
+def edited(record: Record, name: str, value: Any) -> Record:
+    """A named tuple with one field replaced, by its name."""
+    return type(record)(*(value if field == name else each for field, each in record._asdict().items()))
+
+
+def changed(values: Array, key: Any, value: Any) -> Array:
+    """A copy with another value in one place."""
+    copy = values.copy()
+    copy[key] = value
+    return copy
+
+
+randoms = st.randoms(use_true_random=True)
+dice = randoms.map(Dice)
 laws = dice.map(lambda die: die.law())
-scenes = dice.map(lambda die: die.scene())
 
 
 def open_guard() -> Guard:
-    """Nothing from outside closes anything."""
-    return Guard(0, *(np.zeros(COUNT, np.int64) for _ in range(3)))
+    """Nothing from outside closes anything; each question has an array of its own."""
+    fields: Any = (each.copy() if isinstance(each, np.ndarray) else each for each in empty_guard(COUNT))
+    return Guard(*fields)
 
 
-def bytes_of(*groups: tuple[Array | int, ...]) -> list[bytes]:
-    """What groups of arrays hold, to the last bit."""
-    return [np.asarray(one).tobytes() for group in groups for one in group]
+def arrays(*groups: Any) -> list[Array]:
+    """Every array and number of a nest of tuples."""
+    out: list[Array] = []
+    for one in groups:
+        out += arrays(*one) if isinstance(one, tuple) else [np.asarray(one)]
+    return out
+
+
+def bytes_of(*groups: Any) -> list[bytes]:
+    """What a nest of tuples holds, to the last bit."""
+    return [one.tobytes() for one in arrays(*groups)]
 
 
 def copied(state: State) -> State:

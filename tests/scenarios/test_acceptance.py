@@ -1,12 +1,17 @@
-"""The scenarios that earlier systems failed (T2, T3, T7, T9, T11, T20, T22), driven through the whole program."""
+"""The scenarios that earlier systems failed, driven through the whole program: T2, T3, T7, T9, T11, T12, T14 and T22.
+
+T8 and T20 are in test_time_and_cash.py, T13 and T25 in test_costs.py, T24 in test_delisting.py.
+"""
 
 import hashlib
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
-from tests.world import BAR_MS, START, Bar, Price, Series, World, at, bar_of, outcomes, sent, write_candles
+from tests.world import BAR_MS, BEFORE, START, Bar, Price, Series, World, at, bar_of, outcomes, sent, write_candles
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.facts import Filled, Intended
 from trader_core.domain.fill import Side
@@ -27,11 +32,9 @@ def test_t2_a_fall_through_the_stop_sells_at_once_and_rests_the_coin(tmp_path: P
     early: Series = (91.8, 91.8, 92, 94)
     late: Series = (90, 90, 93, Bar(93, 93.01, 92, 93), 94)
     series = (*RISE, DIP, 102.5, crash, *early, *[90.0] * 50, *late)
-    world = (
-        World(tmp_path)
-        .market(BTC=series)
-        .configured(policy__risk__cooldown_after_exit_min=0, policy__risk__cooldown_after_stop_min=120)
-    )
+    rests = {"win": 0, "loss": 0, "stop": 120}
+    world = World(tmp_path).market(BTC=series)
+    world.configured(**{f"policy__pacing__cooldown_after_{how}_min": rest for how, rest in rests.items()})
     reports = world.run()
     bought, stopped = fills(world)[:2]
     assert (bought.fill.side, stopped.fill.side) == (Side.BUY, Side.SELL)
@@ -40,6 +43,8 @@ def test_t2_a_fall_through_the_stop_sells_at_once_and_rests_the_coin(tmp_path: P
     book = reports[5].book
     assert book.holdings["BTC-USD"].quantity == 0
     assert book.realised == stopped.fill.value - bought.fill.value - bought.fill.fee - stopped.fill.fee < 0
+    assert (book.pacing.losing_streak, book.pacing.loss_ms) == (1, at(8)), "one loss in a row, counted once"
+    assert {one.book.pacing.losing_streak for one in reports[5:]} == {1}
     assert outcomes(reports, "BTC-USD").count("COOLDOWN") >= 1
     assert len(fills(world)) == 2 + 1, "the late rise, two hours on, buys again"
 
@@ -109,27 +114,49 @@ def test_t11_coins_the_bot_did_not_buy_are_reported_and_never_touched(tmp_path: 
     assert last.valuation and last.valuation.equity < 10_000, "two bitcoins more do not count as ours"
 
 
-def test_t20_the_day_loss_is_forgotten_at_midnight_once(tmp_path: Path) -> None:
-    """A loss closes the day; after a pause over midnight the new day starts from what is left."""
-    day = 96
-    loss: Series = (*RISE, DIP, Bar(80, 80, 80, 80), 80)
-    btc: Series = [*loss, *[80.0] * (day * 2 - len(loss))]
-    eth = [50.0] * (day * 2)
-    for bar in (20, day + 20):
-        eth[bar:] = [51.0] * (day * 2 - bar)
-    eth[40:] = [49.0] * (day * 2 - 40)
-    eth[day + 20 :] = [51.0] * (day - 20)
-    world = World(tmp_path).market(BTC=btc, ETH=eth).configured(policy__risk__max_day_loss_pct=0.2)
-    first_day = world.run(until_ms=parse_utc(START) + 60 * BAR_MS)
-    assert "DAY_LOSS" in outcomes(first_day, "ETH-USD")
-    opened = first_day[-1].book.day_open
-    next_day = world.run(since_ms=parse_utc(START) + (day + 10) * BAR_MS, until_ms=parse_utc(START) + 2 * day * BAR_MS)
-    books = [report.book for report in next_day]
-    assert {book.day for book in books} == {books[0].day}
-    assert {book.day_open for book in books} == {books[0].equity}, "set once, to what the account was worth"
-    assert books[0].day_open != opened
-    assert "DAY_LOSS" not in outcomes(next_day, "ETH-USD")
-    assert "OK" in outcomes(next_day, "ETH-USD")
+@pytest.mark.parametrize("strategy", ["rules", "momentum", "sma_cross"])
+def test_t12_a_fall_by_six_percent_in_one_bar_is_no_signal_to_buy(strategy: str, tmp_path: Path) -> None:
+    """Not even one that a gate would refuse. A rise by as much is one, for each strategy that follows a move."""
+    proposed: dict[float, set[str]] = {}
+    for move in (94.0, 106.0):
+        world = World(tmp_path / str(move)).market(BTC=[100.0] * 6 + [move] * 3)
+        world.configured(
+            **{"strategies__sma_cross__enabled": False, f"strategies__{strategy}__enabled": True},
+            signals__regime__crash_fall_pct=50,
+            strategies__momentum__window_h=2,
+            strategies__momentum__min_share_pct=0,
+        )
+        proposed[move] = set(outcomes(world.run(), "BTC-USD"))
+    assert proposed[94.0] == {"no_signal"} and "OK" in proposed[106.0]
+
+
+@pytest.mark.parametrize("strategy", ["rules", "momentum", "sma_cross"])
+def test_t12_nor_is_it_after_a_day_that_rose_by_more(strategy: str, tmp_path: Path) -> None:
+    """A quarter up in a day and a half, then six percent down in one bar: over the day it is still a rise."""
+    day = [100 + n / 6 for n in range(144)]
+    world = World(tmp_path).market(BTC=(*day, day[-1] * 0.94, day[-1] * 0.94))
+    world.configured(
+        **{"strategies__sma_cross__enabled": False, f"strategies__{strategy}__enabled": True},
+        signals__regime__crash_fall_pct=50,
+    )
+    assert outcomes(world.run(since_ms=at(144), limit=1), "BTC-USD") == ["no_signal"]
+
+
+def test_t14_of_three_entries_beyond_the_cap_the_best_two_are_whole_and_the_third_is_clipped(tmp_path: Path) -> None:
+    """26 % is asked for and 25 % allowed; the most convinced is not the first by name."""
+    rises = {"BTC": 100.03, "ETH": 100.04, "SOL": 100.05}
+    series: Any = {coin: (*[100] * 5, top, top) for coin, top in rises.items()}
+    world = World(tmp_path).market(**series)
+    (report,) = world.configured(policy__profile="NORMAL", policy__sizing__tier_1_position_pct=8.67).run(
+        since_ms=at(5), until_ms=at(5) + 1
+    )
+    assert report.decision
+    entries = {order.symbol: order for order in report.decision.orders}
+    assert list(entries) == ["SOL-USD", "ETH-USD", "BTC-USD"]
+    worth = {symbol: order.quantity * order.limit for symbol, order in entries.items()}
+    assert all(Decimal("866.99") < worth[symbol] <= 867 for symbol in ("SOL-USD", "ETH-USD"))
+    assert worth["BTC-USD"] < 750
+    assert Decimal("2499.99") < sum(worth.values()) * Decimal("1.012") <= 2500, "fees included, to the last lot"
 
 
 def test_t22_candles_of_the_future_change_nothing(tmp_path: Path) -> None:
@@ -144,14 +171,13 @@ def test_t22_candles_of_the_future_change_nothing(tmp_path: Path) -> None:
 def poison(world: World, from_bar: int) -> None:
     """Every later bar becomes NaN or absurd."""
     path = world.data / "BTC-USD" / "15m.parquet"
-    table = pq.read_table(path).to_pylist()
-    prices = [Bar(row["open"], row["high"], row["low"], row["close"]) for row in table]
-    rows = [(parse_utc(START) + n * BAR_MS, bar) for n, bar in enumerate(prices)]
+    rows = pq.read_table(path).to_pylist()
     bad = float("nan")
-    spoiled = [
-        (ts, bar if n < from_bar else Bar(bad, bad, bad, bad, bad) if n % 2 else bar_of(1e6, 1.0))
-        for n, (ts, bar) in enumerate(rows)
-    ]
+    spoiled = []
+    for n, row in enumerate(rows, -BEFORE):
+        worse = Bar(bad, bad, bad, bad, bad) if n % 2 else bar_of(1e6, 1.0)
+        bar = worse if n >= from_bar else Bar(row["open"], row["high"], row["low"], row["close"], row["volume"])
+        spoiled.append((parse_utc(START) + n * BAR_MS, bar))
     write_candles(path, spoiled)
 
 

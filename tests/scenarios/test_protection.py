@@ -120,7 +120,7 @@ def test_a_failed_reading_closes_entries_and_nothing_else(blind: Any, tmp_path: 
     assert not [order for order in sent(reports) if order[1] == "ENTRY"]
     assert all(report.problem for report in reports)
     refused = [one for report in reports for one in outcomes([report], "ETH-USD")]
-    assert set(refused) <= {"UNRESOLVED", "no_signal", "warming_up"}
+    assert set(refused) <= {"UNRESOLVED", "no_signal", "warming_up", "excluded"}
     assert reports[-1].book.held == frozenset()
     assert "UNRESOLVED" in refused or blind is NoCandlesOf
 
@@ -172,8 +172,7 @@ def test_what_may_not_be_traded_any_more_is_not_bought_on_and_can_still_be_sold(
     world = World(tmp_path).market(BTC=(*RISE, thin, 102.5, 103, 101, 90)).configured(policy__orders__maker_ttl_bars=3)
     world.run(limit=4)
     assert fills(world, Side.BUY)
-    bases = ["ETH", "SOL"]
-    world.configured(universe__never_trade=["BTC"], universe__bases=bases)
+    world.configured(universe__never_trade=["BTC"], universe__tiers__tier_1_core__bases=["ETH", "SOL"])
     reports = world.run()
     assert len(fills(world, Side.BUY)) == 1
     assert not working(reports[0], Role.ENTRY)
@@ -193,18 +192,6 @@ def test_an_entry_does_not_go_on_buying_what_its_stop_has_sold(tmp_path: Path) -
     assert stopped.at_ms == at(8)
     assert [fill for fill in fills(world, Side.BUY) if fill.at_ms <= stopped.at_ms]
     assert not [fill for fill in fills(world, Side.BUY) if fill.at_ms > stopped.at_ms]
-
-
-def test_a_pair_whose_data_ends_does_not_stop_the_others(tmp_path: Path) -> None:
-    """ETH is held when its candles end. BTC is still sold, and without a price for ETH nothing is bought."""
-    world = World(tmp_path).market(BTC=HELD, ETH=HELD)
-    world.run(since_ms=parse_utc(START) + 4 * BAR_MS)
-    long: Series = (*HELD, 104, 104, *[90.0] * 200)
-    world.market(BTC=long)
-    reports = world.run(until_ms=parse_utc(START) + 210 * BAR_MS)
-    assert len(reports) > 100
-    assert reports[-1].book.held == {"ETH-USD"}
-    assert reports[-1].book.equity is None
 
 
 def test_a_jump_in_time_still_meets_every_bar_on_the_way(tmp_path: Path) -> None:

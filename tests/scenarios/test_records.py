@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.world import CONFIG
-from trader_core.bootstrap import open_state, open_system
+from trader_core.bootstrap import open_system
+from trader_core.desk import open_state
 from trader_core.domain.facts import CycleClosed, Decided
 from trader_core.engine.run import cycles
 from trader_core.settings.options import Options
@@ -35,4 +36,7 @@ def test_every_cycle_has_exactly_one_decision_and_one_closing_record(tmp_path: P
     closed = [fact for fact in facts if isinstance(fact, CycleClosed)]
     assert [one.decision_ms for one in decided] == [one.decision_ms for one in closed]
     assert len({one.decision_ms for one in closed}) == 20
-    assert all(len(one.judgements) == 16 and all(j.rows for j in one.judgements) for one in decided)
+    for one in decided:
+        listed = [judged for judged in one.judgements if judged.symbol.endswith("-USD")]
+        assert len(listed) == 16 and all(judged.rows for judged in listed)
+        assert all(judged.detail for judged in one.judgements if judged.outcome == "excluded")

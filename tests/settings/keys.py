@@ -1,7 +1,9 @@
 """Every leaf key of the five files with two values that differ from each other, made from the schema and config/."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,7 +23,7 @@ class Leaf:
     low: Any
     high: Any
     shipped: Any
-    kind: str  # "float" | "int" | "money" | "choice" | "flag" | "list" | "mapping"
+    kind: str  # "float" | "int" | "money" | "choice" | "flag" | "text" | "list" | "mapping"
 
     @property
     def is_number(self) -> bool:
@@ -29,12 +31,22 @@ class Leaf:
 
 
 def shipped() -> dict[str, Any]:
-    """The five shipped files as plain values, by name."""
+    """The five shipped files as plain values, by name; a copy of one's own."""
+    return deepcopy(_shipped())
+
+
+@cache
+def _shipped() -> dict[str, Any]:
     return {name: yaml.safe_load((CONFIG / f"{name}.yaml").read_text()) for name in Settings.model_fields}
 
 
 def leaf_keys() -> list[Leaf]:
     return list(_leaves(Settings, (), shipped()))
+
+
+def mapped_keys() -> list[Leaf]:
+    """The numbers that stand in a mapping, by whatever name."""
+    return [item for leaf in leaf_keys() if leaf.kind == "mapping" for item in _items(leaf)]
 
 
 def block_keys() -> list[tuple[str, ...]]:
@@ -54,13 +66,32 @@ def _leaves(model: type[Section], at: tuple[str, ...], values: Any) -> Iterator[
 def _leaf(path: tuple[str, ...], field: FieldInfo, value: Any) -> Leaf:
     limits = range_of(field)
     if limits:
-        kind = {"float": "float", "int": "int", "Decimal": "money"}[field.annotation.__name__]  # type: ignore[union-attr]
-        return Leaf(path, *limits, value, kind)
+        return Leaf(path, *limits, value, _number(field))
     if field.annotation is bool:
         return Leaf(path, False, True, value, "flag")
     if get_origin(field.annotation) is Literal:
         others = [choice for choice in get_args(field.annotation) if choice != value]
         return Leaf(path, others[0], others[-1] if len(others) > 1 else value, value, "choice")
+    if isinstance(value, str):
+        return Leaf(path, "ETH", "ZZZ", value, "text")
     if isinstance(value, list):
-        return Leaf(path, [], value[:-1], value, "list")
-    return Leaf(path, {}, {"BTC": 1}, value, "mapping")
+        return Leaf(path, value[:-1], [*value, "ZZZ"], value, "list")
+    return Leaf(path, dict(list(value.items())[:-1]), {**value, "ZZZ": _another(value)}, value, "mapping")
+
+
+def _number(field: FieldInfo) -> str:
+    return {"float": "float", "int": "int", "Decimal": "money"}[field.annotation.__name__]  # type: ignore[union-attr]
+
+
+def _another(value: dict[str, Any]) -> Any:
+    """Something that may stand in a mapping beside what does."""
+    return ["ZZZ"] if value and isinstance(next(iter(value.values())), list) else 1
+
+
+def _items(leaf: Leaf) -> Iterator[Leaf]:
+    model: type[Section] = Settings
+    for step in leaf.path[:-1]:
+        model = section_of(model.model_fields[step]) or model
+    field = FieldInfo.from_annotation(get_args(model.model_fields[leaf.path[-1]].annotation)[1])
+    if limits := range_of(field):
+        yield from (Leaf((*leaf.path, name), *limits, value, _number(field)) for name, value in leaf.shipped.items())

@@ -1,13 +1,14 @@
 """A copy of the shipped configuration that a test may spoil, and what the loader says about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.settings.keys import shipped
+from tests.settings.keys import Leaf, shipped
 from trader_core.domain.errors import ConfigInvalid
 from trader_core.settings.load import load
 from trader_core.settings.schema import Settings
@@ -27,6 +28,12 @@ class Config:
         path.write_text(text.replace(old, new))
         return text[: text.index(old)].count("\n") + 1
 
+    def line(self, name: str, text: str) -> int:
+        """The number of the one line with this text."""
+        lines = (self.directory / f"{name}.yaml").read_text().splitlines()
+        (number,) = (number for number, line in enumerate(lines, 1) if text in line)
+        return number
+
     def write(self, name: str, text: str) -> None:
         (self.directory / f"{name}.yaml").write_text(text)
 
@@ -41,6 +48,17 @@ class Config:
 
     def put(self, path: tuple[str, ...], value: Any) -> None:
         self.change(path, lambda block, key: block.__setitem__(key, value))
+
+    def put_all(self, leaves: Sequence[Leaf], value_of: Callable[[Leaf], Any]) -> None:
+        """Rewrite the file of these keys, each with a value of its own."""
+        (name,) = {leaf.path[0] for leaf in leaves}
+        values = shipped()[name]
+        for leaf in leaves:
+            block = values
+            for step in leaf.path[1:-1]:
+                block = block[step]
+            block[leaf.path[-1]] = deepcopy(value_of(leaf))  # one and the same would become an alias
+        self.write(name, yaml.safe_dump(values, sort_keys=False))
 
     def load(self) -> Settings:
         return load(self.directory)

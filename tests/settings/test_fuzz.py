@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.settings.keys import CONFIG, shipped
 from trader_core.domain.errors import ConfigInvalid
+from trader_core.settings.document import read
 from trader_core.settings.load import load
 
 NAMES = list(shipped())
@@ -68,6 +70,24 @@ def test_mutated_yaml_raises_nothing_but_config_invalid(
     path.write_bytes(text.encode())
     _only_config_invalid(directory)
     path.write_text(original)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(name=st.sampled_from(NAMES), edits=EDITS)
+def test_both_parsers_read_the_same(directory: Path, name: str, edits: list[tuple[float, int, str]]) -> None:
+    """Where the fast one is not installed, and apart from tabs, which it takes for spaces in more places."""
+    text = (CONFIG / f"{name}.yaml").read_text()
+    for where, cut, piece in edits:
+        at = int(where * len(text))
+        text = text[:at] + piece.replace("\t", " ") + text[at + cut :]
+    path = directory / "mutated.yaml"
+    path.write_bytes(text.encode())
+    fast = read(path)
+    with pytest.MonkeyPatch.context() as without:
+        without.delattr(yaml, "CSafeLoader", raising=False)
+        plain = read(path)
+    assert fast.values == plain.values
+    assert fast.problems == plain.problems
 
 
 @settings(max_examples=50, deadline=None)

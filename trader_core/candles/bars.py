@@ -7,15 +7,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from trader_core.candles.files import Rows
+from trader_core.candles.files import Ints, Rows
 from trader_core.domain.money import EXACT, GRAIN
 
-Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 DIGITS_MAX = 10
 PRICE_TICKS_MAX = 2**53  # beyond it a float64 no longer names one tick
 VOLUME_LOTS_MAX = 2**56  # a bar's volume saturates here, so that sums stay far below 2^62
+FAULTS = ("", "off_grid", "no_price", "bad_ohlc", "no_volume")  # what `faults` finds, by number
 _ROUNDING = 4 * np.finfo(np.float64).eps  # a decimal that went through a few float operations
 
 
@@ -56,6 +56,19 @@ def sound(rows: Rows, step_ms: int) -> Mask:
     shaped = (rows.low > 0) & (rows.low <= lowest) & (rows.high >= highest) & np.isfinite(rows.high)
     mask: Mask = shaped & (rows.volume >= 0) & (rows.ts % step_ms == 0)
     return mask
+
+
+def faults(rows: Rows, step_ms: int) -> NDArray[np.int64]:
+    """Why each bar is unsound, the first reason of FAULTS that holds; 0 for a sound one whose volume is finite."""
+    prices = np.stack((rows.open, rows.high, rows.low, rows.close))
+    lowest, highest = np.minimum(rows.open, rows.close), np.maximum(rows.open, rows.close)
+    reasons = [
+        rows.ts % step_ms != 0,
+        np.any(~((prices > 0) & np.isfinite(prices)), axis=0),
+        (rows.low > lowest) | (rows.high < highest),
+        ~((rows.volume >= 0) & np.isfinite(rows.volume)),
+    ]
+    return np.select(reasons, range(1, len(FAULTS)), 0).astype(np.int64)
 
 
 def price_digits(rows: Rows, step_ms: int) -> int:

@@ -5,7 +5,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 SEGMENT_GAP_MS = 10 * DAY_MS  # more than this absent: another segment, never bridged
+PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
+LAYOUT = "DIR/<BASE-QUOTE>/<granularity>.parquet"
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 _GRANULARITY = re.compile(r"([1-9]\d{0,3})([mhd])")
 _UNIT_MS = {"m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": DAY_MS}
@@ -46,12 +51,29 @@ class CandleFile:
 class Rows:
     """A file's columns as they were published: `ts` in epoch ms, absent values as NaN."""
 
-    ts: NDArray[np.int64]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: NDArray[np.float64]
+    ts: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def values(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        return self.open, self.high, self.low, self.close, self.volume
+
+    def take(self, rows: Ints | NDArray[np.bool_] | slice) -> Self:
+        return type(self)(self.ts[rows], *(column[rows] for column in self.values()))
+
+    def joined(self, after: Self) -> Self:
+        """These rows and then those."""
+        pairs = zip(self.values(), after.values(), strict=True)
+        return type(self)(np.concatenate((self.ts, after.ts)), *(np.concatenate(pair) for pair in pairs))
+
+
+NO_ROWS = Rows(np.zeros(0, np.int64), *(np.zeros(0) for _ in COLUMNS[1:]))
 
 
 def granularity_ms(name: str) -> int | None:
@@ -66,6 +88,29 @@ def granularity_name(step_ms: int) -> str:
     return f"{step_ms // _UNIT_MS[unit]}{unit}" if unit else f"{step_ms}ms"
 
 
+def pairs_of(directory: Path) -> dict[str, tuple[CandleFile, ...]]:
+    """The candle files of one venue's folder by pair. Raises DataUnavailable where it is no such folder, or empty."""
+    if not directory.is_dir():
+        raise DataUnavailable(f"there is no folder {directory}", remedy=f"--data takes one venue's folder: {LAYOUT}")
+    folders = sorted(path for path in directory.iterdir() if path.is_dir())
+    pairs = {path.name: files for path in folders if PAIR.fullmatch(path.name) and (files := files_of(path))}
+    if pairs:
+        return pairs
+    refuse_venues(directory)
+    raise DataUnavailable(f"{directory} has no candles", remedy=f"--data takes one venue's folder: {LAYOUT}")
+
+
+def refuse_venues(directory: Path) -> None:
+    """Raises DataUnavailable where the folders inside are those of venues, with their names."""
+    inside = sorted(path for path in directory.iterdir() if path.is_dir())
+    venues = [path.name for path in inside if any(PAIR.fullmatch(child.name) for child in path.iterdir())]
+    if venues:
+        raise DataUnavailable(
+            f"{directory} holds folders of venues, and --data takes one venue's folder",
+            remedy="name one of them: " + ", ".join(str(directory / name) for name in venues),
+        )
+
+
 def files_of(folder: Path) -> tuple[CandleFile, ...]:
     """The candle files of one pair's folder, coarsest first; other files there are not ours to judge."""
     named = ((granularity_ms(path.stem), path) for path in folder.glob("*.parquet"))
@@ -75,7 +120,7 @@ def files_of(folder: Path) -> tuple[CandleFile, ...]:
 
 def segments_of(file: CandleFile) -> tuple[Segment, ...]:
     """The file's segments, oldest first."""
-    ts = np.sort(_timestamps(file))
+    ts = np.sort(read_times(file))
     if not len(ts):
         return ()
     breaks = np.flatnonzero(np.diff(ts) - file.step_ms > SEGMENT_GAP_MS)
@@ -104,7 +149,14 @@ def read_rows(file: CandleFile) -> Rows:
             raise _unreadable(file, broken) from broken
 
 
-def _timestamps(file: CandleFile) -> NDArray[np.int64]:
+def read_columns(file: CandleFile) -> tuple[str, ...]:
+    """The names of the file's columns."""
+    with _opened(file) as parquet:
+        return tuple(parquet.schema_arrow.names)
+
+
+def read_times(file: CandleFile) -> Ints:
+    """Every row's bar open in epoch ms, in the file's own order; nothing else is read."""
     import pyarrow as pa
 
     with _opened(file) as parquet:
@@ -145,7 +197,7 @@ def _opened(file: CandleFile) -> "pq.ParquetFile":
     return parquet
 
 
-def _epoch_ms(file: CandleFile, column: "pa.ChunkedArray[Any]") -> NDArray[np.int64]:
+def _epoch_ms(file: CandleFile, column: "pa.ChunkedArray[Any]") -> Ints:
     import pyarrow as pa
 
     kind = column.type

@@ -1,6 +1,5 @@
 """One venue's folder of candles as a CandleSource: which pairs it can serve for a span, and why not the others."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from typing import cast
 
 import numpy as np
 
-from trader_core.candles.bars import Bars, Cleaned, Ints, clean, price_digits, resample, steps_of
+from trader_core.candles.bars import Bars, Cleaned, clean, price_digits, resample, steps_of
 from trader_core.candles.files import (
     CandleFile,
+    Ints,
     Segment,
-    files_of,
     fingerprint_of,
     granularity_name,
+    pairs_of,
     read_rows,
     segments_of,
 )
@@ -28,9 +28,6 @@ from trader_core.domain.market import Candles
 HISTORY_MS = 90 * DAY_MS  # read before the span's start, where the same segment has it
 EDGE_MS = DAY_MS  # a segment covers a span that it misses by no more than this at either end
 NAMED_MAX = 3  # dates spelled out in a warning
-
-_PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
-_LAYOUT = "DIR/<BASE-QUOTE>/<granularity>.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,7 @@ def _survey(
     watched: Collection[str],
 ) -> _Folder:
     """Which pairs and segments there are; of the candles, only the times are read."""
-    pairs = _pairs(directory)
+    pairs = pairs_of(directory)
     quote = _account_quote(pairs)
     ours = [file for symbol in pairs if _quote(symbol) == quote for file in _usable(pairs[symbol], bar_ms)]
     segments = {file: segments_of(file) for file in ours}
@@ -148,22 +145,6 @@ def _survey(
             remedy="choose a coarser base bar or another folder",
         )
     return _Folder(bar_ms, min_notional, quote, pairs, segments, span, watched)
-
-
-def _pairs(directory: Path) -> dict[str, tuple[CandleFile, ...]]:
-    if not directory.is_dir():
-        raise DataUnavailable(f"there is no folder {directory}", remedy=f"--data takes one venue's folder: {_LAYOUT}")
-    folders = sorted(path for path in directory.iterdir() if path.is_dir())
-    pairs = {path.name: files for path in folders if _PAIR.fullmatch(path.name) and (files := files_of(path))}
-    if pairs:
-        return pairs
-    venues = [path.name for path in folders if any(_PAIR.fullmatch(child.name) for child in path.iterdir())]
-    if venues:
-        raise DataUnavailable(
-            f"{directory} holds folders of venues, and --data takes one venue's folder",
-            remedy="name one of them: " + ", ".join(str(directory / name) for name in venues),
-        )
-    raise DataUnavailable(f"{directory} has no candles", remedy=f"--data takes one venue's folder: {_LAYOUT}")
 
 
 def _quote(symbol: str) -> str:

@@ -21,9 +21,13 @@ class Holding:
     cost: Quote = Quote(ZERO)  # paid for the held quantity, fees apart
     entry_fees: Quote = Quote(ZERO)  # fees of the held quantity
     realised: Quote = Quote(ZERO)  # over all closed quantity, fees taken off
+    flow: Quote = Quote(ZERO)  # what came in less what went out since it was flat, with fees
     strategy: str = ""
     stop_bps: int = 0
     target_bps: int = 0
+    hold_ms: int = 0  # 0: for ever
+    opened_ms: EpochMs = EpochMs(-1)  # first purchase since it was flat
+    peak: Decimal = ZERO  # highest bid seen since then
     trades: frozenset[str] = frozenset()  # every trade id ever folded: a fill counts once
 
 
@@ -33,6 +37,38 @@ class LastExit:
 
     at_ms: EpochMs
     reason: str
+    won: bool  # it ended a position with a gain
+
+
+@dataclass(frozen=True, slots=True)
+class LastEntry:
+    """When the bot last decided to buy an asset, and how often it added to it on that UTC day."""
+
+    at_ms: EpochMs
+    add_day: int = -1
+    adds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """What spacing, counts and streaks go by. An hour and a day are absolute numbers since the epoch."""
+
+    hour: int = -1
+    hour_entries: int = 0
+    day: int = -1
+    day_entries: int = 0
+    entered_ms: EpochMs = EpochMs(-1)
+    losing_streak: int = 0
+    loss_ms: EpochMs = EpochMs(-1)  # newest position that ended without a gain
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """An asset that must not be bought for a while, and why."""
+
+    reason: str
+    since_ms: EpochMs
+    until_ms: EpochMs
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +78,26 @@ class Book:
     holdings: Mapping[str, Holding] = field(default_factory=lambda: MappingProxyType({}))  # by symbol
     orders: Mapping[str, Order] = field(default_factory=lambda: MappingProxyType({}))  # open, and closed of late
     exits: Mapping[str, LastExit] = field(default_factory=lambda: MappingProxyType({}))  # by asset
+    entries: Mapping[str, LastEntry] = field(default_factory=lambda: MappingProxyType({}))  # by asset
+    pacing: Pacing = Pacing()
+    bans: Mapping[str, Ban] = field(default_factory=lambda: MappingProxyType({}))  # by asset
+    delisted: Mapping[str, EpochMs] = field(default_factory=lambda: MappingProxyType({}))  # held then; by symbol
+    failures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # strategy: what went wrong
     discrepancies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # subject: what differs
     halt: Halt = ARMED
+    paused: str = ""  # why there are no entries for now
     day: int = -1  # UTC day of the newest mark
     day_open: Quote | None = None  # equity at the first mark of that day
+    day_low: Quote | None = None  # the lowest since
+    week: int = -1  # the same of the week that begins on Monday 00:00 UTC
+    week_open: Quote | None = None
+    week_low: Quote | None = None
+    high: Quote | None = None  # highest equity ever marked; flows move it in proportion
     equity: Quote | None = None  # at the newest mark
     decided_ms: EpochMs = EpochMs(-1)  # newest decision
     closed_ms: EpochMs = EpochMs(-1)  # decision time of the newest cycle that ran to its end
     fill_cursor: str = ""  # newest fill read from the venue
+    flow_cursor: str = ""  # newest deposit or withdrawal
     intents: int = 0  # orders ever intended; the next one's sequence number
     cycles: int = 0
 
@@ -62,8 +110,13 @@ class Book:
 
     @property
     def held(self) -> frozenset[str]:
-        """Symbols of which the bot owns something."""
-        return frozenset(symbol for symbol, holding in self.holdings.items() if holding.quantity)
+        """Symbols of which the bot owns something that it can sell."""
+        return frozenset(one for one, holding in self.holdings.items() if holding.quantity and one not in self.delisted)
+
+    @property
+    def stranded(self) -> frozenset[str]:
+        """Symbols of which the bot owns something that the venue does not list any more: for a person to deal with."""
+        return frozenset(one for one in self.delisted if one in self.holdings and self.holdings[one].quantity)
 
     @property
     def watched(self) -> frozenset[str]:

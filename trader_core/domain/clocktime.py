@@ -8,7 +8,8 @@ EpochMs = NewType("EpochMs", int)
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
-DAY_MS = 24 * 60 * MINUTE_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 _LAST_YEAR = 2199
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|\+00:00)?)?")
@@ -17,6 +18,11 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|\+
 def day_index(at_ms: int) -> int:
     """Whole UTC days since the epoch; a loss day starts at 00:00 UTC."""
     return at_ms // DAY_MS
+
+
+def week_index(at_ms: int) -> int:
+    """Whole weeks since 1970-01-05; a loss week starts on Monday at 00:00 UTC."""
+    return (at_ms - 4 * DAY_MS) // (7 * DAY_MS)
 
 
 def rfc3339(at_ms: int) -> str:

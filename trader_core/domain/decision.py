@@ -1,6 +1,7 @@
 """One cycle's decision, with the numbers behind every yes and no."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.money import Quote
@@ -31,6 +32,14 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Peak:
+    """The highest bid that a position has seen."""
+
+    symbol: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Pure outcome of `decide`: what to cancel, what to place, and why. Carries no ids of new orders."""
 
@@ -39,6 +48,9 @@ class Decision:
     judgements: tuple[Judgement, ...]
     cancels: tuple[str, ...]  # client order ids
     orders: tuple[ApprovedOrder, ...]
+    peaks: tuple[Peak, ...]  # highest bids of what is held, where they rose
+    regime: str  # in force, with its numbers
+    failures: tuple[tuple[str, str], ...]  # strategies that could not be computed, with the reason
 
     @property
     def refusals(self) -> tuple[Judgement, ...]:

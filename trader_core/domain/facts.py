@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.decision import Judgement
+from trader_core.domain.decision import Judgement, Peak
 from trader_core.domain.fill import Fill
 from trader_core.domain.halt import Halt
 from trader_core.domain.money import Quote
@@ -24,6 +24,7 @@ class CashFlow:
     amount: Quote
     at_ms: EpochMs
     note: str
+    cursor: str  # where to go on reading; empty where it was not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,12 @@ class CashObserved:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Equity at a decision time; None where a price is missing. The first of a UTC day opens its loss window."""
+    """Equity at a decision time; None where a price is missing. The first of a UTC day or week opens its loss window.
+    `peaks` are the highest bids of positions, where they rose."""
 
     decision_ms: EpochMs
     equity: Quote | None
+    peaks: tuple[Peak, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,60 @@ class HaltChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Somebody wants no entries for now."""
+
+    reason: str
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    reason: str
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
+class Banned:
+    """An asset must not be bought until then."""
+
+    asset: str
+    reason: str
+    at_ms: EpochMs
+    until_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
+class BanLifted:
+    asset: str
+    reason: str
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
+class Delisted:
+    """The venue has stopped listing something we hold. It is worth nothing to us until a person has dealt with it."""
+
+    symbol: str
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyFailed:
+    """A strategy could not be computed; it proposes nothing until it can be again."""
+
+    strategy: str
+    detail: str
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyRecovered:
+    strategy: str
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
 class DiscrepancyFound:
     """The venue and the ledger differ on `subject`. Entries stay closed until it is gone."""
 
@@ -116,16 +173,20 @@ class CycleClosed:
 
 Fact = (
     Opened | CashFlow | CashObserved | Marked | Decided | Intended | Acknowledged | Closed | Filled | HaltChanged
+    | Paused | Resumed | Banned | BanLifted | Delisted | StrategyFailed | StrategyRecovered
     | DiscrepancyFound | DiscrepancyGone | CycleClosed
 )  # fmt: skip
 
 FACTS: dict[str, type[Fact]] = {
     "acknowledged": Acknowledged,
+    "ban_lifted": BanLifted,
+    "banned": Banned,
     "cash_flow": CashFlow,
     "cash_observed": CashObserved,
     "closed": Closed,
     "cycle_closed": CycleClosed,
     "decided": Decided,
+    "delisted": Delisted,
     "discrepancy_found": DiscrepancyFound,
     "discrepancy_gone": DiscrepancyGone,
     "filled": Filled,
@@ -133,5 +194,9 @@ FACTS: dict[str, type[Fact]] = {
     "intended": Intended,
     "marked": Marked,
     "opened": Opened,
+    "paused": Paused,
+    "resumed": Resumed,
+    "strategy_failed": StrategyFailed,
+    "strategy_recovered": StrategyRecovered,
 }
 KIND_OF = {fact: kind for kind, fact in FACTS.items()}

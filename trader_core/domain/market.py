@@ -30,8 +30,10 @@ NO_CANDLES = Candles((), (), (), (), (), ())
 
 @dataclass(frozen=True, slots=True)
 class TopOfBook:
-    """Best bid and ask in quote, stamped with the venue's own time."""
+    """Best bid and ask in quote, stamped with the venue's own time. `depth` is what rests within 20 bps of their
+    middle, both sides together, in quote."""
 
     bid: Decimal
     ask: Decimal
+    depth: Decimal
     at_ms: EpochMs

@@ -58,6 +58,8 @@ class ApprovedOrder:
     strategy: str
     stop_bps: int  # distance of the protective stop below the average entry
     target_bps: int  # distance of the target above it; 0 is none
+    hold_ms: int  # sold after so long; 0 is never
+    tries: int  # how often the entry was repriced before
     expires_ms: EpochMs
 
 

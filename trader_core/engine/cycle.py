@@ -9,28 +9,26 @@ from typing import TYPE_CHECKING
 
 from trader_core.domain.account import Balance, External
 from trader_core.domain.book import Book
-from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.decision import Decision
 from trader_core.domain.errors import TooManyPages, VenueUnavailable
 from trader_core.domain.facts import (
     CashObserved,
     CycleClosed,
-    Decided,
-    Fact,
     Filled,
     HaltChanged,
     Intended,
-    Marked,
 )
-from trader_core.domain.halt import Halt, HaltState
+from trader_core.domain.halt import cooled_down, killed, switched
 from trader_core.domain.money import Quote
+from trader_core.domain.order import OrderStatus
 from trader_core.engine.decide import decide
-from trader_core.engine.digest import decision_digest
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot, observe
+from trader_core.engine.record import decision_facts
 from trader_core.engine.send import send
-from trader_core.engine.settle import fold_balances, fold_fills, fold_orders
-from trader_core.execution.reconcile import externals
+from trader_core.engine.settle import fold_balances, fold_fills, fold_flows, fold_orders
+from trader_core.execution.reconcile import delistings, externals, foreign_to
 from trader_core.ledger.pnl import Valuation, valuation
 from trader_core.ports import Ports
 
@@ -71,7 +69,7 @@ class View:
 
 def run_cycle(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> CycleReport:
     """Run the cycle of one decision time. Raises only what makes recording itself impossible."""
-    guard(ports, journal, decision_ms)
+    guard(ports, policy, journal, decision_ms)
     try:
         view = look(ports, policy, journal, decision_ms)
     except VenueUnavailable:
@@ -81,16 +79,25 @@ def run_cycle(ports: Ports, policy: "Settings", journal: Journal, decision_ms: E
     return _close(ports, journal, decision_ms, view, decision, placed)
 
 
-def guard(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
-    """A kill request becomes a halt of our own, on disk, before anything else happens."""
-    reason = ports.halts.kill_requested()
-    if reason and journal.book.halt.state is HaltState.ARMED:
-        journal.record(decision_ms, [HaltChanged(Halt(HaltState.KILLED, reason, decision_ms))])
+def guard(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> None:
+    """A kill request becomes a halt of our own, on disk, before anything else happens. A cooldown that is over arms
+    again, unless account and venue do not agree."""
+    book, machine, reason = journal.book, policy.policy.halt, ports.halts.kill_requested()
+    unknown = any(one.status is OrderStatus.INTENDED for one in book.orders.values())
+    halt = switched(book.halt, machine.enabled, decision_ms)
+    halt = cooled_down(halt, bool(book.discrepancies) or unknown, machine.cooldown_min * MINUTE_MS, decision_ms)
+    if reason:
+        halt = killed(book.halt, reason, decision_ms)
+    if halt != book.halt:
+        journal.record(decision_ms, [HaltChanged(halt)])
 
 
 def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> View:
-    """The account first, then the market, each reading with a failure of its own. Raises VenueUnavailable."""
-    problem = ""
+    """The account first, then the market, each reading with a failure of its own.
+
+    Raises VenueUnavailable where not even the instruments can be listed.
+    """
+    listed, problem = ports.reader.instruments(), ""
     fills: tuple[Filled, ...] = ()
     balances: tuple[Balance, ...] = ()
     if ports.trader is None:
@@ -98,20 +105,23 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
             journal.record(decision_ms, [CashObserved(Quote(ports.observed_equity), decision_ms)])
     else:
         try:
+            fold_flows(ports, journal, decision_ms)
             fills = fold_fills(ports, journal, decision_ms)
             fold_orders(ports, journal, decision_ms)
             balances = fold_balances(ports, journal, decision_ms)
         except (VenueUnavailable, TooManyPages) as gap:
             problem = gap.what
-    return View(observe(ports.reader, policy, journal.book.watched, decision_ms, problem), fills, balances)
+    journal.record(decision_ms, delistings(journal.book, {one.symbol for one in listed}, decision_ms))
+    book = journal.book
+    foreign = foreign_to(book, balances, ports.account_quote)
+    snapshot = observe(ports.reader, policy, listed, book.watched, foreign, decision_ms, problem)
+    return View(snapshot, fills, balances)
 
 
 def act(ports: Ports, journal: Journal, decision: Decision) -> int:
     """Write the decision and its orders down, then send them. Without a trader the decision is all there is."""
     at_ms = decision.decision_ms
-    facts: list[Fact] = [Marked(at_ms, decision.equity)]
-    if journal.book.decided_ms < at_ms:  # a cycle that a crash cut short has decided already
-        facts.append(Decided(at_ms, decision_digest(decision), decision.judgements))
+    facts = decision_facts(journal.book, decision)
     if ports.trader is None:
         journal.record(at_ms, facts)
         return 0

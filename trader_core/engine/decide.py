@@ -10,17 +10,18 @@ import numpy as np
 
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.decision import Decision
+from trader_core.domain.decision import Decision, Peak
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
 from trader_core.domain.instrument import Instrument
-from trader_core.domain.money import Base, Quote, from_grains
+from trader_core.domain.money import Base, Quote, from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder, OrderKind, OrderStatus, Role
 from trader_core.engine.columns import columns_of, with_quotes
-from trader_core.engine.explain import judgements_of
+from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.observe import Snapshot
-from trader_core.ledger.integers import Axes, to_state
+from trader_core.ledger.integers import Axes, lots_of, to_state
+from trader_core.market.regime import describe
 from trader_core.rulebook import codes
 from trader_core.rulebook.state import Columns, Guard, Plan, State, empty_plan
 from trader_core.rulebook.turn import step_turn
@@ -29,45 +30,50 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
 
+HALTED = {Trading.ACTIVE: codes.ACTIVE, Trading.REDUCING: codes.REDUCING, Trading.HALTED: codes.STANDING}
+
+
 def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     """What to cancel, what to place, and why, at the snapshot's time."""
     axes = Axes(snapshot.instruments, enabled_strategies(policy))
-    opinions = columns_of(snapshot.frame, policy)
     row = snapshot.frame.rows - 1
+    opinions = columns_of(snapshot.frame, axes.instruments, policy, row)
     columns = quoted(opinions.columns, row, snapshot)
-    state, plan = to_state(book, axes), empty_plan(len(axes.instruments))
-    decided_before = book.decided_ms >= snapshot.decision_ms
-    law = law_of(policy, axes)
-    equity = step_turn(law, guard_of(book, axes, snapshot), state, columns, row, plan)
+    state, plan = to_state(book, axes), empty_plan(len(axes.instruments), len(axes.strategies))
+    law, guard = law_of(policy, axes), guard_of(book, axes, snapshot)
+    equity = step_turn(law, guard, state, columns, row, plan)
+    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, book.decided_ms >= snapshot.decision_ms)
     return Decision(
         decision_ms=snapshot.decision_ms,
         equity=None if equity < 0 else Quote(from_grains(equity)),
-        judgements=judgements_of(
-            plan, columns, row, opinions.proposals, axes, snapshot.exclusions, decided_before, law.risk.max_age_ms
-        ),
+        judgements=judgements_of(seen, plan),
         cancels=_cancels(plan, axes, book),
         orders=approved(plan, state, axes),
+        peaks=_peaks(state, axes, book),
+        regime=describe(opinions.market, row),
+        failures=tuple(sorted(opinions.failures.items())),
     )
 
 
 def quoted(columns: Columns, row: int, snapshot: Snapshot) -> Columns:
     """The last row with the venue's quotes in it; an instrument without a quote has no price."""
     count = len(snapshot.instruments)
-    bid, ask, age = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    bid, ask, depth, age = (np.zeros(count, np.int64) for _ in range(4))
     for i, instrument in enumerate(snapshot.instruments):
         quote = snapshot.quotes.get(instrument.symbol)
         if quote:
             bid[i] = int(quote.bid // instrument.tick)
             ask[i] = -int(-quote.ask // instrument.tick)
+            depth[i] = grains_down(quote.depth)
             age[i] = max(snapshot.decision_ms - quote.at_ms, 0)
-    return with_quotes(columns, row, bid, ask, age)
+    return with_quotes(columns, row, bid, ask, depth, age)
 
 
 def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
-    """What closes entries from outside: the halt, orders of unknown fate, every named discrepancy, every failed
-    reading, and a universe that has no place for what we still hold."""
+    """What closes entries from outside: halt and pause, orders of unknown fate, every named discrepancy, every failed
+    reading, a universe that has no place for what we still hold, bans, and coins that are not ours."""
     count = len(axes.instruments)
-    unknown, differs, barred = (np.zeros(count, np.int64) for _ in range(3))
+    unknown, differs, barred, banned_ms, foreign = (np.zeros(count, np.int64) for _ in range(5))
     for order in book.orders.values():
         if order.status is OrderStatus.INTENDED and order.approved.symbol in axes.index:
             unknown[axes.index[order.approved.symbol]] += 1
@@ -75,8 +81,19 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
     for i, instrument in enumerate(axes.instruments):
         of_all = [one for one in book.discrepancies if one == instrument.base or one not in bases]
         differs[i] = len(of_all) + (1 if snapshot.problem else 0)
-        barred[i] = instrument.symbol in excluded
-    return Guard(int(book.halt.trading is Trading.HALTED), unknown, differs, barred)
+        barred[i] = instrument.symbol in excluded or instrument.symbol in book.delisted
+        banned_ms[i] = book.bans[instrument.base].until_ms if instrument.base in book.bans else 0
+        if axes.first_of(instrument.base) == i:  # coins that are not ours count once
+            foreign[i] = lots_of(instrument, snapshot.foreign.get(instrument.base, Decimal(0)))
+    return Guard(HALTED[book.halt.trading], int(bool(book.paused)), unknown, differs, barred, banned_ms, foreign)
+
+
+def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:
+    """Highest bids that rose in this turn."""
+    seen = [
+        Peak(one.symbol, int(state.peak[i]) * one.tick) for i, one in enumerate(axes.instruments) if state.lots[i] > 0
+    ]
+    return tuple(one for one in seen if one.price > book.holdings[one.symbol].peak)
 
 
 def _cancels(plan: Plan, axes: Axes, book: Book) -> tuple[str, ...]:
@@ -110,5 +127,7 @@ def _approved(instrument: Instrument, slot: int, order: list[int], axes: Axes) -
         strategy=axes.strategies[order[codes.STRATEGY]] if order[codes.STRATEGY] >= 0 else "",
         stop_bps=order[codes.STOP_BPS],
         target_bps=order[codes.TARGET_BPS],
+        hold_ms=order[codes.HOLD_MS],
+        tries=order[codes.TRIES],
         expires_ms=EpochMs(order[codes.EXPIRES_MS]),
     )

@@ -1,50 +1,82 @@
 """The numbers of one turn in words: what `why` will show, for every instrument, traded or not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from trader_core.domain.decision import GateRow, Judgement
 from trader_core.domain.instrument import Exclusion
+from trader_core.engine.columns import Opinions
 from trader_core.ledger.integers import Axes
+from trader_core.market.regime import describe
 from trader_core.rulebook import codes
+from trader_core.rulebook.gates import standing
+from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Columns, Plan
 from trader_core.strategies import STRATEGIES
 from trader_core.strategies.base import Proposals
 
 DIGITS = 6
+E8 = 1e8
 
 
-def judgements_of(
-    plan: Plan,
-    columns: Columns,
-    row: int,
-    proposals: Mapping[str, Proposals],
-    axes: Axes,
-    exclusions: Sequence[Exclusion],
-    decided_before: bool,
-    max_age_ms: int,
-) -> tuple[Judgement, ...]:
+@dataclass(frozen=True)
+class Seen:
+    """What the turn looked at."""
+
+    law: Law
+    columns: Columns
+    row: int
+    opinions: Opinions
+    axes: Axes
+    exclusions: Sequence[Exclusion]
+    decided_before: bool
+
+
+def judgements_of(seen: Seen, plan: Plan) -> tuple[Judgement, ...]:
     """One judgement per instrument: through the gates if it was proposed, else how far it came."""
-    out = [Judgement(one.symbol, "excluded", one.reason, ()) for one in exclusions]
-    excluded = {one.symbol for one in exclusions}
-    signals = [_signal_rows(name, one, row) for name, one in proposals.items()]
-    ages, verdicts = columns.age_ms[row].tolist(), plan.verdict.tolist()
-    for i, instrument in enumerate(axes.instruments):
-        if instrument.symbol in excluded:
-            continue
-        opinions = tuple(rows[i] for rows in signals)
-        if verdicts[i] >= 0:
-            name = codes.Verdict(verdicts[i]).name
-            out.append(Judgement(instrument.symbol, name, "", opinions + _gate_rows(plan, i)))
-        else:
-            age = _row("data_age", ages[i] / 1e3, max_age_ms / 1e3, 1, "s", "OK")
-            out.append(Judgement(instrument.symbol, _stage(opinions, decided_before), "", (age, *opinions)))
+    out = [Judgement(one.symbol, "excluded", one.reason, ()) for one in seen.exclusions]
+    excluded = {one.symbol for one in seen.exclusions}
+    signals = [_signal_rows(name, one, seen.row) for name, one in seen.opinions.proposals.items()]
+    for i, instrument in enumerate(seen.axes.instruments):
+        if instrument.symbol not in excluded:
+            out.append(_judgement(seen, plan, i, tuple(rows[i] for rows in signals)))
     return tuple(sorted(out, key=lambda one: one.symbol))
 
 
-def _stage(opinions: Sequence[GateRow], decided_before: bool) -> str:
-    if decided_before:
-        return "decided_before"
-    return "no_signal" if any(row.value is not None for row in opinions) else "warming_up"
+def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) -> Judgement:
+    symbol, why_not = seen.axes.instruments[i].symbol, ineligible(seen, i)
+    if plan.verdict[i] >= 0:
+        strategy = seen.axes.strategies[plan.chosen[i]] if plan.chosen[i] >= 0 else ""
+        verdict = codes.Verdict(int(plan.verdict[i]))
+        words = {codes.Verdict.INELIGIBLE: why_not, codes.Verdict.REGIME: describe(seen.opinions.market, seen.row)}
+        detail = words.get(verdict) or strategy
+        return Judgement(symbol, verdict.name, detail, opinions + _gate_rows(plan, i))
+    age = _row("data_age", int(seen.columns.age_ms[seen.row, i]) / 1e3, seen.law.market.max_age_ms / 1e3, 1, "s", "OK")
+    rows = (age, *opinions)
+    if seen.decided_before:
+        return Judgement(symbol, "decided_before", "", rows)
+    if not any(row.value is not None for row in opinions):
+        return Judgement(symbol, "warming_up", "", rows)
+    return Judgement(symbol, "excluded" if why_not else "no_signal", why_not, rows)
+
+
+def ineligible(seen: Seen, i: int) -> str:
+    """Why the universe has no place for it at this bar; empty where it has one."""
+    tier, code = int(seen.law.instruments.tier[i]), standing.shortfall(seen.law, seen.columns, seen.row, i)
+    spread = standing.spread_ppm(seen.columns, seen.row, i) / 100
+    if code == standing.LOW_VOLUME:
+        volume = int(seen.opinions.day_cents[seen.row, i]) / 100
+        return f"24 h volume {volume:,.0f}: not long enough above the floor of tier {tier}"
+    if code == standing.WIDE_SPREAD and not seen.columns.bid[seen.row, i]:
+        return "nobody quotes it"
+    if code == standing.WIDE_SPREAD:
+        return f"spread {spread:.1f} bps, tier {tier} allows {seen.law.tiers.max_spread_ppm[tier] / 100:g}"
+    if code == standing.THIN_BOOK:
+        depth, floor = seen.columns.depth[seen.row, i] / E8, seen.law.tiers.min_depth[tier] / E8
+        return f"depth {depth:,.0f} within 20 bps, tier {tier} asks for {floor:,.0f}"
+    if code == standing.NOT_NEAR_ENOUGH:
+        return f"volume just below tier {tier}'s floor, and the spread of {spread:.1f} bps is too wide for that"
+    return ""
 
 
 def _signal_rows(name: str, one: Proposals, row: int) -> list[GateRow]:

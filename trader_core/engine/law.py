@@ -9,10 +9,11 @@ from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS
 from trader_core.domain.money import grains_up
 from trader_core.ledger.integers import Axes
 from trader_core.rulebook import limits
+from trader_core.rulebook.codes import REGIMES
 from trader_core.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from trader_core.settings.schema import Settings
+    from trader_core.settings.schema import Settings, Threshold
 
 
 def enabled_strategies(policy: "Settings") -> tuple[str, ...]:
@@ -24,8 +25,23 @@ def bar_ms_of(policy: "Settings") -> int:
     return policy.policy.cycle.base_bar_min * MINUTE_MS
 
 
+def themes_of(policy: "Settings") -> tuple[str, ...]:
+    """Every theme that has a cap; an asset in none of the named ones is of the last."""
+    return tuple(policy.policy.risk.max_per_theme_pct)
+
+
 def law_of(policy: "Settings", axes: Axes) -> limits.Law:
-    return limits.Law(_risk(policy), _orders(policy), costs_of(policy), _instruments(axes), _strategies(policy, axes))
+    return limits.Law(
+        risk=_risk(policy),
+        pacing=_pacing(policy),
+        market=_market(policy),
+        tiers=_tiers(policy),
+        liquidity=_liquidity(policy),
+        orders=_orders(policy),
+        costs=costs_of(policy),
+        instruments=_instruments(policy, axes),
+        strategies=_strategies(policy, axes),
+    )
 
 
 def costs_of(policy: "Settings") -> limits.Costs:
@@ -36,6 +52,7 @@ def costs_of(policy: "Settings") -> limits.Costs:
         half_spread_ppm=_ppm(paper.half_spread_bps),
         slippage_ppm=_ppm(paper.slippage_bps),
         max_share_ppm=_ppm(paper.max_share_of_volume_pct * 100),
+        depth_ppm=_ppm(paper.depth_of_day_volume_pct * 100),
     )
 
 
@@ -43,31 +60,92 @@ def _risk(policy: "Settings") -> limits.Risk:
     risk = policy.policy.risk
     return limits.Risk(
         max_total=risk.max_total_at_risk_pct / 100,
-        max_positions=risk.max_open_positions,
         max_asset=risk.max_per_asset_pct / 100,
+        max_theme=_floats(cap / 100 for cap in risk.max_per_theme_pct.values()),
+        max_tier=_floats([0.0, risk.max_tier_1_pct / 100, risk.max_tier_2_pct / 100, risk.max_tier_3_pct / 100]),
+        max_positions=risk.max_open_positions,
         max_day_loss=risk.max_day_loss_pct / 100,
-        cooldown_exit_ms=risk.cooldown_after_exit_min * MINUTE_MS,
-        cooldown_stop_ms=risk.cooldown_after_stop_min * MINUTE_MS,
+        max_week_loss=risk.max_week_loss_pct / 100,
+        max_drawdown=risk.max_drawdown_pct / 100,
+    )
+
+
+def _pacing(policy: "Settings") -> limits.Pacing:
+    pacing, adds = policy.policy.pacing, policy.policy.adds
+    return limits.Pacing(
+        cooldown_win_ms=pacing.cooldown_after_win_min * MINUTE_MS,
+        cooldown_loss_ms=pacing.cooldown_after_loss_min * MINUTE_MS,
+        cooldown_stop_ms=pacing.cooldown_after_stop_min * MINUTE_MS,
+        max_streak=pacing.max_losing_streak,
+        streak_pause_ms=pacing.losing_streak_pause_min * MINUTE_MS,
+        spacing_ms=pacing.min_spacing_s * SECOND_MS,
+        asset_spacing_ms=pacing.min_asset_spacing_s * SECOND_MS,
+        per_cycle=pacing.max_entries_per_cycle,
+        per_hour=pacing.max_entries_per_hour,
+        per_day=pacing.max_entries_per_day,
+        adds_allowed=int(adds.allowed),
+        add_spacing_ms=adds.min_spacing_min * MINUTE_MS,
+        adds_per_day=adds.max_per_day,
+    )
+
+
+def _market(policy: "Settings") -> limits.Market:
+    scales, guards = policy.policy.regime, policy.signals.guards
+    thresholds: list[Threshold] = [getattr(policy.signals.thresholds, name) for name in REGIMES[1:]]
+    quiet = [one.min_atr_ratio for one in thresholds]
+    return limits.Market(
+        scale=_floats([0.0, *(getattr(scales, f"{name}_scale_pct") / 100 for name in REGIMES[1:])]),
+        min_atr_ratio=_floats([max(quiet), *quiet]),
         max_age_ms=policy.policy.data.max_data_age_s * SECOND_MS,
-        max_cost_ppm=_ppm(policy.policy.orders.max_entry_cost_bps),
+        max_deviation=guards.outlier_deviation_pct,
+        max_jump=guards.max_jump_sigma,
+        max_volatility=policy.policy.risk.max_volatility_pct,
+    )
+
+
+def _tiers(policy: "Settings") -> limits.Tiers:
+    tiers = policy.universe.tiers
+    three = (tiers.tier_1_core, tiers.tier_2_rotational, tiers.tier_3_event_driven)
+    return limits.Tiers(
+        max_spread_ppm=_ints([0, *(_ppm(one.max_spread_bps) for one in three)]),
+        min_depth=_ints([0, *(grains_up(one.min_depth_quote) for one in three)]),
+        near_spread_ppm=_ppm(policy.universe.near_threshold.max_spread_bps),
+    )
+
+
+def _liquidity(policy: "Settings") -> limits.Liquidity:
+    liquidity = policy.policy.liquidity
+    return limits.Liquidity(
+        max_spread_ppm=_ppm(liquidity.max_spread_bps),
+        max_depth_ppm=_ppm(liquidity.max_share_of_depth_pct * 100),
+        max_slippage_ppm=_ppm(liquidity.max_slippage_bps),
+        max_cost_ppm=_ppm(liquidity.max_entry_cost_bps),
+        min_edge_ppm=_ppm(liquidity.min_edge_over_cost_pct * 100),
         min_notional=grains_up(policy.policy.sizing.min_notional_quote),
     )
 
 
 def _orders(policy: "Settings") -> limits.Orders:
-    profile = getattr(policy.policy.profiles, policy.policy.profile)
+    profile, sizing = policy.policy.active_profile.position_scale_pct, policy.policy.sizing
+    orders, exits = policy.policy.orders, policy.policy.exits
+    three = (sizing.tier_1_position_pct, sizing.tier_2_position_pct, sizing.tier_3_position_pct)
     return limits.Orders(
-        position=policy.policy.sizing.position_pct * profile.position_scale_pct / 10_000,
-        maker_ttl_ms=policy.policy.orders.maker_ttl_bars * bar_ms_of(policy),
+        position=_floats([0.0, *(pct * profile / 10_000 for pct in three)]),
+        maker_ttl_ms=orders.maker_ttl_bars * bar_ms_of(policy),
+        max_reprices=orders.maker_max_reprices,
+        fallback=int(orders.taker_fallback),
         bar_ms=bar_ms_of(policy),
-        band_ppm=_ppm(policy.policy.orders.limit_band_bps),
+        band_ppm=_ppm(orders.limit_band_bps),
+        trailing_ppm=_ppm(exits.trailing_stop_pct * 100) if exits.use_trailing_stop else 0,
     )
 
 
-def _instruments(axes: Axes) -> limits.Instruments:
-    units = [one.grains_per_unit for one in axes.instruments]
+def _instruments(policy: "Settings", axes: Axes) -> limits.Instruments:
+    units, themes = [one.grains_per_unit for one in axes.instruments], themes_of(policy)
     return limits.Instruments(
         asset=_ints(axes.assets.index(one.base) for one in axes.instruments),
+        theme=_ints(themes.index(policy.universe.theme_of(one.base)) for one in axes.instruments),
+        tier=_ints(policy.universe.tier_of(one.base) for one in axes.instruments),
         num=_ints(unit.numerator for unit in units),
         den=_ints(unit.denominator for unit in units),
         min_notional=_ints(grains_up(one.min_notional) for one in axes.instruments),
@@ -75,12 +153,20 @@ def _instruments(axes: Axes) -> limits.Instruments:
 
 
 def _strategies(policy: "Settings", axes: Axes) -> limits.Strategies:
-    terms = [STRATEGIES[name].terms(getattr(policy.strategies, name)) for name in axes.strategies]
-    return limits.Strategies(_ints(one.stop_bps for one in terms), _ints(one.target_bps for one in terms))
+    blocks = [getattr(policy.strategies, name) for name in axes.strategies]
+    return limits.Strategies(
+        max_at_risk=_floats(one.max_at_risk_pct / 100 for one in blocks),
+        max_trades=_ints(one.max_trades_per_cycle for one in blocks),
+        min_conviction=_floats(one.min_conviction_pct / 100 for one in blocks),
+    )
 
 
 def _ints(values: Iterable[int]) -> limits.Ints:
     return np.fromiter(values, np.int64)
+
+
+def _floats(values: Iterable[float]) -> limits.Floats:
+    return np.fromiter(values, np.float64)
 
 
 def _ppm(bps: float) -> int:

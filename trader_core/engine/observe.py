@@ -1,7 +1,8 @@
 """Read the world once: candles, quotes, balances. What cannot be read is missing, never guessed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trader_core.domain.account import Balance
@@ -28,17 +29,21 @@ class Snapshot:
     exclusions: tuple[Exclusion, ...]
     frame: Frame
     quotes: dict[str, TopOfBook]
+    foreign: Mapping[str, Decimal]  # coins in the account that the bot did not buy, by asset
     problem: str  # what could not be read; empty when everything could
 
 
 def observe(
-    reader: VenueReader, policy: "Settings", watched: Collection[str], decision_ms: EpochMs, problem: str
+    reader: VenueReader,
+    policy: "Settings",
+    listed: Sequence[Instrument],
+    watched: Collection[str],
+    foreign: Mapping[str, Decimal],
+    decision_ms: EpochMs,
+    problem: str,
 ) -> Snapshot:
-    """Closed bars only, as many as the longest window needs. An instrument that cannot be read has no price.
-
-    Raises VenueUnavailable where not even the instruments can be listed.
-    """
-    instruments, exclusions = eligible(reader.instruments(), reader.exclusions(), policy.universe, watched)
+    """Closed bars only, as many as the longest window needs. An instrument that cannot be read has no price."""
+    instruments, exclusions = watched_universe(listed, reader.exclusions(), policy, watched)
     bar_ms = bar_ms_of(policy)
     first_ms = decision_ms - lookback_of(policy) * bar_ms
     symbols = [one.symbol for one in instruments]
@@ -46,7 +51,15 @@ def observe(
     candles = {one: _candles(reader, one, first_ms, decision_ms, problems) for one in symbols}
     quotes = _quotes(reader, symbols, problems)
     frame = build(candles, first_ms, decision_ms, bar_ms)
-    return Snapshot(decision_ms, instruments, exclusions, frame, quotes, "; ".join(problems))
+    return Snapshot(decision_ms, instruments, exclusions, frame, quotes, foreign, "; ".join(problems))
+
+
+def watched_universe(
+    listed: Sequence[Instrument], excluded: Sequence[Exclusion], policy: "Settings", watched: Collection[str]
+) -> tuple[tuple[Instrument, ...], tuple[Exclusion, ...]]:
+    """The universe, with what is held or ordered and what the regime is read from."""
+    of_regime = {one.symbol for one in listed if one.base == policy.signals.regime.base}
+    return eligible(listed, excluded, policy.universe, of_regime.union(watched))
 
 
 def _candles(reader: VenueReader, symbol: str, since_ms: int, until_ms: int, problems: list[str]) -> Candles:

@@ -11,11 +11,16 @@ from trader_core.domain.order import OrderReport, OrderStatus
 from trader_core.engine.journal import Journal
 from trader_core.ports import Halts, VenueTrader
 
+PREDECESSOR = "its predecessor could not be canceled"
+
 
 def send(
     trader: VenueTrader, halts: Halts, journal: Journal, cancels: Sequence[str], ids: Sequence[str], now_ms: EpochMs
 ) -> int:
     """Cancel, then place the intents with these ids. Returns how many were placed.
+
+    A purchase that cannot be canceled holds back purchases, and a sale sales: a position never loses its stop for want
+    of an answer about an entry.
 
     A kill that comes in between leaves every instrument as it stands: what has not been begun is closed unsent, but
     a sale whose predecessor is canceled already still goes out. The next cycle knows of the kill and sees to stops;
@@ -25,13 +30,14 @@ def send(
     placed = 0
     for symbol in dict.fromkeys(orders[one].approved.symbol for one in (*cancels, *ids)):
         killed = _news_of_a_kill(halts, journal)
-        free = not killed
+        stuck: set[Side] = set()
         for one in cancels:
-            if free and orders[one].approved.symbol == symbol:
-                free = _cancel(trader, journal, one)
+            side = orders[one].approved.side
+            if not killed and orders[one].approved.symbol == symbol and side not in stuck:
+                stuck |= set() if _cancel(trader, journal, one) else {side}
         for one in ids:
             if orders[one].approved.symbol == symbol:
-                why_not = killed or ("" if free else "its predecessor could not be canceled")
+                why_not = killed or (PREDECESSOR if orders[one].approved.side in stuck else "")
                 placed += _place(trader, halts, journal, one, why_not, now_ms)
     return placed
 

@@ -1,16 +1,17 @@
-"""Take in what the venue says of our account: fills, what became of orders, and balances, in that order."""
-
-from decimal import Decimal
+"""Take in what the venue says of our account: cash flows, fills, what became of orders, and balances, in that order."""
 
 from trader_core.domain.account import Balance
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.facts import CashFlow, Fact, Filled
-from trader_core.domain.money import Quote
+from trader_core.domain.facts import Filled
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import all_balances
 from trader_core.execution.reconcile import balance_facts, order_facts
 from trader_core.ports import Ports
+
+
+def fold_flows(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
+    journal.record(decision_ms, ports.reader.flows(journal.book.flow_cursor))
 
 
 def fold_fills(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[Filled, ...]:
@@ -27,8 +28,6 @@ def fold_orders(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
 
 def fold_balances(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[Balance, ...]:
     balances = all_balances(ports.reader)
-    if journal.book.cash is None:
-        journal.record(decision_ms, [_first_deposit(balances, ports.account_quote, decision_ms)])
     journal.record(decision_ms, balance_facts(journal.book, balances, ports.account_quote, decision_ms))
     return balances
 
@@ -37,8 +36,3 @@ def is_new(book: Book, told: Filled) -> bool:
     """A fill counts once, however often the venue tells it."""
     holding = book.holdings.get(told.fill.symbol)
     return holding is None or told.fill.trade_id not in holding.trades
-
-
-def _first_deposit(balances: tuple[Balance, ...], quote: str, at_ms: EpochMs) -> Fact:
-    cash = sum((balance.total for balance in balances if balance.asset == quote), Decimal(0))
-    return CashFlow(Quote(cash), at_ms, "cash found when the account was opened")

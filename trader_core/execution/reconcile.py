@@ -1,12 +1,12 @@
 """Compare the venue with the ledger. Pure: what differs is named, nothing is merged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from trader_core.domain.account import Balance, External
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.facts import Acknowledged, Closed, DiscrepancyFound, DiscrepancyGone, Fact
+from trader_core.domain.facts import Acknowledged, Closed, Delisted, DiscrepancyFound, DiscrepancyGone, Fact
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
 from trader_core.domain.order import OrderReport, OrderStatus
@@ -58,11 +58,15 @@ def balance_facts(book: Book, balances: Sequence[Balance], quote: str, now_ms: E
     return tuple(news)
 
 
+def delistings(book: Book, listed: Collection[str], now_ms: EpochMs) -> tuple[Fact, ...]:
+    """What we hold and the venue lists no more. A venue that lists nothing at all has not answered: no such fact."""
+    return tuple(Delisted(symbol, now_ms) for symbol in sorted(book.held) if listed and symbol not in listed)
+
+
 def held_by_asset(book: Book) -> dict[str, Decimal]:
     held: dict[str, Decimal] = {}
-    for symbol, holding in book.holdings.items():
-        if holding.quantity:
-            held[base_of(symbol)] = held.get(base_of(symbol), Decimal(0)) + holding.quantity
+    for symbol in book.held:
+        held[base_of(symbol)] = held.get(base_of(symbol), Decimal(0)) + book.holdings[symbol].quantity
     return held
 
 
@@ -70,11 +74,15 @@ def externals(
     book: Book, balances: Sequence[Balance], quote: str, prices: Mapping[str, Decimal]
 ) -> tuple[External, ...]:
     """Coins at the venue beyond what the bot bought, with their value where the venue has a price."""
-    ours = held_by_asset(book)
     out: list[External] = []
-    for balance in balances:
-        extra = balance.total - ours.get(balance.asset, Decimal(0))
-        if balance.asset != quote and extra > 0:
-            price = prices.get(f"{balance.asset}-{quote}")
-            out.append(External(balance.asset, extra, None if price is None else extra * price))
-    return tuple(sorted(out, key=lambda one: one.asset))
+    for asset, extra in foreign_to(book, balances, quote).items():
+        price = prices.get(f"{asset}-{quote}")
+        out.append(External(asset, extra, None if price is None else extra * price))
+    return tuple(out)
+
+
+def foreign_to(book: Book, balances: Sequence[Balance], quote: str) -> dict[str, Decimal]:
+    """How much of each coin is at the venue beyond what the bot bought, by asset."""
+    ours = held_by_asset(book)
+    extra = {one.asset: one.total - ours.get(one.asset, Decimal(0)) for one in balances if one.asset != quote}
+    return {asset: extra[asset] for asset in sorted(extra) if extra[asset] > 0}

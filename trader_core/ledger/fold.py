@@ -9,15 +9,18 @@ from decimal import ROUND_FLOOR, Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from trader_core.domain.book import Book, Holding, LastExit
-from trader_core.domain.clocktime import DAY_MS, EpochMs, day_index
+from trader_core.domain.book import ZERO, Ban, Book, Holding, LastEntry, LastExit, Pacing
+from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs, day_index, week_index
 from trader_core.domain.facts import (
     Acknowledged,
+    BanLifted,
+    Banned,
     CashFlow,
     CashObserved,
     Closed,
     CycleClosed,
     Decided,
+    Delisted,
     DiscrepancyFound,
     DiscrepancyGone,
     Fact,
@@ -26,15 +29,20 @@ from trader_core.domain.facts import (
     Intended,
     Marked,
     Opened,
+    Paused,
+    Resumed,
+    StrategyFailed,
+    StrategyRecovered,
 )  # fmt: skip
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import base_of
-from trader_core.domain.money import EXACT, GRAIN, Base, Quote
-from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, advance, with_fill
+from trader_core.domain.money import EXACT, GRAIN, Base, Quote, from_grains, grains_down
+from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role, advance, with_fill
 
 K = TypeVar("K")
 V = TypeVar("V")
 FORGET_AFTER_MS = DAY_MS  # closed orders are kept so long for fills that come late
+NEW_ENTRY = "signal"  # the reason of an entry that completes no other
 
 
 def fold(facts: Iterable[Fact], book: Book | None = None) -> Book:
@@ -55,10 +63,30 @@ def _opened(book: Book, fact: Opened) -> Book:
 
 
 def _cash_flow(book: Book, fact: CashFlow) -> Book:
-    """A flow is neither gain nor loss: the day's opening equity moves with it."""
-    moved = None if book.day_open is None else Quote(book.day_open + fact.amount)
-    cash = Quote((book.cash or Decimal(0)) + fact.amount)
-    return replace(book, cash=cash, flows=Quote(book.flows + fact.amount), day_open=moved)
+    """A flow is neither gain nor loss: the marks of every loss window move in the proportion in which it changed the
+    equity, rounded up; where that is unknown, by the amount."""
+    amount = grains_down(fact.amount)
+    before = -1 if book.equity is None else grains_down(book.equity)
+    after = max(before + amount, 0)
+
+    def moved(mark: Quote | None) -> Quote | None:
+        if mark is None:
+            return None
+        grains = grains_down(mark)
+        return Quote(from_grains(-(-grains * after // before) if before > 0 else max(grains + amount, 0)))
+
+    return replace(
+        book,
+        cash=Quote((book.cash or ZERO) + fact.amount),
+        flows=Quote(book.flows + fact.amount),
+        flow_cursor=fact.cursor or book.flow_cursor,
+        day_open=moved(book.day_open),
+        day_low=moved(book.day_low),
+        week_open=moved(book.week_open),
+        week_low=moved(book.week_low),
+        high=moved(book.high),
+        equity=Quote(from_grains(after)) if before > 0 else book.equity,
+    )
 
 
 def _cash_observed(book: Book, fact: CashObserved) -> Book:
@@ -71,10 +99,30 @@ def _marked(book: Book, fact: Marked) -> Book:
         if order.closed_ms is None or fact.decision_ms - order.closed_ms < FORGET_AFTER_MS
     }  # fmt: skip
     orders = book.orders if len(kept) == len(book.orders) else MappingProxyType(kept)
-    day = day_index(fact.decision_ms)
-    if fact.equity is None or day == book.day:
-        return replace(book, orders=orders, equity=fact.equity)
-    return replace(book, orders=orders, equity=fact.equity, day=day, day_open=fact.equity)
+    marked = replace(book, orders=orders, equity=fact.equity, holdings=_raised(book, fact))
+    if fact.equity is None:
+        return marked
+    day, week = day_index(fact.decision_ms), week_index(fact.decision_ms)
+    if day != book.day or not book.day_open:
+        marked = replace(marked, day=day, day_open=fact.equity, day_low=fact.equity)
+    if week != book.week or not book.week_open:
+        marked = replace(marked, week=week, week_open=fact.equity, week_low=fact.equity)
+    return replace(
+        marked,
+        day_low=fact.equity if marked.day_low is None else min(marked.day_low, fact.equity),
+        week_low=fact.equity if marked.week_low is None else min(marked.week_low, fact.equity),
+        high=fact.equity if marked.high is None else max(marked.high, fact.equity),
+    )
+
+
+def _raised(book: Book, fact: Marked) -> Mapping[str, Holding]:
+    """Holdings with the highest bids they have seen since."""
+    holdings = book.holdings
+    for one in fact.peaks:
+        held = holdings.get(one.symbol)
+        if held and held.quantity:
+            holdings = _with(holdings, one.symbol, replace(held, peak=max(held.peak, one.price)))
+    return holdings
 
 
 def _decided(book: Book, fact: Decided) -> Book:
@@ -83,7 +131,27 @@ def _decided(book: Book, fact: Decided) -> Book:
 
 def _intended(book: Book, fact: Intended) -> Book:
     order = Order(fact.client_order_id, fact.approved, fact.at_ms)
-    return replace(book, orders=_with(book.orders, order.client_order_id, order), intents=book.intents + 1)
+    written = replace(book, orders=_with(book.orders, order.client_order_id, order), intents=book.intents + 1)
+    if fact.approved.role is Role.ENTRY and fact.approved.reason == NEW_ENTRY:
+        return _entered(written, fact.approved.symbol, fact.at_ms)
+    return written
+
+
+def _entered(book: Book, symbol: str, at_ms: EpochMs) -> Book:
+    """What spacing and counts go by. What completes an entry is not a new one."""
+    pacing, asset, hour, day = book.pacing, base_of(symbol), at_ms // HOUR_MS, day_index(at_ms)
+    pacing = replace(
+        pacing,
+        hour=hour,
+        hour_entries=pacing.hour_entries + 1 if hour == pacing.hour else 1,
+        day=day,
+        day_entries=pacing.day_entries + 1 if day == pacing.day else 1,
+        entered_ms=at_ms,
+    )
+    last = book.entries.get(asset, LastEntry(at_ms))
+    if symbol in book.holdings and book.holdings[symbol].quantity:
+        last = replace(last, add_day=day, adds=last.adds + 1 if day == last.add_day else 1)
+    return replace(book, pacing=pacing, entries=_with(book.entries, asset, replace(last, at_ms=at_ms)))
 
 
 def _acknowledged(book: Book, fact: Acknowledged) -> Book:
@@ -104,39 +172,58 @@ def _filled(book: Book, fact: Filled) -> Book:
     order = book.orders.get(fill.client_order_id)
     terms = order.approved if order else None
     grown = _bought(holding, fill, terms) if fill.side is Side.BUY else _sold(holding, fill)
-    cash = Quote((book.cash or Decimal(0)) + (-fill.value if fill.side is Side.BUY else fill.value) - fill.fee)
-    exits = book.exits
-    newest = exits.get(base_of(fill.symbol))
-    if fill.side is Side.SELL and (newest is None or fill.at_ms >= newest.at_ms):  # told late, it is not the newest
-        exits = _with(exits, base_of(fill.symbol), LastExit(fill.at_ms, terms.reason if terms else ""))
+    cash = Quote((book.cash or ZERO) + (-fill.value if fill.side is Side.BUY else fill.value) - fill.fee)
+    exits, pacing = book.exits, book.pacing
+    if fill.side is Side.SELL:
+        over, won = grown.quantity == 0, grown.quantity == 0 and grown.flow > 0
+        newest = exits.get(base_of(fill.symbol))
+        if newest is None or fill.at_ms >= newest.at_ms:  # told late, it is not the newest
+            exits = _with(exits, base_of(fill.symbol), LastExit(fill.at_ms, terms.reason if terms else "", won))
+        pacing = _judged(pacing, won, fill.at_ms) if over else pacing
+    grown = _settled(grown)
     orders = _with(book.orders, order.client_order_id, _grown(order, fill)) if order else book.orders
     holdings = _with(book.holdings, fill.symbol, replace(grown, trades=holding.trades | {fill.trade_id}))
-    return replace(book, cash=cash, holdings=holdings, orders=orders, exits=exits, fill_cursor=cursor)
+    return replace(book, cash=cash, holdings=holdings, orders=orders, exits=exits, pacing=pacing, fill_cursor=cursor)
+
+
+def _judged(pacing: Pacing, won: bool, at_ms: EpochMs) -> Pacing:
+    """A position is over: a gain ends a losing streak, anything else makes it longer."""
+    if won:
+        return replace(pacing, losing_streak=0)
+    return replace(pacing, losing_streak=pacing.losing_streak + 1, loss_ms=max(pacing.loss_ms, at_ms))
 
 
 def _bought(holding: Holding, fill: Fill, terms: ApprovedOrder | None) -> Holding:
+    if holding.quantity == 0:
+        holding = replace(holding, opened_ms=fill.at_ms)
     if holding.quantity == 0 and terms:
-        holding = replace(holding, strategy=terms.strategy, stop_bps=terms.stop_bps, target_bps=terms.target_bps)
-    grown = replace(
+        holding = replace(
+            holding,
+            strategy=terms.strategy,
+            stop_bps=terms.stop_bps,
+            target_bps=terms.target_bps,
+            hold_ms=terms.hold_ms,
+        )
+    return replace(
         holding,
         quantity=Base(holding.quantity + fill.quantity),
         cost=Quote(holding.cost + fill.value),
         entry_fees=Quote(holding.entry_fees + fill.fee),
+        flow=Quote(holding.flow - fill.value - fill.fee),
     )
-    return _settled(grown)
 
 
 def _sold(holding: Holding, fill: Fill) -> Holding:
     """Cost and fees leave in proportion, rounded down; the last sale takes what is left."""
     cost, fees = _part(holding.cost, fill, holding), _part(holding.entry_fees, fill, holding)
-    left = replace(
+    return replace(
         holding,
         quantity=Base(holding.quantity - fill.quantity),
         cost=Quote(holding.cost - cost),
         entry_fees=Quote(holding.entry_fees - fees),
+        flow=Quote(holding.flow + fill.value - fill.fee),
         realised=Quote(holding.realised + fill.value - fill.fee - cost - fees),
     )
-    return _settled(left)
 
 
 def _settled(holding: Holding) -> Holding:
@@ -144,8 +231,7 @@ def _settled(holding: Holding) -> Holding:
     if holding.quantity != 0:
         return holding
     realised = Quote(holding.realised - holding.cost - holding.entry_fees)
-    nothing = Quote(Decimal(0))
-    return Holding(realised=realised, cost=nothing, entry_fees=nothing, trades=holding.trades)
+    return Holding(realised=realised, trades=holding.trades)
 
 
 def _part(amount: Decimal, fill: Fill, holding: Holding) -> Decimal:
@@ -164,13 +250,49 @@ def _halt_changed(book: Book, fact: HaltChanged) -> Book:
     return replace(book, halt=fact.halt)
 
 
+def _paused(book: Book, fact: Paused) -> Book:
+    return replace(book, paused=fact.reason)
+
+
+def _resumed(book: Book, fact: Resumed) -> Book:
+    return replace(book, paused="")
+
+
+def _banned(book: Book, fact: Banned) -> Book:
+    """A shorter ban does not end a longer one; lifting does."""
+    until = max(fact.until_ms, book.bans[fact.asset].until_ms) if fact.asset in book.bans else fact.until_ms
+    return replace(book, bans=_with(book.bans, fact.asset, Ban(fact.reason, fact.at_ms, until)))
+
+
+def _ban_lifted(book: Book, fact: BanLifted) -> Book:
+    return replace(book, bans=_without(book.bans, fact.asset))
+
+
+def _delisted(book: Book, fact: Delisted) -> Book:
+    orders = {
+        key: advance(order, OrderStatus.CANCELED, fact.at_ms)
+        if order.is_open and order.approved.symbol == fact.symbol
+        else order
+        for key, order in book.orders.items()
+    }
+    delisted = _with(book.delisted, fact.symbol, fact.at_ms)
+    return replace(book, delisted=delisted, orders=MappingProxyType(orders))
+
+
+def _strategy_failed(book: Book, fact: StrategyFailed) -> Book:
+    return replace(book, failures=_with(book.failures, fact.strategy, fact.detail))
+
+
+def _strategy_recovered(book: Book, fact: StrategyRecovered) -> Book:
+    return replace(book, failures=_without(book.failures, fact.strategy))
+
+
 def _discrepancy_found(book: Book, fact: DiscrepancyFound) -> Book:
     return replace(book, discrepancies=_with(book.discrepancies, fact.subject, fact.detail))
 
 
 def _discrepancy_gone(book: Book, fact: DiscrepancyGone) -> Book:
-    left = {subject: detail for subject, detail in book.discrepancies.items() if subject != fact.subject}
-    return replace(book, discrepancies=MappingProxyType(left))
+    return replace(book, discrepancies=_without(book.discrepancies, fact.subject))
 
 
 def _cycle_closed(book: Book, fact: CycleClosed) -> Book:
@@ -189,13 +311,20 @@ def _with(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
     return MappingProxyType({**mapping, key: value})
 
 
+def _without(mapping: Mapping[K, V], key: K) -> Mapping[K, V]:
+    return MappingProxyType({one: value for one, value in mapping.items() if one != key})
+
+
 _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     Acknowledged: _acknowledged,
+    BanLifted: _ban_lifted,
+    Banned: _banned,
     CashFlow: _cash_flow,
     CashObserved: _cash_observed,
     Closed: _closed,
     CycleClosed: _cycle_closed,
     Decided: _decided,
+    Delisted: _delisted,
     DiscrepancyFound: _discrepancy_found,
     DiscrepancyGone: _discrepancy_gone,
     Filled: _filled,
@@ -203,4 +332,8 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     Intended: _intended,
     Marked: _marked,
     Opened: _opened,
+    Paused: _paused,
+    Resumed: _resumed,
+    StrategyFailed: _strategy_failed,
+    StrategyRecovered: _strategy_recovered,
 }

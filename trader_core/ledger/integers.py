@@ -14,6 +14,7 @@ from trader_core.domain.facts import (
     CashObserved,
     Closed,
     Decided,
+    Delisted,
     Fact,
     Filled,
     Intended,
@@ -25,6 +26,7 @@ from trader_core.domain.money import EXACT, grains_down, grains_up
 from trader_core.domain.order import ApprovedOrder, Order, Role
 from trader_core.rulebook import account, codes, orders
 from trader_core.rulebook.state import State, empty_state
+from trader_core.rulebook.turn import step_delisted
 
 SLOT_OF = {Role.ENTRY: codes.ENTRY, Role.EXIT: codes.EXIT, Role.STOP: codes.STOP}
 
@@ -39,6 +41,10 @@ class Axes:
     @cached_property
     def assets(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(one.base for one in self.instruments))
+
+    def first_of(self, base: str) -> int:
+        """Row of the first instrument of that coin."""
+        return next(row for row, one in enumerate(self.instruments) if one.base == base)
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -60,17 +66,18 @@ def to_state(book: Book, axes: Axes) -> State:
     state = empty_state(len(axes.instruments), len(axes.assets))
     if book.cash is not None and book.held <= axes.index.keys():
         state.cash[0], state.known[0] = grains_down(book.cash), 1
-    if book.day_open is not None:
-        state.clock[codes.DAY], state.clock[codes.DAY_OPEN] = book.day, grains_down(book.day_open)
-    state.clock[codes.DECIDED_MS] = book.decided_ms
+    _put_clock(state, book)
     for i, instrument in enumerate(axes.instruments):
         holding = book.holdings.get(instrument.symbol)
-        if holding and holding.quantity:
+        if holding and instrument.symbol in book.held:
             _put_holding(state, i, instrument, holding, axes)
     for a, asset in enumerate(axes.assets):
         if asset in book.exits:
-            state.exit_ms[a] = book.exits[asset].at_ms
+            state.exit_ms[a], state.exit_won[a] = book.exits[asset].at_ms, book.exits[asset].won
             state.exit_reason[a] = reason_code(book.exits[asset].reason)
+        if asset in book.entries:
+            last = book.entries[asset]
+            state.entry_ms[a], state.add_day[a], state.adds[a] = last.at_ms, last.add_day, last.adds
     index = axes.index
     for order in book.orders.values():
         if order.is_open and order.approved.symbol in index:
@@ -78,11 +85,31 @@ def to_state(book: Book, axes: Axes) -> State:
     return state
 
 
+def _put_clock(state: State, book: Book) -> None:
+    clock, pacing = state.clock, book.pacing
+    clock[codes.DAY], clock[codes.DAY_OPEN] = book.day, _grains(book.day_open)
+    clock[codes.WEEK], clock[codes.WEEK_OPEN] = book.week, _grains(book.week_open)
+    clock[codes.DAY_LOW], clock[codes.WEEK_LOW] = _grains(book.day_low), _grains(book.week_low)
+    clock[codes.HIGH], clock[codes.EQUITY] = _grains(book.high), _grains(book.equity)
+    clock[codes.DECIDED_MS] = book.decided_ms
+    clock[codes.HOUR], clock[codes.HOUR_ENTRIES] = pacing.hour, pacing.hour_entries
+    clock[codes.ENTRY_DAY], clock[codes.DAY_ENTRIES] = pacing.day, pacing.day_entries
+    clock[codes.ENTERED_MS] = pacing.entered_ms
+    clock[codes.STREAK], clock[codes.LOSS_MS] = pacing.losing_streak, pacing.loss_ms
+
+
+def _grains(amount: Decimal | None) -> int:
+    return codes.NEVER if amount is None else grains_down(amount)
+
+
 def _put_holding(state: State, i: int, instrument: Instrument, holding: Holding, axes: Axes) -> None:
     state.lots[i] = lots_of(instrument, holding.quantity)
     state.cost[i] = grains_up(holding.cost)
     state.strategy[i] = strategy_row(axes, holding.strategy)
+    state.flow[i] = grains_down(holding.flow)
     state.stop_bps[i], state.target_bps[i] = holding.stop_bps, holding.target_bps
+    state.hold_ms[i], state.opened_ms[i] = holding.hold_ms, holding.opened_ms
+    state.peak[i] = ticks_of(instrument, holding.peak)
 
 
 def _put_order(state: State, i: int, axes: Axes, order: Order) -> None:
@@ -108,6 +135,8 @@ def place(state: State, i: int, axes: Axes, order: ApprovedOrder, placed_ms: int
         strategy_row(axes, order.strategy),
         order.stop_bps,
         order.target_bps,
+        order.hold_ms,
+        order.tries,
     )
 
 
@@ -127,19 +156,32 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
     elif isinstance(fact, CashObserved):
         state.cash[0], state.known[0] = grains_down(fact.amount), 1
     elif isinstance(fact, Marked):
-        account.step_mark(state, fact.decision_ms, -1 if fact.equity is None else grains_down(fact.equity))
+        account.step_mark(state, fact.decision_ms, _grains(fact.equity))
+        for one in fact.peaks:
+            i = index[one.symbol]
+            if state.lots[i] > 0:
+                state.peak[i] = max(state.peak[i], ticks_of(axes.instruments[i], one.price))
     elif isinstance(fact, Decided):
         account.step_decided(state, fact.decision_ms)
     elif isinstance(fact, Intended):
-        place(state, index[fact.approved.symbol], axes, fact.approved, fact.at_ms)
+        i = index[fact.approved.symbol]
+        if fact.approved.role is Role.ENTRY:
+            account.step_entered(state, i, _asset(axes, i), reason_code(fact.approved.reason), fact.at_ms)
+        place(state, i, axes, fact.approved, fact.at_ms)
     elif isinstance(fact, Closed):
         order = book.orders.get(fact.client_order_id)
         if order and order.is_open:
             orders.step_close(state, index[order.approved.symbol], SLOT_OF[order.approved.role])
     elif isinstance(fact, Filled):
         _step_filled(state, fact, book, axes)
+    elif isinstance(fact, Delisted):
+        step_delisted(state, index[fact.symbol])
     elif isinstance(fact, Acknowledged):
         return  # a reservation is made by the intent, whatever the venue answers
+
+
+def _asset(axes: Axes, i: int) -> int:
+    return axes.assets.index(axes.instruments[i].base)
 
 
 def _step_filled(state: State, fact: Filled, book: Book, axes: Axes) -> None:
@@ -152,7 +194,7 @@ def _step_filled(state: State, fact: Filled, book: Book, axes: Axes) -> None:
     account.step_fill(
         state,
         i,
-        axes.assets.index(axes.instruments[i].base),
+        _asset(axes, i),
         fill.side is Side.BUY,
         lots_of(axes.instruments[i], fill.quantity),
         grains_down(fill.value),
@@ -162,6 +204,7 @@ def _step_filled(state: State, fact: Filled, book: Book, axes: Axes) -> None:
         strategy_row(axes, terms.strategy) if terms else codes.NEVER,
         terms.stop_bps if terms else 0,
         terms.target_bps if terms else 0,
+        terms.hold_ms if terms else 0,
     )
     if order and order.is_open:
         orders.step_progress(state, i, SLOT_OF[order.approved.role], lots_of(axes.instruments[i], fill.quantity))

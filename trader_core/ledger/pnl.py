@@ -21,10 +21,9 @@ class Valuation:
 
 
 def valuation(book: Book, prices: Mapping[str, Decimal]) -> Valuation | None:
-    """None where the cash or the price of something held is unknown."""
-    held = {symbol: h for symbol, h in book.holdings.items() if h.quantity}
-    if book.cash is None or any(symbol not in prices for symbol in held):
+    """None where the cash or the price of something held is unknown; what is delisted is worth nothing."""
+    if book.cash is None or any(symbol not in prices for symbol in book.held):
         return None
-    positions = sum((h.quantity * prices[symbol] for symbol, h in held.items()), ZERO)
-    paid = sum((h.cost + h.entry_fees for h in held.values()), ZERO)
+    positions = sum((book.holdings[symbol].quantity * prices[symbol] for symbol in book.held), ZERO)
+    paid = sum((h.cost + h.entry_fees for h in book.holdings.values()), ZERO)
     return Valuation(book.cash, positions, book.cash + positions, book.flows, book.realised, positions - paid)

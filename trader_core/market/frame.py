@@ -1,7 +1,7 @@
 """The grid: one row per base bar, one column per instrument, int64 ticks and lots, and a mask for missing bars."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -49,6 +49,12 @@ class Frame:
     @property
     def bars(self) -> Bars:
         return Bars(self.open, self.high, self.low, self.volume)
+
+    def since(self, row: int) -> "Frame":
+        """The same without the rows before that one."""
+        names = ("open", "high", "low", "close", "volume", "present")
+        later = {name: getattr(self, name)[row:] for name in names}
+        return replace(self, first_ms=self.first_ms + row * self.bar_ms, **later)
 
 
 def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: int) -> Frame:

@@ -2,17 +2,21 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 
 from trader_core.domain.errors import StateLocked, StateUnusable
 
+STEP_S = 0.05
+
 
 class StateLock:
-    """Exclusive while the context is open. Raises StateLocked when another process has it."""
+    """Exclusive while the context is open. Raises StateLocked when another process has it, and keeps it for longer
+    than we may wait."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, wait_ms: int = 0) -> None:
+        self._path, self._wait_s = path, wait_ms / 1e3
         self._file = -1
 
     def __enter__(self) -> "StateLock":
@@ -22,19 +26,28 @@ class StateLock:
             raise StateUnusable(
                 f"{self._path} cannot be opened: {refused.strerror}", remedy="name another place with --state DIR"
             ) from refused
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._taken():
             holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
             raise StateLocked(
                 f"another trader (process {holder}) is running on {self._path.parent}",
                 safe="this one did nothing",
                 remedy="wait for it, stop it, or name another place with --state DIR",
-            ) from None
+            )
         os.ftruncate(self._file, 0)
         os.write(self._file, str(os.getpid()).encode())
         return self
+
+    def _taken(self) -> bool:
+        until = time.monotonic() + self._wait_s
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(STEP_S)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -2,45 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Protocol
 
-from trader_core.domain.book import Book, Holding
+from trader_core.domain.book import ZERO, Book, Holding
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import CashFlow, Filled
-from trader_core.domain.fill import Fill, Side
+from trader_core.domain.fill import Fill
 from trader_core.domain.instrument import Exclusion
-from trader_core.domain.money import EXACT, Base, Quote
+from trader_core.domain.money import Base, Quote
 from trader_core.ledger.fold import apply
+from trader_core.report.trades import Execution, Open, Step, Trade, pct, positions_of, ratio
 
 SCHEMA = 1
-ZERO = Decimal(0)
-RATIO = Decimal("0.0001")  # percentages and ratios in a report
-PRICE_DIGITS = 12  # significant digits of an average price
-HOUR_MS = 3_600_000
-
-
-class Execution(Protocol):
-    """A simulated fill, as a replay tells it."""
-
-    @property
-    def at_ms(self) -> EpochMs: ...
-    @property
-    def symbol(self) -> str: ...
-    @property
-    def side(self) -> Side: ...
-    @property
-    def price(self) -> Decimal: ...
-    @property
-    def quantity(self) -> Decimal: ...
-    @property
-    def value(self) -> Decimal: ...
-    @property
-    def fee(self) -> Decimal: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def strategy(self) -> str: ...
 
 
 class Verdicted(Protocol):
@@ -66,38 +40,6 @@ class Metadata:
     instruments: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One position from flat to flat. `pnl` is what the ledger realised: all fees taken off."""
-
-    symbol: str
-    strategy: str
-    entry_ms: EpochMs
-    entry_price: Decimal
-    exit_ms: EpochMs
-    exit_price: Decimal
-    quantity: Decimal
-    pnl: Decimal
-    pnl_pct: Decimal  # of what the position cost, fees included
-    fees: Decimal
-    exit_reason: str
-    hold_hours: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A position that the period's end left open. `realised` is from what was sold of it."""
-
-    symbol: str
-    strategy: str
-    entry_ms: EpochMs
-    entry_price: Decimal
-    quantity: Decimal
-    cost: Decimal
-    fees: Decimal
-    realised: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +97,13 @@ class Ledgered:
 
 def ledgered(initial: Decimal, fills: Sequence[Execution]) -> Ledgered:
     """Fold every fill by the ledger's rule; a trade is what lies between flat and flat."""
-    book = apply(Book(), CashFlow(Quote(initial), EpochMs(0), "initial"))
-    running: dict[str, list[Execution]] = {}
-    before: dict[str, Decimal] = {}
-    trades: list[Trade] = []
+    book = apply(Book(), CashFlow(Quote(initial), EpochMs(0), "initial", ""))
+    steps: list[Step] = []
     for number, one in enumerate(fills):
-        if one.symbol not in running:
-            before[one.symbol] = book.holdings.get(one.symbol, Holding()).realised
-        running.setdefault(one.symbol, []).append(one)
-        book = apply(book, _fact(number, one))
-        held = book.holdings[one.symbol]
-        if not held.quantity:
-            trades.append(_trade(running.pop(one.symbol), held.realised - before[one.symbol]))
-    left = tuple(_open(running[symbol], book.holdings[symbol], before[symbol]) for symbol in sorted(running))
-    return Ledgered(book, tuple(trades), left)
+        before, book = book.holdings.get(one.symbol, Holding()), apply(book, _fact(number, one))
+        steps.append(Step(one, before, book.holdings[one.symbol]))
+    trades, left = positions_of(steps)
+    return Ledgered(book, trades, left)
 
 
 def _fact(number: int, one: Execution) -> Filled:
@@ -177,49 +112,6 @@ def _fact(number: int, one: Execution) -> Filled:
         one.at_ms,
     )  # fmt: skip
     return Filled(fill, str(number))
-
-
-def _trade(fills: Sequence[Execution], pnl: Decimal) -> Trade:
-    bought = [one for one in fills if one.side is Side.BUY]
-    sold = [one for one in fills if one.side is Side.SELL]
-    paid = sum((one.value + one.fee for one in bought), ZERO)
-    first, last = fills[0], fills[-1]
-    return Trade(
-        symbol=first.symbol,
-        strategy=first.strategy,
-        entry_ms=first.at_ms,
-        entry_price=_average(bought),
-        exit_ms=last.at_ms,
-        exit_price=_average(sold),
-        quantity=sum((one.quantity for one in bought), ZERO),
-        pnl=pnl,
-        pnl_pct=_pct(pnl, paid),
-        fees=sum((one.fee for one in fills), ZERO),
-        exit_reason=last.reason,
-        hold_hours=_ratio(Decimal(last.at_ms - first.at_ms), Decimal(HOUR_MS)),
-    )
-
-
-def _open(fills: Sequence[Execution], held: Holding, before: Decimal) -> Open:
-    bought = [one for one in fills if one.side is Side.BUY]
-    return Open(
-        symbol=fills[0].symbol,
-        strategy=fills[0].strategy,
-        entry_ms=fills[0].at_ms,
-        entry_price=_average(bought),
-        quantity=held.quantity,
-        cost=held.cost,
-        fees=sum((one.fee for one in fills), ZERO),
-        realised=held.realised - before,
-    )
-
-
-def _average(fills: Sequence[Execution]) -> Decimal:
-    """Price by value, to twelve significant digits."""
-    value = sum((one.value for one in fills), ZERO)
-    quantity = sum((one.quantity for one in fills), ZERO)
-    price = EXACT.divide(value, quantity)
-    return price.quantize(Decimal(1).scaleb(price.adjusted() - PRICE_DIGITS + 1), ROUND_HALF_EVEN)
 
 
 def summary(
@@ -239,13 +131,13 @@ def summary(
         total_trades=len(pnls),
         winning_trades=len(wins),
         losing_trades=len(losses),
-        win_rate=_pct(Decimal(len(wins)), Decimal(len(pnls))),
+        win_rate=pct(Decimal(len(wins)), Decimal(len(pnls))),
         total_pnl=total,
-        total_pnl_pct=_pct(total, initial),
+        total_pnl_pct=pct(total, initial),
         realised=book.realised,
         unrealised=None if final is None else total - book.realised,
         max_drawdown_pct=max_drawdown_pct([one.equity for one in equity]),
-        profit_factor=_ratio(won, lost) if lost else None,
+        profit_factor=ratio(won, lost) if lost else None,
         max_consecutive_losses=longest_loss(pnls),
         average_win_pct=_mean([one.pnl_pct for one in wins]),
         average_loss_pct=_mean([one.pnl_pct for one in losses]),
@@ -276,7 +168,7 @@ def max_drawdown_pct(equity: Sequence[Decimal | None]) -> Decimal:
     for one in equity:
         if one is not None:
             peak = max(peak, one)
-            deepest = max(deepest, _pct(peak - one, peak))
+            deepest = max(deepest, pct(peak - one, peak))
     return deepest
 
 
@@ -289,13 +181,5 @@ def longest_loss(pnls: Sequence[Decimal]) -> int:
     return longest
 
 
-def _pct(part: Decimal, whole: Decimal) -> Decimal:
-    return _ratio(100 * part, whole)
-
-
-def _ratio(part: Decimal, whole: Decimal) -> Decimal:
-    return EXACT.divide(part, whole).quantize(RATIO, ROUND_HALF_EVEN) if whole else ZERO
-
-
 def _mean(values: Sequence[Decimal]) -> Decimal:
-    return _ratio(sum(values, ZERO), Decimal(len(values)))
+    return ratio(sum(values, ZERO), Decimal(len(values)))

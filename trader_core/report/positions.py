@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader_core.domain.book import Book, Holding
+from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.money import EXACT, GRAIN, quantise_up
 from trader_core.domain.order import Role
 
@@ -24,16 +25,26 @@ class Position:
     unrealised: Decimal | None  # fees already paid taken off
     stop: Decimal | None  # trigger of the order that rests at the venue
     target: Decimal | None
+    fees: Decimal  # paid for what is held
+    entry_price: Decimal  # average, to 1e-8 quote
+    peak: Decimal | None  # highest bid since it was opened: what a trailing stop follows
+    opened_ms: EpochMs
+    sell_by_ms: EpochMs | None  # when it will have been held for so long as the strategy wants; None: for ever
+    delisted: bool  # the venue does not list it any more: nothing of ours can sell it
 
 
 def positions(book: Book, prices: Mapping[str, Decimal]) -> tuple[Position, ...]:
-    """Everything held, by symbol."""
-    return tuple(_position(book, symbol, book.holdings[symbol], prices.get(symbol)) for symbol in sorted(book.held))
+    """Everything held, by symbol, also what a person has to sell."""
+    return tuple(
+        _position(book, symbol, book.holdings[symbol], prices.get(symbol))
+        for symbol in sorted(book.held | book.stranded)
+    )  # fmt: skip
 
 
 def _position(book: Book, symbol: str, held: Holding, price: Decimal | None) -> Position:
     value = None if price is None else held.quantity * price
     stop = book.working(symbol, Role.STOP)
+    average = EXACT.divide(held.cost, held.quantity)
     return Position(
         symbol=symbol,
         strategy=held.strategy,
@@ -43,13 +54,11 @@ def _position(book: Book, symbol: str, held: Holding, price: Decimal | None) -> 
         value=value,
         unrealised=None if value is None else value - held.cost - held.entry_fees,
         stop=stop.approved.trigger if stop else None,
-        target=_target(held),
+        target=quantise_up(average * (BPS + held.target_bps) / BPS, GRAIN) if held.target_bps else None,
+        fees=held.entry_fees,
+        entry_price=quantise_up(average, GRAIN),
+        peak=held.peak or None,
+        opened_ms=held.opened_ms,
+        sell_by_ms=EpochMs(held.opened_ms + held.hold_ms) if held.hold_ms else None,
+        delisted=symbol in book.delisted,
     )
-
-
-def _target(held: Holding) -> Decimal | None:
-    """Average entry and the distance above it, rounded up to 1e-8 quote."""
-    if not held.target_bps:
-        return None
-    average = EXACT.divide(held.cost, held.quantity)
-    return quantise_up(average * (BPS + held.target_bps) / BPS, GRAIN)

@@ -1,5 +1,6 @@
 """Where an account stands, from its book alone: no market is asked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,6 +10,8 @@ from trader_core.domain.clocktime import EpochMs, day_index
 from trader_core.domain.halt import Halt
 from trader_core.domain.order import Order, OrderStatus
 from trader_core.report.positions import Position, positions
+
+_BAR = re.compile(r"(\d+) ms\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,18 @@ def status(book: Book) -> Status:
         discrepancies=dict(book.discrepancies),
         restart_safe=not any(order.status is OrderStatus.INTENDED for order in orders),
     )
+
+
+def next_decision_ms(book: Book, clock: str) -> EpochMs | None:
+    """When the next cycle is due, by the clock that the state was opened for: 'virtual, 900000 ms'. None before the
+    first cycle, and where the clock does not say how long a bar is."""
+    found = _BAR.search(clock)
+    return EpochMs(book.closed_ms + int(found[1])) if found and book.closed_ms >= 0 else None
+
+
+def is_virtual(clock: str) -> bool:
+    """Whether the account's time is the market's own, and not that of a wall clock."""
+    return clock.startswith("virtual")
 
 
 def _day_loss_pct(book: Book) -> float | None:

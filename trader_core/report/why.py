@@ -1,34 +1,22 @@
 """Why a cycle did what it did with an instrument, from what it wrote down at the time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import GateRow, Judgement
-from trader_core.domain.facts import Acknowledged, Closed, CycleClosed, Decided, Fact, Filled, Intended
+from trader_core.domain.facts import CycleClosed, Decided, Fact, Filled, Intended
 from trader_core.domain.fill import Fill
 from trader_core.domain.instrument import base_of
-from trader_core.domain.money import EXACT
-from trader_core.domain.order import OrderStatus
+from trader_core.report.orders import Fates, OrderOutcome
+from trader_core.rulebook.codes import GATES, Verdict
 
-
-@dataclass(frozen=True, slots=True)
-class OrderOutcome:
-    """An order of the cycle, and what has become of it since."""
-
-    client_order_id: str
-    role: str
-    side: str
-    kind: str
-    quantity: Decimal
-    limit: Decimal | None
-    trigger: Decimal | None
-    reason: str
-    status: str
-    note: str  # the venue's words, where it closed the order
-    filled: Decimal
-    average_price: Decimal | None
+OK, NOT_APPLICABLE = Verdict.OK.name, Verdict.NOT_APPLICABLE.name
+SHRANK = "SHRANK"  # a gate passed, and made the order smaller
+STATE = "state"  # the unit of what has no more or less
+GATE_NAMES = frozenset(gate.name for gate in GATES)
+NEAREST = 3  # gates that passed and are shown all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +57,8 @@ class _Seen:
 
     decided: Decided | None = None
     closed: CycleClosed | None = None
-    intents: dict[str, Intended] = field(default_factory=dict)
+    fates: Fates = field(default_factory=Fates)
     fills: list[Fill] = field(default_factory=list)
-    last: dict[str, Acknowledged | Closed] = field(default_factory=dict)
-    traded: dict[str, list[Fill]] = field(default_factory=dict)
 
 
 def answer(facts: Iterable[Fact], cycle: int | None) -> Answer | None:
@@ -84,76 +70,103 @@ def answer(facts: Iterable[Fact], cycle: int | None) -> Answer | None:
     if at_ms is None:
         return None
     judgements = seen.decided.judgements if seen.decided else ()
-    symbols = tuple(_symbol(one, seen) for one in _with_traded(judgements, seen))
+    orders = seen.fates.outcomes()
+    symbols = tuple(_symbol(one, orders, seen.fills) for one in _with_traded(judgements, orders, seen.fills))
     return Answer(number, at_ms, seen.closed.problem if seen.closed else "", symbols)
 
 
-def _gathered(facts: Sequence[Fact], number: int) -> _Seen:
+def _gathered(facts: Iterable[Fact], number: int) -> _Seen:
     """One walk: what lies between two closings is one cycle; the fate of its orders comes in it or later."""
     seen, running = _Seen(), 1
     for fact in facts:
+        seen.fates.follow(fact)
         if isinstance(fact, CycleClosed):
             seen.closed = fact if running == number else seen.closed
             running += 1
-        elif isinstance(fact, Acknowledged | Closed) and fact.client_order_id in seen.intents:
-            seen.last[fact.client_order_id] = fact
+        elif running != number:
+            continue
         elif isinstance(fact, Filled):
-            if running == number:
-                seen.fills.append(fact.fill)
-            if fact.fill.client_order_id in seen.intents:
-                seen.traded.setdefault(fact.fill.client_order_id, []).append(fact.fill)
-        elif running == number and isinstance(fact, Decided):
+            seen.fills.append(fact.fill)
+        elif isinstance(fact, Decided):
             seen.decided = fact if seen.decided is None else seen.decided  # a resumed cycle decides exits again
-        elif running == number and isinstance(fact, Intended):
-            seen.intents[fact.client_order_id] = fact
+        elif isinstance(fact, Intended):
+            seen.fates.intend(fact)
     return seen
 
 
-def _with_traded(judgements: Sequence[Judgement], seen: _Seen) -> list[Judgement]:
+def _with_traded(
+    judgements: Sequence[Judgement], orders: Sequence[OrderOutcome], fills: Sequence[Fill]
+) -> list[Judgement]:
     """The judgements, and a word on what traded without being judged."""
     known = {one.symbol for one in judgements}
-    traded = {one.approved.symbol for one in seen.intents.values()} | {one.symbol for one in seen.fills}
+    traded = {one.symbol for one in orders} | {one.symbol for one in fills}
     return [*judgements, *(Judgement(symbol, "not_judged", "", ()) for symbol in sorted(traded - known))]
 
 
-def _symbol(judgement: Judgement, seen: _Seen) -> SymbolAnswer:
-    symbol = judgement.symbol
-    orders = [_outcome(one, seen) for one in seen.intents.values() if one.approved.symbol == symbol]
-    fills = [
-        FillSeen(one.at_ms, one.side.value, one.price, one.quantity, one.value, one.fee)
-        for one in seen.fills
-        if one.symbol == symbol
-    ]
-    return SymbolAnswer(symbol, judgement.outcome, judgement.detail, judgement.rows, tuple(orders), tuple(fills))
-
-
-def _outcome(intent: Intended, seen: _Seen) -> OrderOutcome:
-    terms, last = intent.approved, seen.last.get(intent.client_order_id)
-    fills = seen.traded.get(intent.client_order_id, [])
-    filled = sum((one.quantity for one in fills), Decimal(0))
-    value = sum((one.value for one in fills), Decimal(0))
-    return OrderOutcome(
-        client_order_id=intent.client_order_id,
-        role=terms.role.value,
-        side=terms.side.value,
-        kind=terms.kind.value,
-        quantity=terms.quantity,
-        limit=terms.limit or None,
-        trigger=terms.trigger or None,
-        reason=terms.reason,
-        status=_status(last, filled, terms.quantity).value,
-        note=last.reason if isinstance(last, Closed) else "",
-        filled=filled,
-        average_price=EXACT.divide(value, filled).normalize() if filled else None,
+def _symbol(judgement: Judgement, orders: Sequence[OrderOutcome], fills: Sequence[Fill]) -> SymbolAnswer:
+    return SymbolAnswer(
+        judgement.symbol,
+        judgement.outcome,
+        judgement.detail,
+        tuple(worded(row, judgement.outcome) for row in judgement.rows),
+        tuple(one for one in orders if one.symbol == judgement.symbol),
+        tuple(
+            FillSeen(one.at_ms, one.side.value, one.price, one.quantity, one.value, one.fee)
+            for one in fills
+            if one.symbol == judgement.symbol
+        ),
     )
 
 
-def _status(last: Acknowledged | Closed | None, filled: Decimal, quantity: Decimal) -> OrderStatus:
-    if filled >= quantity:
-        return OrderStatus.FILLED
-    if isinstance(last, Closed):
-        return last.status
-    return OrderStatus.WORKING if last or filled else OrderStatus.INTENDED
+# --- rows of numbers -------------------------------------------------------------------------------------------------
+
+
+def worded(row: GateRow, outcome: str) -> GateRow:
+    """A gate that let a smaller order pass says so; one that had nothing to measure has no numbers."""
+    if row.verdict == NOT_APPLICABLE:
+        return replace(row, value=None, limit=None, margin=None)
+    if row.gate in GATE_NAMES and is_judged(outcome) and row.verdict == OK and row.margin is not None:
+        return replace(row, verdict=SHRANK if row.margin < 0 else OK)
+    return row
+
+
+def is_judged(outcome: str) -> bool:
+    """Whether it came as far as the gates: verdicts are upper case, stages before them are not."""
+    return outcome.isupper()
+
+
+def relative(row: GateRow) -> float | None:
+    """A row's margin as a part of its limit; of its value where the limit is zero. None where there is no more or
+    less, or where both are nothing."""
+    if row.unit == STATE or row.margin is None or row.value is None or row.limit is None:
+        return None
+    whole = abs(row.limit) or abs(row.value)
+    return row.margin / whole if whole else None
+
+
+def decisive(outcome: str, rows: Sequence[GateRow]) -> GateRow | None:
+    """The gate that said no; of what came to no gate, the opinion that missed by least, else the first that is
+    unknown. None where everything passed."""
+    if is_judged(outcome):
+        return next((row for row in rows if row.verdict == outcome and outcome != OK), None)
+    return nearest([row for row in rows if row.verdict != OK]) or next((row for row in rows if row.verdict != OK), None)
+
+
+def nearest(rows: Sequence[GateRow]) -> GateRow | None:
+    """Of the rows that missed, the one that missed by least."""
+    missed = [(-by, row) for row in rows if (by := relative(row)) is not None and by < 0]
+    return min(missed, key=lambda one: one[0])[1] if missed else None
+
+
+def worth_showing(outcome: str, rows: Sequence[GateRow]) -> tuple[GateRow, ...]:
+    """What a person wants to see of many rows: opinions, every gate that closed or shrank, and those that were
+    nearest to closing. All of what came to no gate."""
+    if not is_judged(outcome):
+        return tuple(rows)
+    passed = [row for row in rows if row.gate in GATE_NAMES and row.verdict in (OK, NOT_APPLICABLE)]
+    left = [(by, row) for row in passed if row.verdict == OK and (by := relative(row)) is not None]
+    near = [row for _, row in sorted(left, key=lambda one: one[0])[:NEAREST]]
+    return tuple(row for row in rows if row not in passed or row in near)
 
 
 def matching(symbols: Sequence[str], asked: str) -> tuple[str, ...]:

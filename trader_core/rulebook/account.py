@@ -1,34 +1,83 @@
-"""The account: the only writers of cash, lots and the day's opening equity."""
+"""The account: the only writers of cash, lots, loss windows and what is counted for pacing."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.codes import DAY, DAY_OPEN, DECIDED_MS, NEVER
+from trader_core.rulebook.codes import (
+    BY_SIGNAL,
+    DAY,
+    DAY_ENTRIES,
+    DAY_LOW,
+    DAY_OPEN,
+    DECIDED_MS,
+    ENTERED_MS,
+    ENTRY_DAY,
+    EQUITY,
+    HIGH,
+    HOUR,
+    HOUR_ENTRIES,
+    LOSS_MS,
+    NEVER,
+    STREAK,
+    WEEK,
+    WEEK_LOW,
+    WEEK_OPEN,
+)  # fmt: skip
 from trader_core.rulebook.limits import Instruments
-from trader_core.rulebook.money import mul_div_down, value_down
+from trader_core.rulebook.money import mul_div_down, mul_div_up, value_down
 from trader_core.rulebook.state import Columns, State
 
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+WEEK_MS = 7 * DAY_MS
+MONDAY_MS = 4 * DAY_MS  # the epoch was a Thursday
 
 
 @rule
 def equity_of(instruments: Instruments, state: State, columns: Columns, t: int) -> int:
-    """Cash plus positions at the last known closes; -1 where the cash or a held price is unknown."""
+    """Cash plus positions at the last known closes; -1 where the cash or a held price is unknown, or not believed."""
     if state.known[0] == 0:
         return -1
     total = state.cash[0]
     for i in range(state.lots.shape[0]):
         if state.lots[i] > 0:
-            if columns.close[t, i] == 0:
+            if columns.close[t, i] == 0 or is_outlier(columns, t, i):
                 return -1
             total += value_down(instruments, i, state.lots[i], columns.close[t, i])
     return max(int(total), 0)
 
 
 @rule
+def is_outlier(columns: Columns, t: int, i: int) -> bool:
+    """A price known to be far off on hardly any volume: it moves no mark, in neither direction."""
+    return bool(columns.outlier[t, i] != 0 and columns.deviation[t, i] >= 0.0)
+
+
+@rule
+def week_of(at_ms: int) -> int:
+    """Weeks since the epoch's own; they begin on Monday 00:00 UTC."""
+    return (at_ms - MONDAY_MS) // WEEK_MS
+
+
+@rule
 def step_mark(state: State, now_ms: int, equity: int) -> None:
-    """Open the loss window at the first known equity of a UTC day."""
-    if equity >= 0 and now_ms // DAY_MS != state.clock[DAY]:
-        state.clock[DAY] = now_ms // DAY_MS
-        state.clock[DAY_OPEN] = equity
+    """Open the loss windows at the first equity of a UTC day and week, keep their lowest, and raise the highest one."""
+    clock = state.clock
+    clock[EQUITY] = equity
+    if equity < 0:
+        return
+    if now_ms // DAY_MS != clock[DAY] or clock[DAY_OPEN] <= 0:
+        clock[DAY], clock[DAY_OPEN], clock[DAY_LOW] = now_ms // DAY_MS, equity, equity
+    if week_of(now_ms) != clock[WEEK] or clock[WEEK_OPEN] <= 0:
+        clock[WEEK], clock[WEEK_OPEN], clock[WEEK_LOW] = week_of(now_ms), equity, equity
+    clock[DAY_LOW], clock[WEEK_LOW] = min(clock[DAY_LOW], equity), min(clock[WEEK_LOW], equity)
+    clock[HIGH] = max(clock[HIGH], equity)
+
+
+@rule
+def step_peaks(state: State, columns: Columns, t: int) -> None:
+    """Raise the highest bid that each position has seen, and that was to be believed."""
+    for i in range(state.lots.shape[0]):
+        if state.lots[i] > 0 and not is_outlier(columns, t, i):
+            state.peak[i] = max(state.peak[i], columns.bid[t, i])
 
 
 @rule
@@ -38,31 +87,89 @@ def step_decided(state: State, now_ms: int) -> None:
 
 @rule
 def step_cash(state: State, amount: int) -> None:
-    """A deposit or withdrawal; it moves the day's opening equity along, so it is neither gain nor loss."""
+    """A deposit or withdrawal: neither gain nor loss, so every mark moves in the proportion of the equity it changed,
+    rounded up. Where that equity is not known, nothing can be in proportion, and the marks move by the amount."""
+    clock = state.clock
+    before = clock[EQUITY]
     state.cash[0] += amount
     state.known[0] = 1
-    if state.clock[DAY] != NEVER:  # the opening equity itself may be below zero after a withdrawal
-        state.clock[DAY_OPEN] += amount
+    for mark in (DAY_OPEN, DAY_LOW, WEEK_OPEN, WEEK_LOW, HIGH):
+        clock[mark] = moved(clock[mark], before, amount)
+    if before > 0:
+        clock[EQUITY] = max(before + amount, 0)
+
+
+@rule
+def moved(mark: int, before: int, amount: int) -> int:
+    """A mark of an equity that was `before` when the amount came in."""
+    if mark < 0:
+        return mark
+    return mul_div_up(mark, max(before + amount, 0), before) if before > 0 else max(mark + amount, 0)
+
+
+@rule
+def step_entered(state: State, i: int, asset: int, reason: int, at_ms: int) -> None:
+    """A new entry was decided: what spacing and counts go by. What completes an entry is not a new one."""
+    if reason != BY_SIGNAL:
+        return
+    clock = state.clock
+    if at_ms // HOUR_MS != clock[HOUR]:
+        clock[HOUR], clock[HOUR_ENTRIES] = at_ms // HOUR_MS, 0
+    if at_ms // DAY_MS != clock[ENTRY_DAY]:
+        clock[ENTRY_DAY], clock[DAY_ENTRIES] = at_ms // DAY_MS, 0
+    clock[HOUR_ENTRIES] += 1
+    clock[DAY_ENTRIES] += 1
+    clock[ENTERED_MS] = at_ms
+    state.entry_ms[asset] = at_ms
+    if state.lots[i] > 0:
+        if at_ms // DAY_MS != state.add_day[asset]:
+            state.add_day[asset], state.adds[asset] = at_ms // DAY_MS, 0
+        state.adds[asset] += 1
 
 
 @rule
 def step_fill(
     state: State, i: int, asset: int, buys: bool, lots: int, value: int, fee: int, at_ms: int,
-    reason: int, strategy: int, stop_bps: int, target_bps: int,
+    reason: int, strategy: int, stop_bps: int, target_bps: int, hold_ms: int,
 ) -> None:  # fmt: skip
     """One execution under these terms. The first purchase sets a position's exits, the last sale clears them."""
     if buys:
         if state.lots[i] == 0:
             state.strategy[i], state.stop_bps[i], state.target_bps[i] = strategy, stop_bps, target_bps
+            state.hold_ms[i], state.opened_ms[i] = hold_ms, at_ms
         state.cash[0] -= value + fee
         state.cost[i] += value
+        state.flow[i] -= value + fee
         state.lots[i] += lots
     else:
         state.cash[0] += value - fee
+        state.flow[i] += value - fee
         gone = state.cost[i] if lots >= state.lots[i] else mul_div_down(state.cost[i], lots, state.lots[i])
         state.cost[i] -= gone
         state.lots[i] -= lots
-        if at_ms >= state.exit_ms[asset]:  # a sale that is told late is not the newest
-            state.exit_ms[asset], state.exit_reason[asset] = at_ms, reason
+        step_sold(state, i, asset, at_ms, reason)
     if state.lots[i] == 0:
-        state.cost[i], state.strategy[i], state.stop_bps[i], state.target_bps[i] = 0, NEVER, 0, 0
+        step_flat(state, i)
+
+
+@rule
+def step_sold(state: State, i: int, asset: int, at_ms: int, reason: int) -> None:
+    """What cooldowns go by; a sale that is told late is not the newest. A position that is flat has won or lost."""
+    won = state.lots[i] == 0 and state.flow[i] > 0
+    if at_ms >= state.exit_ms[asset]:
+        state.exit_ms[asset], state.exit_reason[asset] = at_ms, reason
+        state.exit_won[asset] = 1 if won else 0
+    if state.lots[i] == 0:
+        if won:
+            state.clock[STREAK] = 0
+        else:
+            state.clock[STREAK] += 1
+            state.clock[LOSS_MS] = max(state.clock[LOSS_MS], at_ms)
+
+
+@rule
+def step_flat(state: State, i: int) -> None:
+    """Forget a position: sold, or written off."""
+    state.lots[i], state.cost[i], state.flow[i], state.strategy[i] = 0, 0, 0, NEVER
+    state.stop_bps[i], state.target_bps[i], state.hold_ms[i] = 0, 0, 0
+    state.opened_ms[i], state.peak[i] = NEVER, 0

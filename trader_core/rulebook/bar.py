@@ -6,9 +6,11 @@ from trader_core.rulebook.codes import (
     ENTRY,
     EXIT,
     FILLED,
+    HOLD_MS,
     KIND,
     LIMIT,
     LOTS,
+    PLACED_MS,
     REASON,
     STOP,
     STOP_BPS,
@@ -41,11 +43,11 @@ def step_bar(law: Law, state: State, bars: Bars, t: int, close_ms: int, fills: I
 
 @rule
 def slot_in_turn(state: State, i: int, turn: int) -> int:
-    """Orders meet a bar in the order of their acceptance, as at a venue: a stop is younger than the resting entry
-    that made the position, and older than the fallback that completes it."""
+    """Orders meet a bar in the order of their acceptance, as at a venue: a stop is younger than the resting entry that
+    made the position, and older than what completes that; of one turn, exits and stops are sent first."""
     if turn == 0:
         return EXIT
-    stop_first = state.orders[i, ENTRY, KIND] == TAKER
+    stop_first = state.orders[i, STOP, PLACED_MS] <= state.orders[i, ENTRY, PLACED_MS]
     return STOP if (turn == 1) == stop_first else ENTRY
 
 
@@ -70,7 +72,10 @@ def step_match(
         fills[row, 4], fills[row, 5], fills[row, 6], fills[row, 7] = value, fee, at_ms, reason
         fills[row, 8] = strategy
         asset = law.instruments.asset[i]
-        step_fill(state, i, asset, slot == ENTRY, lots, value, fee, at_ms, reason, strategy, stop_bps, target_bps)
+        step_fill(
+            state, i, asset, slot == ENTRY, lots, value, fee, at_ms, reason, strategy, stop_bps, target_bps,
+            order[HOLD_MS],
+        )  # fmt: skip
         step_progress(state, i, slot, lots)
     if kind == TAKER and lots < rest:
         step_close(state, i, slot)

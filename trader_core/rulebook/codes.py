@@ -5,20 +5,50 @@ from typing import NamedTuple
 
 
 class Verdict(IntEnum):
+    """Each number but the first and the last is one gate's no, in the order of judgement."""
+
     OK = 0
     HALTED = 1
-    UNRESOLVED = 2
-    EQUITY_UNKNOWN = 3
-    STALE_DATA = 4
-    DAY_LOSS = 5
-    COOLDOWN = 6
-    HELD = 7
-    MAX_POSITIONS = 8
-    CASH = 9
-    ASSET_CAP = 10
-    TOTAL_EXPOSURE = 11
-    COST = 12
-    MIN_NOTIONAL = 13
+    PAUSED = 2
+    UNRESOLVED = 3
+    EQUITY_UNKNOWN = 4
+    INELIGIBLE = 5
+    BANNED = 6
+    REGIME = 7
+    STALE_DATA = 8
+    OUTLIER = 9
+    JUMP = 10
+    DAY_LOSS = 11
+    WEEK_LOSS = 12
+    DRAWDOWN = 13
+    COOLDOWN = 14
+    LOSING_STREAK = 15
+    SPACING = 16
+    ASSET_SPACING = 17
+    HOUR_ENTRIES = 18
+    DAY_ENTRIES = 19
+    CYCLE_ENTRIES = 20
+    STRATEGY_TRADES = 21
+    CONVICTION = 22
+    VOLATILITY = 23
+    QUIET_MARKET = 24
+    HELD = 25
+    ADD_SPACING = 26
+    ADDS_PER_DAY = 27
+    MAX_POSITIONS = 28
+    CASH = 29
+    STRATEGY_CAP = 30
+    ASSET_CAP = 31
+    THEME_CAP = 32
+    TIER_CAP = 33
+    TOTAL_EXPOSURE = 34
+    SPREAD = 35
+    DEPTH = 36
+    SLIPPAGE = 37
+    COST = 38
+    EDGE = 39
+    MIN_NOTIONAL = 40
+    NOT_APPLICABLE = 41
 
 
 class Gate(NamedTuple):
@@ -32,20 +62,52 @@ class Gate(NamedTuple):
 
 GATES = (  # in the order of judgement; the first no decides
     Gate("halt", Verdict.HALTED, "state", 1),
+    Gate("pause", Verdict.PAUSED, "state", 1),
     Gate("unresolved", Verdict.UNRESOLVED, "count", 1),
     Gate("equity", Verdict.EQUITY_UNKNOWN, "quote", -1),
+    Gate("eligible", Verdict.INELIGIBLE, "state", -1),
+    Gate("ban", Verdict.BANNED, "s", 1),
+    Gate("regime", Verdict.REGIME, "pct", -1),
     Gate("data_age", Verdict.STALE_DATA, "s", 1),
+    Gate("outlier", Verdict.OUTLIER, "pct", 1),
+    Gate("jump", Verdict.JUMP, "sigma", 1),
     Gate("day_loss", Verdict.DAY_LOSS, "pct", 1),
+    Gate("week_loss", Verdict.WEEK_LOSS, "pct", 1),
+    Gate("drawdown", Verdict.DRAWDOWN, "pct", 1),
     Gate("cooldown", Verdict.COOLDOWN, "s", 1),
+    Gate("losing_streak", Verdict.LOSING_STREAK, "s", 1),
+    Gate("spacing", Verdict.SPACING, "s", 1),
+    Gate("asset_spacing", Verdict.ASSET_SPACING, "s", 1),
+    Gate("hour_entries", Verdict.HOUR_ENTRIES, "count", 1),
+    Gate("day_entries", Verdict.DAY_ENTRIES, "count", 1),
+    Gate("cycle_entries", Verdict.CYCLE_ENTRIES, "count", 1),
+    Gate("strategy_trades", Verdict.STRATEGY_TRADES, "count", 1),
+    Gate("conviction", Verdict.CONVICTION, "pct", -1),
+    Gate("volatility", Verdict.VOLATILITY, "pct", 1),
+    Gate("quiet_market", Verdict.QUIET_MARKET, "ratio", -1),
     Gate("held", Verdict.HELD, "count", 1),
+    Gate("add_spacing", Verdict.ADD_SPACING, "s", 1),
+    Gate("adds_per_day", Verdict.ADDS_PER_DAY, "count", 1),
     Gate("open_positions", Verdict.MAX_POSITIONS, "count", 1),
     Gate("cash", Verdict.CASH, "quote", 1),
+    Gate("strategy_cap", Verdict.STRATEGY_CAP, "pct", 1),
     Gate("asset_cap", Verdict.ASSET_CAP, "pct", 1),
+    Gate("theme_cap", Verdict.THEME_CAP, "pct", 1),
+    Gate("tier_cap", Verdict.TIER_CAP, "pct", 1),
     Gate("total_exposure", Verdict.TOTAL_EXPOSURE, "pct", 1),
+    Gate("spread", Verdict.SPREAD, "bps", 1),
+    Gate("depth", Verdict.DEPTH, "quote", 1),
+    Gate("slippage", Verdict.SLIPPAGE, "bps", 1),
     Gate("cost", Verdict.COST, "bps", 1),
+    Gate("edge", Verdict.EDGE, "bps", -1),
     Gate("min_notional", Verdict.MIN_NOTIONAL, "quote", -1),
 )
 GATE_COUNT = len(GATES)
+PASS, CLOSED, NOT_HERE = 0, 1, 2  # what a gate says of a draft; the last: it has nothing to measure there
+
+UNKNOWN, BULL, CHOP, BEAR, CRASH = range(5)  # regimes
+REGIMES = ("unknown", "bull", "chop", "bear", "crash")
+TIER_COUNT = 4  # tiers are 1, 2 and 3
 
 ENTRY, EXIT, STOP = 0, 1, 2  # an instrument's three order slots
 SLOTS = ("ENTRY", "EXIT", "STOP")
@@ -53,14 +115,25 @@ SLOTS = ("ENTRY", "EXIT", "STOP")
 MAKER, TAKER, STOP_MARKET = 1, 2, 3  # order kinds
 KINDS = ("", "MAKER", "TAKER", "STOP")
 
-# Fields of one order slot. KIND is zero in an empty slot.
-KIND, LOTS, FILLED, LIMIT, TRIGGER, PLACED_MS, EXPIRES_MS, REASON, STRATEGY, STOP_BPS, TARGET_BPS = range(11)
-ORDER_FIELDS = 11
+# Fields of one order slot. KIND is zero in an empty slot. TRIES counts how often an entry was repriced.
+(
+    KIND, LOTS, FILLED, LIMIT, TRIGGER, PLACED_MS, EXPIRES_MS, REASON, STRATEGY, STOP_BPS, TARGET_BPS, HOLD_MS, TRIES,
+) = range(13)  # fmt: skip
+ORDER_FIELDS = 13
 
-BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK = 1, 2, 3, 4  # why an order exists
-REASONS = ("", "signal", "stop", "target", "fallback")
+# Why an order exists. BY_SIGNAL opens or closes by opinion; the two after BY_TARGET complete an entry.
+BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK, BY_REPRICE, BY_TRAILING, BY_TIME = range(1, 8)
+REASONS = ("", "signal", "stop", "target", "fallback", "reprice", "trailing", "time")
 
 CANCEL, PLACE = 1, 2  # what a turn asks for
 
-DAY, DAY_OPEN, DECIDED_MS = range(3)  # State.clock
+# State.clock: loss windows with the equity at their opening and the lowest since (-1 unknown), the highest equity and
+# the newest mark; then the newest decision; then pacing. Windows go by absolute numbers, so each is forgotten once.
+(
+    DAY, DAY_OPEN, DAY_LOW, WEEK, WEEK_OPEN, WEEK_LOW, HIGH, EQUITY, DECIDED_MS,
+    HOUR, HOUR_ENTRIES, ENTRY_DAY, DAY_ENTRIES, ENTERED_MS, STREAK, LOSS_MS,
+) = range(16)  # fmt: skip
+CLOCK_FIELDS = 16
 NEVER = -1
+
+ACTIVE, REDUCING, STANDING = 0, 1, 2  # Guard.halted: everything, no entries, no entries and no exits

@@ -1,9 +1,14 @@
 """What trading costs: the assumed spread, slippage, and fees. The one place where a model stands for the venue."""
 
+import numpy as np
+
 from trader_core.rulebook import rule
 from trader_core.rulebook.codes import MAKER
-from trader_core.rulebook.limits import Costs
+from trader_core.rulebook.limits import Costs, Floats
 from trader_core.rulebook.money import PPM, less, more, mul_div_up
+
+BAR_CENTS_MAX = 2.0**42  # a bar's value saturates here, so that a day of minutes adds up exactly in a float64
+DEPTH_MAX = 2.0**61  # 1e-8 quote
 
 
 @rule
@@ -15,6 +20,21 @@ def bid_of(costs: Costs, close: int) -> int:
 @rule
 def ask_of(costs: Costs, close: int) -> int:
     return more(close, costs.half_spread_ppm)
+
+
+@rule
+def bar_cents(lots: Floats, ticks: Floats, grains_per_unit: float) -> Floats:
+    """What a bar's volume was worth at its close, in whole 1/100 quote: an integer in a float64, rounded down.
+
+    Of arrays or of numbers, as floats; `grains_per_unit` is 1e-8 quote in one tick times one lot.
+    """
+    return np.floor(np.minimum(lots * ticks * grains_per_unit / 1e6, BAR_CENTS_MAX))
+
+
+@rule
+def depth_of(costs: Costs, day_cents: Floats) -> Floats:
+    """1e-8 quote that a replay assumes within 20 bps of the middle, both sides, after a day of that volume."""
+    return np.floor(np.minimum(day_cents * costs.depth_ppm, DEPTH_MAX))
 
 
 @rule
@@ -35,8 +55,15 @@ def worst_fee(costs: Costs, value: int) -> int:
 
 
 @rule
-def entry_cost_ppm(costs: Costs, kind: int) -> int:
-    """Expected cost of entering: a maker pays its fee, a taker half the spread, slippage and its fee."""
+def round_trip_ppm(costs: Costs, kind: int, slippage_ppm: int) -> int:
+    """Expected cost of entering so and leaving at once by the worst way, a taker across the spread."""
+    leaving = costs.taker_fee_ppm + costs.half_spread_ppm + costs.slippage_ppm
+    return entry_cost_ppm(costs, kind, slippage_ppm) + leaving
+
+
+@rule
+def entry_cost_ppm(costs: Costs, kind: int, slippage_ppm: int) -> int:
+    """Expected cost of entering: a maker pays its fee, a taker its fee and what it loses to spread and depth."""
     if kind == MAKER:
         return costs.maker_fee_ppm
-    return costs.half_spread_ppm + costs.slippage_ppm + costs.taker_fee_ppm
+    return costs.taker_fee_ppm + slippage_ppm

@@ -11,26 +11,76 @@ Floats = NDArray[np.float64]
 
 
 class Risk(NamedTuple):
-    """Limits of the gates."""
+    """Caps as fractions of equity, losses as fractions of a window's opening."""
 
-    max_total: float  # fraction of equity
+    max_total: float
+    max_asset: float
+    max_theme: Floats  # [theme]
+    max_tier: Floats  # [tier], row 0 unused
     max_positions: int
-    max_asset: float  # fraction of equity
-    max_day_loss: float  # fraction of the day's opening equity
-    cooldown_exit_ms: int
+    max_day_loss: float
+    max_week_loss: float
+    max_drawdown: float
+
+
+class Pacing(NamedTuple):
+    """How often something may be bought."""
+
+    cooldown_win_ms: int
+    cooldown_loss_ms: int
     cooldown_stop_ms: int
+    max_streak: int
+    streak_pause_ms: int
+    spacing_ms: int
+    asset_spacing_ms: int
+    per_cycle: int
+    per_hour: int
+    per_day: int
+    adds_allowed: int
+    add_spacing_ms: int
+    adds_per_day: int
+
+
+class Market(NamedTuple):
+    """What the market must be like."""
+
+    scale: Floats  # [regime], of new positions; below 1 also of every cap
+    min_atr_ratio: Floats  # [regime]
     max_age_ms: int
+    max_deviation: float  # percent; how far an outlier is from its mean, for the trace
+    max_jump: float  # standard deviations
+    max_volatility: float  # percent a year
+
+
+class Tiers(NamedTuple):
+    """What an asset's book must be like to be eligible. Arrays are [tier], row 0 unused."""
+
+    max_spread_ppm: Ints
+    min_depth: Ints  # 1e-8 quote
+    near_spread_ppm: int  # of an asset that only nearly trades enough
+
+
+class Liquidity(NamedTuple):
+    """What an entry may cost, and what it may take out of the book."""
+
+    max_spread_ppm: int
+    max_depth_ppm: int  # of what rests within 20 bps
+    max_slippage_ppm: int
     max_cost_ppm: int
+    min_edge_ppm: int  # of the cost of entry and exit together
     min_notional: int  # 1e-8 quote
 
 
 class Orders(NamedTuple):
     """How orders are sized and worked."""
 
-    position: float  # fraction of equity wanted in one position
+    position: Floats  # [tier], fraction of equity wanted in one position, before the regime
     maker_ttl_ms: int
+    max_reprices: int
+    fallback: int  # 1: the rest of a maker is taken in the end
     bar_ms: int
     band_ppm: int  # how far a taker may go through the touch
+    trailing_ppm: int  # how far the stop follows below the highest bid; 0 is not at all
 
 
 class Costs(NamedTuple):
@@ -41,26 +91,34 @@ class Costs(NamedTuple):
     half_spread_ppm: int
     slippage_ppm: int
     max_share_ppm: int  # of a bar's volume, for one maker order
+    depth_ppm: int  # of the last 24 hours' volume, resting within 20 bps of the middle
 
 
 class Instruments(NamedTuple):
     """One row per instrument. `num / den` is the value of one tick times one lot in 1e-8 quote."""
 
     asset: Ints  # instruments of the same coin share a number
+    theme: Ints
+    tier: Ints
     num: Ints
     den: Ints
     min_notional: Ints  # the venue's own floor, 1e-8 quote
 
 
 class Strategies(NamedTuple):
-    """One row per strategy: where its exits stand, in bps from the average entry."""
+    """One row per strategy: its budgets."""
 
-    stop_bps: Ints
-    target_bps: Ints
+    max_at_risk: Floats  # fraction of equity
+    max_trades: Ints  # entries a cycle
+    min_conviction: Floats  # 0 to 1
 
 
 class Law(NamedTuple):
     risk: Risk
+    pacing: Pacing
+    market: Market
+    tiers: Tiers
+    liquidity: Liquidity
     orders: Orders
     costs: Costs
     instruments: Instruments

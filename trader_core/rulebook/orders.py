@@ -4,6 +4,7 @@ from trader_core.rulebook import rule
 from trader_core.rulebook.codes import (
     EXPIRES_MS,
     FILLED,
+    HOLD_MS,
     KIND,
     LIMIT,
     LOTS,
@@ -13,6 +14,7 @@ from trader_core.rulebook.codes import (
     STOP_BPS,
     STRATEGY,
     TARGET_BPS,
+    TRIES,
     TRIGGER,
 )  # fmt: skip
 from trader_core.rulebook.state import Plan, State
@@ -26,14 +28,14 @@ def is_open(state: State, i: int, slot: int) -> bool:
 @rule
 def step_place(
     state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, placed_ms: int,
-    expires_ms: int, reason: int, strategy: int, stop_bps: int, target_bps: int,
+    expires_ms: int, reason: int, strategy: int, stop_bps: int, target_bps: int, hold_ms: int, tries: int,
 ) -> None:  # fmt: skip
     """Open an order in its slot; from now on it is reserved at its worst price."""
     order = state.orders[i, slot]
     order[KIND], order[LOTS], order[LIMIT], order[TRIGGER] = kind, lots, limit, trigger
     order[PLACED_MS], order[EXPIRES_MS] = placed_ms, expires_ms
     order[REASON], order[STRATEGY] = reason, strategy
-    order[STOP_BPS], order[TARGET_BPS] = stop_bps, target_bps
+    order[STOP_BPS], order[TARGET_BPS], order[HOLD_MS], order[TRIES] = stop_bps, target_bps, hold_ms, tries
 
 
 @rule

@@ -2,36 +2,43 @@
 from the ledger; a replay runs it on a State that goes on from bar to bar."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.account import equity_of, step_decided, step_mark
+from trader_core.rulebook.account import equity_of, step_decided, step_entered, step_flat, step_mark, step_peaks
 from trader_core.rulebook.codes import (
+    ACTIVE,
     BY_FALLBACK,
+    BY_REPRICE,
     BY_SIGNAL,
-    BY_STOP,
     CANCEL,
     DECIDED_MS,
     ENTRY,
     EXIT,
     EXPIRES_MS,
     FILLED,
+    HOLD_MS,
     KIND,
     LOTS,
     MAKER,
     NEVER,
     PLACE,
     PLACED_MS,
+    STANDING,
     STOP,
+    STOP_BPS,
     STOP_MARKET,
     STRATEGY,
     TAKER,
+    TARGET_BPS,
+    TRIES,
     TRIGGER,
     Verdict,
 )  # fmt: skip
-from trader_core.rulebook.exits import exit_reason, stop_price
+from trader_core.rulebook.exits import exit_reason, stop_price, stop_reason
+from trader_core.rulebook.exposure import owner_of
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import less, more
 from trader_core.rulebook.orders import is_open, step_ask, step_close, step_place
-from trader_core.rulebook.sizing import wanted_lots
+from trader_core.rulebook.sizing import regime_scale, wanted_lots
 from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State
 
 
@@ -39,17 +46,21 @@ from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State
 def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan) -> int:
     """Fill `plan`, reserve what it places, and return the equity (1e-8 quote, -1 unknown).
 
-    Halted, it refuses every entry, cancels those that rest, sells nothing itself, and sees that stops are in place.
+    Reducing, it refuses every entry and cancels those that rest. Standing, it also sells nothing itself; stops are
+    kept in place always.
     """
     now = columns.at_ms[t]
     equity = equity_of(law.instruments, state, columns, t)
     step_mark(state, now, equity)
+    step_peaks(state, columns, t)
     plan.asked[0] = 0
     plan.verdict[:] = NEVER
+    plan.chosen[:] = NEVER
+    plan.entered[:] = 0
     for i in range(state.lots.shape[0]):
         if guard.unknown[i] == 0:
             step_exit(law, guard, state, columns, t, i, plan)
-            step_obsolete(law, guard, state, i, plan)
+            step_obsolete(law, guard, state, columns, t, i, plan)
     if state.clock[DECIDED_MS] < now:
         step_entries(law, guard, state, columns, t, plan, equity)
         step_decided(state, now)
@@ -62,26 +73,29 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     if is_open(state, i, EXIT):
         return
     now, held, strategy = columns.at_ms[t], state.lots[i], state.strategy[i]
-    reason = exit_reason(law, state, columns, t, i) if held > 0 and not guard.halted else 0
+    reason = exit_reason(law, state, columns, t, i) if held > 0 and guard.halted != STANDING else 0
     trigger = stop_price(law, state, i) if held > 0 else 0
     stop = state.orders[i, STOP]
     if stop[KIND] != 0 and (reason != 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != held):
         step_cancel(state, i, STOP, plan)
     if reason != 0:
         limit, expires = max(less(columns.bid[t, i], law.orders.band_ppm), 1), now + law.orders.bar_ms
-        step_place(state, i, EXIT, TAKER, held, limit, trigger, now, expires, reason, strategy, 0, 0)
+        step_place(state, i, EXIT, TAKER, held, limit, trigger, now, expires, reason, strategy, 0, 0, 0, 0)
         step_ask(plan, PLACE, i, EXIT)
     elif trigger > 0 and not is_open(state, i, STOP):
-        step_place(state, i, STOP, STOP_MARKET, held, 0, trigger, now, NEVER, BY_STOP, strategy, 0, 0)
+        why = stop_reason(law, state, i)
+        step_place(state, i, STOP, STOP_MARKET, held, 0, trigger, now, NEVER, why, strategy, 0, 0, 0, 0)
         step_ask(plan, PLACE, i, STOP)
 
 
 @rule
-def step_obsolete(law: Law, guard: Guard, state: State, i: int, plan: Plan) -> None:
-    """Cancel an entry whose ground is gone: halted or barred since, being sold, or sold after it was placed."""
+def step_obsolete(law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, plan: Plan) -> None:
+    """Cancel an entry whose ground is gone: halted, paused, barred or banned since, of a strategy that is no more,
+    being sold, or sold after it was placed."""
     entry = state.orders[i, ENTRY]
     sold = state.exit_ms[law.instruments.asset[i]] > entry[PLACED_MS]
-    gone = guard.halted != 0 or guard.barred[i] != 0 or is_open(state, i, EXIT) or sold
+    shut = guard.halted != ACTIVE or guard.paused != 0 or guard.barred[i] != 0
+    gone = shut or entry[STRATEGY] < 0 or guard.banned_ms[i] > columns.at_ms[t] or is_open(state, i, EXIT) or sold
     if entry[KIND] != 0 and gone:
         step_cancel(state, i, ENTRY, plan)
 
@@ -93,22 +107,43 @@ def step_cancel(state: State, i: int, slot: int, plan: Plan) -> None:
 
 
 @rule
+def step_delisted(state: State, i: int) -> None:
+    """The venue has stopped listing it: worth nothing to us, and nothing we can sell."""
+    step_flat(state, i)
+    for slot in range(3):
+        step_close(state, i, slot)
+
+
+@rule
 def step_entries(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, equity: int) -> None:
     """First the remainders of expired makers, then new proposals, the most convinced first."""
     for i in range(state.lots.shape[0]):
-        if not guard.halted and guard.unknown[i] == 0:
-            order = state.orders[i, ENTRY]
-            if order[KIND] == MAKER and columns.at_ms[t] >= order[EXPIRES_MS]:
-                rest, strategy = order[LOTS] - order[FILLED], order[STRATEGY]
-                step_cancel(state, i, ENTRY, plan)
-                limit = more(columns.ask[t, i], law.orders.band_ppm)
-                draft = Draft(i, strategy, TAKER, limit, rest, BY_FALLBACK, equity)
+        order = state.orders[i, ENTRY]
+        if order[KIND] == MAKER and columns.at_ms[t] >= order[EXPIRES_MS] and guard.unknown[i] == 0:
+            draft = rest_of(law, state, columns, t, i, equity)
+            step_cancel(state, i, ENTRY, plan)
+            if draft.kind != 0:
                 step_entry(law, guard, state, columns, t, plan, draft)
     for _ in range(state.lots.shape[0]):
         i, strategy = best_candidate(guard, columns, t, plan)
         if i == NEVER:
             break
         step_entry(law, guard, state, columns, t, plan, new_draft(law, columns, t, i, strategy, equity))
+
+
+@rule
+def rest_of(law: Law, state: State, columns: Columns, t: int, i: int, equity: int) -> Draft:
+    """What is left of an expired maker: at the new bid while it may be repriced, then taken, or of no kind: let go."""
+    order = state.orders[i, ENTRY]
+    kind, reason, price = 0, BY_FALLBACK, more(columns.ask[t, i], law.orders.band_ppm)
+    if order[TRIES] < law.orders.max_reprices:
+        kind, reason, price = MAKER, BY_REPRICE, maker_price(columns, t, i)
+    elif law.orders.fallback != 0:
+        kind = TAKER
+    return Draft(
+        i, order[STRATEGY], kind, price, order[LOTS] - order[FILLED], reason, order[TRIES] + 1, equity, 0.0,
+        order[STOP_BPS], order[TARGET_BPS], order[HOLD_MS],
+    )  # fmt: skip
 
 
 @rule
@@ -124,29 +159,40 @@ def best_candidate(guard: Guard, columns: Columns, t: int, plan: Plan) -> tuple[
 
 
 @rule
-def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity: int) -> Draft:
-    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band.
+def maker_price(columns: Columns, t: int, i: int) -> int:
+    """The bid; where bid and ask are one price, a tick below it: a post-only order at the ask is turned away."""
+    return int(max(min(columns.bid[t, i], columns.ask[t, i] - 1), 0))
 
-    Where bid and ask are one price the maker stays a tick below it: a post-only order at the ask is turned away.
-    """
+
+@rule
+def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity: int) -> Draft:
+    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band."""
     if law.orders.maker_ttl_ms > 0:
-        kind, price = MAKER, max(min(columns.bid[t, i], columns.ask[t, i] - 1), 0)
+        kind, price = MAKER, maker_price(columns, t, i)
     else:
         kind, price = TAKER, more(columns.ask[t, i], law.orders.band_ppm)
-    return Draft(i, strategy, kind, price, wanted_lots(law, i, equity, price), BY_SIGNAL, equity)
+    scale = regime_scale(law, columns, t) * columns.scale[strategy, t, i]
+    return Draft(
+        i, strategy, kind, price, wanted_lots(law, i, equity, price, scale), BY_SIGNAL, 0, equity,
+        columns.conviction[strategy, t, i], columns.stop_bps[strategy, t, i], columns.target_bps[strategy, t, i],
+        columns.hold_ms[strategy, t, i],
+    )  # fmt: skip
 
 
 @rule
 def step_entry(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, draft: Draft) -> None:
     """Judge one draft; what passes is reserved at once, so the next draft sees it."""
     i = draft.instrument
-    code, lots = judge(law, guard, state, columns, t, draft, plan.trace[i])
-    plan.verdict[i] = code
+    code, lots = judge(law, guard, state, columns, t, draft, plan.entered, plan.trace[i])
+    plan.verdict[i], plan.chosen[i] = code, draft.strategy
     if code == Verdict.OK:
         life = law.orders.maker_ttl_ms if draft.kind == MAKER else law.orders.bar_ms
         now = columns.at_ms[t]
+        step_entered(state, i, law.instruments.asset[i], draft.reason, now)
+        if draft.reason == BY_SIGNAL:
+            plan.entered[draft.strategy] += 1
         step_place(
-            state, i, ENTRY, draft.kind, lots, draft.price, 0, now, now + life, draft.reason, draft.strategy,
-            law.strategies.stop_bps[draft.strategy], law.strategies.target_bps[draft.strategy],
+            state, i, ENTRY, draft.kind, lots, draft.price, 0, now, now + life, draft.reason, owner_of(state, draft),
+            draft.stop_bps, draft.target_bps, draft.hold_ms, draft.tries,
         )  # fmt: skip
         step_ask(plan, PLACE, i, ENTRY)

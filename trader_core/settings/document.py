@@ -6,10 +6,13 @@ int, others Decimal, both exactly as written; nothing passes through a float.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trader_core.domain.money import plain
 
 if TYPE_CHECKING:
     import yaml
@@ -74,9 +77,14 @@ def shown(value: object) -> str:
         return "a list"
     if isinstance(value, Mapping):
         return "a block of keys"
-    plain = format(value, "f") if isinstance(value, Decimal) else str(value)
-    text = plain.encode("unicode_escape").decode("ascii")
+    text = plain_number(value) if isinstance(value, float | Decimal) else str(value)
+    text = text.encode("unicode_escape").decode("ascii")
     return text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + "..."
+
+
+def plain_number(number: float | Decimal) -> str:
+    """In plain digits: a Decimal as it is, a float without a fraction that it has not."""
+    return format(number, "f") if isinstance(number, Decimal) else plain(Decimal(repr(number)))
 
 
 def _text(path: Path, problems: list[tuple[int, str]]) -> str | None:
@@ -99,10 +107,7 @@ def _parse(text: str, document: Document) -> None:
     import yaml
 
     try:
-        document.problems.extend(_tricks(text))
-        if document.problems:
-            return
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _root(text, document.problems)
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         line = mark.line + 1 if mark else 1
@@ -110,18 +115,37 @@ def _parse(text: str, document: Document) -> None:
     except (yaml.YAMLError, ValueError, OverflowError) as fault:  # a forbidden character, a character that is none
         document.problems.append((1, f"is not YAML: {shown(fault)}"))
     else:
-        if root is None:
-            document.problems.append((1, "the file is empty"))
-        else:
+        if root is not None:
             document.values = _value(root, (), document)
+        elif not document.problems:
+            document.problems.append((1, "the file is empty"))
 
 
-def _tricks(text: str) -> Iterator[tuple[int, str]]:
+def _root(text: str, problems: list[tuple[int, str]]) -> "yaml.Node | None":
+    """What the text holds, None for nothing and where it has tricks. What the fast parser refuses, the plain one
+    explains."""
+    import yaml
+
+    with suppress(yaml.YAMLError, ValueError, OverflowError):
+        return _root_by(getattr(yaml, "CSafeLoader", yaml.SafeLoader), text, problems)
+    return _root_by(yaml.SafeLoader, text, problems)
+
+
+def _root_by(loader: Any, text: str, problems: list[tuple[int, str]]) -> "yaml.Node | None":
+    import yaml
+
+    tricks = list(_tricks(text, loader))
+    root = None if tricks else yaml.compose(text, Loader=loader)
+    problems += tricks
+    return root
+
+
+def _tricks(text: str, loader: Any) -> Iterator[tuple[int, str]]:
     """Anchors, aliases, tags and bottomless nesting, found before anything is built from them."""
     import yaml
 
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH_MAX:

@@ -1,8 +1,9 @@
 """Five YAML files to one frozen Settings, or the list of everything that is wrong with them."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -11,7 +12,7 @@ from pydantic_core import ErrorDetails
 from trader_core.domain.errors import ConfigInvalid
 from trader_core.settings.coherence import check
 from trader_core.settings.document import UNUSABLE, Document, KeyPath, dotted, read, shown
-from trader_core.settings.schema import FILES, UNITS, Section, Settings, range_of, section_of, unit_of
+from trader_core.settings.schema import FILES, UNITS, Asset, Section, Settings, Theme, range_of, section_of, unit_of
 
 _MUST = {
     "bool_type": "must be true or false",
@@ -19,9 +20,12 @@ _MUST = {
     "float_type": "must be a number",
     "int_type": "must be a whole number",
     "is_instance_of": "must be a number",  # a strict Decimal
-    "string_pattern_mismatch": "must be an asset code in capitals, like BTC",
     "string_type": "must be text; put quotes around it",
     "tuple_type": "must be a list",
+}
+_NAMES = {
+    FieldInfo.from_annotation(Asset).metadata[0].pattern: "an asset code in capitals, like BTC",
+    FieldInfo.from_annotation(Theme).metadata[0].pattern: "the name of a theme in capitals, like LAYER1",
 }
 _OUTSIDE = ("greater_than_equal", "less_than_equal")
 _BLOCK = ("model_type", "model_attributes_type", "mapping_type", "dict_type")
@@ -30,23 +34,29 @@ _BLOCK = ("model_type", "model_attributes_type", "mapping_type", "dict_type")
 def load(directory: Path) -> Settings:
     """The settings in `directory`; all five files and every key must be there.
 
-    Raises ConfigInvalid with every problem of every file as `file:line: message`, in the order of files and lines.
+    Raises ConfigInvalid with every problem of every file as `file:line: message`, in the order of files and lines. What
+    merely can never bind is no problem: coherence.warnings tells of it.
     """
     documents = {name: read(directory / f"{name}.yaml") for name in FILES}
-    parts: dict[str, Any] = {}
-    problems: list[str] = []
-    for name, document in documents.items():
-        parts[name] = _validated(FILES[name], document)
-        problems += (f"{directory / name}.yaml:{line}: {what}" for line, what in sorted(document.problems))
+    parts: dict[str, Any] = {name: _validated(FILES[name], document) for name, document in documents.items()}
+    problems = _listed(directory, documents)
     if problems:
-        raise ConfigInvalid(tuple(problems))
+        raise ConfigInvalid(problems)
     settings = Settings(**parts)
     for clash in check(settings):
-        line = documents[clash.file].line(clash.at)
-        problems.append(f"{directory / clash.file}.yaml:{line}: {clash.message}")
+        documents[clash.file].problems.append((documents[clash.file].line(clash.at), clash.message))
+    problems = _listed(directory, documents)
     if problems:
-        raise ConfigInvalid(tuple(problems))
+        raise ConfigInvalid(problems)
     return settings
+
+
+def _listed(directory: Path, documents: Mapping[str, Document]) -> tuple[str, ...]:
+    return tuple(
+        f"{directory / name}.yaml:{line}: {what}"
+        for name, document in documents.items()
+        for line, what in sorted(document.problems)
+    )
 
 
 def _validated(model: type[Section], document: Document) -> Section | None:
@@ -64,8 +74,8 @@ def _problems(model: type[Section], document: Document, errors: list[ErrorDetail
     meant: set[KeyPath] = set()
     for error in errors:
         if error["type"] == "extra_forbidden":
-            nearest, found[error["loc"]] = _unknown(model, error["loc"])
-            meant.add((*error["loc"][:-1], nearest))
+            nearest, found[error["loc"]] = _unknown(model, error["loc"], document)
+            meant.update((*error["loc"][:-1], name) for name in nearest)
     for error in errors:
         at = tuple(step for step in error["loc"] if step != "[key]")
         listed = at in found or (error["type"] == "missing" and at in meant)  # a misspelt key is one problem, not two
@@ -75,19 +85,25 @@ def _problems(model: type[Section], document: Document, errors: list[ErrorDetail
     return [(document.line(at), message) for at, message in found.items()]
 
 
-def _unknown(model: type[Section], at: KeyPath) -> tuple[str, str]:
-    """The key that was probably meant ('' where none is near), and the message."""
+def _unknown(model: type[Section], at: KeyPath, document: Document) -> tuple[list[str], str]:
+    """The keys that were probably meant (none where none is near), and the message."""
     block, key = _block(model, at[:-1]), str(at[-1])
     known = list(block.model_fields)
-    for name in known:
-        unit = unit_of(name)
-        if unit and name.removesuffix(unit) == key.removesuffix(unit_of(key)):
-            fault = "has the wrong unit" if unit_of(key) else "does not say its unit"
-            return name, f"{dotted(at)} is not a known key, it {fault}; write {name}, in {UNITS[unit]}"
+    alike = [name for name in known if unit_of(name) and _bare(name) in (key, _bare(key))]
+    alike = [name for name in alike if document.value((*at[:-1], name)) is UNUSABLE] or alike
+    if alike:
+        fault = "does not say its unit" if key in map(_bare, alike) else "has the wrong unit"
+        names = " or ".join(f"{name}, in {UNITS[unit_of(name)]}" for name in alike)
+        return alike, f"{dotted(at)} is not a known key, it {fault}; write {names}"
     close = get_close_matches(key, known, n=1)
     if close:
-        return close[0], f"{dotted(at)} is not a known key; did you mean {close[0]}?"
-    return "", f"{dotted(at)} is not a known key; known here: {', '.join(known)}"
+        return close, f"{dotted(at)} is not a known key; did you mean {close[0]}?"
+    return [], f"{dotted(at)} is not a known key; known here: {', '.join(known)}"
+
+
+def _bare(key: str) -> str:
+    """A key without its unit."""
+    return key.removesuffix(unit_of(key))
 
 
 def _reason(model: type[Section], at: KeyPath, error: ErrorDetails, given: object) -> str:
@@ -95,9 +111,10 @@ def _reason(model: type[Section], at: KeyPath, error: ErrorDetails, given: objec
     if kind == "missing":
         return "is missing"
     if kind in _OUTSIDE:
-        limits = range_of(_field(model, at))
-        allowed = f"outside {limits[0]} to {limits[1]}" if limits else error["msg"].lower()
-        return f"is {shown(given)}, {allowed}"
+        low, high = range_of(_field(model, at)) or (context.get("ge"), context.get("le"))
+        return f"is {shown(given)}, outside {low} to {high}"
+    if kind == "string_pattern_mismatch":
+        return f"must be {_NAMES[context['pattern']]}, not {shown(given)}"
     if kind in _BLOCK:
         return f"must be a block of keys, not {shown(given)}"
     if kind == "literal_error":
@@ -114,11 +131,11 @@ def _block(model: type[Section], at: KeyPath) -> type[Section]:
 
 
 def _field(model: type[Section], at: KeyPath) -> FieldInfo:
-    """The field that owns this path; for an item of a list or mapping, the list or mapping itself."""
+    """The field at this path; what stands in a mapping is a field of its own."""
     for index, step in enumerate(at):
         field = model.model_fields[str(step)]
         inner = section_of(field)
-        if inner is None or index == len(at) - 1:
-            return field
+        if inner is None:
+            return field if index == len(at) - 1 else FieldInfo.from_annotation(get_args(field.annotation)[1])
         model = inner
     raise LookupError(at)

@@ -19,7 +19,11 @@ UNITS = {
     "_ms": "milliseconds",
     "_s": "seconds",
     "_min": "minutes",
+    "_h": "hours",
     "_bars": "bars",
+    "_sigma": "standard deviations",
+    "_atr": "average true ranges",
+    "_ratio": "a ratio",
     "_quote": "the account currency",
 }
 
@@ -53,6 +57,14 @@ Money = Annotated[Decimal, BeforeValidator(_to_decimal), Field(allow_inf_nan=Fal
 Quantity = Annotated[Money, Field(ge=0, le=1_000_000_000_000)]
 Asset = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")]
 Holdings = Annotated[Mapping[Asset, Quantity], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+Assets = tuple[Asset, ...]
+Theme = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
+Themes = Annotated[Mapping[Theme, Assets], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+Percent = Annotated[Hundredths, Field(ge=0.01, le=100)]
+ThemeCaps = Annotated[Mapping[Theme, Percent], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+OTHER = "OTHER"  # the theme of what stands in no theme
+REGIMES = ("bull", "chop", "bear", "crash")
+TIERS = ("tier_1_core", "tier_2_rotational", "tier_3_event_driven")
 
 
 class Section(BaseModel):
@@ -76,6 +88,7 @@ class Paper(Section):
     half_spread_bps: Hundredths = Field(ge=0, le=500)
     slippage_bps: Hundredths = Field(ge=0, le=500)
     max_share_of_volume_pct: Hundredths = Field(ge=0.01, le=100)
+    depth_of_day_volume_pct: Hundredths = Field(ge=0.01, le=100)
 
 
 class App(Section):
@@ -99,19 +112,58 @@ class Cycle(Section):
     base_bar_min: Annotated[Literal[1, 5, 15], BeforeValidator(_whole)]
 
 
+class RegimeScales(Section):
+    """The one owner of the regimes' multipliers."""
+
+    bull_scale_pct: Hundredths = Field(ge=0, le=200)
+    chop_scale_pct: Hundredths = Field(ge=0, le=200)
+    bear_scale_pct: Hundredths = Field(ge=0, le=200)
+    crash_scale_pct: Hundredths = Field(ge=0, le=200)
+
+
 class Risk(Section):
     """Ceilings, as percent of the bot's equity where the key says so."""
 
     max_total_at_risk_pct: Hundredths = Field(ge=0.01, le=100)
     max_open_positions: int = Field(ge=1, le=50)
     max_per_asset_pct: Hundredths = Field(ge=0.01, le=100)
+    max_per_theme_pct: ThemeCaps
+    max_tier_1_pct: Hundredths = Field(ge=0.01, le=100)
+    max_tier_2_pct: Hundredths = Field(ge=0.01, le=100)
+    max_tier_3_pct: Hundredths = Field(ge=0.01, le=100)
     max_day_loss_pct: Hundredths = Field(ge=0.01, le=50)
-    cooldown_after_exit_min: int = Field(ge=0, le=1440)
+    max_week_loss_pct: Hundredths = Field(ge=0.01, le=75)
+    max_drawdown_pct: Hundredths = Field(ge=0.01, le=100)
+    max_volatility_pct: Hundredths = Field(ge=0.01, le=10_000)
+
+
+class Pacing(Section):
+    """How often something may be bought."""
+
+    cooldown_after_win_min: int = Field(ge=0, le=1440)
+    cooldown_after_loss_min: int = Field(ge=0, le=1440)
     cooldown_after_stop_min: int = Field(ge=0, le=1440)
+    max_losing_streak: int = Field(ge=1, le=20)
+    losing_streak_pause_min: int = Field(ge=0, le=1440)
+    min_spacing_s: int = Field(ge=0, le=3600)
+    min_asset_spacing_s: int = Field(ge=0, le=86_400)
+    max_entries_per_cycle: int = Field(ge=1, le=50)
+    max_entries_per_hour: int = Field(ge=1, le=1000)
+    max_entries_per_day: int = Field(ge=1, le=5000)
+
+
+class Adds(Section):
+    """Buying more of what is held."""
+
+    allowed: bool
+    min_spacing_min: int = Field(ge=0, le=1440)
+    max_per_day: int = Field(ge=1, le=20)
 
 
 class Sizing(Section):
-    position_pct: Hundredths = Field(ge=0.01, le=100)
+    tier_1_position_pct: Hundredths = Field(ge=0.01, le=100)
+    tier_2_position_pct: Hundredths = Field(ge=0.01, le=100)
+    tier_3_position_pct: Hundredths = Field(ge=0.01, le=100)
     min_notional_quote: Money = Field(ge=0, le=100_000)
 
 
@@ -121,18 +173,45 @@ class Data(Section):
 
 class Orders(Section):
     maker_ttl_bars: int = Field(ge=0, le=96)
-    max_entry_cost_bps: Hundredths = Field(ge=0, le=1000)
+    maker_max_reprices: int = Field(ge=0, le=10)
+    taker_fallback: bool
     limit_band_bps: Hundredths = Field(ge=0, le=1000)
+
+
+class Liquidity(Section):
+    """What an entry may cost, and what it may take out of the book."""
+
+    max_spread_bps: Hundredths = Field(ge=0, le=1000)
+    max_share_of_depth_pct: Hundredths = Field(ge=0.01, le=100)
+    max_slippage_bps: Hundredths = Field(ge=0, le=500)
+    max_entry_cost_bps: Hundredths = Field(ge=0, le=1000)
+    min_edge_over_cost_pct: Hundredths = Field(ge=0, le=1000)
+
+
+class Exits(Section):
+    use_trailing_stop: bool
+    trailing_stop_pct: Hundredths = Field(ge=0.01, le=99)
+
+
+class HaltMachine(Section):
+    enabled: bool
+    cooldown_min: int = Field(ge=0, le=1440)
 
 
 class Policy(Section):
     profile: ProfileName
     profiles: Profiles
     cycle: Cycle
+    regime: RegimeScales
     risk: Risk
+    pacing: Pacing
+    adds: Adds
     sizing: Sizing
     data: Data
     orders: Orders
+    liquidity: Liquidity
+    exits: Exits
+    halt: HaltMachine
 
     @property
     def active_profile(self) -> Profile:
@@ -141,30 +220,194 @@ class Policy(Section):
         return active
 
 
-class Universe(Section):
-    """Asset codes. The order of `bases` is kept."""
+class Tier(Section):
+    """Assets and the floors they must clear, measured on the last 24 hours and the book."""
 
-    bases: tuple[Asset, ...]
-    never_trade: tuple[Asset, ...]
+    bases: Assets
+    min_day_volume_quote: Money = Field(ge=0, le=1_000_000_000_000)
+    max_spread_bps: Hundredths = Field(ge=0, le=1000)
+    min_depth_quote: Money = Field(ge=0, le=1_000_000_000)
+
+
+class Tiers(Section):
+    tier_1_core: Tier
+    tier_2_rotational: Tier
+    tier_3_event_driven: Tier
+
+
+class NearThreshold(Section):
+    volume_pct: Hundredths = Field(ge=1, le=100)
+    max_spread_bps: Hundredths = Field(ge=0, le=1000)
+
+
+class Hysteresis(Section):
+    enter_bars: int = Field(ge=1, le=96)
+    leave_bars: int = Field(ge=1, le=96)
+    leave_pct: Hundredths = Field(ge=1, le=100)
+    recall_bars: int = Field(ge=1, le=672)
+
+
+class Discovery(Section):
+    enabled: bool
+    max_assets: int = Field(ge=1, le=50)
+
+
+class Bans(Section):
+    default_h: int = Field(ge=1, le=8760)
+
+
+class Universe(Section):
+    """Asset codes, by tier and by theme. The order of `bases` is kept."""
+
+    tiers: Tiers
+    near_threshold: NearThreshold
+    hysteresis: Hysteresis
+    discovery: Discovery
+    themes: Themes
+    never_trade: Assets
+    bans: Bans
+
+    @property
+    def bases(self) -> Assets:
+        """Every asset that a tier names, tier by tier."""
+        return tuple(base for name in TIERS for base in getattr(self.tiers, name).bases)
+
+    def tier_of(self, base: str) -> int:
+        """1, 2 or 3; what no tier names is of tier 3, where it may be traded at all."""
+        for number, name in enumerate(TIERS, 1):
+            if base in getattr(self.tiers, name).bases:
+                return number
+        return len(TIERS)
+
+    def theme_of(self, base: str) -> str:
+        return next((theme for theme, bases in self.themes.items() if base in bases), OTHER)
 
 
 class Windows(Section):
     max_missing_bars: int = Field(ge=0, le=100)
 
 
+class RegimeSignals(Section):
+    base: Asset
+    trend_h: int = Field(ge=2, le=720)
+    confirm_h: int = Field(ge=1, le=48)
+    recall_h: int = Field(ge=0, le=336)
+    crash_fall_pct: Hundredths = Field(ge=0.01, le=99)
+    crash_volatility_pct: Hundredths = Field(ge=0.01, le=1000)
+    bull_rise_pct: Hundredths = Field(ge=0.01, le=1000)
+    bull_volatility_pct: Hundredths = Field(ge=0.01, le=1000)
+    bear_fall_pct: Hundredths = Field(ge=0.01, le=99)
+
+
+class Guards(Section):
+    outlier_bars: int = Field(ge=2, le=500)
+    outlier_deviation_pct: Hundredths = Field(ge=0.01, le=1000)
+    outlier_volume_pct: Hundredths = Field(ge=0, le=100)
+    jump_bars: int = Field(ge=10, le=500)
+    max_jump_sigma: Hundredths = Field(ge=1, le=100)
+    atr_h: int = Field(ge=2, le=100)
+    atr_median_h: int = Field(ge=3, le=720)
+    volatility_h: int = Field(ge=3, le=720)
+
+
+class Triggers(Section):
+    max_triggers_per_cycle: int = Field(ge=1, le=50)
+    min_score_pct: Hundredths = Field(ge=0, le=100)
+    breakout_h: int = Field(ge=1, le=168)
+    volume_h: int = Field(ge=1, le=168)
+    volume_rise_pct: Hundredths = Field(ge=0, le=100)
+    momentum_h: int = Field(ge=12, le=168)
+    momentum_pct: Hundredths = Field(ge=0.01, le=100)
+    reversal_near_low_pct: Hundredths = Field(ge=0.01, le=100)
+    reversal_bounce_pct: Hundredths = Field(ge=0.01, le=100)
+    reversal_min_qualifiers: int = Field(ge=0, le=4)
+    reversal_trend_pct: Hundredths = Field(ge=-10, le=10)
+
+
+class Threshold(Section):
+    """What a trigger and a quiet market are measured by, in one regime."""
+
+    move_15m_pct: Hundredths = Field(ge=0.01, le=100)
+    move_60m_pct: Hundredths = Field(ge=0.01, le=100)
+    volume_ratio: Hundredths = Field(ge=1, le=100)
+    min_atr_ratio: Hundredths = Field(ge=0, le=10)
+
+
+class Thresholds(Section):
+    bull: Threshold
+    chop: Threshold
+    bear: Threshold
+    crash: Threshold
+
+
 class Signals(Section):
     windows: Windows
+    regime: RegimeSignals
+    guards: Guards
+    triggers: Triggers
+    thresholds: Thresholds
 
 
-class SmaCross(Section):
+class Budget(Section):
+    """What every strategy has: its switch, its budgets and its weakest proposal."""
+
     enabled: bool
+    max_at_risk_pct: Hundredths = Field(ge=0.01, le=100)
+    max_trades_per_cycle: int = Field(ge=1, le=50)
+    min_conviction_pct: Hundredths = Field(ge=0, le=100)
+
+
+class TriggerRule(Section):
+    """Exits and size of what one trigger buys."""
+
+    enabled: bool
+    stop_pct: Hundredths = Field(ge=0.01, le=99)
+    target_pct: Hundredths = Field(ge=0.01, le=1000)
+    max_hold_h: int = Field(ge=1, le=8760)
+    scale_pct: Hundredths = Field(ge=1, le=200)
+
+
+class Rules(Budget):
+    strength_weight_pct: Hundredths = Field(ge=0, le=100)
+    confidence_weight_pct: Hundredths = Field(ge=0, le=100)
+    core_boost_pct: Hundredths = Field(ge=0, le=100)
+    qualifier_boost_pct: Hundredths = Field(ge=0, le=100)
+    price_move: TriggerRule
+    volume_spike: TriggerRule
+    breakout: TriggerRule
+    reversal: TriggerRule
+    momentum: TriggerRule
+
+
+class Momentum(Budget):
+    window_h: int = Field(ge=2, le=336)
+    min_rise_pct: Hundredths = Field(ge=0.01, le=100)
+    min_share_pct: Hundredths = Field(ge=0, le=100)
+    stop_pct: Hundredths = Field(ge=0.01, le=99)
+    target_pct: Hundredths = Field(ge=0.01, le=1000)
+    max_hold_h: int = Field(ge=1, le=8760)
+
+
+class MeanReversion(Budget):
+    window_h: int = Field(ge=2, le=336)
+    entry_sigma: Hundredths = Field(ge=0.01, le=10)
+    stop_atr: Hundredths = Field(ge=0.01, le=20)
+    target_atr: Hundredths = Field(ge=0.01, le=50)
+    max_hold_h: int = Field(ge=1, le=8760)
+
+
+class SmaCross(Budget):
     fast_bars: int = Field(ge=2, le=500)
     slow_bars: int = Field(ge=3, le=1000)
     stop_pct: Hundredths = Field(ge=0.01, le=99)
     target_pct: Hundredths = Field(ge=0.01, le=1000)
+    max_hold_h: int = Field(ge=1, le=8760)
 
 
 class Strategies(Section):
+    rules: Rules
+    momentum: Momentum
+    mean_reversion: MeanReversion
     sma_cross: SmaCross
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from trader_core.domain.errors import StateUnusable
 from trader_core.store.sqlite import SqliteStore, is_blank
 
+SHELVES_MAX = 100_000
 _NEW = "restore it, or start a new account with --state DIR"
 
 
@@ -62,6 +63,16 @@ class StateFiles:
         with self.reading() as store:
             ((first, newest),) = store.query("SELECT min(decision_ms), max(decision_ms) FROM cycles")
         return (first, newest) if isinstance(first, int) and isinstance(newest, int) else (-1, -1)
+
+    def archive(self) -> Path:
+        """Move everything of this mode into a folder of its own under archive/, and return that. Nothing is lost."""
+        shelf = self.directory / "archive"
+        place = next(one for n in range(1, SHELVES_MAX) if not (one := shelf / f"{self.mode.lower()}-{n}").exists())
+        place.mkdir(parents=True, mode=0o700)
+        for one in sorted(self.directory.glob(f"{self.mode.lower()}.*"), key=lambda found: found == self.state):
+            if one != self.lock:
+                one.rename(place / one.name)
+        return place
 
     def check_venue(self) -> None:
         """An account and its simulated venue belong together: one without the other is not a new start."""

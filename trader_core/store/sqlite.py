@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -15,6 +15,7 @@ from trader_core.store.chain import Row, chained, verified
 Identity = dict[str, str]
 APPLICATION_ID = 0x74726164  # "trad"
 BUSY_TIMEOUT_MS = 5_000
+OLDEST_SCHEMA = 2  # journals of the first schema cannot be read: their facts said less
 _ELSE = "move the file away, or name another place with --state DIR"
 _COLUMNS = "seq, cycle_id, at_ms, kind, body, config_digest, prev_hash, hash"
 
@@ -35,6 +36,15 @@ class SqliteStore:
                     self._claim(identity)
                 _check_halt(self._db, path)
             undo.pop_all()
+
+    @classmethod
+    def writing(cls, path: Path, config_digest: str) -> "SqliteStore":
+        """An existing state, whatever it was opened for, to be written on."""
+        with closing(cls(path, None)) as kept:
+            identity = kept.identity()
+        if not identity:
+            raise StateUnusable(f"{path} was never begun", remedy="trader run begins it")
+        return cls(path, identity, config_digest)
 
     def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact]) -> None:
         """One transaction with synchronous=FULL: on disk when this returns, or not at all."""
@@ -169,14 +179,18 @@ def _migrate(db: sqlite3.Connection, path: Path, writable: bool) -> None:
     tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if owner != APPLICATION_ID and (tables or not writable):
         raise StateUnusable(f"{path} is not a state of trader", remedy=_ELSE)
+    if 0 < version < OLDEST_SCHEMA:
+        raise StateUnusable(f"{path} was written by an older trader, whose journal said less", remedy=_ELSE)
     if version < len(steps) and not writable:
         raise StateUnusable(f"{path} has the older schema {version}", remedy="trader run brings it up to date")
-    for number in range(version, len(steps)):
-        with transaction(db):
-            for statement in steps[number].split(";\n"):
+    if version == len(steps):
+        return
+    with transaction(db):
+        for step in steps[version:]:
+            for statement in step.split(";\n"):
                 db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {number + 1}")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {len(steps)}")
 
 
 def _project(db: sqlite3.Connection, cycle_id: int, fact: Fact) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from trader_core.domain.account import BalancePage
-from trader_core.domain.facts import Filled
+from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.order import OrderReport
@@ -33,6 +33,9 @@ class ReadOnly:
 
     def fills(self, cursor: str) -> tuple[Filled, ...]:
         return self._venue.fills(cursor)
+
+    def flows(self, cursor: str) -> tuple[CashFlow, ...]:
+        return self._venue.flows(cursor)
 
     def orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
         return self._venue.orders(client_order_ids)

@@ -12,6 +12,8 @@ _NEW = "restore it, or start a new account with --state DIR"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS steps (symbol TEXT PRIMARY KEY, steps TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS transfers (
+    number INTEGER PRIMARY KEY, amount INTEGER NOT NULL, at_ms INTEGER NOT NULL, note TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS balances (asset TEXT PRIMARY KEY, available INTEGER NOT NULL, hold INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS orders (
     number INTEGER PRIMARY KEY, client_order_id TEXT NOT NULL UNIQUE, symbol TEXT NOT NULL, buys INTEGER NOT NULL,
@@ -34,7 +36,7 @@ class VenueOrder(NamedTuple):
     symbol: str
     buys: int
     kind: int
-    lots: int
+    lots: int  # 0 in a market buy that is sized in quote, until it executes
     filled: int
     limit_ticks: int
     trigger_ticks: int
@@ -55,6 +57,15 @@ class VenueFill(NamedTuple):
     value: int
     fee: int
     at_ms: int
+
+
+class Transfer(NamedTuple):
+    """Cash that came in (above zero) or went out, in 1e-8 quote."""
+
+    number: int
+    amount: int
+    at_ms: int
+    note: str
 
 
 class Books:
@@ -147,6 +158,15 @@ class Books:
             (asset, available, hold),
         )
 
+    def transfer(self, asset: str, amount: int, at_ms: int, note: str) -> None:
+        """Move cash in or out, and remember it."""
+        self.add(asset, amount, 0)
+        self._db.execute("INSERT INTO transfers VALUES (NULL, ?, ?, ?)", (amount, at_ms, note))
+
+    def transfers_after(self, number: int) -> list[Transfer]:
+        rows = self._rows("SELECT * FROM transfers WHERE number > ? ORDER BY number", number)
+        return [Transfer(*row) for row in rows]
+
     def order(self, client_order_id: str) -> VenueOrder | None:
         found = self._rows("SELECT * FROM orders WHERE client_order_id = ?", client_order_id)
         return VenueOrder(*found[0]) if found else None
@@ -161,9 +181,10 @@ class Books:
         self._db.execute("INSERT INTO orders VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", order[1:])
 
     def update(self, order: VenueOrder) -> None:
-        values = (order.filled, order.hold, order.status, order.reason, order.at_ms, order.number)
+        values = (order.lots, order.filled, order.hold, order.status, order.reason, order.at_ms, order.number)
         self._db.execute(
-            "UPDATE orders SET filled = ?, hold = ?, status = ?, reason = ?, at_ms = ? WHERE number = ?", values
+            "UPDATE orders SET lots = ?, filled = ?, hold = ?, status = ?, reason = ?, at_ms = ? WHERE number = ?",
+            values,
         )
 
     def log(self, fill: VenueFill) -> None:

@@ -6,21 +6,23 @@ Orders sent at one bar's close meet the next bar, by the fill model that replays
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import numpy as np
+
 from trader_core.domain.account import Balance, BalancePage
-from trader_core.domain.clocktime import EpochMs, rfc3339
-from trader_core.domain.errors import StateUnusable
-from trader_core.domain.facts import Filled
+from trader_core.domain.clocktime import DAY_MS, EpochMs, rfc3339
+from trader_core.domain.errors import ConfigInvalid, StateUnusable
+from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import MARK_BARS, Candles, TopOfBook
-from trader_core.domain.money import Base, Quote, from_grains
+from trader_core.domain.money import Base, Quote, from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder, OrderKind, OrderReport, OrderStatus
 from trader_core.ports import CandleSource
 from trader_core.rulebook import codes
-from trader_core.rulebook.costs import ask_of, bid_of, fee_of, worst_fee
+from trader_core.rulebook.costs import ask_of, bar_cents, bid_of, depth_of, fee_of, worst_fee
 from trader_core.rulebook.limits import Costs
 from trader_core.rulebook.matching import meet
-from trader_core.rulebook.money import mul_div_down, mul_div_up
+from trader_core.rulebook.money import PPM, more, mul_div_down, mul_div_up
 from trader_core.venues.simulated.books import Books, VenueFill, VenueOrder
 
 PAGE = 49  # balances a page, as the venue we imitate
@@ -37,6 +39,11 @@ class SimulatedVenue:
 
         Raises StateUnusable where an instrument's tick or lot is not what the books were kept in.
         """
+        if source.quote in foreign:
+            what = (
+                f"app.yaml: paper.holdings names {source.quote}, the account's own currency; that is paper.cash_quote"
+            )
+            raise ConfigInvalid((what,))
         self._source, self._costs, self._books, self._cash, self._foreign = source, costs, books, cash, foreign
         self._listed = {one.symbol: one for one in source.instruments()}
         self._now = EpochMs(books.now_ms() or 0)
@@ -61,7 +68,7 @@ class SimulatedVenue:
         """
         with self._books.change():
             if self._books.now_ms() is None:
-                self._books.add(self._source.quote, self._cash, 0)
+                self._books.transfer(self._source.quote, self._cash, to_ms, "cash the account was opened with")
             elif to_ms < self._now:
                 raise StateUnusable(
                     f"the simulated venue is at {rfc3339(self._now)}, ahead of its account at {rfc3339(to_ms)}",
@@ -73,20 +80,47 @@ class SimulatedVenue:
                 self._books.set_steps(one.symbol, _steps(one))
             self._new = []
             self._now = EpochMs(to_ms)
+            self._delist()
             self._books.set_meta("now_ms", str(to_ms))
+
+    def _delist(self) -> None:
+        """Orders in what is listed no more are over."""
+        working = self._books.working()
+        listed = {one.symbol for one in self.instruments()} if working else set()
+        for order in working:
+            if order.symbol not in listed:
+                self._end(order, OrderStatus.EXPIRED, "delisted", self._now)
 
     def _pass(self, to_ms: int) -> None:
         now, working = self._now, self._books.working()
         while now < to_ms and working:
             now = EpochMs(min(now + self._source.bar_ms, to_ms))
-            for order in working:
+            for order in sorted(working, key=lambda one: one.symbol):  # a replay goes by instrument too
                 self._match(order, now)
             working = self._books.working()
 
     # --- VenueReader -------------------------------------------------------------------------------------
 
     def instruments(self) -> tuple[Instrument, ...]:
-        return tuple(self._listed.values())
+        """What is listed now: a pair that had bars, and has sent none for MARK_BARS, is not any more. Where every pair
+        is silent, it is the venue that is."""
+        everything = tuple(self._listed.values())
+        heard = [one.symbol for one in everything if self._bars(one.symbol, self._silence_ms, self._now)]
+        if not heard:
+            return everything
+        return tuple(one for one in everything if one.symbol in heard or not self._bars(one.symbol, 0, self._now))
+
+    def _is_listed(self, symbol: str) -> bool:
+        return any(one.symbol == symbol for one in self.instruments())
+
+    @property
+    def _silence_ms(self) -> int:
+        """A pair whose newest bar opened before this is not heard any more."""
+        return self._now - MARK_BARS * self._source.bar_ms
+
+    def _bars(self, symbol: str, since_ms: int, until_ms: int) -> bool:
+        """Whether a bar that opened since then has closed by now."""
+        return len(self._source.candles(symbol, since_ms, until_ms - self._source.bar_ms + 1).open_ms) > 0
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         return self._source.exclusions()
@@ -104,8 +138,17 @@ class SimulatedVenue:
             if len(seen.close):
                 close, tick = int(seen.close[-1]), self._listed[symbol].tick
                 bid, ask = bid_of(self._costs, close), ask_of(self._costs, close)
-                found[symbol] = TopOfBook(bid * tick, ask * tick, EpochMs(int(seen.open_ms[-1]) + bar_ms))
+                depth = from_grains(self._depth(symbol))
+                found[symbol] = TopOfBook(bid * tick, ask * tick, depth, EpochMs(int(seen.open_ms[-1]) + bar_ms))
         return found
+
+    def _depth(self, symbol: str) -> int:
+        """What rests near the middle, 1e-8 quote, by the last 24 hours' volume."""
+        bar_ms = self._source.bar_ms
+        day = self._source.candles(symbol, self.now_ms - DAY_MS, self.now_ms - bar_ms + 1)
+        unit = float(self._listed[symbol].grains_per_unit)
+        cents = bar_cents(np.asarray(day.volume, np.float64), np.asarray(day.close, np.float64), unit)
+        return int(depth_of(self._costs, np.asarray(cents.sum())))
 
     def balances(self, cursor: str) -> BalancePage:
         everything = self._all_balances()
@@ -115,6 +158,12 @@ class SimulatedVenue:
 
     def fills(self, cursor: str) -> tuple[Filled, ...]:
         return tuple(self._filled(one) for one in self._books.fills_after(int(cursor or 0)))
+
+    def flows(self, cursor: str) -> tuple[CashFlow, ...]:
+        return tuple(
+            CashFlow(Quote(from_grains(one.amount)), EpochMs(one.at_ms), one.note, str(one.number))
+            for one in self._books.transfers_after(int(cursor or 0))
+        )
 
     def orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
         found = [self._books.order(one) for one in client_order_ids]
@@ -132,6 +181,23 @@ class SimulatedVenue:
                 return _report(known)
             self._books.insert(self._held(asked))
         return _report(asked)
+
+    def buy_for(self, client_order_id: str, symbol: str, amount: Quote) -> OrderReport:
+        """A market buy sized in quote, fee included, as a person gives it; the bot sizes its own in base.
+
+        It executes at the next open, for as many whole lots as the amount pays for; the rest stays where it was.
+        """
+        order = VenueOrder(
+            0, client_order_id, symbol, 1, codes.TAKER, 0, 0, 0, 0, grains_down(amount), OrderStatus.WORKING.value, "",
+            self.now_ms, 0,
+        )  # fmt: skip
+        if not self._is_listed(symbol):
+            order = order._replace(hold=0, status=OrderStatus.REJECTED.value, reason="not listed")
+        elif amount < self._listed[symbol].min_notional or order.hold > self._books.balance(self._source.quote)[0]:
+            order = order._replace(hold=0, status=OrderStatus.REJECTED.value, reason="too small, or insufficient funds")
+        with self._books.change():
+            self._books.insert(self._held(order))
+        return _report(order)
 
     def cancel(self, client_order_id: str) -> OrderReport:
         with self._books.change():
@@ -157,6 +223,8 @@ class SimulatedVenue:
         problem = ""
         if off_lots or off_limit or off_trigger or lots <= 0:
             problem = "quantity or price is not on the grid"
+        elif not self._is_listed(order.symbol):
+            problem = "not listed"
         elif draft.buys and order.quantity * order.limit < instrument.min_notional:
             problem = f"below the smallest order of {instrument.min_notional} {instrument.quote}"
         elif order.kind is OrderKind.MAKER and self._crosses(draft):
@@ -192,6 +260,7 @@ class SimulatedVenue:
         bar = self._source.candles(order.symbol, now - bar_ms, now - bar_ms + 1)
         lots = 0
         if len(bar.close):
+            order = self._sized(order, int(bar.open[0]))
             lots, ticks, at_ms = meet(
                 self._costs, order.kind, bool(order.buys), order.lots - order.filled, order.limit_ticks,
                 order.trigger_ticks, int(bar.open[0]), int(bar.high[0]), int(bar.low[0]), int(bar.volume[0]),
@@ -199,12 +268,21 @@ class SimulatedVenue:
             )  # fmt: skip
             if lots:
                 order = self._execute(order, lots, ticks, at_ms)
-        if order.filled == order.lots:
+        if 0 < order.filled == order.lots:
             self._end(order, OrderStatus.FILLED, "", now)
         elif order.kind == codes.TAKER:
             self._end(order, OrderStatus.EXPIRED, "nothing within the limit", now)
         elif lots:
             self._books.update(order)
+
+    def _sized(self, order: VenueOrder, opened: int) -> VenueOrder:
+        """An order sized in quote gets its lots when its price is known: what the hold pays for after the fee."""
+        if order.lots > 0:
+            return order
+        price = more(opened, self._costs.half_spread_ppm + self._costs.slippage_ppm)
+        unit = self._listed[order.symbol].grains_per_unit
+        room = mul_div_down(order.hold, PPM, PPM + self._costs.taker_fee_ppm)
+        return order._replace(lots=mul_div_down(room, unit.denominator, unit.numerator) // price, limit_ticks=price)
 
     def _execute(self, order: VenueOrder, lots: int, ticks: int, at_ms: int) -> VenueOrder:
         """Settle one execution out of the order's hold."""

@@ -1,0 +1,99 @@
+"""`trader export`: fills, closed positions or tax lots as CSV (RFC 4180): plain decimals, times in RFC 3339, UTC."""
+
+import csv
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.exits import Result
+from cli.looking import SAFE, Since, since_of
+from cli.options import options_of, shared_of
+from trader_core.domain.errors import UsageError
+
+WHAT = ("fills", "trades", "lots")
+METHODS = ("FIFO", "LIFO", "HIFO")
+STDOUT = "-"
+
+
+def export(
+    ctx: typer.Context,
+    target: Annotated[str, typer.Option("--csv", metavar="FILE", help="Where to; - is the standard output.")],
+    what: Annotated[str, typer.Option("--what", metavar="WHAT", help=f"{', '.join(WHAT)}.")] = "fills",
+    method: Annotated[str, typer.Option("--method", metavar="NAME", help=f"Of lots: {', '.join(METHODS)}.")] = "FIFO",
+    since: Since = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> Result:
+    """Write fills, closed positions or tax lots as CSV."""
+    from cli.plain import moment
+    from trader_core.desk import open_state
+    from trader_core.report.export import ROW_OF, rows
+    from trader_core.report.trades import history
+
+    shared = shared_of(ctx)
+    for name, value, known in (("--what", what, WHAT), ("--method", method, METHODS)):
+        if value not in known:
+            raise typer.BadParameter(f"'{value}' is not one of {', '.join(known)}.", ctx=ctx, param_hint=name)
+    if target == STDOUT and shared.json:
+        raise UsageError("--csv - and --json both want the standard output", safe=SAFE, remedy="--csv FILE --json")
+    with open_state(options_of(shared)) as (store, _):
+        past = history(store.facts())
+    from_ms = since_of(since, past.book.closed_ms)
+    found = rows(past, what, method, from_ms)
+    text = csv_text(ROW_OF[what], found)
+    if target == STDOUT:
+        sys.stdout.write(text)
+        return Result(None, "")
+    write_new(Path(target), text, force)
+    data = {"file": target, "what": what, "since": moment(from_ms), "rows": len(found), "method": None, "totals": None}
+    told = f"{what}: {len(found)} rows in {target}"
+    return Result(data, told) if what != "lots" else _lots(data, told, found, method)
+
+
+def _lots(data: dict[str, Any], told: str, found: Any, method: str) -> Result:
+    from cli.show import change, money
+    from trader_core.report.export import lot_totals
+
+    totals = lot_totals(found)
+    figures = f"proceeds {money(totals.proceeds)}, cost {money(totals.cost)}, gain {change(totals.gain)}"
+    text = f"{told}\n{method}: {figures}; still held at a cost of {money(totals.held_cost)}"
+    return Result({**data, "method": method, "totals": totals}, text)
+
+
+def csv_text(kind: type, found: Sequence[object]) -> str:
+    """One record a row under the names that --json has for the same things; what is not known is empty."""
+    from cli.plain import jsonable
+
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([f"{one.name.removesuffix('_ms')}_time" if one.name.endswith("_ms") else one.name
+                     for one in fields(kind)])  # fmt: skip
+    for one in found:
+        writer.writerow("" if value is None else value for value in jsonable(one).values())
+    return out.getvalue()
+
+
+def write_new(path: Path, text: str, force: bool) -> None:
+    """The whole file or none of it; one that is there is replaced only by force. Raises UsageError."""
+    if not force and os.path.lexists(path):
+        raise UsageError(f"{path} is there already", safe=SAFE, remedy="name another file, or add --force")
+    draft = ""
+    try:
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(path)
+    except OSError as failed:
+        if draft:
+            Path(draft).unlink(missing_ok=True)
+        raise UsageError(
+            f"{path} cannot be written: {failed.strerror}", safe=SAFE, remedy="name another file"
+        ) from failed

@@ -1,0 +1,92 @@
+"""`trader trades`: the positions that are over, from flat to flat, and those that are not."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.exits import Result
+from cli.looking import Since, Symbol, meant, since_of
+from cli.options import options_of, shared_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from cli.show import Ink
+    from trader_core.report.trades import Open, Totals, Trade
+
+SPARE = ("opened", "fees", "quantity", "strategy", "held", "entry")  # the first of them goes first
+
+
+def trades(ctx: typer.Context, since: Since = None, symbol: Symbol = None) -> Result:
+    """Show closed positions, the newest last, with what each earned and why it was sold."""
+    from cli.plain import moment
+    from cli.show import Ink, colours
+    from trader_core.desk import open_state
+    from trader_core.report.trades import ended_since, history, totals
+
+    with open_state(options_of(shared_of(ctx))) as (store, _):
+        past = history(store.facts())
+    from_ms = since_of(since, past.book.closed_ms)
+    wanted = meant(past.symbols, symbol, "the account", "trader trades --symbol")
+    closed = ended_since(past.trades, from_ms, wanted)
+    left = [one for one in past.open if not wanted or one.symbol in wanted]
+    figures = totals(closed)
+    data = {"since": moment(from_ms), "symbols": wanted, "trades": closed, "open": left, "totals": figures}
+    return Result(data, _page(closed, left, figures, from_ms, Ink(colours())))
+
+
+def _page(closed: "Sequence[Trade]", left: "Sequence[Open]", figures: "Totals", from_ms: int | None, ink: "Ink") -> str:
+    from cli.show import count, fitted, money
+    from trader_core.domain.clocktime import short
+
+    span = f" since {short(from_ms)} UTC" if from_ms is not None else ""
+    parts = [ink.bold(f"{count(len(closed), 'closed position')}{span}")]
+    if closed:
+        head = [
+            "position", "strategy", "opened", "closed", "held", "quantity", "entry", "exit", "fees", "pnl", "%",
+            "reason",
+        ]  # fmt: skip
+        parts += ["", fitted(head, [_row(one, ink) for one in closed], SPARE, left=2)]
+        told = f"{count(figures.won, 'win')}, {count(figures.lost, 'loss', 'losses')}"
+        rate = f"{figures.win_rate_pct:.1f} % won"
+        parts += ["", f"{told} ({rate}), pnl {_gain(figures.pnl, ink)}, fees {money(figures.fees)}"]
+    if left:
+        parts += ["", ink.bold(count(len(left), "open position")), "", _open_table(left)]
+    return "\n".join(parts)
+
+
+def _row(one: "Trade", ink: "Ink") -> list[str]:
+    from cli.show import length, money, price
+    from trader_core.domain.clocktime import short
+    from trader_core.domain.money import plain
+
+    return [
+        one.symbol, one.strategy or "-", short(one.entry_ms)[5:], short(one.exit_ms)[5:],
+        length(one.exit_ms - one.entry_ms), plain(one.quantity), price(one.entry_price), price(one.exit_price),
+        money(one.fees), _gain(one.pnl, ink), f"{one.pnl_pct:+.2f}", one.exit_reason or "-",
+    ]  # fmt: skip
+
+
+def _gain(amount: "Decimal", ink: "Ink") -> str:
+    from cli.show import change
+
+    return (ink.good if amount > 0 else ink.bad)(change(amount))
+
+
+def _open_table(left: "Sequence[Open]") -> str:
+    from cli.show import change, fitted, money, price
+    from trader_core.domain.clocktime import short
+    from trader_core.domain.money import plain
+
+    head = ["position", "strategy", "opened", "quantity", "entry", "cost", "fees", "sold so far"]
+    rows = [
+        [
+            one.symbol, one.strategy or "-", short(one.entry_ms)[5:], plain(one.quantity), price(one.entry_price),
+            money(one.cost), money(one.fees), change(one.realised),
+        ]
+        for one in left
+    ]  # fmt: skip
+    if not any(one.realised for one in left):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    return fitted(head, rows, ("fees", "strategy"), left=2)

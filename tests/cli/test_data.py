@@ -1,0 +1,103 @@
+"""data import, list and check: what was taken in, what is there, and what is wrong with it, told with the dates."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.candles.making import M15, START, bar, csv_text, stored, stretch, write
+from tests.cli.program import Program
+
+DATA = ("--data", "data")
+SERIES = stretch(30)
+
+
+@pytest.fixture
+def export(program: Program) -> Path:
+    path = program.home / "BTC_USD-15m.csv"
+    path.write_text(csv_text(SERIES))
+    return path
+
+
+def test_candles_go_in_and_are_listed(program: Program, export: Path) -> None:
+    taken = program("data", "import", export.name, *DATA)
+    assert (taken.code, taken.err) == (0, "")
+    assert taken.out.splitlines()[0].split() == ["bars", "rows", "new", "old", "clash", "bad", "dup", "first", "last"]
+    assert taken.out.splitlines()[2].split() == ["BTC-USD", "15m", "30", "30", *"0000", "2024-03-01", "2024-03-01"]
+    listed = program("data", "list", *DATA, "--json")
+    (one,) = listed.data["files"]
+    assert (listed.code, one["pair"], one["granularity"], one["bars"]) == (0, "BTC-USD", "15m", 30)
+    assert (one["first_time"], one["last_time"]) == ("2024-03-01T00:00:00Z", "2024-03-01T07:15:00Z")
+
+
+def test_a_conflict_is_20_with_its_date_and_what_is_new_goes_in_all_the_same(program: Program, export: Path) -> None:
+    write(program.home / "data", "BTC-USD", "15m", [*SERIES[:9], bar(SERIES[9][0], 555.0)])
+    done = program("data", "import", export.name, *DATA)
+    assert done.code == 20
+    assert "clash  2024-03-01 02:15 open 555 kept, 102 in BTC_USD-15m.csv" in done.out
+    assert len(stored(program.home / "data")) == 30
+
+
+def test_a_dry_run_tells_what_would_be_left_out_and_why(program: Program, export: Path) -> None:
+    rows = [*SERIES[:2], (START + 2 * M15, 100.0, 99.0, 98.0, 98.5, 1.0), *SERIES[3:]]
+    export.write_text(csv_text(rows))
+    (program.home / "notes.txt").write_text("nothing")
+    done = program("data", "import", ".", *DATA, "--dry-run", "--json")
+    (one,) = done.data["files"]
+    assert (done.code, done.document["schema"].startswith("trader.data"), one["new"]) == (0, True, 29)
+    assert one["bad"] == [{"at_time": "2024-03-01T00:30:00Z", "source": export.name, "reason": "bad_ohlc"}]
+    assert [skipped["path"] for skipped in done.data["skipped"]] == ["notes.txt"]
+    assert "warning: not imported: notes.txt: its name ends in none of .csv" in done.err
+    assert not (program.home / "data").exists()
+
+
+def test_a_failed_check_is_20_with_the_first_dates(program: Program) -> None:
+    rows = [*SERIES[:5], *(bar(row[0], 0.0) for row in SERIES[5:10]), *SERIES[15:], SERIES[20]]
+    write(program.home / "data", "BTC-USD", "15m", rows)
+    write(program.home / "data", "ETH-USD", "15m", SERIES)
+    done = program("data", "check", *DATA)
+    assert done.code == 20
+    assert "gaps      2024-03-01 02:30 to 03:45 (75 min)" in done.out
+    assert "bad       2024-03-01 01:15 no_price, 2024-03-01 01:30 no_price, 2024-03-01\n" in done.out
+    assert "dup       2024-03-01 05:00 duplicate" in done.out
+    assert "failed: BTC-USD 15m" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_every_bar_is_in_the_json_of_a_span(program: Program) -> None:
+    write(program.home / "data", "BTC-USD", "15m", [*SERIES[:9], *SERIES[10:], SERIES[11]])
+    write(program.home / "data", "ETH-USD", "15m", SERIES[::-1])
+    span = ("--pair", "btc-usd", "--from", "2024-03-01T02:00", "--to", "2024-03-01T03:00")
+    done = program("data", "check", *DATA, *span, "--json")
+    (one,) = done.data["files"]
+    assert (done.code, one["ok"], one["bars"], one["unsorted"]) == (20, False, 3, 0)
+    assert one["gaps"] == [{"from_time": "2024-03-01T02:15:00Z", "to_time": "2024-03-01T02:30:00Z", "bars": 1}]
+    assert [(bar["at_time"], bar["kind"]) for bar in one["findings"]] == [("2024-03-01T02:45:00Z", "duplicate")]
+
+
+def test_where_there_are_no_candles_the_answer_is_23(program: Program) -> None:
+    done = program("data", "list", "--data", "nowhere", "--json")
+    assert (done.code, done.document["exit_name"]) == (23, "STALE")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["import", "export.csv"], "Missing option '--data'"),
+        (["import", "--data", "data"], "Missing argument 'SOURCE...'"),
+        (["import", "export.csv", "--data", "data"], "next: trader data import export.csv --data DIR --pair BTC-USD"),
+        (["check", "--data", "data", "--from", "soon"], "next: --from 2024-08-01"),
+    ],
+)
+def test_what_makes_no_sense_is_2_with_what_to_type(program: Program, words: list[str], told: str) -> None:
+    (program.home / "export.csv").write_text(csv_text(SERIES))
+    done = program("data", *words)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert not (program.home / "data").exists()
+
+
+def test_help_explains_every_command_and_option(program: Program) -> None:
+    done = program("data")
+    assert done.code == 0
+    assert all(word in done.out for word in ("import", "list", "check", "--state", "--json"))
+    assert all(word in program("data", "check", "--help").out for word in ("--from", "--pair", "--state", "--json"))

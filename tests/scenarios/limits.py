@@ -1,0 +1,362 @@
+"""Every limit of the five files, with a scene that it stops, and a value of it that lets the same scene pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tests.cli.program import Program
+from tests.scenarios import scenes
+from tests.scenarios.scenes import DIP, RISE, STOPPED, Fired, Scene
+from tests.world import START, Bar, Series, World, outcomes, sent
+from trader_core.domain.clocktime import parse_utc
+from trader_core.domain.halt import HaltState
+from trader_core.domain.order import Role
+
+Check = Callable[[Fired], bool]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Under the scene's own value of the key the check holds; under `free` it does not."""
+
+    scene: Scene
+    holds: Check
+    free: Any
+
+
+def said(verdict: str) -> Check:
+    return lambda fired: verdict in outcomes(*fired)
+
+
+def never_said(verdict: str) -> Check:
+    return lambda fired: verdict not in outcomes(*fired)
+
+
+def sent_for(reason: str) -> Check:
+    return lambda fired: reason in {one[2] for one in sent(fired[0])}
+
+
+def never_sent_for(reason: str) -> Check:
+    return lambda fired: not sent_for(reason)(fired)
+
+
+def sold_by_trailing(fired: Fired) -> bool:
+    return [one.reason for one in fired[0][-1].book.exits.values()] == ["trailing"]
+
+
+def is_flat(fired: Fired) -> bool:
+    return not fired[0][-1].book.held
+
+
+def rests_no_more(fired: Fired) -> bool:
+    """No entry is at work at the end."""
+    reports, symbol = fired
+    return reports[-1].book.working(symbol, Role.ENTRY) is None
+
+
+def given(scene: Scene, **edits: Any) -> Scene:
+    """The scene in a configuration that differs from the calm one by more than the scene asks for."""
+    return lambda world: scene(world.configured(**edits))
+
+
+# --- scenes beyond those of the verdicts -----------------------------------------------------------------------------
+
+
+def weather(world: World, btc: float, **edits: Any) -> Fired:
+    """ETH rises in a regime that is read from BTC, which has moved once."""
+    world.market(BTC=(100, 100, 100, 100, *[btc] * 4), ETH=RISE).configured(**edits)
+    return world.run(), "ETH-USD"
+
+
+bull = partial(
+    weather, btc=102, policy__regime__bull_scale_pct=0, signals__regime__bull_rise_pct=1,
+    signals__regime__bull_volatility_pct=900,
+)  # fmt: skip
+bear = partial(weather, btc=98, policy__regime__bear_scale_pct=0, signals__regime__bear_fall_pct=1)
+chop = partial(weather, btc=100, policy__regime__chop_scale_pct=0)
+
+
+def two(world: World, first: str, second: str, **edits: Any) -> Fired:
+    """Two coins rise at once; the first entry takes all the room there is."""
+    rising: Any = {first: RISE, second: RISE}
+    world.market(**rising).configured(policy__profile="NORMAL", **edits)
+    return world.run(), f"{second}-USD"
+
+
+tier_2 = partial(two, first="LTC", second="XRP", policy__risk__max_tier_2_pct=5)
+tier_3 = partial(
+    two, first="YYY", second="ZZZ", universe__tiers__tier_3_event_driven__bases=["YYY", "ZZZ"],
+    policy__risk__max_tier_3_pct=5,
+)  # fmt: skip
+
+
+def sold_and_rising(world: World, series: Series, **rests: int) -> Fired:
+    """Sold one way or another, and rising again within the hour."""
+    named = {f"policy__pacing__cooldown_after_{how}_min": rests.get(how, 0) for how in ("win", "loss", "stop")}
+    return world.market(BTC=series).configured(**named).run(), "BTC-USD"
+
+
+after_win = partial(sold_and_rising, series=(*RISE[:6], DIP, 110, 112, 108, 104, 110, 114), win=60, loss=60, stop=60)
+after_loss = partial(sold_and_rising, series=(*RISE[:6], DIP, 101, 99, 99, 102, 104), loss=60, stop=60)
+after_stop = partial(sold_and_rising, series=(*STOPPED, 80, 82, 84), stop=120)
+
+
+def resting(world: World, **edits: Any) -> Fired:
+    """An entry below a market that does not come back to it."""
+    world.market(BTC=(*RISE[:6], 110, 110.5, 111)).configured(**edits)
+    return world.run(), "BTC-USD"
+
+
+def immediate(world: World) -> Fired:
+    """A taker whose limit is the quote itself: half the spread more, and nobody sells to it."""
+    world.market(BTC=RISE).configured(policy__orders__maker_ttl_bars=0, policy__orders__limit_band_bps=0)
+    return world.run(), "BTC-USD"
+
+
+def trailed(world: World) -> Fired:
+    """A rise by eight percent and a fall by two and by four, far from a stop that stands twenty below the entry."""
+    world.market(BTC=(*RISE[:6], DIP, 106, 110, 108, 105.6, 105.7)).configured(
+        strategies__sma_cross__stop_pct=20,
+        policy__exits__use_trailing_stop=True,
+        policy__exits__trailing_stop_pct=3,
+    )
+    return world.run(), "BTC-USD"
+
+
+def floored(world: World, coin: str = "BTC", **edits: Any) -> Fired:
+    """One coin of 9.6 billions a day, a spread of 10 bps, and 48 millions near the middle."""
+    rising: Any = {coin: RISE}
+    return world.market(**rising).configured(**edits).run(), f"{coin}-USD"
+
+
+of_tier_1 = partial(floored, coin="BTC")
+of_tier_2 = partial(floored, coin="XRP", universe__near_threshold__max_spread_bps=5)
+of_tier_3 = partial(floored, coin="ZZZ", universe__tiers__tier_3_event_driven__bases=["ZZZ"])
+nearly = partial(
+    floored, coin="XRP", universe__tiers__tier_2_rotational__min_day_volume_quote=10_000_000_000,
+    universe__near_threshold__volume_pct=95, universe__near_threshold__max_spread_bps=30,
+)  # fmt: skip
+
+
+def thinning(world: World, floor: int, volumes: tuple[float, ...], **hysteresis: int) -> Fired:
+    """BTC rises after bars of these volumes; a floor of what it traded in a day is near."""
+    quiet = [Bar(100, 100.01, 99.99, 100, volume) for volume in volumes]
+    world.market(BTC=(*quiet, 102, 104)).configured(
+        universe__tiers__tier_1_core__min_day_volume_quote=floor,
+        **{f"universe__hysteresis__{key}": value for key, value in ({"recall_bars": 96} | hysteresis).items()},
+    )
+    return world.run(), "BTC-USD"
+
+
+MILLION = 1_000_000
+thin_of_late = partial(thinning, floor=9_550 * MILLION, volumes=(1e6, 1e6, 1e6, 0, 0))
+fat_of_late = partial(thinning, floor=10_000 * MILLION, volumes=(1e6, 1e6, 1e6, 1e6, 1e7))
+
+
+def unlisted(world: World, **edits: Any) -> Fired:
+    """Two coins that no tier names; the second trades half of the first."""
+    world.market(YYY=[2 * price for price in RISE], ZZZ=RISE).configured(**edits)
+    return world.run(), "ZZZ-USD"
+
+
+def banned_by_command(world: World) -> Fired:
+    """`bans add` without a length; the coin rises an hour later."""
+    world.market(BTC=(*[100] * 9, 102, 104)).configured().run(limit=1)
+    command(world, "bans", "add", "BTC", "--reason", "an exploit")
+    return world.run(), "BTC-USD"
+
+
+def acknowledged_by_command(world: World) -> Fired:
+    """Tripped and acknowledged at once; the coin rises while the cooldown lasts."""
+    world.market(BTC=RISE).configured(policy__halt__cooldown_min=60).run(limit=1)
+    command(world, "halt", "trip", "--reason", "a drill")
+    command(world, "halt", "ack")
+    return world.run(), "BTC-USD"
+
+
+def command(world: World, *words: str) -> None:
+    done = Program(world.root)(*words, "--state", world.state, "--config", world.config, "--mode", "PAPER")
+    assert done.code == 0, done.err
+
+
+def budgeted(world: World, strategy: str, **edits: Any) -> Fired:
+    """Two coins that one strategy wants to buy at once."""
+    moves: Series = (*[100] * 5, 98, 98) if strategy == "mean_reversion" else RISE
+    own = {f"strategies__{strategy}__{key}": value for key, value in (FREE_BUDGET | edits).items()}
+    world.market(BTC=moves, ETH=moves).configured(
+        policy__profile="NORMAL",
+        strategies__momentum__window_h=2,
+        strategies__momentum__min_rise_pct=1,
+        strategies__momentum__min_share_pct=0,
+        strategies__mean_reversion__entry_sigma=5,
+        **{"strategies__sma_cross__enabled": False, f"strategies__{strategy}__enabled": True} | own,
+    )
+    return world.run(), "ETH-USD"
+
+
+FREE_BUDGET = {"max_at_risk_pct": 100, "max_trades_per_cycle": 50, "min_conviction_pct": 0}
+
+
+def budgets(strategy: str) -> dict[str, Limit]:
+    def scene(**edits: Any) -> Scene:
+        return partial(budgeted, strategy=strategy, **edits)
+
+    return {
+        f"strategies.{strategy}.max_at_risk_pct": Limit(scene(max_at_risk_pct=5), said("STRATEGY_CAP"), 100),
+        f"strategies.{strategy}.max_trades_per_cycle": Limit(scene(max_trades_per_cycle=1), said("STRATEGY_TRADES"), 2),
+        f"strategies.{strategy}.min_conviction_pct": Limit(scene(min_conviction_pct=100), said("CONVICTION"), 0),
+    }
+
+
+def measured(world: World, coin: Series, since: int, **edits: Any) -> Fired:
+    """BTC alone, from that bar on."""
+    world.market(before_bars=300, BTC=coin).configured(**edits)
+    return world.run(since_ms=parse_utc(START) + since * world.bar_ms), "BTC-USD"
+
+
+def by_minutes(world: World, coin: Series, since: int, **edits: Any) -> Fired:
+    world.bar_min = 1
+    return measured(world, coin, since, **edits)
+
+
+THIN = Bar(110, 112, 110, 112, 1)  # hardly any volume
+fallen_and_thin = partial(
+    measured, coin=(130, *[110] * 4, THIN, 112), since=4, signals__guards__outlier_bars=20,
+    signals__guards__outlier_deviation_pct=10, signals__guards__outlier_volume_pct=10,
+)  # fmt: skip
+WILD, CALM_DOWN = [Bar(100, 103, 97, 100)] * 8, [100.0] * 8
+calmed_down = partial(
+    measured, coin=(100, *WILD, *CALM_DOWN, 100.02, 100.03), since=16, signals__thresholds__chop__min_atr_ratio=0.5
+)
+ROUGH, QUIET = [100 - n % 2 for n in range(20)], [98 - n * 0.05 - n % 2 * 0.04 for n in range(14)]
+rough_before = partial(
+    by_minutes, coin=(*ROUGH, *QUIET, 97.9, 97.9), since=33, signals__guards__jump_bars=10,
+    signals__guards__max_jump_sigma=6,
+)  # fmt: skip
+
+
+def hardly_moving(world: World, name: str, btc: float, **edits: Any) -> Fired:
+    """ETH rises by two ticks in that regime, in which a market must move five times as much as it does."""
+    world.market(BTC=(100, 100, 100, 100, *[btc] * 4), ETH=(*RISE[:5], 100.02, 100.03)).configured(
+        **{f"signals__thresholds__{name}__min_atr_ratio": 5}, **edits
+    )
+    return world.run(), "ETH-USD"
+
+
+QUIET_IN = {
+    "bull": partial(
+        hardly_moving, name="bull", btc=102, signals__regime__bull_rise_pct=1, signals__regime__bull_volatility_pct=900
+    ),
+    "chop": partial(hardly_moving, name="chop", btc=100),
+    "bear": partial(hardly_moving, name="bear", btc=98, signals__regime__bear_fall_pct=1),
+    "crash": partial(hardly_moving, name="crash", btc=80),
+}
+NO_THEME_CAPS = dict.fromkeys(("LAYER1", "LAYER2", "MEME", "DEFI", "OTHER"), 100)
+EVER = 1440  # minutes
+
+
+def floors(name: str, scene: Callable[..., Fired]) -> dict[str, Limit]:
+    def of(key: str, value: int) -> Scene:
+        return partial(scene, **{f"universe__tiers__{name}__{key}": value})
+
+    return {
+        f"universe.tiers.{name}.min_day_volume_quote": Limit(
+            of("min_day_volume_quote", 20_000 * MILLION), said("INELIGIBLE"), 0
+        ),
+        f"universe.tiers.{name}.max_spread_bps": Limit(of("max_spread_bps", 5), said("INELIGIBLE"), 1000),
+        f"universe.tiers.{name}.min_depth_quote": Limit(of("min_depth_quote", 100 * MILLION), said("INELIGIBLE"), 0),
+    }
+
+
+LIMITS: dict[str, Limit] = {
+    "policy.regime.bull_scale_pct": Limit(bull, said("REGIME"), 100),
+    "policy.regime.chop_scale_pct": Limit(chop, said("REGIME"), 100),
+    "policy.regime.bear_scale_pct": Limit(bear, said("REGIME"), 100),
+    "policy.regime.crash_scale_pct": Limit(scenes.regime, said("REGIME"), 100),
+    "policy.risk.max_total_at_risk_pct": Limit(scenes.total_exposure, said("TOTAL_EXPOSURE"), 25),
+    "policy.risk.max_open_positions": Limit(scenes.max_positions, said("MAX_POSITIONS"), 2),
+    "policy.risk.max_per_asset_pct": Limit(scenes.asset_cap, said("ASSET_CAP"), 10),
+    "policy.risk.max_per_theme_pct": Limit(scenes.theme_cap, said("THEME_CAP"), NO_THEME_CAPS),
+    "policy.risk.max_tier_1_pct": Limit(scenes.tier_cap, said("TIER_CAP"), 100),
+    "policy.risk.max_tier_2_pct": Limit(tier_2, said("TIER_CAP"), 100),
+    "policy.risk.max_tier_3_pct": Limit(tier_3, said("TIER_CAP"), 100),
+    "policy.risk.max_day_loss_pct": Limit(scenes.day_loss, said("DAY_LOSS"), 3),
+    "policy.risk.max_week_loss_pct": Limit(scenes.week_loss, said("WEEK_LOSS"), 10),
+    "policy.risk.max_drawdown_pct": Limit(scenes.drawdown, said("DRAWDOWN"), 10),
+    "policy.risk.max_volatility_pct": Limit(scenes.volatility, said("VOLATILITY"), 10_000),
+    "policy.pacing.cooldown_after_win_min": Limit(after_win, said("COOLDOWN"), 0),
+    "policy.pacing.cooldown_after_loss_min": Limit(after_loss, said("COOLDOWN"), 0),
+    "policy.pacing.cooldown_after_stop_min": Limit(after_stop, said("COOLDOWN"), 0),
+    "policy.pacing.max_losing_streak": Limit(scenes.losing_streak, said("LOSING_STREAK"), 3),
+    "policy.pacing.losing_streak_pause_min": Limit(scenes.losing_streak, said("LOSING_STREAK"), 0),
+    "policy.pacing.min_spacing_s": Limit(scenes.spacing, said("SPACING"), 0),
+    "policy.pacing.min_asset_spacing_s": Limit(scenes.asset_spacing, said("ASSET_SPACING"), 0),
+    "policy.pacing.max_entries_per_cycle": Limit(scenes.cycle_entries, said("CYCLE_ENTRIES"), 2),
+    "policy.pacing.max_entries_per_hour": Limit(scenes.hour_entries, said("HOUR_ENTRIES"), 2),
+    "policy.pacing.max_entries_per_day": Limit(scenes.day_entries, said("DAY_ENTRIES"), 2),
+    "policy.adds.allowed": Limit(partial(scenes.adding, policy__adds__allowed=False), said("HELD"), True),
+    "policy.adds.min_spacing_min": Limit(scenes.add_spacing, said("ADD_SPACING"), 0),
+    "policy.adds.max_per_day": Limit(scenes.adds_per_day, said("ADDS_PER_DAY"), 20),
+    "policy.sizing.min_notional_quote": Limit(scenes.min_notional, said("MIN_NOTIONAL"), 0),
+    "policy.data.max_data_age_s": Limit(scenes.stale_data, said("STALE_DATA"), 86_400),
+    "policy.orders.maker_ttl_bars": Limit(partial(resting, policy__orders__taker_fallback=False), rests_no_more, 50),
+    "policy.orders.maker_max_reprices": Limit(resting, sent_for("fallback"), 10),
+    "policy.orders.taker_fallback": Limit(
+        partial(resting, policy__orders__taker_fallback=False), never_sent_for("fallback"), True
+    ),
+    "policy.orders.limit_band_bps": Limit(immediate, is_flat, 100),
+    "policy.liquidity.max_spread_bps": Limit(scenes.spread, said("SPREAD"), 1000),
+    "policy.liquidity.max_share_of_depth_pct": Limit(scenes.depth, said("DEPTH"), 100),
+    "policy.liquidity.max_slippage_bps": Limit(scenes.slippage, said("SLIPPAGE"), 500),
+    "policy.liquidity.max_entry_cost_bps": Limit(scenes.cost, said("COST"), 1000),
+    "policy.liquidity.min_edge_over_cost_pct": Limit(scenes.edge, said("EDGE"), 0),
+    "policy.exits.use_trailing_stop": Limit(trailed, sold_by_trailing, False),
+    "policy.exits.trailing_stop_pct": Limit(trailed, sold_by_trailing, 20),
+    "policy.halt.enabled": Limit(scenes.ok, lambda fired: fired[0][-1].book.halt.state is HaltState.ARMED, False),
+    "policy.halt.cooldown_min": Limit(acknowledged_by_command, said("HALTED"), 0),
+    **floors("tier_1_core", of_tier_1),
+    **floors("tier_2_rotational", of_tier_2),
+    **floors("tier_3_event_driven", of_tier_3),
+    "universe.near_threshold.volume_pct": Limit(
+        partial(nearly, universe__near_threshold__volume_pct=99), said("INELIGIBLE"), 95
+    ),
+    "universe.near_threshold.max_spread_bps": Limit(
+        partial(nearly, universe__near_threshold__max_spread_bps=5), said("INELIGIBLE"), 30
+    ),
+    "universe.hysteresis.enter_bars": Limit(partial(fat_of_late, enter_bars=3), said("INELIGIBLE"), 1),
+    "universe.hysteresis.leave_bars": Limit(partial(thin_of_late, leave_pct=100), said("INELIGIBLE"), 50),
+    "universe.hysteresis.leave_pct": Limit(partial(thin_of_late, leave_pct=100), said("INELIGIBLE"), 50),
+    "universe.hysteresis.recall_bars": Limit(
+        partial(thin_of_late, leave_pct=50, recall_bars=1),
+        said("INELIGIBLE"),
+        96,
+    ),
+    "universe.discovery.enabled": Limit(partial(unlisted, universe__discovery__enabled=False), never_said("OK"), True),
+    "universe.discovery.max_assets": Limit(
+        partial(unlisted, universe__discovery__enabled=True, universe__discovery__max_assets=1), said("INELIGIBLE"), 2
+    ),
+    "universe.never_trade": Limit(
+        partial(unlisted, universe__discovery__enabled=True, universe__never_trade=["ZZZ"]), never_said("OK"), []
+    ),
+    "universe.bans.default_h": Limit(banned_by_command, said("BANNED"), 1),
+    "signals.guards.outlier_bars": Limit(fallen_and_thin, said("OUTLIER"), 2),
+    "signals.guards.outlier_deviation_pct": Limit(scenes.outlier, said("OUTLIER"), 1000),
+    "signals.guards.outlier_volume_pct": Limit(scenes.outlier, said("OUTLIER"), 0),
+    "signals.guards.jump_bars": Limit(rough_before, said("JUMP"), 60),
+    "signals.guards.max_jump_sigma": Limit(scenes.jump, said("JUMP"), 100),
+    "signals.guards.atr_h": Limit(calmed_down, said("QUIET_MARKET"), 5),
+    "signals.guards.atr_median_h": Limit(calmed_down, said("QUIET_MARKET"), 12),
+    "signals.guards.volatility_h": Limit(
+        given(scenes.volatility, policy__orders__taker_fallback=False), said("VOLATILITY"), 24
+    ),
+    **{
+        f"signals.thresholds.{name}.min_atr_ratio": Limit(scene, said("QUIET_MARKET"), 0)
+        for name, scene in QUIET_IN.items()
+    },
+    **budgets("rules"),
+    **budgets("momentum"),
+    **budgets("mean_reversion"),
+    **budgets("sma_cross"),
+    "strategies.sma_cross.min_conviction_pct": Limit(scenes.conviction, said("CONVICTION"), 0),
+}

@@ -1,0 +1,105 @@
+"""The desk: what a person looks at and changes between the cycles of an account. Nothing can be sent from here."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+from trader_core import candles as candles
+from trader_core.bootstrap import WIRINGS, settings_of
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.errors import GateClosed, UsageError
+from trader_core.domain.halt import Trading
+from trader_core.domain.money import from_grains, grains_down, plain
+from trader_core.engine.journal import Journal
+from trader_core.ops.halts import KillFile
+from trader_core.ops.lock import StateLock
+from trader_core.ports import Halts
+from trader_core.settings.digest import digest
+from trader_core.settings.options import Options
+from trader_core.settings.schema import Settings
+from trader_core.store.files import StateFiles, newest
+from trader_core.store.sqlite import SqliteStore
+from trader_core.venues.simulated.books import Books
+
+WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An account between its cycles: a person may write into its journal.
+
+    `at_ms` is the account's own time, of its newest cycle: on a virtual clock there is no other.
+    """
+
+    journal: Journal
+    policy: Settings
+    files: StateFiles
+    halts: Halts
+    quote: str
+    at_ms: EpochMs
+
+
+@contextmanager
+def open_desk(options: Options) -> Iterator[Desk]:
+    """The one state in the directory, locked, for commands that change it.
+
+    Raises StateUnusable, UsageError where there are several and nobody says which, GateClosed before its first cycle,
+    or StateLocked where a run holds it for longer than a cycle takes.
+    """
+    policy, files = settings_of(options), newest(options.state_directory, _modes(options))
+    others = [one for one in _modes(options) if StateFiles(options.state_directory, one).begun]
+    if len(others) > 1:
+        told = f"{options.state_directory} holds the accounts of {' and '.join(others)}"
+        raise UsageError(told, safe="nothing was changed", remedy=f"say which one: --mode {others[-1]}")
+    with StateLock(files.lock, WAIT_MS), closing(SqliteStore.writing(files.state, digest(policy))) as store:
+        journal = Journal(store)
+        if journal.book.closed_ms < 0:
+            raise GateClosed(
+                f"the {files.mode} account has not run a cycle yet, so it has no time of its own",
+                safe="nothing was changed and nothing trades", remedy="trader run-cycle, then this again",
+            )  # fmt: skip
+        yield Desk(journal, policy, files, KillFile(files.directory), store.identity()["quote"], journal.book.closed_ms)
+
+
+@contextmanager
+def open_state(options: Options) -> Iterator[tuple[SqliteStore, str]]:
+    """(the newest state in the directory for reading, its mode). Raises StateUnusable."""
+    files = newest(options.state_directory, _modes(options))
+    with files.reading() as store:
+        yield store, files.mode
+
+
+def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:
+    """Deposit (above zero) into the paper account or withdraw; returns its free cash. The next cycle reads the flow.
+
+    Raises GateClosed where less is free than is to go out.
+    """
+    with open_desk(replace(options, mode="PAPER")) as desk, closing(Books(desk.files.venue)) as books:
+        free, _ = books.balance(desk.quote)
+        left = free + grains_down(amount)
+        if left < 0:
+            told = f"only {plain(from_grains(free))} {desk.quote} are free"
+            raise GateClosed(told, safe="nothing was moved", remedy="ask for less")
+        with books.change():
+            books.transfer(desk.quote, grains_down(amount), desk.at_ms, note)
+        return from_grains(left)
+
+
+def archive_paper(options: Options) -> Path:
+    """Move the paper account into the archive and return the folder. Raises StateUnusable where there is none."""
+    files = newest(options.state_directory, ("PAPER",))
+    with StateLock(files.lock, WAIT_MS):
+        with files.reading() as store:
+            halt = Journal(store).book.halt
+        if halt.trading is not Trading.ACTIVE:
+            raise GateClosed(
+                f"the paper account is {halt.state} ({halt.reason}), and a new one would not be",
+                safe="nothing was changed", remedy="trader halt reset --mode PAPER --reason TEXT",
+            )  # fmt: skip
+        return files.archive()
+
+
+def _modes(options: Options) -> tuple[str, ...]:
+    return tuple(one for one in WIRINGS if options.mode in (None, one))

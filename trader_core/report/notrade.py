@@ -1,0 +1,140 @@
+"""Why there was no trade: which gate said no how often over a span, and what came nearest to passing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.decision import GateRow, Judgement
+from trader_core.domain.facts import CycleClosed, Decided, Fact
+from trader_core.report.why import GATE_NAMES, NOT_APPLICABLE, OK, decisive, is_judged, nearest, relative
+from trader_core.rulebook.codes import GATES, Verdict
+
+NO_SIGNAL = "no_signal"
+SMALLEST_ORDER = GATES[Verdict.MIN_NOTIONAL - 1].name
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How often an instrument in a cycle came to this. `code` is the first gate that closed, or how far it came."""
+
+    code: str
+    times: int
+    symbols: int
+    last_cycle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """`short_pct` is what was missing in percent of the limit; `also` are further gates that were closed to it."""
+
+    cycle: int
+    decision_ms: EpochMs
+    symbol: str
+    outcome: str
+    row: GateRow
+    short_pct: float
+    also: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoTrade:
+    """`judged` counts instruments, cycle by cycle: `proposals` came to the gates, `passed` of them through."""
+
+    cycles: int
+    unread: int  # cycles in which the market could not be read
+    judged: int
+    proposals: int
+    passed: int
+    refusals: tuple[Outcome, ...]  # most frequent first
+    stages: tuple[Outcome, ...]  # likewise, of what came to no gate
+    nearest_refusal: Miss | None
+    nearest_signal: Miss | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One instrument in one cycle, without its numbers; `miss` is what it came to grief on, where that is a figure."""
+
+    cycle: int
+    decision_ms: EpochMs
+    symbol: str
+    outcome: str
+    miss: Miss | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that a journal has to say about not trading."""
+
+    cycles: tuple[tuple[EpochMs, str], ...]  # decision time, and what could not be read
+    judged: tuple[Judged, ...]
+    symbols: tuple[str, ...]
+
+
+def told(facts: Iterable[Fact]) -> Told:
+    """One walk. A cycle that a crash cut short has decided once, whatever it says when it comes again."""
+    cycles: list[tuple[EpochMs, str]] = []
+    judged: list[Judged] = []
+    decided = 0
+    for fact in facts:
+        if isinstance(fact, CycleClosed):
+            cycles.append((fact.decision_ms, fact.problem))
+        elif isinstance(fact, Decided) and decided <= len(cycles):
+            decided = len(cycles) + 1
+            judged += [_judged(one, decided, fact.decision_ms) for one in fact.judgements]
+    return Told(tuple(cycles), tuple(judged), tuple(sorted({one.symbol for one in judged})))
+
+
+def _judged(one: Judgement, cycle: int, at_ms: EpochMs) -> Judged:
+    row = decisive(one.outcome, one.rows) if is_judged(one.outcome) else nearest(one.rows)
+    by = relative(row) if row else None
+    miss = None
+    if row and by is not None and by < 0:
+        miss = Miss(cycle, at_ms, one.symbol, one.outcome, row, round(-100 * by, 4), _also(one, row))
+    return Judged(cycle, at_ms, one.symbol, one.outcome, miss)
+
+
+def _also(one: Judgement, row: GateRow) -> tuple[str, ...]:
+    """Gates that were closed besides. Where another one has left nothing of an order, that nothing is too small is
+    no news."""
+    closed = [other for other in one.rows if other.gate in GATE_NAMES and other.verdict not in (OK, NOT_APPLICABLE)]
+    return tuple(
+        other.gate for other in closed if other is not row and (other.value or other.gate != SMALLEST_ORDER)
+    )  # fmt: skip
+
+
+def no_trade(journal: Told, from_ms: int | None, symbols: Sequence[str] = ()) -> NoTrade:
+    """Of the cycles decided at or after that time, for these symbols; for all where none are named."""
+    cycles = [problem for at_ms, problem in journal.cycles if from_ms is None or at_ms >= from_ms]
+    judged = [
+        one
+        for one in journal.judged
+        if (from_ms is None or one.decision_ms >= from_ms) and (not symbols or one.symbol in symbols)
+    ]
+    proposals = [one for one in judged if is_judged(one.outcome)]
+    return NoTrade(
+        cycles=len(cycles),
+        unread=sum(bool(problem) for problem in cycles),
+        judged=len(judged),
+        proposals=len(proposals),
+        passed=sum(one.outcome == OK for one in proposals),
+        refusals=_histogram([one for one in proposals if one.outcome != OK]),
+        stages=_histogram([one for one in judged if not is_judged(one.outcome)]),
+        nearest_refusal=_nearest(proposals),
+        nearest_signal=_nearest([one for one in judged if one.outcome == NO_SIGNAL]),
+    )
+
+
+def _histogram(judged: Sequence[Judged]) -> tuple[Outcome, ...]:
+    groups: dict[str, list[Judged]] = {}
+    for one in judged:
+        groups.setdefault(one.outcome, []).append(one)
+    found = [
+        Outcome(code, len(those), len({one.symbol for one in those}), those[-1].cycle) for code, those in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.times, one.code)))
+
+
+def _nearest(judged: Sequence[Judged]) -> Miss | None:
+    """What was short by least; the newest of equals."""
+    return min((one.miss for one in reversed(judged) if one.miss), key=lambda one: one.short_pct, default=None)

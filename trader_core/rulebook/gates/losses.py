@@ -1,0 +1,60 @@
+"""Have we lost enough? Realised and unrealised together; reaching a limit closes entries: for the rest of the day or
+the week, whatever the market does then, and in a drawdown until it is smaller."""
+
+from trader_core.rulebook import rule
+from trader_core.rulebook.account import DAY_MS, week_of
+from trader_core.rulebook.codes import (
+    CLOSED,
+    DAY,
+    DAY_LOW,
+    DAY_OPEN,
+    HIGH,
+    PASS,
+    WEEK,
+    WEEK_LOW,
+    WEEK_OPEN,
+    Verdict,
+)  # fmt: skip
+from trader_core.rulebook.gates.note import Judged, note
+from trader_core.rulebook.limits import Floats, Law
+from trader_core.rulebook.state import Columns, Draft, State
+
+
+@rule
+def judge_losses(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
+    lots = note(trace, Verdict.DAY_LOSS, gate_day_loss(law, state, columns, t, draft, lots))
+    lots = note(trace, Verdict.WEEK_LOSS, gate_week_loss(law, state, columns, t, draft, lots))
+    return note(trace, Verdict.DRAWDOWN, gate_drawdown(law, state, draft, lots))
+
+
+@rule
+def loss_gate(mark: int, equity: int, limit: float, lots: int) -> Judged:
+    """Loss since a mark, as a share of it. Of an unknown equity the equity gate has said no."""
+    known = mark > 0 and equity >= 0
+    lost = (mark - equity) / mark if known else 0.0
+    return (CLOSED if known and lost >= limit else PASS), lots, 100.0 * lost, 100.0 * limit
+
+
+@rule
+def gate_day_loss(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    today = state.clock[DAY] == columns.at_ms[t] // DAY_MS
+    lowest = lower(state.clock[DAY_LOW], draft.equity)
+    return loss_gate(state.clock[DAY_OPEN] if today else 0, lowest, law.risk.max_day_loss, lots)
+
+
+@rule
+def gate_week_loss(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    now = state.clock[WEEK] == week_of(columns.at_ms[t])
+    lowest = lower(state.clock[WEEK_LOW], draft.equity)
+    return loss_gate(state.clock[WEEK_OPEN] if now else 0, lowest, law.risk.max_week_loss, lots)
+
+
+@rule
+def lower(lowest: int, equity: int) -> int:
+    """The lower of both, where the first is known; an unknown equity stays unknown."""
+    return min(lowest, equity) if lowest >= 0 else equity
+
+
+@rule
+def gate_drawdown(law: Law, state: State, draft: Draft, lots: int) -> Judged:
+    return loss_gate(state.clock[HIGH], draft.equity, law.risk.max_drawdown, lots)

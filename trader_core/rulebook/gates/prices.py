@@ -1,0 +1,57 @@
+"""Can these prices be believed, and is this a market to be in? Age, outliers, jumps, volatility, quiet."""
+
+from trader_core.rulebook import rule
+from trader_core.rulebook.codes import CLOSED, NOT_HERE, PASS, Verdict
+from trader_core.rulebook.gates.note import Judged, note
+from trader_core.rulebook.limits import Floats, Law
+from trader_core.rulebook.state import NO_TICKS, Columns, Draft
+
+
+@rule
+def judge_prices(law: Law, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
+    lots = note(trace, Verdict.STALE_DATA, gate_data_age(law, columns, t, draft, lots))
+    lots = note(trace, Verdict.OUTLIER, gate_outlier(law, columns, t, draft, lots))
+    return note(trace, Verdict.JUMP, gate_jump(law, columns, t, draft, lots))
+
+
+@rule
+def gate_data_age(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    age = columns.age_ms[t, draft.instrument]
+    stale = columns.close[t, draft.instrument] == 0 or age > law.market.max_age_ms
+    return (CLOSED if stale else PASS), lots, age / 1e3, law.market.max_age_ms / 1e3
+
+
+@rule
+def gate_outlier(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    """Far from the closes before it, on hardly any volume: not a price to buy at."""
+    i = draft.instrument
+    return (CLOSED if columns.outlier[t, i] else PASS), lots, columns.deviation[t, i], law.market.max_deviation
+
+
+@rule
+def gate_jump(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    """The middle price's move within 60 seconds; bars coarser than a minute cannot show it."""
+    jump = columns.jump[t, draft.instrument]
+    if jump == NO_TICKS:
+        return NOT_HERE, lots, 0.0, law.market.max_jump
+    return (CLOSED if jump < 0 or jump > law.market.max_jump else PASS), lots, jump, law.market.max_jump
+
+
+@rule
+def judge_weather(law: Law, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
+    lots = note(trace, Verdict.VOLATILITY, gate_volatility(law, columns, t, draft, lots))
+    return note(trace, Verdict.QUIET_MARKET, gate_quiet_market(law, columns, t, draft, lots))
+
+
+@rule
+def gate_volatility(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    """Realised volatility; unknown counts as too much."""
+    now, limit = columns.volatility[t, draft.instrument], law.market.max_volatility
+    return (CLOSED if now < 0 or now > limit else PASS), lots, now, limit
+
+
+@rule
+def gate_quiet_market(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    """A market that moves less than it usually does has no edge to pay the costs with; unknown counts as quiet."""
+    now, limit = columns.atr_ratio[t, draft.instrument], law.market.min_atr_ratio[columns.regime[t]]
+    return (CLOSED if now < 0 or now < limit else PASS), lots, now, limit

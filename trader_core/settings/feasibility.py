@@ -1,0 +1,187 @@
+"""Whether there is a legal order at all: between the smallest that is worth its fee and the largest that the caps
+allow, for every tier and regime.
+
+It is the first order of an account that holds nothing, computed as the rulebook does: fractions of equity are floats,
+amounts whole 1e-8 quote; a cap must pay the fee too, the wanted size need not.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Literal
+
+from trader_core.domain.money import E8, from_grains, grains_down, grains_up
+from trader_core.rulebook.exposure import effective_cap
+from trader_core.rulebook.money import PPM, mul_div_down, mul_div_up
+from trader_core.settings.coherence import TRIGGERS, tradable
+from trader_core.settings.schema import OTHER, REGIMES, TIERS, Settings, Strategies
+
+CENT = Decimal("0.01")
+EQUITIES = range(0, 1_000_000_000 * E8, E8 // 100)  # those an account may have, in 1e-8 quote, by cents
+VENUE_FLOOR = Decimal(1)  # smallest order of a venue that does not tell its own, in quote
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The orders that pass, by their value before the fee, in the account currency.
+
+    `empty`: none does. `closed`: none does, and the regime's scale of 0 says that none shall. `limit` is the key that
+    decides `largest`. `starved` names what wants less than `smallest` in an open band, and so can never buy there.
+    `open_from` is the lowest equity, in cents, at which the band is open, `full_from` that at which nothing starves;
+    None where none is high enough.
+    """
+
+    tier: int
+    regime: str
+    state: Literal["open", "closed", "empty"]
+    smallest: Decimal
+    largest: Decimal
+    limit: str
+    starved: tuple[str, ...]
+    open_from: Decimal | None
+    full_from: Decimal | None
+
+    @property
+    def smallest_cents(self) -> Decimal:
+        """To be told: rounded up."""
+        return self.smallest.quantize(CENT, ROUND_CEILING)
+
+    @property
+    def largest_cents(self) -> Decimal:
+        """To be told: rounded down."""
+        return self.largest.quantize(CENT, ROUND_FLOOR)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ceiling:
+    """A key that keeps an order small, and the fraction of equity above which it does."""
+
+    key: str
+    fraction: float
+    fee_ppm: int  # that has to fit below it too
+
+    def value(self, equity: int) -> int:
+        """The largest order below it, 1e-8 quote."""
+        return mul_div_down(max(int(self.fraction * equity), 0), PPM, PPM + self.fee_ppm)
+
+
+def bands(settings: Settings, equity: Decimal, venue_floor: Decimal = VENUE_FLOOR) -> tuple[Band, ...]:
+    """One band per regime for each tier that can hold anything."""
+    smallest = _smallest(settings, venue_floor)
+    return tuple(
+        _band(settings, tier, regime, grains_down(equity), smallest)
+        for tier in range(1, len(TIERS) + 1)
+        if tradable(settings, tier)
+        for regime in REGIMES
+    )
+
+
+def startup_warning(settings: Settings, equity: Decimal, regime_name: str | None) -> tuple[str, ...]:
+    """One line per empty band, of the regime in force, or of all of them where that is not known."""
+    asked = (regime_name,) if regime_name in REGIMES else REGIMES
+    return tuple(empty_line(one) for one in bands(settings, equity) if one.state == "empty" and one.regime in asked)
+
+
+def empty_line(band: Band) -> str:
+    """Why no order fits an empty band, and when one does."""
+    found = f"at most {band.largest_cents:,} ({band.limit}), at least {band.smallest_cents:,}"
+    return f"tier {band.tier} in {band.regime}: no order fits, {found}; {_from(band.open_from)} one does"
+
+
+def starved_line(band: Band) -> str:
+    """What buys nothing in an open band, and when it does."""
+    names, verb = ", ".join(band.starved), "wants" if len(band.starved) == 1 else "want"
+    found = f"{names} {verb} less than the smallest order, {band.smallest_cents:,}"
+    return f"tier {band.tier} in {band.regime}: {found}; {_from(band.full_from)} nothing does"
+
+
+def _from(equity: Decimal | None) -> str:
+    return "at no equity" if equity is None else f"from an equity of {equity:,.2f}"
+
+
+def _band(settings: Settings, tier: int, regime: str, equity: int, smallest: int) -> Band:
+    scale = getattr(settings.policy.regime, f"{regime}_scale_pct") / 100
+    if scale == 0:
+        nothing, key = from_grains(0), f"regime.{regime}_scale_pct"
+        return Band(tier, regime, "closed", from_grains(smallest), nothing, key, (), None, None)
+    ceilings = {name: _ceilings(settings, tier, scale, name, share) for name, share in _proposers(settings).items()}
+
+    def values(equity: int) -> dict[str, int]:
+        return {name: _lowest(each, equity).value(equity) for name, each in ceilings.items()}
+
+    found = values(equity)
+    best = max(found, key=lambda name: found[name])
+    return Band(
+        tier=tier,
+        regime=regime,
+        state="open" if found[best] >= smallest else "empty",
+        smallest=from_grains(smallest),
+        largest=from_grains(found[best]),
+        limit=_lowest(ceilings[best], equity).key,
+        starved=tuple(name for name, value in found.items() if value < smallest <= found[best]),
+        open_from=_least_equity(smallest, lambda equity: max(values(equity).values())),
+        full_from=_least_equity(smallest, lambda equity: min(values(equity).values())),
+    )
+
+
+def _lowest(ceilings: tuple[_Ceiling, _Ceiling], equity: int) -> _Ceiling:
+    """The one that decides; the first of equals."""
+    return min(ceilings, key=lambda one: one.value(equity))
+
+
+def _least_equity(smallest: int, value_at: Callable[[int], int]) -> Decimal | None:
+    """Where a value that never falls with equity reaches the smallest order."""
+    index = bisect_left(EQUITIES, smallest, key=value_at)
+    return from_grains(EQUITIES[index]) if index < len(EQUITIES) else None
+
+
+def _smallest(settings: Settings, venue_floor: Decimal) -> int:
+    """The least value of which, its fee paid, our floor and the venue's remain; 1e-8 quote, rounded up."""
+    floor = grains_up(max(settings.policy.sizing.min_notional_quote, venue_floor))
+    return max(mul_div_up(floor, PPM, PPM - _fee_ppm(settings)), 1)
+
+
+def _fee_ppm(settings: Settings) -> int:
+    """The higher of both fees, as every reservation has it."""
+    paper = settings.app.paper
+    return round(max(paper.maker_fee_bps, paper.taker_fee_bps) * 100)
+
+
+def _proposers(settings: Settings) -> dict[str, float]:
+    """What may buy, and the share of a position it wants. Where nothing may, a whole position for whoever will."""
+    chosen = settings.strategies
+    triggers = {f"rules.{name}": getattr(chosen.rules, name) for name in TRIGGERS if chosen.rules.enabled}
+    found = {name: block.scale_pct / 100 for name, block in triggers.items() if block.enabled}
+    others = {name: 1.0 for name in Strategies.model_fields if name != "rules"}
+    return found | {name: 1.0 for name in others if getattr(chosen, name).enabled} or {"": 1.0}
+
+
+def _ceilings(settings: Settings, tier: int, scale: float, name: str, share: float) -> tuple[_Ceiling, _Ceiling]:
+    """What keeps an order of that proposer small: the position it wants, and the lowest of the caps upon it."""
+    risk, sizing, fee = settings.policy.risk, settings.policy.sizing, _fee_ppm(settings)
+    theme, theme_cap = max(_theme_caps(settings, tier), key=lambda one: one[1])
+    caps = {
+        "risk.max_per_asset_pct": risk.max_per_asset_pct,
+        f"risk.max_per_theme_pct.{theme}": theme_cap,
+        f"risk.max_tier_{tier}_pct": getattr(risk, f"max_tier_{tier}_pct"),
+        "risk.max_total_at_risk_pct": risk.max_total_at_risk_pct,
+    }
+    strategy = name.partition(".")[0]
+    if strategy:
+        caps[f"{strategy}.max_at_risk_pct"] = getattr(settings.strategies, strategy).max_at_risk_pct
+    position = getattr(sizing, f"tier_{tier}_position_pct") * settings.policy.active_profile.position_scale_pct / 10_000
+    key, cap = min(caps.items(), key=lambda one: one[1])
+    wanted = _Ceiling(f"sizing.tier_{tier}_position_pct", position * (scale * share), 0)
+    return wanted, _Ceiling(key, effective_cap(cap / 100, scale), fee)
+
+
+def _theme_caps(settings: Settings, tier: int) -> Iterator[tuple[str, float]]:
+    """The themes that an asset of the tier may have, with their caps."""
+    universe, caps = settings.universe, settings.policy.risk.max_per_theme_pct
+    bases = set(getattr(universe.tiers, TIERS[tier - 1]).bases)
+    if tier == len(TIERS) and universe.discovery.enabled:
+        known = {base for assets in universe.themes.values() for base in assets}
+        bases |= known - {*universe.bases, *universe.never_trade}
+        yield OTHER, caps[OTHER]
+    yield from ((theme, caps[theme]) for theme in sorted({universe.theme_of(base) for base in bases}))
