@@ -188,7 +188,10 @@ FLIPS: dict[Verdict, tuple[Change, ...]] = {
     Verdict.STRATEGY_TRADES: (limit("strategies", "max_trades", 1, 1),),
     Verdict.CONVICTION: (drafted("conviction", 0.299999), limit("strategies", "min_conviction", 0.500001, 1)),
     Verdict.VOLATILITY: (put("columns", "volatility", HERE, 150.001), put("columns", "volatility", HERE, -1.0)),
-    Verdict.QUIET_MARKET: (put("columns", "atr_ratio", HERE, 1.049999), put("columns", "atr_ratio", HERE, -1.0)),
+    Verdict.QUIET_MARKET: (
+        put("columns", "atr_ratio", HERE, 1.049999), put("columns", "atr_ratio", HERE, -1.0),
+        limit("market", "min_atr_ratio", 1.500001, CHOP),
+    ),
     Verdict.HELD: (
         limit("pacing", "adds_allowed", 0), put("state", "orders", (ETH, codes.EXIT, codes.KIND), codes.TAKER),
         put("state", "orders", (ETH, codes.ENTRY, codes.KIND), codes.MAKER),

@@ -143,6 +143,16 @@ def test_adds_are_counted_by_asset_and_utc_day_and_only_of_what_is_held() -> Non
     assert adds == [0, 1, 2, 0, 1, 0]
 
 
+def test_adds_of_yesterday_are_forgotten() -> None:
+    at, one = START + 12 * HOUR_MS, FOUR[ETH]
+    bought = approved(one, Role.ENTRY, 9, 10**6, OrderKind.TAKER)
+    facts: list[Fact] = [Intended("b", bought, EpochMs(at)), filled("b", bought, 0, 9, 10**6, 0, at)]
+    state = state_after(*facts, *entry(1, at), *entry(2, at))
+    assert [measured(state, Verdict.ADDS_PER_DAY, at + later) for later in (0, 12 * HOUR_MS - 1, 12 * HOUR_MS)] == [
+        (3.0, True), (3.0, True), (1.0, False),
+    ]  # fmt: skip
+
+
 @given(st.integers(0, 3_000 * DAY_MS), st.sampled_from([0, 1, HOUR_MS, DAY_MS - 1, DAY_MS, 3 * DAY_MS, 7 * DAY_MS]))
 @examples(100)
 def test_loss_windows_open_once_a_day_and_once_a_week_on_monday(at_ms: int, later: int) -> None:

@@ -1,6 +1,5 @@
 """A paper account walked cycle by cycle over the simulated venue is the slow twin of a replay, to the last unit."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -189,24 +188,22 @@ def twins(source: TinyMarket, settings: Settings, cycles: int) -> Walked:
 
 def happened(paper: Walked) -> set[str]:
     kinds = {f"{one.order.kind} {one.order.role}" for one in paper.orders}
-    return {one.reason for one in paper.fills} | {one.verdict for one in paper.verdicts} | kinds
+    by = {f"by {one.strategy}" for one in paper.fills}
+    return {one.reason for one in paper.fills} | {one.verdict for one in paper.verdicts} | kinds | by
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of the length of a failure's report
 def test_a_paper_run_and_a_replay_are_twins() -> None:
-    seen: Counter[str] = Counter()
+    traded = 0
 
     @given(markets(FOUR, CYCLES, torn=True) | markets(FOUR, CYCLES), policies())
     @examples(30)
     def holds(source: TinyMarket, settings: Settings) -> None:
-        paper = twins(source, settings, CYCLES)
-        seen.update(happened(paper))
-        seen.update({f"by {one.strategy}" for one in paper.fills})
+        nonlocal traded
+        traded += bool(twins(source, settings, CYCLES).fills)
 
     holds()
-    expected = {"signal", "stop", "target", "MAKER ENTRY", "TAKER ENTRY", "TAKER EXIT", "STOP STOP", "OK"}
-    expected |= {f"by {name}" for name in STRATEGIES}
-    assert expected <= set(seen), f"too quiet to prove anything: {expected - set(seen)}"
+    assert traded > 3, "too quiet to prove anything"
 
 
 def lively(seed: int, bar_ms: int = BAR_MS, bars: int = CYCLES, holes: float = 0.0) -> TinyMarket:
@@ -219,31 +216,29 @@ def lively(seed: int, bar_ms: int = BAR_MS, bars: int = CYCLES, holes: float = 0
 
 
 THIN = {"app__paper__max_share_of_volume_pct": 0.01, "policy__orders__maker_ttl_bars": 1}
-WAYS: dict[str, tuple[dict[str, Any], set[str]]] = {
-    "repriced, then taken": ({**THIN, "policy__orders__maker_max_reprices": 2}, {"reprice", "fallback"}),
-    "let go": ({**THIN, "policy__orders__taker_fallback": False}, {"MAKER ENTRY"}),
-    "trailing": ({"policy__exits__use_trailing_stop": True, "policy__exits__trailing_stop_pct": 0.3}, {"trailing"}),
-    "for an hour": ({"strategies__sma_cross__max_hold_h": 1}, {"time"}),
-    "adds": (
-        {
-            "strategies__momentum__enabled": True,
-            "policy__adds__allowed": True,
-            "policy__adds__min_spacing_min": 30,
-            "policy__adds__max_per_day": 1,
-        },
-        {"ADDS_PER_DAY"},
+CROSS = ("sma_cross",)
+WAYS: dict[str, tuple[tuple[str, ...], dict[str, Any], set[str]]] = {
+    **{f"{name} alone": ((name,), {}, {f"by {name}"}) for name in STRATEGIES},
+    "all together": (STRATEGIES, {}, {"signal", "stop", "target", "STOP STOP", "TAKER EXIT"}),
+    "taken at once": (CROSS, {"policy__orders__maker_ttl_bars": 0}, {"TAKER ENTRY", "signal"}),
+    "repriced, then taken": (CROSS, {**THIN, "policy__orders__maker_max_reprices": 2}, {"reprice", "fallback"}),
+    "let go": (CROSS, {**THIN, "policy__orders__taker_fallback": False}, {"MAKER ENTRY"}),
+    "trailing": (
+        CROSS, {"policy__exits__use_trailing_stop": True, "policy__exits__trailing_stop_pct": 0.3}, {"trailing"},
     ),
-    "all of it": ({f"strategies__{name}__enabled": True for name in STRATEGIES}, {"signal", "stop", "target"}),
-}
+    "for an hour": (CROSS, {"strategies__sma_cross__max_hold_h": 1}, {"time"}),
+    "adds": (
+        ("sma_cross", "momentum"), {"policy__adds__allowed": True, "policy__adds__max_per_day": 1}, {"ADDS_PER_DAY"},
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_whatever_way_orders_are_worked_both_do_the_same(seed: int, way: str) -> None:
-    edits, expected = WAYS[way]
-    alone = {f"strategies__{name}__enabled": name == "sma_cross" for name in STRATEGIES}
-    settings = policy(**{**LIVELY, **alone, "policy__risk__max_day_loss_pct": 50, **edits})
-    assert expected <= happened(twins(lively(seed), settings, CYCLES))
+def test_whatever_way_orders_are_worked_both_do_the_same(way: str) -> None:
+    strategies, edits, expected = WAYS[way]
+    enabled = {f"strategies__{name}__enabled": name in strategies for name in STRATEGIES}
+    settings = policy(**{**LIVELY, **enabled, "policy__risk__max_day_loss_pct": 50, **edits})
+    assert expected <= set().union(*(happened(twins(lively(seed), settings, CYCLES)) for seed in (1, 2)))
 
 
 @pytest.mark.parametrize(("bar_min", "cycles"), [(1, 20), (5, 40)])

@@ -351,7 +351,7 @@ class Dice:
 
     def squeezed(self, scene: Scene) -> Scene:
         """The same with room in one dimension for a part of the draft, or for little more than it."""
-        return with_room(scene, self.one_of((*oracle.DIMENSIONS, "cash", "depth")), self.some(0.05, 1.2))
+        return with_room(scene, self.one_of((*oracle.DIMENSIONS, "cash", "depth", "slippage")), self.some(0.05, 1.2))
 
 
 def with_room(scene: Scene, dimension: str, part: float) -> Scene:
@@ -359,6 +359,9 @@ def with_room(scene: Scene, dimension: str, part: float) -> Scene:
     law, guard, state, columns, t, draft, _ = scene
     i, scale = draft.instrument, min(float(law.market.scale[columns.regime[t]]), 1.0)
     room = part * oracle.cost(law, i, draft.lots, draft.price)
+    if dimension == "slippage":
+        lost = oracle.slippage(law, columns, t, draft, draft.lots) if columns.depth[t, i] > 0 else 0
+        return scene._replace(law=law._replace(liquidity=law.liquidity._replace(max_slippage_ppm=int(part * lost))))
     if dimension == "cash":
         state.cash[0] = max(int(state.cash[0]) - oracle.free_cash(law, state) + int(room), 0)
         return scene
