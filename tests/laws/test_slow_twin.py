@@ -273,12 +273,15 @@ def silenced(source: TinyMarket, settings: Settings, which: int, later_ms: int, 
     return without(source, bought[which % len(bought)].symbol, from_ms, from_ms + bars * BAR_MS)
 
 
+@pytest.mark.parametrize("bars", [MARK_BARS + 1, 10**6])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_what_is_held_when_its_pair_ends_is_written_off_by_both_and_the_account_still_has_a_worth(seed: int) -> None:
+def test_what_is_held_when_its_pair_ends_is_written_off_by_both_and_not_bought_again(seed: int, bars: int) -> None:
+    """The account still has a worth then, and a pair that comes back stays barred."""
     settings = patient(100.0)
-    paper = twins(silenced(lively(seed, bars=LONG), settings, seed, BAR_MS, 10**6), settings, LONG)
-    assert len(paper.reports[-1].book.stranded) == 1
+    paper = twins(silenced(lively(seed, bars=LONG + 15), settings, seed, BAR_MS, bars), settings, LONG + 15)
+    (gone,) = paper.reports[-1].book.stranded
     assert all(one.decision and one.decision.equity is not None for one in paper.reports[-5:])
+    assert {one.side for one in paper.fills if one.symbol == gone} == {Side.BUY}
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")

@@ -42,8 +42,8 @@ EVERYTHING: Settings = policy(
         "universe__hysteresis__enter_bars": 2,
         "universe__hysteresis__leave_bars": 2,
         "universe__hysteresis__recall_bars": 20,
-        "universe__tiers__tier_2_rotational__min_day_volume_quote": 100,
-        "universe__tiers__tier_3_event_driven__min_day_volume_quote": 100,
+        "universe__tiers__tier_2_rotational__min_day_volume_quote": 100_000,
+        "universe__tiers__tier_3_event_driven__min_day_volume_quote": 100_000,
     }
 )
 CROSS: Settings = policy(
