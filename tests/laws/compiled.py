@@ -26,8 +26,8 @@ from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.ledger.integers import Axes
 from trader_core.market.frame import build
 from trader_core.rulebook import account, money
-from trader_core.rulebook.bar import FILL_FIELDS, step_bar
-from trader_core.rulebook.codes import GATE_COUNT
+from trader_core.rulebook.bar import step_bar
+from trader_core.rulebook.codes import FILL_FIELDS, GATE_COUNT
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.state import Bars, Columns, Draft, Guard, Plan, State, empty_guard, empty_plan, empty_state

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.laws.budget import examples
 from tests.laws.worlds import Array, Dice, dice
 from trader_core.rulebook import codes
-from trader_core.rulebook.bar import FILL_FIELDS, step_bar
+from trader_core.rulebook.bar import step_bar
 from trader_core.rulebook.codes import ENTRY, EXIT, MAKER, STOP, STOP_MARKET, TAKER
 from trader_core.rulebook.costs import fee_of, worst_fee
 from trader_core.rulebook.exposure import cost_with_fee
@@ -114,7 +114,7 @@ def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserve
     state = die.state(law, columns)
     window = around(die, np.maximum(columns.close[:1], 1))
     before, held = state.orders.copy(), state.lots.copy()
-    fills = np.zeros((3 * len(held), FILL_FIELDS), np.int64)
+    fills = np.zeros((3 * len(held), codes.FILL_FIELDS), np.int64)
     count = step_bar(law, state, window, 0, int(columns.at_ms[1]), fills)
     for i, slot, got, price, value, fee, *_ in fills[:count].tolist():
         order = before[i, slot]
@@ -141,7 +141,7 @@ def test_a_stop_is_younger_than_the_resting_entry_and_older_than_what_completes_
         state.lots[1] = state.cost[1] = 500
         step_place(state, 1, ENTRY, kind, 300, 100, 0, 0, 0, codes.BY_SIGNAL, 0, 0, 0, 0, 0)
         step_place(state, 1, STOP, STOP_MARKET, 500, 0, 95, stop_ms, codes.NEVER, codes.BY_STOP, 0, 0, 0, 0, 0)
-        fills = np.zeros((12, FILL_FIELDS), np.int64)
+        fills = np.zeros((12, codes.FILL_FIELDS), np.int64)
         assert step_bar(law, state, bar, 0, 0, fills) == 2
         assert fills[:2, 1].tolist() == expected
         assert state.lots[1] == 300

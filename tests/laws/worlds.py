@@ -208,6 +208,8 @@ class Dice:
         no_ticks = self.often(0.3)
         return Columns(
             at_ms=NOON_MS + BAR_MS * np.arange(rows, dtype=np.int64),
+            hour=np.arange(rows, dtype=np.int64),
+            funding_ppm=np.zeros((rows, COUNT), np.int64),
             close=cell(close),
             bid=cell([int(bid_of(law.costs, one)) for one in close]),
             ask=cell([int(ask_of(law.costs, one)) for one in close]),

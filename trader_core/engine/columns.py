@@ -34,7 +34,8 @@ class Opinions:
     proposals: dict[str, Proposals]
     failures: dict[str, str]  # strategy -> what went wrong; it proposes nothing
     market: Market
-    day_cents: Ints  # [row, instrument], traded in the last 24 hours, 1/100 quote
+    day_cents: Ints  # [hour, instrument], traded in the last 24 hours, 1/100 quote
+    busy: Ints  # [n], rows in which some strategy enters, in order
 
 
 def lookback_of(policy: "Settings") -> int:
@@ -57,6 +58,8 @@ def columns_of(frame: Frame, instruments: tuple[Instrument, ...], policy: "Setti
     depth = depth_of(costs, traded.day_cents.astype(np.float64)).astype(np.int64)
     columns = Columns(
         at_ms=frame.closes_ms,
+        hour=np.arange(frame.rows, dtype=np.int64),
+        funding_ppm=np.broadcast_to(np.int64(0), shape),
         close=close,
         bid=_scaled(close, PPM - costs.half_spread_ppm),
         ask=-_scaled(-close, PPM + costs.half_spread_ppm),
@@ -77,7 +80,8 @@ def columns_of(frame: Frame, instruments: tuple[Instrument, ...], policy: "Setti
         target_bps=_stack([one.target_bps for one in by_strategy], shape, np.int64),
         hold_ms=_stack([one.hold_ms for one in by_strategy], shape, np.int64),
     )
-    return Opinions(columns, proposals, failures, market, traded.day_cents)
+    busy = np.flatnonzero(columns.enter.any(axis=(0, 2)))
+    return Opinions(columns, proposals, failures, market, traded.day_cents, busy)
 
 
 def _proposals(market: Market) -> tuple[dict[str, Proposals], dict[str, str]]:
@@ -127,5 +131,6 @@ def _scaled(ticks: Ints, ppm: int) -> Ints:
 def with_quotes(columns: Columns, row: int, bid: Ints, ask: Ints, depth: Ints, age_ms: Ints) -> Columns:
     """The columns with one row's book replaced by the real one."""
     bids, asks, depths, ages = (each.copy() for each in (columns.bid, columns.ask, columns.depth, columns.age_ms))
-    bids[row], asks[row], depths[row], ages[row] = bid, ask, depth, np.maximum(ages[row], age_ms)
+    bids[row], asks[row], ages[row] = bid, ask, np.maximum(ages[row], age_ms)
+    depths[columns.hour[row]] = depth
     return columns._replace(bid=bids, ask=asks, depth=depths, age_ms=ages)

@@ -108,13 +108,14 @@ def _cancels(plan: Plan, axes: Axes, book: Book) -> tuple[str, ...]:
 def approved(plan: Plan, state: State, axes: Axes) -> tuple[ApprovedOrder, ...]:
     """The orders that a turn placed. Decimal is made here, once, from the ticks and lots a judge let pass."""
     return tuple(
-        _approved(axes.instruments[i], slot, state.orders[i, slot].tolist(), axes)
+        approved_order(axes.instruments[i], slot, state.orders[i, slot].tolist(), axes)
         for action, i, slot in plan.actions[: plan.asked[0]].tolist()
         if action == codes.PLACE
     )
 
 
-def _approved(instrument: Instrument, slot: int, order: list[int], axes: Axes) -> ApprovedOrder:
+def approved_order(instrument: Instrument, slot: int, order: list[int], axes: Axes) -> ApprovedOrder:
+    """One order slot of the law in the ledger's terms."""
     return ApprovedOrder(
         symbol=instrument.symbol,
         side=Side.BUY if slot == codes.ENTRY else Side.SELL,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,21 +14,22 @@ from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.money import from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder
 from trader_core.engine.columns import columns_of, lookback_of
-from trader_core.engine.decide import approved
+from trader_core.engine.compiled import compiled_walk
+from trader_core.engine.decide import approved_order
 from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
 from trader_core.engine.observe import watched_universe
 from trader_core.ledger.integers import Axes, lots_of
-from trader_core.market.frame import build
+from trader_core.market.frame import Frame, build
 from trader_core.ports import CandleSource
 from trader_core.rulebook import account, codes
-from trader_core.rulebook.bar import FILL_FIELDS, step_bar
 from trader_core.rulebook.limits import Ints
-from trader_core.rulebook.orders import step_close
-from trader_core.rulebook.state import Columns, Guard, State, empty_guard, empty_plan, empty_state
-from trader_core.rulebook.turn import step_delisted, step_turn
+from trader_core.rulebook.state import Guard, Journey, empty_guard, empty_plan, empty_state, empty_tape
+from trader_core.rulebook.walk import step_walk
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
+
+Flow = tuple[int, Decimal]  # when, and what came in or, below zero, went out
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,49 +64,156 @@ class Executed:
 
 @dataclass(frozen=True)
 class Replayed:
-    """Everything a replay did, in order."""
+    """Everything a replay did, in order: as integers, and in the ledger's terms where somebody asks.
+
+    `row` in the integers is one of `at_ms`. Their fields: rulebook.codes, JUDGED_FIELDS, ASKED_FIELDS, FILL_FIELDS.
+    """
+
+    axes: Axes
+    exclusions: tuple[Exclusion, ...]
+    bar_ms: int
+    at_ms: Ints  # [row], the decisions
+    worth: Ints  # [row], equity at each in 1e-8 quote, -1 unknown
+    close: Ints  # [row, instrument], last known closes in ticks, 0 unknown
+    regime: Ints  # [row]
+    judged: Ints  # [n, JUDGED_FIELDS]
+    asked: Ints  # [n, ASKED_FIELDS]
+    filled: Ints  # [n, 1 + FILL_FIELDS]
+    flows: Ints  # [n, 2]: row, 1e-8 quote
+    cash_grains: int
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        return self.axes.instruments
+
+    @property
+    def cash(self) -> Decimal:
+        return from_grains(self.cash_grains)
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdicted, ...]:
+        symbols, at_ms = [one.symbol for one in self.instruments], self.at_ms.tolist()
+        return tuple(
+            Verdicted(EpochMs(at_ms[t]), symbols[i], codes.Verdict(verdict).name)
+            for t, i, _, verdict in self.judged.tolist()
+        )
+
+    @cached_property
+    def orders(self) -> tuple[Placed, ...]:
+        at_ms, instruments, head = self.at_ms.tolist(), self.instruments, codes.ASKED_FIELDS - codes.ORDER_FIELDS
+        return tuple(
+            Placed(EpochMs(at_ms[row[0]]), approved_order(instruments[row[2]], row[3], row[head:], self.axes))
+            for row in self.asked[self.asked[:, 1] == codes.PLACE].tolist()
+        )
+
+    @cached_property
+    def fills(self) -> tuple[Executed, ...]:
+        return tuple(_executed(row[1:], self.axes) for row in self.filled.tolist())
+
+    @cached_property
+    def equity(self) -> tuple[tuple[EpochMs, Decimal | None], ...]:
+        pairs = zip(self.at_ms.tolist(), self.worth.tolist(), strict=True)
+        return tuple((EpochMs(at), None if worth < 0 else from_grains(worth)) for at, worth in pairs)
+
+
+@dataclass(frozen=True)
+class World:
+    """A market in memory, over which policies can be replayed: decisions from row `first` on."""
 
     instruments: tuple[Instrument, ...]
     exclusions: tuple[Exclusion, ...]
-    verdicts: tuple[Verdicted, ...]
-    orders: tuple[Placed, ...]
-    fills: tuple[Executed, ...]
-    equity: tuple[tuple[EpochMs, Decimal | None], ...]  # at each decision
-    cash: Decimal
+    frame: Frame
+    first: int
 
 
-def replay(source: CandleSource, policy: "Settings", start_ms: int, end_ms: int) -> Replayed:
-    """Decisions at every bar's close in [start_ms, end_ms); candles before `start_ms` only fill windows."""
+def replay(
+    source: CandleSource,
+    policy: "Settings",
+    start_ms: int,
+    end_ms: int,
+    *,
+    interpreted: bool = False,
+    flows: Sequence[Flow] = (),
+) -> Replayed:
+    """Decisions at every bar's close in [start_ms, end_ms); candles before `start_ms` only fill windows.
+
+    Interpreted, each row is walked step by step by the functions that live runs; the result is the same.
+    """
+    return replay_world(world_of(source, policy, start_ms, end_ms), policy, interpreted=interpreted, flows=flows)
+
+
+def world_of(source: CandleSource, policy: "Settings", start_ms: int, end_ms: int) -> World:
+    """The candles that a replay under this policy looks at, on its grid."""
     instruments, exclusions = watched_universe(source.instruments(), source.exclusions(), policy, ())
-    axes, bar_ms = Axes(instruments, enabled_strategies(policy)), bar_ms_of(policy)
-    law, symbols = law_of(policy, axes), [one.symbol for one in instruments]
-    first_ms, last_ms = start_ms - lookback_of(policy) * bar_ms, end_ms - bar_ms
-    frame = build({one: source.candles(one, first_ms, last_ms) for one in symbols}, first_ms, last_ms, bar_ms)
-    columns, bars = columns_of(frame, instruments, policy, lookback_of(policy) - 1).columns, frame.bars
-    state, plan = empty_state(len(symbols), len(axes.assets)), empty_plan(len(symbols), len(axes.strategies))
-    guard = _guard(axes, exclusions)
-    foreign = _foreign(axes, policy.app.paper.holdings)
-    traded = np.maximum.accumulate(columns.close > 0, axis=0)
-    rows = np.zeros((3 * len(symbols), FILL_FIELDS), np.int64)
+    bar_ms, rows = bar_ms_of(policy), lookback_of(policy)
+    first_ms, last_ms = start_ms - rows * bar_ms, end_ms - bar_ms
+    candles = {one.symbol: source.candles(one.symbol, first_ms, last_ms) for one in instruments}
+    return World(instruments, exclusions, build(candles, first_ms, last_ms, bar_ms), rows - 1)
+
+
+def replay_world(
+    world: World, policy: "Settings", *, interpreted: bool = False, flows: Sequence[Flow] = ()
+) -> Replayed:
+    """The same over a market that is in memory already. A flow comes before the first decision at or after it."""
+    first, rows, instruments = world.first, world.frame.rows, world.instruments
+    axes = Axes(instruments, enabled_strategies(policy))
+    opinions = columns_of(world.frame, instruments, policy, first)
+    columns = opinions.columns
+    law, guard, moved = law_of(policy, axes), _guard(axes, world.exclusions), _rows_of(flows, columns.at_ms)
+    state, plan = empty_state(len(instruments), len(axes.assets)), empty_plan(len(instruments), len(axes.strategies))
     account.step_cash(state, grains_down(policy.app.paper.cash_quote))
-    verdicts: list[Verdicted] = []
-    orders: list[Placed] = []
-    fills: list[Executed] = []
-    equity: list[tuple[EpochMs, Decimal | None]] = []
-    for t in range(lookback_of(policy) - 1, frame.rows):
-        now = EpochMs(int(columns.at_ms[t]))
-        if now > start_ms:
-            count = step_bar(law, state, bars, t, now, rows)
-            fills += [_executed(row, instruments, axes) for row in rows[:count].tolist()]
-            step_delistings(guard, state, columns, t, foreign)
-        guard.foreign[:] = np.where(traded[t] & (columns.close[t] == 0), 0, foreign)  # not listed: not counted
-        worth = step_turn(law, guard, state, columns, t, plan)
-        equity.append((now, None if worth < 0 else from_grains(worth)))
-        for i in np.flatnonzero(plan.verdict >= 0).tolist():
-            verdicts.append(Verdicted(now, symbols[i], codes.Verdict(int(plan.verdict[i])).name))
-        orders += [Placed(now, order) for order in approved(plan, state, axes)]
-    cash = from_grains(int(state.cash[0]))
-    return Replayed(instruments, exclusions, tuple(verdicts), tuple(orders), tuple(fills), tuple(equity), cash)
+    journey = Journey(
+        first=first,
+        coasts=0 if interpreted else 1,
+        busy=opinions.busy,
+        listed=_first_prices(columns.close),
+        foreign=_foreign(axes, policy.app.paper.holdings),
+        flows=moved,
+        next=np.zeros(2, np.int64),
+        held=np.zeros((len(instruments), 4), np.int64),
+    )
+    walk = step_walk if interpreted else compiled_walk()
+    tape, t = empty_tape(len(instruments), rows), first
+    reels: tuple[list[Ints], ...] = ([], [], [])
+    while t < rows:
+        t = walk(law, guard, state, columns, world.frame.bars, journey, plan, tape, t, rows)
+        for used, reel, written in zip(tape.used, reels, (tape.judged, tape.asked, tape.filled), strict=True):
+            reel.append(written[:used].copy())
+        tape.used[:] = 0
+    judged, asked, filled = (_joined(reel, first) for reel in reels)
+    return Replayed(
+        axes=axes,
+        exclusions=world.exclusions,
+        bar_ms=world.frame.bar_ms,
+        at_ms=columns.at_ms[first:],
+        worth=tape.equity[first:],
+        close=columns.close[first:],
+        regime=columns.regime[columns.hour[first:]],
+        judged=judged,
+        asked=asked,
+        filled=filled,
+        flows=moved - np.array([first, 0], np.int64),
+        cash_grains=int(state.cash[0]),
+    )
+
+
+def _joined(reel: list[Ints], first: int) -> Ints:
+    """What one part of the tape held, from filling to filling, its rows counted from the first decision."""
+    whole = np.concatenate(reel)
+    whole[:, 0] -= first
+    return whole
+
+
+def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:
+    """[n, 2]: row and 1e-8 quote of each flow that has one."""
+    pairs = [(int(np.searchsorted(at_ms, when)), grains_down(amount)) for when, amount in sorted(flows)]
+    return np.array([pair for pair in pairs if pair[0] < len(at_ms)], np.int64).reshape(-1, 2)
+
+
+def _first_prices(close: Ints) -> Ints:
+    """The row of each instrument's first price; one past the last where it has none."""
+    priced = close > 0
+    return np.where(priced.any(axis=0), priced.argmax(axis=0), len(close)).astype(np.int64)
 
 
 def _guard(axes: Axes, exclusions: Sequence[Exclusion]) -> Guard:
@@ -124,24 +233,9 @@ def _foreign(axes: Axes, holdings: Mapping[str, Decimal]) -> Ints:
     return lots
 
 
-def step_delistings(guard: Guard, state: State, columns: Columns, t: int, foreign: Ints) -> None:
-    """What has sent no bar for so long is not listed any more: its orders are over, and what is held of it is written
-    off, not ours any more and not bought again. Where no pair has a price it is the venue that is silent, and nothing
-    is known."""
-    if not columns.close[t].any():
-        return
-    for i in np.flatnonzero(columns.close[t] == 0).tolist():
-        if state.lots[i] > 0:
-            foreign[i] += state.lots[i]
-            step_delisted(state, i)
-            guard.barred[i] = 1
-        for slot in range(len(codes.SLOTS)):
-            step_close(state, i, slot)
-
-
-def _executed(row: list[int], instruments: tuple[Instrument, ...], axes: Axes) -> Executed:
-    i, slot, lots, ticks, value, fee, at_ms, reason, strategy = row
-    instrument = instruments[i]
+def _executed(fill: list[int], axes: Axes) -> Executed:
+    i, slot, lots, ticks, value, fee, at_ms, reason, strategy = fill
+    instrument = axes.instruments[i]
     return Executed(
         at_ms=EpochMs(at_ms),
         symbol=instrument.symbol,

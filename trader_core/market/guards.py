@@ -12,7 +12,7 @@ from trader_core.market.regime import YEAR
 from trader_core.market.windows import all_known, back, complete, deviation_of, led, moves_ppm, rolling_sum, rows_in
 from trader_core.rulebook.limits import Flags, Floats, Ints
 from trader_core.rulebook.money import PPM
-from trader_core.rulebook.state import NO_TICKS
+from trader_core.rulebook.state import FAR_OFF, INCOMPARABLE, NO_TICKS
 
 if TYPE_CHECKING:
     from trader_core.market.seen import Market
@@ -62,7 +62,7 @@ def _outliers(market: "Market") -> tuple[Floats, Flags]:
     thin = 100.0 * frame.volume * count < signals.outlier_volume_pct * volumes
     nothing = (volumes == 0) & (frame.volume == 0)
     beyond = (deviation > signals.outlier_deviation_pct) & (thin | nothing)
-    outlier = (frame.present & (~known | beyond)).astype(np.int8)
+    outlier = np.select([frame.present & ~known, frame.present & beyond], [INCOMPARABLE, FAR_OFF], 0).astype(np.int8)
     return led(deviation, start), led(outlier, start)
 
 

@@ -22,8 +22,8 @@ from trader_core.rulebook.codes import (
     WEEK_OPEN,
 )  # fmt: skip
 from trader_core.rulebook.limits import Instruments
-from trader_core.rulebook.money import mul_div_down, mul_div_up, value_down
-from trader_core.rulebook.state import Columns, State
+from trader_core.rulebook.money import PPM, mul_div_down, mul_div_up, value_down
+from trader_core.rulebook.state import FAR_OFF, Columns, State
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -48,7 +48,7 @@ def equity_of(instruments: Instruments, state: State, columns: Columns, t: int) 
 @rule
 def is_outlier(columns: Columns, t: int, i: int) -> bool:
     """A price known to be far off on hardly any volume: it moves no mark, in neither direction."""
-    return bool(columns.outlier[t, i] != 0 and columns.deviation[t, i] >= 0.0)
+    return bool(columns.outlier[t, i] == FAR_OFF)
 
 
 @rule
@@ -97,6 +97,18 @@ def step_cash(state: State, amount: int) -> None:
         clock[mark] = moved(clock[mark], before, amount)
     if before > 0:
         clock[EQUITY] = max(before + amount, 0)
+
+
+@rule
+def step_funding(instruments: Instruments, state: State, columns: Columns, t: int) -> None:
+    """What holding costs or, below zero, brings at a funding time; rounded against us. Nothing on spot."""
+    for i in range(state.lots.shape[0]):
+        ppm = columns.funding_ppm[t, i]
+        if ppm != 0 and state.lots[i] > 0 and columns.close[t, i] > 0:
+            value = value_down(instruments, i, state.lots[i], columns.close[t, i])
+            paid = mul_div_up(value, ppm, PPM) if ppm > 0 else -mul_div_down(value, -ppm, PPM)
+            state.cash[0] -= paid
+            state.flow[i] -= paid
 
 
 @rule

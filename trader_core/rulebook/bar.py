@@ -26,8 +26,6 @@ from trader_core.rulebook.money import value_down, value_up
 from trader_core.rulebook.orders import step_close, step_progress
 from trader_core.rulebook.state import Bars, State
 
-FILL_FIELDS = 9  # instrument, slot, lots, ticks, value, fee, time, reason, strategy
-
 
 @rule
 def step_bar(law: Law, state: State, bars: Bars, t: int, close_ms: int, fills: Ints) -> int:

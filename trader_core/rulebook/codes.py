@@ -136,4 +136,8 @@ CANCEL, PLACE = 1, 2  # what a turn asks for
 CLOCK_FIELDS = 16
 NEVER = -1
 
+FILL_FIELDS = 9  # instrument, slot, lots, ticks, value, fee, time, reason, strategy
+JUDGED_FIELDS = 4  # row, instrument, strategy, verdict
+ASKED_FIELDS = 4 + ORDER_FIELDS  # row, action, instrument, slot, and the order as it was placed; zeros of a cancel
+
 ACTIVE, REDUCING, STANDING = 0, 1, 2  # Guard.halted: everything, no entries, no entries and no exits

@@ -5,6 +5,7 @@ from trader_core.rulebook.limits import Instruments
 
 PPM = 1_000_000
 LIMIT = 1 << 62  # every product of the law stays below this
+SAFE = 2.0**61  # a product that rounds to less fits
 
 
 @rule
@@ -13,8 +14,9 @@ def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
 
     Exact also where a * b would not fit into 64 bits; the quotient must.
     """
-    if a == 0 or b <= LIMIT // a:
-        return a * b // c, a * b % c
+    if float(a) * b < SAFE:
+        quotient = a * b // c
+        return quotient, a * b - quotient * c
     rest = a % c
     quotient, remainder = 0, 0
     for step in range(63):  # rest * b / c by long multiplication, highest bit of b first

@@ -9,7 +9,7 @@ from trader_core.rulebook.state import Columns
 @rule
 def regime_scale(law: Law, columns: Columns, t: int) -> float:
     """How far the regime in force scales positions; an unknown one allows none."""
-    return float(law.market.scale[columns.regime[t]])
+    return float(law.market.scale[columns.regime[columns.hour[t]]])
 
 
 @rule

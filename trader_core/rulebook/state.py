@@ -5,10 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from trader_core.rulebook.codes import (
+    ASKED_FIELDS,
     CLOCK_FIELDS,
     DAY_ENTRIES,
+    FILL_FIELDS,
     GATE_COUNT,
     HOUR_ENTRIES,
+    JUDGED_FIELDS,
     NEVER,
     ORDER_FIELDS,
     STREAK,
@@ -53,21 +56,27 @@ class Guard(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What depends on the market alone; row t may be read at its own close. A figure below zero is unknown."""
+    """What depends on the market alone; row t may be read at its own close. A figure below zero is unknown.
+
+    A column of [hour, ...] changes once an hour: at row t its row `hour[t]` is in force. Where no strategy enters,
+    nobody asks for the deviation, the jump or the terms of an entry, and they may hold anything.
+    """
 
     at_ms: Ints  # [row], closing time
+    hour: Ints  # [row]
     close: Ints  # [row, instrument], last known close in ticks, 0 unknown
     bid: Ints
     ask: Ints
-    depth: Ints  # [row, instrument], 1e-8 quote resting within 20 bps, both sides; 0 unknown
     age_ms: Ints  # [row, instrument], age of that price
-    regime: Ints  # [row], the confirmed one
-    eligible: Flags  # [row, instrument]
+    funding_ppm: Ints  # [row, instrument], of the position's value, paid by who holds it at that close
+    outlier: Flags  # [row, instrument], FAR_OFF or INCOMPARABLE; 0 is believed
     deviation: Floats  # [row, instrument], percent from the mean of the closes before
-    outlier: Flags  # [row, instrument], 1 not believed
     jump: Floats  # [row, instrument], standard deviations; NO_TICKS where the bars are too coarse to see one
-    volatility: Floats  # [row, instrument], percent a year
-    atr_ratio: Floats  # [row, instrument], average true range over its median
+    regime: Ints  # [hour], the confirmed one
+    eligible: Flags  # [hour, instrument]
+    depth: Ints  # [hour, instrument], 1e-8 quote resting within 20 bps, both sides; 0 unknown
+    volatility: Floats  # [hour, instrument], percent a year
+    atr_ratio: Floats  # [hour, instrument], average true range over its median
     enter: Flags  # [strategy, row, instrument]
     leave: Flags
     conviction: Floats
@@ -77,7 +86,9 @@ class Columns(NamedTuple):
     hold_ms: Ints
 
 
+TAPE_ROWS = 8_192  # records of a kind that a tape holds
 NO_TICKS = -2.0
+FAR_OFF, INCOMPARABLE = 1, 2  # outlier: off on hardly any volume; nothing to compare it with
 
 
 class Bars(NamedTuple):
@@ -87,6 +98,30 @@ class Bars(NamedTuple):
     high: Ints
     low: Ints
     volume: Ints  # lots
+
+
+class Tape(NamedTuple):
+    """What a walk writes down, row by row, until there is no more room. `used` counts what is on the other three."""
+
+    used: Ints  # [3]
+    judged: Ints  # [n, JUDGED_FIELDS]
+    asked: Ints  # [n, ASKED_FIELDS]
+    filled: Ints  # [n, 1 + FILL_FIELDS]: row, fill
+    equity: Ints  # [row], 1e-8 quote, -1 unknown
+    bar: Ints  # [3 * instrument, FILL_FIELDS], room for one bar's fills
+
+
+class Journey(NamedTuple):
+    """What a replay is given beside market and law."""
+
+    first: int  # row of the first decision; no order is older
+    coasts: int  # 0: every row is walked step by step
+    busy: Ints  # [n], rows in which some strategy enters, in order
+    listed: Ints  # [instrument], row of its first price
+    foreign: Ints  # [instrument], lots in the account that are not ours; what is written off joins them
+    flows: Ints  # [n, 2]: row, 1e-8 quote that came in (or, below zero, went out) before it; in order
+    next: Ints  # [2], places in busy and flows
+    held: Ints  # [instrument, 4], room to coast in: instrument, strategy, stop, ceiling
 
 
 class Draft(NamedTuple):
@@ -141,6 +176,16 @@ def empty_plan(instruments: int, strategies: int) -> Plan:
         actions=np.zeros((6 * instruments, 3), np.int64), asked=np.zeros(1, np.int64),
         verdict=np.full(instruments, NEVER, np.int64), chosen=np.full(instruments, NEVER, np.int64),
         entered=np.zeros(max(strategies, 1), np.int64), trace=np.zeros((instruments, GATE_COUNT, 3)),
+    )  # fmt: skip
+
+
+def empty_tape(instruments: int, rows: int) -> Tape:
+    """Room for the records of TAPE_ROWS, and of one row at the least."""
+    room = max(TAPE_ROWS, 6 * instruments)
+    return Tape(
+        used=np.zeros(3, np.int64), judged=np.zeros((room, JUDGED_FIELDS), np.int64),
+        asked=np.zeros((room, ASKED_FIELDS), np.int64), filled=np.zeros((room, 1 + FILL_FIELDS), np.int64),
+        equity=np.full(rows, NEVER, np.int64), bar=np.zeros((3 * instruments, FILL_FIELDS), np.int64),
     )  # fmt: skip
 
 

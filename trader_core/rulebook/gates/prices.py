@@ -46,12 +46,13 @@ def judge_weather(law: Law, columns: Columns, t: int, draft: Draft, lots: int, t
 @rule
 def gate_volatility(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
     """Realised volatility; unknown counts as too much."""
-    now, limit = columns.volatility[t, draft.instrument], law.market.max_volatility
+    now, limit = columns.volatility[columns.hour[t], draft.instrument], law.market.max_volatility
     return (CLOSED if now < 0 or now > limit else PASS), lots, now, limit
 
 
 @rule
 def gate_quiet_market(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
     """A market that moves less than it usually does has no edge to pay the costs with; unknown counts as quiet."""
-    now, limit = columns.atr_ratio[t, draft.instrument], law.market.min_atr_ratio[columns.regime[t]]
+    hour = columns.hour[t]
+    now, limit = columns.atr_ratio[hour, draft.instrument], law.market.min_atr_ratio[columns.regime[hour]]
     return (CLOSED if now < 0 or now < limit else PASS), lots, now, limit

@@ -1,0 +1,110 @@
+"""The rulebook compiled: the very functions that live interprets, as machine code that is kept between processes.
+
+What is kept lies in the user's own cache directory, under a digest of everything that it was made from, so code of
+another version is never found. It is loaded as code: a directory that somebody else could write to is not used.
+"""
+
+import importlib
+import os
+import pkgutil
+import stat
+import sys
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from trader_core import rulebook
+from trader_core.rulebook.limits import Law
+from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
+from trader_core.rulebook.walk import step_walk
+
+Walk = Callable[[Law, Guard, State, Columns, Bars, Journey, Plan, Tape, int, int], int]
+Progress = Callable[[int, int], None]  # rules compiled, of how many
+CACHE_VARIABLE = "XDG_CACHE_HOME"
+
+# No rule is called from Python, and none makes an array; a division by zero is guarded, and interpreted it would raise.
+INSIDE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False, "error_model": "numpy"}
+
+
+def _walk(
+    law: Law, guard: Guard, state: State, columns: tuple[Any, ...], bars: tuple[Any, ...], journey: Journey, plan: Plan,
+    tape: Tape, t: int, end: int,
+) -> int:  # fmt: skip
+    """`step_walk` for any layout of columns and bars: as plain tuples they are converted to one type."""
+    return step_walk(law, guard, state, Columns(*columns), Bars(*bars), journey, plan, tape, t, end)
+
+
+@cache
+def compiled_walk(progress: Progress | None = None) -> Walk:
+    """`step_walk` as machine code; the same results. Made at the first call, in some 20 s, or found in the cache."""
+    compiled: list[Any] = []
+
+    def walk(
+        law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape,
+        t: int, end: int,
+    ) -> int:  # fmt: skip
+        arguments = (law, guard, state, tuple(columns), tuple(bars), journey, plan, tape, t, end)
+        if not compiled:
+            compiled.append(_compiled(arguments))
+        return int(compiled[0](*arguments))
+
+    return walk
+
+
+def _compiled(arguments: tuple[Any, ...]) -> Any:
+    numba: Any = importlib.import_module("numba")
+    _register()
+    numba.config.CACHE_DIR = str(cache_directory() or "")
+    keep = bool(numba.config.CACHE_DIR)
+    options = {key: value for key, value in INSIDE.items() if key != "no_cpython_wrapper"}
+    return numba.njit(_signature(arguments), cache=keep, nogil=True, **options)(_walk)
+
+
+@cache
+def _register() -> int:
+    """Every rule of every module under rulebook/; their number."""
+    numba: Any = importlib.import_module("numba.extending")
+    for module in pkgutil.walk_packages(rulebook.__path__, "trader_core.rulebook."):
+        importlib.import_module(module.name)
+    for law in rulebook.RULES:
+        numba.register_jitable(**INSIDE)(law)
+    return len(rulebook.RULES)
+
+
+def _signature(arguments: tuple[Any, ...]) -> Any:
+    """The types of the arguments; arrays in plain tuples are read only and of any layout."""
+    numba: Any = importlib.import_module("numba")
+    types, typeof = numba.types, numba.typeof
+
+    def any_layout(arrays: tuple[Any, ...]) -> Any:
+        return types.Tuple(tuple(types.Array(typeof(one).dtype, one.ndim, "A", readonly=True) for one in arrays))
+
+    return types.int64(*(any_layout(one) if type(one) is tuple else typeof(one) for one in arguments))
+
+
+def cache_directory() -> Path | None:
+    """Where machine code of this version is kept, made if need be; None where there is no place of our own."""
+    root = os.environ.get(CACHE_VARIABLE)
+    directory = (Path(root) if root else Path.home() / ".cache") / "trader" / "law" / digest_of_the_law()[:16]
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.stat()
+        ours = found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return directory if ours and os.access(directory, os.W_OK | os.X_OK) else None
+    except (OSError, RuntimeError):
+        return None
+
+
+@cache
+def digest_of_the_law() -> str:
+    """SHA-256 of the rulebook's sources, this file, and what compiles them."""
+    made_by = (sys.version, *(f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")))
+    sources = [Path(__file__), *sorted(Path(next(iter(rulebook.__path__))).rglob("*.py"))]
+    found = sha256(repr(made_by).encode())
+    for source in sources:
+        found.update(f"\n{source.name} {source.stat().st_size}\n".encode())
+        found.update(source.read_bytes())
+    return found.hexdigest()

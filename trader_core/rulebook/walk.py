@@ -1,0 +1,237 @@
+"""A replay: row after row over a State that goes on. Where it can be proved that nothing but marks will change, it
+coasts.
+
+Only replays come here. A live cycle is one `step_turn`; what the venue did since the one before is told by its facts.
+"""
+
+from trader_core.rulebook import rule
+from trader_core.rulebook.account import (
+    DAY_MS,
+    step_cash,
+    step_decided,
+    step_funding,
+    step_mark,
+)
+from trader_core.rulebook.bar import step_bar
+from trader_core.rulebook.codes import (
+    ENTRY,
+    EQUITY,
+    EXIT,
+    FILL_FIELDS,
+    LOTS,
+    NEVER,
+    ORDER_FIELDS,
+    PLACE,
+    STOP,
+    TRIGGER,
+)  # fmt: skip
+from trader_core.rulebook.exits import stop_price, target_price
+from trader_core.rulebook.limits import Law
+from trader_core.rulebook.money import value_down
+from trader_core.rulebook.orders import is_open, step_close
+from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
+from trader_core.rulebook.turn import step_delisted, step_turn
+
+JUDGED, ASKED, FILLED = range(3)  # of Tape.used
+BUSY, FLOW = range(2)  # of Journey.next
+NO_LIMIT = 1 << 62
+
+
+@rule
+def step_walk(
+    law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape,
+    t: int, end: int,
+) -> int:  # fmt: skip
+    """Rows from `t` to before `end`. Returns the row that comes next, which is before `end` where the tape is full."""
+    following = t
+    for row in range(t, end):
+        if row >= following:
+            if not has_room(tape, state.lots.shape[0]):
+                return row
+            step_row(law, guard, state, columns, bars, journey, plan, tape, row)
+            following = row + 1
+            if journey.coasts != 0:
+                following = step_coast(law, state, columns, bars, journey, tape, following, end)
+    return end
+
+
+@rule
+def has_room(tape: Tape, instruments: int) -> bool:
+    """Whether one more row fits, whatever happens in it."""
+    judged = tape.used[JUDGED] + instruments <= tape.judged.shape[0]
+    asked = tape.used[ASKED] + 6 * instruments <= tape.asked.shape[0]
+    return bool(judged and asked and tape.used[FILLED] + 3 * instruments <= tape.filled.shape[0])
+
+
+@rule
+def step_row(
+    law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape, t: int
+) -> None:
+    """One row as a cycle would live it: money that came or went, what the bar filled, what is listed, and a turn."""
+    step_flows(state, journey, t)
+    if t > journey.first:
+        count = step_bar(law, state, bars, t, columns.at_ms[t], tape.bar)
+        note_fills(tape, t, count)
+        step_listings(guard, state, columns, journey, t)
+    step_foreign(guard, columns, journey, t)
+    step_funding(law.instruments, state, columns, t)
+    tape.equity[t] = step_turn(law, guard, state, columns, t, plan)
+    note_plan(state, plan, tape, t)
+
+
+@rule
+def step_flows(state: State, journey: Journey, t: int) -> None:
+    """Deposits and withdrawals that are due."""
+    for n in range(journey.next[FLOW], journey.flows.shape[0]):
+        if journey.flows[n, 0] > t:
+            break
+        step_cash(state, journey.flows[n, 1])
+        journey.next[FLOW] = n + 1
+
+
+@rule
+def step_listings(guard: Guard, state: State, columns: Columns, journey: Journey, t: int) -> None:
+    """What has sent no bar for so long is not listed any more: its orders are over, and what is held of it is written
+    off, not ours any more and not bought again. Where no pair has a price it is the venue that is silent, and nothing
+    is known."""
+    count, priced = state.lots.shape[0], 0
+    for i in range(count):
+        priced += 1 if columns.close[t, i] != 0 else 0
+    if priced == 0 or priced == count:
+        return
+    for i in range(count):
+        if columns.close[t, i] == 0:
+            if state.lots[i] > 0:
+                journey.foreign[i] += state.lots[i]
+                step_delisted(state, i)
+                guard.barred[i] = 1
+            for slot in range(3):
+                step_close(state, i, slot)
+
+
+@rule
+def step_foreign(guard: Guard, columns: Columns, journey: Journey, t: int) -> None:
+    """Coins that are not ours count from the pair's first price on, and no more when it is not listed any more."""
+    for i in range(journey.foreign.shape[0]):
+        gone = columns.close[t, i] == 0 and t >= journey.listed[i]
+        guard.foreign[i] = 0 if gone else journey.foreign[i]
+
+
+@rule
+def note_fills(tape: Tape, t: int, count: int) -> None:
+    row = tape.used[FILLED]
+    for n in range(count):
+        tape.filled[row + n, 0] = t
+        for field in range(FILL_FIELDS):
+            tape.filled[row + n, 1 + field] = tape.bar[n, field]
+    tape.used[FILLED] += count
+
+
+@rule
+def note_plan(state: State, plan: Plan, tape: Tape, t: int) -> None:
+    """The turn's verdicts by instrument, and what it asked for in its order."""
+    row = tape.used[JUDGED]
+    for i in range(plan.verdict.shape[0]):
+        if plan.verdict[i] != NEVER:
+            tape.judged[row, 0], tape.judged[row, 1] = t, i
+            tape.judged[row, 2], tape.judged[row, 3] = plan.chosen[i], plan.verdict[i]
+            row += 1
+    tape.used[JUDGED] = row
+    row = tape.used[ASKED]
+    for n in range(plan.asked[0]):
+        action, i, slot = plan.actions[n, 0], plan.actions[n, 1], plan.actions[n, 2]
+        tape.asked[row, 0], tape.asked[row, 1], tape.asked[row, 2], tape.asked[row, 3] = t, action, i, slot
+        for field in range(ORDER_FIELDS):
+            tape.asked[row, 4 + field] = state.orders[i, slot, field] if action == PLACE else 0
+        row += 1
+    tape.used[ASKED] = row
+
+
+@rule
+def step_coast(
+    law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, tape: Tape, t: int, end: int
+) -> int:
+    """Mark the rows from `t` on in which neither a bar nor a turn can do more than that; returns the first one left.
+
+    That is so while no strategy enters, no entry or exit is open, no money moves, the UTC day is the same, and all
+    that is held is priced, above its stop, below its target, in its time, and not given up by its strategy.
+    """
+    end = coast_end(state, columns, journey, law.orders.bar_ms, t, end)
+    count = step_held(law, state, journey) if t < end else -1
+    if count < 0:
+        return t
+    lowest, highest, following = NO_LIMIT, 0, t
+    for row in range(t, end):
+        equity = quiet_equity(law, state, columns, bars, journey, count, row)
+        if equity <= 0:
+            break
+        tape.equity[row] = equity
+        lowest, highest, following = min(lowest, equity), max(highest, equity), row + 1
+    if following > t:
+        now = columns.at_ms[following - 1]
+        step_mark(state, now, lowest)
+        step_mark(state, now, highest)
+        step_mark(state, now, tape.equity[following - 1])
+        step_decided(state, now)
+    return following
+
+
+@rule
+def quiet_equity(law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, count: int, t: int) -> int:
+    """What equity_of would say, the highest bids seen on the way; -1 where a row may do more than that."""
+    equity = state.cash[0]
+    for n in range(count):
+        i, floor = journey.held[n, 0], journey.held[n, 2]
+        close, bid = columns.close[t, i], columns.bid[t, i]
+        moved = bars.low[t, i] <= floor or bid <= floor or bid >= journey.held[n, 3]
+        doubted = close == 0 or columns.outlier[t, i] != 0 or columns.funding_ppm[t, i] != 0
+        if moved or doubted or columns.leave[journey.held[n, 1], t, i] != 0:
+            return NEVER
+        equity += value_down(law.instruments, i, state.lots[i], close)
+    for n in range(count):
+        i = journey.held[n, 0]
+        state.peak[i] = max(state.peak[i], columns.bid[t, i])
+    return int(equity)
+
+
+@rule
+def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, t: int, end: int) -> int:
+    """The first row from `t` on that must be walked for another reason than a price."""
+    flow = journey.next[FLOW]
+    for n in range(journey.next[BUSY], journey.busy.shape[0]):
+        journey.next[BUSY] = n
+        if journey.busy[n] >= t:
+            end = min(end, journey.busy[n])
+            break
+    if flow < journey.flows.shape[0]:
+        end = min(end, journey.flows[flow, 0])
+    if t >= end or state.known[0] == 0 or state.clock[EQUITY] <= 0:
+        return t
+    now = columns.at_ms[t - 1]
+    before_ms = (now // DAY_MS + 1) * DAY_MS
+    for i in range(state.lots.shape[0]):
+        if state.lots[i] > 0 and state.hold_ms[i] > 0:
+            before_ms = min(before_ms, state.opened_ms[i] + state.hold_ms[i])
+    return int(min(end, t + (before_ms - 1 - now) // bar_ms))
+
+
+@rule
+def step_held(law: Law, state: State, journey: Journey) -> int:
+    """List what is held, with the prices that must stay above its stop and below what would move anything; their
+    number, or -1 where an order is open that a bar may fill, or a stop is not where it belongs."""
+    count, held = 0, journey.held
+    for i in range(state.lots.shape[0]):
+        if is_open(state, i, ENTRY) or is_open(state, i, EXIT):
+            return -1
+        if state.lots[i] > 0:
+            stop, target = stop_price(law, state, i), target_price(law, state, i)
+            ceiling = target if target > 0 else NO_LIMIT
+            if law.orders.trailing_ppm > 0:
+                ceiling = min(ceiling, state.peak[i] + 1)
+            if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP):
+                return -1
+            if state.orders[i, STOP, TRIGGER] != stop or state.orders[i, STOP, LOTS] != state.lots[i]:
+                return -1
+            held[count, 0], held[count, 1], held[count, 2], held[count, 3] = i, state.strategy[i], stop, ceiling
+            count += 1
+    return count
