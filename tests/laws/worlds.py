@@ -221,6 +221,7 @@ class Dice:
             outlier=flags([int(self.seldom()) for _ in cells]),
             jump=figure([NO_TICKS if no_ticks else self.measured((0.0, 6.0), -1.0, 7.0) for _ in cells]),
             volatility=figure([self.measured((0.0, 150.0), -1.0, 400.0) for _ in cells]),
+            day_range=figure([self.measured((0.5, 9.0), -1.0, 40.0) for _ in cells]),
             atr_ratio=figure([self.measured((1.2, 3.0), -1.0, 0.4) for _ in cells]),
             enter=np.array([self.often() for _ in each], np.int8).reshape(by_strategy),
             leave=np.array([self.often(0.3) for _ in each], np.int8).reshape(by_strategy),

@@ -72,6 +72,7 @@ def columns_of(frame: Frame, instruments: tuple[Instrument, ...], policy: "Setti
         jump=seen.jump,
         volatility=seen.volatility,
         atr_ratio=seen.atr_ratio,
+        day_range=np.broadcast_to(-1.0, shape),
         enter=_stack([one.enter for one in by_strategy], shape, np.int8),
         leave=_stack([one.leave for one in by_strategy], shape, np.int8),
         conviction=_stack([one.conviction for one in by_strategy], shape, np.float64),

@@ -77,6 +77,7 @@ class Columns(NamedTuple):
     depth: Ints  # [hour, instrument], 1e-8 quote resting within 20 bps, both sides; 0 unknown
     volatility: Floats  # [hour, instrument], percent a year
     atr_ratio: Floats  # [hour, instrument], average true range over its median
+    day_range: Floats  # [hour, instrument], mean true range of the last 24 hours, percent of the price
     enter: Flags  # [strategy, row, instrument]
     leave: Flags
     conviction: Floats
