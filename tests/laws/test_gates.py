@@ -18,7 +18,7 @@ from tests.laws.troubles import TROUBLES, scenes, troubled_by
 from tests.laws.worlds import COUNT, Scene, bytes_of, changed, copied, edited, instrument_rows, laws
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import GATE_COUNT, GATES, Verdict
-from trader_core.rulebook.exposure import ALL, OF_ASSET, OF_STRATEGY, OF_THEME, OF_TIER, exposure, reserved_cash
+from trader_core.rulebook.exposure import cost_with_fee, exposures, reserved_cash
 from trader_core.rulebook.gates.caps import fit
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
@@ -140,10 +140,11 @@ def assert_within_costs(scene: Scene, lots: int) -> None:
 @examples(300)
 def test_exposure_is_what_a_count_in_fractions_finds(scene: Scene) -> None:
     law, guard, state, columns, t, draft, _ = scene
-    kinds = {"strategy": OF_STRATEGY, "asset": OF_ASSET, "theme": OF_THEME, "tier": OF_TIER, "total": ALL}
-    for dimension, key in oracle.keys_of(law, draft.instrument, max(draft.strategy, 0)).items():
+    owner = max(draft.strategy, 0)
+    found = exposures(law, guard, state, columns, t, draft.instrument, owner)
+    for dimension, key in oracle.keys_of(law, draft.instrument, owner).items():
         exact = oracle.at_risk(law, guard, state, columns, t, dimension, key)
-        assert exposure(law, guard, state, columns, t, kinds[dimension], key) == min(exact, 1 << 62)
+        assert getattr(found, dimension) == min(exact, 1 << 62)
     assert reserved_cash(law, state) == state.cash[0] - oracle.free_cash(law, state)
 
 
@@ -277,7 +278,7 @@ def test_what_fits_is_paid_by_the_room_and_one_lot_more_would_not_be(
 ) -> None:
     law = law._replace(instruments=instrument_rows(UNIT_ROWS))
     draft = Draft(i, 0, codes.TAKER, price, lots, codes.BY_SIGNAL, 0, 0, 1.0, 0, 0, 0)
-    fitted = int(fit(law, draft, lots, room))
+    fitted = int(fit(law, draft, lots, cost_with_fee(law, i, lots, price), room))
     assert 0 <= fitted <= lots
     assert fitted == 0 or oracle.cost(law, i, fitted, price) <= room
     assert fitted == lots or oracle.cost(law, i, fitted + 1, price) > room

@@ -26,6 +26,7 @@ Progress = Callable[[int, int], None]  # rules compiled, of how many
 CACHE_VARIABLE = "XDG_CACHE_HOME"
 
 # No rule is called from Python, and none makes an array; a division by zero is guarded, and interpreted it would raise.
+APART = ("mul_div_long",)
 INSIDE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False, "error_model": "numpy"}
 
 
@@ -59,7 +60,7 @@ def _compiled(arguments: tuple[Any, ...]) -> Any:
     _register()
     numba.config.CACHE_DIR = str(cache_directory() or "")
     keep = bool(numba.config.CACHE_DIR)
-    options = {key: value for key, value in INSIDE.items() if key != "no_cpython_wrapper"}
+    options = {key: value for key, value in INSIDE.items() if key not in ("no_cpython_wrapper", "forceinline")}
     return numba.njit(_signature(arguments), cache=keep, nogil=True, **options)(_walk)
 
 
@@ -70,7 +71,7 @@ def _register() -> int:
     for module in pkgutil.walk_packages(rulebook.__path__, "trader_core.rulebook."):
         importlib.import_module(module.name)
     for law in rulebook.RULES:
-        numba.register_jitable(**INSIDE)(law)
+        numba.register_jitable(**{**INSIDE, "forceinline": law.__name__ not in APART})(law)
     return len(rulebook.RULES)
 
 

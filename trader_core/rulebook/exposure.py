@@ -1,5 +1,7 @@
 """What is at risk: holdings at the last close, and working entries at their worst price with the higher fee."""
 
+from typing import NamedTuple
+
 from trader_core.rulebook import rule
 from trader_core.rulebook.codes import ENTRY, FILLED, KIND, LIMIT, LOTS, STRATEGY
 from trader_core.rulebook.costs import worst_fee
@@ -8,7 +10,17 @@ from trader_core.rulebook.money import LIMIT as MONEY_MAX
 from trader_core.rulebook.money import value_up
 from trader_core.rulebook.state import Columns, Draft, Guard, State
 
-ALL, OF_ASSET, OF_THEME, OF_TIER, OF_STRATEGY = range(5)
+UNCOUNTABLE = 2.0**62
+
+
+class Exposures(NamedTuple):
+    """1e-8 quote, each at most MONEY_MAX."""
+
+    strategy: int
+    asset: int
+    theme: int
+    tier: int
+    total: int
 
 
 @rule
@@ -42,42 +54,48 @@ def reserved_cash(law: Law, state: State) -> int:
 
 
 @rule
-def belongs(law: Law, i: int, kind: int, key: int) -> bool:
-    """Whether an instrument is of that asset, theme or tier."""
-    if kind == OF_ASSET:
-        return bool(law.instruments.asset[i] == key)
-    if kind == OF_THEME:
-        return bool(law.instruments.theme[i] == key)
-    return kind == ALL or bool(law.instruments.tier[i] == key)
+def worth(law: Law, columns: Columns, t: int, i: int, lots: int) -> int:
+    """What lots are worth at the last close, rounded up, at most MONEY_MAX."""
+    if float(lots) * columns.close[t, i] >= UNCOUNTABLE:
+        return MONEY_MAX
+    return min(value_up(law.instruments, i, lots, columns.close[t, i]), MONEY_MAX)
 
 
 @rule
-def exposure(law: Law, guard: Guard, state: State, columns: Columns, t: int, kind: int, key: int) -> int:
-    """Exposure to one asset, theme, tier or strategy, or all of it, under every pair that trades it.
+def plus(total: int, part: int) -> int:
+    """Their sum, at most MONEY_MAX; neither is more."""
+    return MONEY_MAX if part >= MONEY_MAX - total else total + part
+
+
+@rule
+def exposures(law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, owner: int) -> Exposures:
+    """Exposure to an instrument's asset, theme and tier, of a strategy, and of all, under every pair that trades it.
 
     Coins that the bot did not buy count for their asset and theme, never for the bot's own caps; those without a
     price are more than any cap allows.
     """
-    total = 0
-    for i in range(state.lots.shape[0]):
-        if kind == OF_STRATEGY:
-            held = state.strategy[i] == key
-            ordered = held if state.lots[i] > 0 else state.orders[i, ENTRY, STRATEGY] == key
-        else:
-            held = belongs(law, i, kind, key)
-            ordered = held
-        lots = state.lots[i] if held else 0
-        if guard.foreign[i] > 0 and kind in (OF_ASSET, OF_THEME) and held:
-            if columns.close[t, i] == 0:
-                return MONEY_MAX
-            lots += guard.foreign[i]
-        if lots > MONEY_MAX // max(columns.close[t, i], 1):
-            return MONEY_MAX
-        if lots > 0:
-            total += value_up(law.instruments, i, lots, columns.close[t, i])
-        if ordered:
-            total += reserved(law, state, i)
-    return min(int(total), MONEY_MAX)
+    kinds = law.instruments
+    by_strategy, by_asset, by_theme, by_tier, total = 0, 0, 0, 0, 0
+    for j in range(state.lots.shape[0]):
+        lots, foreign = state.lots[j], guard.foreign[j]
+        if lots != 0 or foreign > 0 or state.orders[j, ENTRY, KIND] != 0:
+            held, ordered = worth(law, columns, t, j, lots), reserved(law, state, j)
+            ours, everything = plus(held, ordered), plus(held, ordered)
+            if foreign > 0:
+                counted = MONEY_MAX if columns.close[t, j] == 0 else worth(law, columns, t, j, lots + foreign)
+                everything = plus(counted, ordered)
+            if state.strategy[j] == owner:
+                by_strategy = plus(by_strategy, held)
+            if (state.strategy[j] if lots > 0 else state.orders[j, ENTRY, STRATEGY]) == owner:
+                by_strategy = plus(by_strategy, ordered)
+            if kinds.asset[j] == kinds.asset[i]:
+                by_asset = plus(by_asset, everything)
+            if kinds.theme[j] == kinds.theme[i]:
+                by_theme = plus(by_theme, everything)
+            if kinds.tier[j] == kinds.tier[i]:
+                by_tier = plus(by_tier, ours)
+            total = plus(total, ours)
+    return Exposures(by_strategy, by_asset, by_theme, by_tier, total)
 
 
 @rule

@@ -14,12 +14,20 @@ def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
 
     Exact also where a * b would not fit into 64 bits; the quotient must.
     """
-    if float(a) * b < SAFE:
-        quotient = a * b // c
-        return quotient, a * b - quotient * c
+    if float(a) * b >= SAFE:
+        return mul_div_long(a, b, c)
+    if c == 1:
+        return a * b, 0
+    quotient = a * b // c
+    return quotient, a * b - quotient * c
+
+
+@rule
+def mul_div_long(a: int, b: int, c: int) -> tuple[int, int]:
+    """The same by long multiplication, highest bit of b first."""
     rest = a % c
     quotient, remainder = 0, 0
-    for step in range(63):  # rest * b / c by long multiplication, highest bit of b first
+    for step in range(63):
         quotient = 2 * quotient
         remainder = 2 * remainder
         if remainder >= c:

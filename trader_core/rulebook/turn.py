@@ -32,7 +32,7 @@ from trader_core.rulebook.codes import (
     TRIGGER,
     Verdict,
 )  # fmt: skip
-from trader_core.rulebook.exits import exit_reason, stop_price, stop_reason
+from trader_core.rulebook.exits import Levels, exit_reason, levels
 from trader_core.rulebook.exposure import owner_of
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
@@ -54,11 +54,11 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
     step_mark(state, now, equity)
     step_peaks(state, columns, t)
     plan.asked[0] = 0
-    plan.verdict[:] = NEVER
-    plan.chosen[:] = NEVER
-    plan.entered[:] = 0
+    for s in range(plan.entered.shape[0]):
+        plan.entered[s] = 0
     for i in range(state.lots.shape[0]):
-        if guard.unknown[i] == 0:
+        plan.verdict[i], plan.chosen[i] = NEVER, NEVER
+        if guard.unknown[i] == 0 and is_ours(state, i):
             step_exit(law, guard, state, columns, t, i, plan)
             step_obsolete(law, guard, state, columns, t, i, plan)
     if state.clock[DECIDED_MS] < now:
@@ -68,13 +68,21 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
 
 
 @rule
+def is_ours(state: State, i: int) -> bool:
+    """Whether anything is held or open."""
+    orders = is_open(state, i, ENTRY) or is_open(state, i, EXIT) or is_open(state, i, STOP)
+    return bool(state.lots[i] > 0 or orders)
+
+
+@rule
 def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, plan: Plan) -> None:
     """Sell when there is a reason to; otherwise see that a stop for the whole position rests at the venue."""
     if is_open(state, i, EXIT):
         return
     now, held, strategy = columns.at_ms[t], state.lots[i], state.strategy[i]
-    reason = exit_reason(law, state, columns, t, i) if held > 0 and guard.halted != STANDING else 0
-    trigger = stop_price(law, state, i) if held > 0 else 0
+    at = levels(law, state, i) if held > 0 else Levels(0, 0, 0)
+    reason = exit_reason(state, columns, t, i, at) if held > 0 and guard.halted != STANDING else 0
+    trigger = at.stop
     stop = state.orders[i, STOP]
     if stop[KIND] != 0 and (reason != 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != held):
         step_cancel(state, i, STOP, plan)
@@ -83,8 +91,7 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
         step_place(state, i, EXIT, TAKER, held, limit, trigger, now, expires, reason, strategy, 0, 0, 0, 0)
         step_ask(plan, PLACE, i, EXIT)
     elif trigger > 0 and not is_open(state, i, STOP):
-        why = stop_reason(law, state, i)
-        step_place(state, i, STOP, STOP_MARKET, held, 0, trigger, now, NEVER, why, strategy, 0, 0, 0, 0)
+        step_place(state, i, STOP, STOP_MARKET, held, 0, trigger, now, NEVER, at.reason, strategy, 0, 0, 0, 0)
         step_ask(plan, PLACE, i, STOP)
 
 
@@ -117,23 +124,35 @@ def step_delisted(state: State, i: int) -> None:
 @rule
 def step_entries(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, equity: int) -> None:
     """First the remainders of expired makers, then new proposals, the most convinced first."""
-    for i in range(state.lots.shape[0]):
-        order = state.orders[i, ENTRY]
-        if order[KIND] == MAKER and columns.at_ms[t] >= order[EXPIRES_MS] and guard.unknown[i] == 0:
-            draft = rest_of(law, state, columns, t, i, equity)
-            step_cancel(state, i, ENTRY, plan)
-            if draft.kind != 0:
-                step_entry(law, guard, state, columns, t, plan, draft)
-    for _ in range(state.lots.shape[0]):
-        i, strategy = best_candidate(guard, columns, t, plan)
-        if i == NEVER:
-            break
-        step_entry(law, guard, state, columns, t, plan, new_draft(law, columns, t, i, strategy, equity))
+    count = state.lots.shape[0]
+    for n in range(2 * count):
+        if n < count:
+            draft = step_expired(law, guard, state, columns, t, n, plan, equity)
+        else:
+            i, strategy = best_candidate(guard, columns, t, plan)
+            if i == NEVER:
+                break
+            draft = new_draft(law, columns, t, i, strategy, equity)
+        if draft.kind != 0:
+            step_entry(law, guard, state, columns, t, plan, draft)
+
+
+@rule
+def step_expired(
+    law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, plan: Plan, equity: int
+) -> Draft:
+    """Cancel a maker whose time is over. What is left of it, at the new bid while it may be repriced, then taken; of
+    no kind where it is let go, or where there is none."""
+    order = state.orders[i, ENTRY]
+    over = order[KIND] == MAKER and columns.at_ms[t] >= order[EXPIRES_MS] and guard.unknown[i] == 0
+    draft = rest_of(law, state, columns, t, i, equity) if over else Draft(i, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
+    if over:
+        step_cancel(state, i, ENTRY, plan)
+    return draft
 
 
 @rule
 def rest_of(law: Law, state: State, columns: Columns, t: int, i: int, equity: int) -> Draft:
-    """What is left of an expired maker: at the new bid while it may be repriced, then taken, or of no kind: let go."""
     order = state.orders[i, ENTRY]
     kind, reason, price = 0, BY_FALLBACK, more(columns.ask[t, i], law.orders.band_ppm)
     if order[TRIES] < law.orders.max_reprices:

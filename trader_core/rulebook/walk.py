@@ -25,8 +25,8 @@ from trader_core.rulebook.codes import (
     STOP,
     TRIGGER,
 )  # fmt: skip
-from trader_core.rulebook.exits import stop_price, target_price
-from trader_core.rulebook.limits import Law
+from trader_core.rulebook.exits import levels
+from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.money import value_down
 from trader_core.rulebook.orders import is_open, step_close
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
@@ -35,6 +35,7 @@ from trader_core.rulebook.turn import step_delisted, step_turn
 JUDGED, ASKED, FILLED = range(3)  # of Tape.used
 BUSY, FLOW = range(2)  # of Journey.next
 NO_LIMIT = 1 << 62
+STRETCH = 256  # rows that are looked at together, position by position
 
 
 @rule
@@ -156,46 +157,71 @@ def step_coast(
     That is so while no strategy enters, no entry or exit is open, no money moves, the UTC day is the same, and all
     that is held is priced, above its stop, below its target, in its time, and not given up by its strategy.
     """
-    end = coast_end(state, columns, journey, law.orders.bar_ms, t, end)
-    count = step_held(law, state, journey) if t < end else -1
-    if count < 0:
-        return t
-    lowest, highest, following = NO_LIMIT, 0, t
-    for row in range(t, end):
-        equity = quiet_equity(law, state, columns, bars, journey, count, row)
-        if equity <= 0:
+    count = step_held(law, state, journey)
+    end = coast_end(state, columns, journey, law.orders.bar_ms, count, t, end) if count >= 0 else t
+    following = t
+    for start in range(t, end, STRETCH):
+        asked = min(end - start, STRETCH)
+        rows = step_quiet(law, state, columns, bars, journey, tape.equity[start : start + asked], count, start)
+        following = start + rows
+        if rows < asked:
             break
-        tape.equity[row] = equity
-        lowest, highest, following = min(lowest, equity), max(highest, equity), row + 1
     if following > t:
-        now = columns.at_ms[following - 1]
-        step_mark(state, now, lowest)
-        step_mark(state, now, highest)
-        step_mark(state, now, tape.equity[following - 1])
-        step_decided(state, now)
+        step_decided(state, columns.at_ms[following - 1])
     return following
 
 
 @rule
-def quiet_equity(law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, count: int, t: int) -> int:
-    """What equity_of would say, the highest bids seen on the way; -1 where a row may do more than that."""
-    equity = state.cash[0]
+def step_quiet(
+    law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, equity: Ints, count: int, t: int
+) -> int:
+    """Mark the rows from `t` on, as many as `equity` has room for, until one in which more may happen; their number."""
+    rows = equity.shape[0]
+    for k in range(rows):
+        equity[k] = state.cash[0]
     for n in range(count):
-        i, floor = journey.held[n, 0], journey.held[n, 2]
-        close, bid = columns.close[t, i], columns.bid[t, i]
-        moved = bars.low[t, i] <= floor or bid <= floor or bid >= journey.held[n, 3]
-        doubted = close == 0 or columns.outlier[t, i] != 0 or columns.funding_ppm[t, i] != 0
-        if moved or doubted or columns.leave[journey.held[n, 1], t, i] != 0:
-            return NEVER
-        equity += value_down(law.instruments, i, state.lots[i], close)
+        rows = add_quiet(law, state, columns, bars, journey.held[n], equity[:rows], t)
+    lowest, highest = NO_LIMIT, 0
+    for k in range(rows):
+        if equity[k] <= 0:
+            rows = k
+            break
+        lowest, highest = min(lowest, equity[k]), max(highest, equity[k])
     for n in range(count):
         i = journey.held[n, 0]
-        state.peak[i] = max(state.peak[i], columns.bid[t, i])
-    return int(equity)
+        bid, peak = columns.bid[t : t + rows, i], state.peak[i]
+        for k in range(rows):
+            peak = max(peak, bid[k])
+        state.peak[i] = peak
+    if rows > 0:
+        now = columns.at_ms[t + rows - 1]
+        step_mark(state, now, lowest)
+        step_mark(state, now, highest)
+        step_mark(state, now, equity[rows - 1])
+    return int(rows)
 
 
 @rule
-def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, t: int, end: int) -> int:
+def add_quiet(law: Law, state: State, columns: Columns, bars: Bars, held: Ints, equity: Ints, t: int) -> int:
+    """Add what one position is worth in each row, until one in which a bar or a turn may touch it; their number."""
+    i, strategy, floor, ceiling, until = held[0], held[1], held[2], held[3], t + equity.shape[0]
+    close, bid, low = columns.close[t:until, i], columns.bid[t:until, i], bars.low[t:until, i]
+    outlier, funding, leave = (
+        columns.outlier[t:until, i],
+        columns.funding_ppm[t:until, i],
+        columns.leave[strategy, t:until, i],
+    )
+    lots = state.lots[i]
+    for k in range(equity.shape[0]):
+        moved = low[k] <= floor or bid[k] <= floor or bid[k] >= ceiling
+        if moved or close[k] == 0 or outlier[k] != 0 or funding[k] != 0 or leave[k] != 0:
+            return int(k)
+        equity[k] += value_down(law.instruments, i, lots, close[k])
+    return int(equity.shape[0])
+
+
+@rule
+def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, count: int, t: int, end: int) -> int:
     """The first row from `t` on that must be walked for another reason than a price."""
     flow = journey.next[FLOW]
     for n in range(journey.next[BUSY], journey.busy.shape[0]):
@@ -209,8 +235,9 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, t: 
         return t
     now = columns.at_ms[t - 1]
     before_ms = (now // DAY_MS + 1) * DAY_MS
-    for i in range(state.lots.shape[0]):
-        if state.lots[i] > 0 and state.hold_ms[i] > 0:
+    for n in range(count):
+        i = journey.held[n, 0]
+        if state.hold_ms[i] > 0:
             before_ms = min(before_ms, state.opened_ms[i] + state.hold_ms[i])
     return int(min(end, t + (before_ms - 1 - now) // bar_ms))
 
@@ -224,14 +251,14 @@ def step_held(law: Law, state: State, journey: Journey) -> int:
         if is_open(state, i, ENTRY) or is_open(state, i, EXIT):
             return -1
         if state.lots[i] > 0:
-            stop, target = stop_price(law, state, i), target_price(law, state, i)
-            ceiling = target if target > 0 else NO_LIMIT
+            at = levels(law, state, i)
+            ceiling = at.target if at.target > 0 else NO_LIMIT
             if law.orders.trailing_ppm > 0:
                 ceiling = min(ceiling, state.peak[i] + 1)
-            if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP):
+            if state.strategy[i] < 0 or at.stop <= 0 or not is_open(state, i, STOP):
                 return -1
-            if state.orders[i, STOP, TRIGGER] != stop or state.orders[i, STOP, LOTS] != state.lots[i]:
+            if state.orders[i, STOP, TRIGGER] != at.stop or state.orders[i, STOP, LOTS] != state.lots[i]:
                 return -1
-            held[count, 0], held[count, 1], held[count, 2], held[count, 3] = i, state.strategy[i], stop, ceiling
+            held[count, 0], held[count, 1], held[count, 2], held[count, 3] = i, state.strategy[i], at.stop, ceiling
             count += 1
     return count

@@ -4,14 +4,9 @@ from trader_core.rulebook import rule
 from trader_core.rulebook.codes import PASS, Verdict
 from trader_core.rulebook.costs import worst_fee_ppm
 from trader_core.rulebook.exposure import (
-    ALL,
-    OF_ASSET,
-    OF_STRATEGY,
-    OF_THEME,
-    OF_TIER,
     cost_with_fee,
     effective_cap,
-    exposure,
+    exposures,
     owner_of,
     reserved_cash,
 )  # fmt: skip
@@ -27,51 +22,40 @@ from trader_core.rulebook.state import Columns, Draft, Guard, State
 def judge_caps(
     law: Law, guard: Guard, state: State, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats
 ) -> int:
+    i, risk, kinds = draft.instrument, law.risk, law.instruments
+    owner, scale = owner_of(state, draft), regime_scale(law, columns, t)
+    used = exposures(law, guard, state, columns, t, i, owner)
     lots = min(lots, note(trace, Verdict.CASH, gate_cash(law, state, draft, lots)))
-    for verdict in (
-        Verdict.STRATEGY_CAP, Verdict.ASSET_CAP, Verdict.THEME_CAP, Verdict.TIER_CAP, Verdict.TOTAL_EXPOSURE,
-    ):  # fmt: skip
-        lots = min(lots, note(trace, verdict, gate_cap(law, guard, state, columns, t, draft, lots, verdict)))
-    return lots
+    budget, spent = risk.max_total, used.total  # of a strategy that is no more
+    if owner >= 0:
+        budget, spent = law.strategies.max_at_risk[owner], used.strategy
+    lots = min(lots, note(trace, Verdict.STRATEGY_CAP, gate_cap(law, draft, lots, spent, budget, scale)))
+    lots = min(lots, note(trace, Verdict.ASSET_CAP, gate_cap(law, draft, lots, used.asset, risk.max_asset, scale)))
+    cap = risk.max_theme[kinds.theme[i]]
+    lots = min(lots, note(trace, Verdict.THEME_CAP, gate_cap(law, draft, lots, used.theme, cap, scale)))
+    cap = risk.max_tier[kinds.tier[i]]
+    lots = min(lots, note(trace, Verdict.TIER_CAP, gate_cap(law, draft, lots, used.tier, cap, scale)))
+    judged = gate_cap(law, draft, lots, used.total, risk.max_total, scale)
+    return min(lots, note(trace, Verdict.TOTAL_EXPOSURE, judged))
 
 
 @rule
-def fit(law: Law, draft: Draft, lots: int, room: int) -> int:
-    """The most lots that `room` pays for, fees included, to the last lot; never more than asked."""
+def fit(law: Law, draft: Draft, lots: int, cost: int, room: int) -> int:
+    """The most lots that `room` pays for, fees included, to the last lot; never more than asked, which cost `cost`."""
+    if cost <= room:
+        return max(lots, 0)
     value = mul_div_down(max(room, 0), PPM, PPM + worst_fee_ppm(law.costs))
     return max(min(lots, lots_for(law.instruments, draft.instrument, value, draft.price)), 0)
 
 
 @rule
-def cap_of(law: Law, state: State, draft: Draft, verdict: Verdict) -> tuple[float, int, int]:
-    """(cap as a fraction of equity, what it counts, of which one)."""
-    i = draft.instrument
-    if verdict == Verdict.STRATEGY_CAP:
-        owner = owner_of(state, draft)
-        if owner < 0:
-            return law.risk.max_total, ALL, 0  # of a strategy that is no more
-        return law.strategies.max_at_risk[owner], OF_STRATEGY, owner
-    if verdict == Verdict.ASSET_CAP:
-        return law.risk.max_asset, OF_ASSET, law.instruments.asset[i]
-    if verdict == Verdict.THEME_CAP:
-        return law.risk.max_theme[law.instruments.theme[i]], OF_THEME, law.instruments.theme[i]
-    if verdict == Verdict.TIER_CAP:
-        return law.risk.max_tier[law.instruments.tier[i]], OF_TIER, law.instruments.tier[i]
-    return law.risk.max_total, ALL, 0
-
-
-@rule
-def gate_cap(
-    law: Law, guard: Guard, state: State, columns: Columns, t: int, draft: Draft, lots: int, verdict: Verdict
-) -> Judged:
+def gate_cap(law: Law, draft: Draft, lots: int, used: int, written: float, scale: float) -> Judged:
     """Exposure after the trade as a share of equity, against the cap that is in force in this regime."""
-    written, kind, key = cap_of(law, state, draft, verdict)
-    cap = effective_cap(written, regime_scale(law, columns, t))
-    used = exposure(law, guard, state, columns, t, kind, key)
+    cap = effective_cap(written, scale)
     cost = cost_with_fee(law, draft.instrument, lots, draft.price)
     if draft.equity <= 0:
         return PASS, lots, 0.0, 100.0 * cap  # a share of nothing: the equity gate has said no
-    left = fit(law, draft, lots, int(cap * draft.equity) - used)
+    left = fit(law, draft, lots, cost, int(cap * draft.equity) - used)
     after = 100.0 * (float(used) + cost) / draft.equity
     return shrunk(lots, left, after, 100.0 * cap)
 
@@ -81,4 +65,4 @@ def gate_cash(law: Law, state: State, draft: Draft, lots: int) -> Judged:
     """Our own cash, less what working entries may still take."""
     room = state.cash[0] - reserved_cash(law, state)
     cost = cost_with_fee(law, draft.instrument, lots, draft.price)
-    return shrunk(lots, fit(law, draft, lots, room), cost / E8, room / E8)
+    return shrunk(lots, fit(law, draft, lots, cost, room), cost / E8, room / E8)
