@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench prove-install prove-sigkill prove-properties
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -44,8 +44,15 @@ lint: setup ## ruff and strict mypy
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
-bench: setup ## what a cycle costs
+bench: setup ## what a cycle and a replay cost, beside a plain loop and other engines that are installed (minutes)
 	@.venv/bin/python benchmarks/cycle.py
+	@.venv/bin/python -m benchmarks.data .bench/data >/dev/null
+	@for case in a b c sweep linear whole; do \
+	  .venv/bin/python -m benchmarks.replay --data .bench/data --case $$case --peers --out .bench/$$case.json || exit; \
+	done
+
+parity: setup ## paper beside replay over every candle of the shared data: an hour; goes on where it was stopped
+	@.venv/bin/python -m tests.prove_parity
 
 prove-install: ## a clean clone and a clean install, from nothing (downloads)
 	@PYTHON="$(PYTHON)" bash .ci/prove-install
@@ -53,5 +60,5 @@ prove-install: ## a clean clone and a clean install, from nothing (downloads)
 prove-sigkill: setup ## fifty kills at random moments
 	@.venv/bin/python -m tests.prove_sigkill --kills 50
 
-prove-properties: setup ## ten thousand examples of every law: hours; what failed once is tried first the next time
+prove-properties: setup ## ten thousand examples of every law, slow twins too: hours; what failed is tried first again
 	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 tests/laws tests/market tests/strategies

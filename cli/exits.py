@@ -49,12 +49,14 @@ WORST_FIRST = (50, 42, 41, 40, 61)  # above every other code, in this order
 
 @dataclass(frozen=True)
 class Result:
-    """What a command found: `data` for --json, `text` for a person. Warnings have been told on stderr already."""
+    """What a command found: `data` for --json, `text` for a person. Warnings have been told on stderr already. A code
+    that means something else here than in the table has a name of its own."""
 
     data: Any
     text: str
     exit_code: int = 0
     warnings: Sequence[str] = field(default_factory=tuple)
+    exit_name: str = ""
 
 
 def worst(codes: Sequence[int]) -> int:
@@ -101,7 +103,7 @@ def _told(result: object, shared: Shared) -> int:
     if not isinstance(result, Result):
         return 0  # help was asked for, and has been given
     if shared.json:
-        _print(_envelope(shared.command, result.exit_code, result.data, result.warnings))
+        _print(_envelope(shared.command, result.exit_code, result.data, result.warnings, result.exit_name))
     else:
         _print(result.text)
     return result.exit_code
@@ -122,14 +124,14 @@ def _problems(error: TraderError) -> Sequence[str]:
     return error.problems if isinstance(error, ConfigInvalid) else ()
 
 
-def _envelope(command: str, code: int, data: Any, warnings: Sequence[str]) -> str:
+def _envelope(command: str, code: int, data: Any, warnings: Sequence[str], name: str = "") -> str:
     from cli.plain import jsonable
 
     document = {
         "schema": f"trader.{command.replace(' ', '.')}/v1" if command else "trader/v1",
         "ok": code == 0,
         "exit_code": code,
-        "exit_name": EXITS.get(code, "UNEXPECTED"),
+        "exit_name": name or EXITS.get(code, "UNEXPECTED"),
         "data": jsonable(data),
         "warnings": list(warnings),
     }

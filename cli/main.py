@@ -10,9 +10,12 @@ from typer.main import get_command
 
 from cli.commands import bans, config, data, halt, paper
 from cli.commands.backtest import backtest
+from cli.commands.compare import compare
 from cli.commands.export import export
 from cli.commands.init import init
+from cli.commands.montecarlo import montecarlo
 from cli.commands.orders import orders
+from cli.commands.parity import parity
 from cli.commands.pause import pause, resume
 from cli.commands.pnl import pnl
 from cli.commands.positions import positions
@@ -20,9 +23,12 @@ from cli.commands.preview import preview
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
 from cli.commands.status import status
+from cli.commands.sweep import sweep
 from cli.commands.trades import trades
+from cli.commands.trials import trials
 from cli.commands.validate_config import validate_config
 from cli.commands.version import version
+from cli.commands.walk_forward import walk_forward
 from cli.commands.why import why
 from cli.exits import ended
 from cli.options import Shared, shared_of, shared_options
@@ -35,6 +41,12 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "run-cycle": run_cycle,
     "preview": preview,
     "backtest": backtest,
+    "parity": parity,
+    "sweep": sweep,
+    "walk-forward": walk_forward,
+    "montecarlo": montecarlo,
+    "compare": compare,
+    "trials": trials,
     "validate-config": validate_config,
     "config": {"diff": config.diff},
     "status": status,

@@ -60,10 +60,11 @@ LAYERS = {
     **dict.fromkeys(("settings.coherence", "settings.feasibility"), Layer("domain settings rulebook")),
     "ports": Layer("domain", stdlib=PURE_STDLIB),
     **dict.fromkeys(PURE.split(), _PURE),
+    "report.html": Layer(f"domain rulebook {PURE}", "numpy", PURE_STDLIB, lazy_third="plotly"),
     "engine": Layer(f"domain rulebook ports {PURE}", "numpy", types="settings", lazy_third="numba"),
     "net": Layer("domain ports settings", "requests"),
     "venues": Layer("domain ports settings net", "numpy"),
-    "venues.simulated": Layer("domain ports settings venues rulebook", "numpy"),
+    "venues.simulated": Layer("domain ports settings venues rulebook market", "numpy"),
     "candles": Layer("domain ports settings net", "numpy pyarrow"),
     "store": Layer("domain ports settings"),
     "alerts": Layer("domain ports settings net"),
@@ -79,7 +80,14 @@ LAYERS = {
     "prove.checker": Layer(),
     "bootstrap": Layer(BELOW_BOOTSTRAP, "numpy"),
     "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
-    "cli": Layer("domain", "typer", lazy="bootstrap desk engine report settings kill", lazy_third="rich tabulate"),
+    "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap", "numpy"),
+    "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study"),
+    "cli": Layer(
+        "domain",
+        "typer",
+        lazy="bootstrap desk engine inquiry report research settings study kill prove",
+        lazy_third="rich tabulate",
+    ),
 }
 STRANGERS = {"prove.checker"}  # may not even import the rest of their own package
 
@@ -95,7 +103,11 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "datetime.date.today": (),
     "random": (),
     "numpy.random": ("trader_core/research/chance.py",),
-    "os.environ": ("trader_core/engine/compiled.py", "trader_core/settings/environment.py"),
+    "os.environ": (
+        "trader_core/engine/compiled.py",
+        "trader_core/research/pools.py",
+        "trader_core/settings/environment.py",
+    ),
     "os.environb": (),
     "os.getenv": (),
     "os.putenv": (),
@@ -105,7 +117,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "mock": (),
 }
 MAY_COMPARE_MODE = ("trader_core/settings/coherence.py",)  # checks the words against each other, acts on none
-MAY_CATCH_ALL = ("cli/exits.py", "trader_core/engine/columns.py")  # to come: alert delivery
+MAY_CATCH_ALL = ("cli/exits.py", "trader_core/engine/columns.py", "trader_core/engine/lookahead.py")  # to come: alerts
 MAY_APPROVE = ("trader_core/engine/decide.py",)
 
 REDUCTIONS = (

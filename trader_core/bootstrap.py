@@ -156,7 +156,9 @@ def _wired(
             raise StateUnusable(f"{files.venue} is empty, but {files.state.name} belongs to it", remedy=NEW_ACCOUNT)
         if options.since_ms is None:
             start_ms = 0  # go on where it stopped, however much has been appended since
-    venue = SimulatedVenue(source, costs_of(policy), books, grains_down(paper.cash_quote), paper.holdings)
+    venue = SimulatedVenue(
+        source, costs_of(policy), books, grains_down(paper.cash_quote), paper.holdings, policy.universe.tier_of
+    )
     ports = Ports(
         reader=ReadOnly(venue),
         trader=venue if wiring.trades else None,

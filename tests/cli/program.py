@@ -17,6 +17,7 @@ from cli.options import Shared
 ROOT = Path(__file__).parents[2]
 START = [sys.executable, "-c", "from cli.main import main; main()"]
 TIMEOUT_S = 60
+CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # the law is compiled once for all
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Program:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-        return {**kept, "HOME": str(self.home), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {"HOME": str(self.home), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**kept, **own, "XDG_CACHE_HOME": CACHE}
 
     def __call__(self, *words: str | Path) -> Done:
         done = subprocess.run(

@@ -1,39 +1,36 @@
-"""The law compiled beside the law interpreted, in a process of its own: run as a module, it prints what it found.
+"""The law compiled with its bounds checked beside the law interpreted, in a process of its own: run as a module, it
+prints what it found.
 
-Registering with numba leaves the interpreted functions as they are, but a compiler has no place in the suite's process.
+A replay's walk is compiled as every backtest compiles it. What it does not show is here too: products at their widest,
+and every gate's figures.
 """
 
-import importlib
 import json
-import pkgutil
 import sys
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import numba
 import numpy as np
-from numba.extending import register_jitable
 
-import trader_core.rulebook as rulebook
 from tests.laws.make import BAR_MS, START, instrument, market, policy
 from tests.laws.markets import HISTORY, LIVELY, walk
+from tests.laws.test_slow_twin import DIGITS
 from tests.laws.troubles import CALM, scene_of
 from tests.laws.worlds import Dice
-from trader_core.engine.columns import columns_of
-from trader_core.engine.law import enabled_strategies, law_of
-from trader_core.ledger.integers import Axes
-from trader_core.market.frame import build
-from trader_core.rulebook import account, money
-from trader_core.rulebook.bar import step_bar
-from trader_core.rulebook.codes import FILL_FIELDS, GATE_COUNT
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs
+from trader_core.engine import compiled
+from trader_core.engine.replay import Replayed, World, replay_world, world_of
+from trader_core.rulebook import RULES, money
+from trader_core.rulebook.codes import GATE_COUNT
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Ints, Law
-from trader_core.rulebook.state import Bars, Columns, Draft, Guard, Plan, State, empty_guard, empty_plan, empty_state
-from trader_core.rulebook.turn import step_turn
+from trader_core.rulebook.state import Columns, Draft, Guard, State
+from trader_core.settings.schema import Settings
 
-BARS = 300
+BARS = 180
 SEEDS, SCENES = 6, 400
 LISTED = (
     instrument("BTC-USD"),
@@ -41,24 +38,8 @@ LISTED = (
     instrument("ETH-USD", "0.01", "0.00000001"),
     instrument("SOL-USD", "0.03", "0.0000025"),
 )
+PRICES = (6_000_000, 6_000_000, 50_000, 4_000)
 BIG = 2**62 - 1
-
-
-def walk_bars(
-    law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, plan: Plan, fills: Ints, verdicts: Ints,
-    equity: Ints, trace: Any, first: int,
-) -> int:  # fmt: skip
-    """The driver, the same text for both ways: every fill, verdict and figure of every bar."""
-    count = 0
-    for t in range(first, columns.close.shape[0]):
-        count += step_bar(law, state, bars, t, columns.at_ms[t], fills[count:])
-        equity[t] = step_turn(law, guard, state, columns, t, plan)
-        for i in range(plan.verdict.shape[0]):
-            verdicts[t, i] = plan.verdict[i]
-            for g in range(GATE_COUNT):
-                for n in range(3):
-                    trace[t, i, g, n] = plan.trace[i, g, n]
-    return count
 
 
 def products(a: Ints, b: Ints, c: Ints, down: Ints, up: Ints) -> None:
@@ -74,56 +55,39 @@ def judge_one(
     return code, lots
 
 
-# Bounds are checked. No rule is called from Python and none makes an array, so wrappers for the one and counted
-# references for the other would only double the time this takes.
-INSIDE: dict[str, Any] = {"boundscheck": True, "no_cfunc_wrapper": True, "_nrt": False}
+def beyond(values: Ints) -> int:
+    return int(values[values.shape[0]])
 
 
-def register_the_law() -> int:
-    """Every rule of every module under rulebook/, the gates' own package too."""
-    for module in pkgutil.walk_packages(rulebook.__path__, "trader_core.rulebook."):
-        importlib.import_module(module.name)
-    for law in rulebook.RULES:
-        register_jitable(no_cpython_wrapper=True, **INSIDE)(law)
-    return len(rulebook.RULES)
-
-
-def world(seed: int) -> tuple[Law, Columns, Bars, State, int]:
-    """A market and a policy under which all that a law can do is done within a few hundred bars."""
-    random = Random(seed)
+def world(seed: int) -> tuple[World, Settings]:
+    """A market and a policy under which all that a law can do is done within a few hundred bars; each of another shape:
+    so many instruments, strategies and rows, and bars so long."""
+    random, listed, bar_ms = Random(seed), LISTED[: 1 + seed % 4 if seed else 4], (MINUTE_MS * (15, 5)[seed % 2])
+    names = ("rules", "momentum", "mean_reversion", "sma_cross")
     settings = policy(
-        **LIVELY,
+        **LIVELY | {f"strategies__{name}__enabled": seed % 3 != 1 or name == "sma_cross" for name in names},
         app__paper__max_share_of_volume_pct=100.0,
+        policy__cycle__base_bar_min=bar_ms // MINUTE_MS,
         policy__profile="NORMAL",
         policy__orders__maker_ttl_bars=seed % 3,
         policy__orders__maker_max_reprices=seed % 2,
         policy__adds__allowed=seed % 2 == 0,
-        policy__exits__use_trailing_stop=seed % 2 == 1,
+        policy__exits__use_trailing_stop=seed % 3 == 1,
         policy__exits__trailing_stop_pct=0.5,
     )
-    first_ms, bar_ms = START - HISTORY * BAR_MS, BAR_MS
-    prices = (6_000_000, 6_000_000, 50_000, 4_000)
+    history = HISTORY * BAR_MS // bar_ms
     rows = {
-        one.symbol: walk(random, first_ms, BARS, bar_ms, price, 0.01) for one, price in zip(LISTED, prices, strict=True)
+        one.symbol: walk(random, START - history * bar_ms, history + BARS, bar_ms, price, 0.01)
+        for one, price in zip(listed, PRICES, strict=False)
     }
-    source = market(LISTED, rows)
-    end_ms = first_ms + BARS * bar_ms
-    frame = build({one.symbol: source.candles(one.symbol, 0, end_ms) for one in LISTED}, first_ms, end_ms, bar_ms)
-    axes = Axes(LISTED, enabled_strategies(settings))
-    state = empty_state(len(LISTED), len(axes.assets))
-    account.step_cash(state, 10**12)
-    return law_of(settings, axes), columns_of(frame, LISTED, settings).columns, frame.bars, state, 120
+    end_ms = EpochMs(START + (BARS - seed) * bar_ms)
+    source = replace(market(listed, rows, bar_ms), end_ms=end_ms)
+    return world_of(source, settings, START, end_ms), settings
 
 
-def outcome(driver: Callable[..., int], seed: int) -> list[Any]:
-    """All that a walk leaves behind."""
-    law, columns, bars, state, first = world(seed)
-    rows = columns.close.shape[0]
-    plan, fills = empty_plan(len(LISTED), len(columns.enter)), np.zeros((3 * rows * len(LISTED), FILL_FIELDS), np.int64)
-    verdicts, equity = np.zeros((rows, len(LISTED)), np.int64), np.zeros(rows, np.int64)
-    trace, guard = np.zeros((rows, *plan.trace.shape)), empty_guard(len(LISTED))
-    count = driver(law, guard, state, columns, bars, plan, fills, verdicts, equity, trace, first)
-    return [*state, fills[:count], verdicts, equity, trace, plan.actions]
+def outcome(seed: int, interpreted: bool) -> Replayed:
+    there, settings = world(seed)
+    return replay_world(there, settings, interpreted=interpreted)
 
 
 def verdict_of(judged: Callable[..., tuple[int, int]], seed: int) -> tuple[int, int, bytes]:
@@ -146,29 +110,40 @@ def wrong_products(compiled: Callable[..., None]) -> int:
     return sum(one != two for one, two in zip(exact, zip(down.tolist(), up.tolist(), strict=True), strict=True))
 
 
+def is_checked() -> bool:
+    """Whether compiled code of this process sees that an index is out of bounds."""
+    try:
+        numba.njit(**INSIDE)(beyond)(np.zeros(3, np.int64))
+    except IndexError:
+        return True
+    return False
+
+
+INSIDE = {name: value for name, value in compiled.INSIDE.items() if name not in ("no_cpython_wrapper", "forceinline")}
+
+
 def main() -> None:
-    rules = register_the_law()
-    walked, judged = numba.njit(**INSIDE)(walk_bars), numba.njit(**INSIDE)(judge_one)
     differing, fills = [], 0
     verdicts: set[int] = set()
     for seed in range(SEEDS):
-        slow, fast = outcome(walk_bars, seed), outcome(walked, seed)
-        fills += len(slow[len(State._fields)])
+        slow, fast = outcome(seed, True), outcome(seed, False)
+        fills += len(slow.filled)
         differing += [
-            f"walk {seed}: {n}" for n, (a, b) in enumerate(zip(slow, fast, strict=True)) if a.tobytes() != b.tobytes()
+            f"walk {seed}: {name}" for name in DIGITS if getattr(slow, name).tobytes() != getattr(fast, name).tobytes()
         ]
+    judged = numba.njit(**INSIDE)(judge_one)
     for seed in range(SCENES):
         one, two = verdict_of(judge_one, seed), verdict_of(judged, seed)
         verdicts.add(one[0])
         differing += [f"scene {seed}"] * (one != two)
     report = {
-        "rules": rules,
+        "rules": len(RULES),
         "fills": fills,
         "verdicts": len(verdicts),
         "differing": differing,
         "wrong_products": wrong_products(numba.njit(**INSIDE)(products)),
-        "signatures": [len(one.signatures) for one in (walked, judged)],
-        "seconds": round(time.process_time(), 1),
+        "bounds_are_checked": is_checked(),
+        "signatures": [len(one.signatures) for one in (*compiled.MADE, judged)],
     }
     json.dump(report, sys.stdout)
 

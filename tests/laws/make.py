@@ -124,7 +124,9 @@ class World:
 def world(source: TinyMarket, settings: Settings, start_ms: int, until_ms: int | None) -> Iterator[World]:
     """What bootstrap wires for PAPER, without a disk."""
     paper, books = settings.app.paper, Books(None)
-    venue = SimulatedVenue(source, costs_of(settings), books, grains_down(paper.cash_quote), paper.holdings)
+    venue = SimulatedVenue(
+        source, costs_of(settings), books, grains_down(paper.cash_quote), paper.holdings, settings.universe.tier_of
+    )
     store, host_ms = MemoryStore(), _always(EpochMs(0))
     clock = VirtualClock(venue, source, start_ms, until_ms, host_ms)
     ports = Ports(ReadOnly(venue), venue, store, clock, NoHalts(), OrderIdsOf("laws"), source.quote, None)

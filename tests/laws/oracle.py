@@ -1,7 +1,7 @@
 """What a scene holds and owes, counted once more from the definitions, in Python's own exact integers and fractions."""
 
 from fractions import Fraction
-from math import ceil
+from math import ceil, log10
 
 from trader_core.rulebook.codes import ENTRY, EXIT, FILLED, KIND, LIMIT, LOTS, MAKER, STRATEGY
 from trader_core.rulebook.limits import Law
@@ -85,7 +85,17 @@ def slippage(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Fra
         return Fraction(0)
     bid, ask, depth = (int(each[t, draft.instrument]) for each in (columns.bid, columns.ask, columns.depth))
     into_the_book = Fraction(2_000 * ceil(value(law, draft.instrument, lots, draft.price)), depth)
-    return Fraction(10**6 * (ask - bid), ask + bid) + into_the_book + int(law.costs.slippage_ppm)
+    return Fraction(10**6 * (ask - bid), ask + bid) + into_the_book + modelled(law, columns, t, draft, lots)
+
+
+def modelled(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> int:
+    """What the fill model takes for an order of that size on such a day, in ppm."""
+    i, model = draft.instrument, law.costs.slippage
+    worth, ranged = ceil(value(law, i, lots, draft.price)), float(columns.day_range[columns.hour[t], i])
+    large = 1 + model.per_decade * log10(worth / model.large) if worth > model.large > 0 else 1.0
+    restless = max(ranged / model.restless_pct, 1.0) if ranged >= 0 else model.most_restless
+    base = int(model.base_ppm[law.instruments.tier[i]])
+    return ceil(base * min(large, model.most_large) * min(restless, model.most_restless) - 1e-9)
 
 
 def is_busy(state: State, i: int) -> bool:

@@ -1,31 +1,217 @@
-"""The rulebook compiles, and the compiled law is the interpreted law to the last bit."""
+"""The compiled law keeps its bounds, has one signature, and is never taken from a place or a file that is not ours."""
 
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.laws.budget import PROVING
+from tests.laws.make import BAR_MS, START, policy
+from tests.laws.markets import LIVELY
+from tests.laws.test_slow_twin import lively
+from trader_core.engine import compiled
+from trader_core.engine.replay import replay
 
 ROOT = Path(__file__).parents[2]
 RULEBOOK = ROOT / "trader_core" / "rulebook"
 ENOUGH_S = 900
 
 
-def test_every_rule_compiles_and_walks_a_market_and_judges_a_scene_to_the_same_bits() -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    if not PROVING:
-        environment["NUMBA_OPT"] = "0"  # the optimiser is half of the time; `prove` runs it as a backtest does
+def environment(cache: Path, **more: str) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    return {**ours, compiled.CACHE_VARIABLE: str(cache), "PYTHONDONTWRITEBYTECODE": "1", **more}
+
+
+def test_every_rule_compiles_and_keeps_its_bounds_and_is_the_interpreted_law_to_the_same_bits(tmp_path: Path) -> None:
+    flags = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_OPT": "3" if PROVING else "0"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.laws.compiled"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=ENOUGH_S, check=False,
+        cwd=ROOT, env=environment(tmp_path, **flags), capture_output=True, text=True, timeout=ENOUGH_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3_000:]
     report = json.loads(done.stdout)
+    assert report["bounds_are_checked"]
     assert report["differing"] == []
     assert report["wrong_products"] == 0
-    assert report["signatures"] == [1, 1]
+    assert report["signatures"] == [1, 1], "worlds of any shape are walked by one function"
     assert report["rules"] == sum(one.read_text().count("\n@rule\n") for one in RULEBOOK.rglob("*.py"))
     assert report["fills"] > 100, "a market without trades proves nothing"
     assert report["verdicts"] > 30, "scenes that meet few gates prove little"
+
+
+def test_one_signature_is_compiled_whatever_is_replayed() -> None:
+    for name, bar_ms in (("sma_cross", BAR_MS), ("momentum", BAR_MS // 3)):
+        edits = {f"strategies__{one}__enabled": one in ("mean_reversion", name) for one in ("sma_cross", "momentum")}
+        settings = policy(**{**LIVELY, **edits, "policy__cycle__base_bar_min": bar_ms // 60_000})
+        replay(lively(1, bar_ms, 20), settings, START, START + 20 * bar_ms)
+    assert [len(one.signatures) for one in compiled.MADE] == [1]
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+SMALL_LAW = '''"""A law that is compiled in a second: every equity is a figure of another file."""
+
+from trader_core.rulebook import rule
+from trader_core.rulebook.figure import figure
+from trader_core.rulebook.limits import Law
+from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
+
+
+@rule
+def step_walk(
+    law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape,
+    t: int, end: int,
+) -> int:
+    for row in range(t, end):
+        tape.equity[row] = figure()
+    return end
+'''
+FIGURE = "from trader_core.rulebook import rule\n\n\n@rule\ndef figure() -> int:\n    return {}\n"
+SEEN = """
+import json, sys
+from pathlib import Path
+from trader_core.bootstrap import settings_of, source_of
+from trader_core.engine import compiled
+from trader_core.engine.replay import replay
+from trader_core.settings.options import Options
+
+options = Options(config=Path("config"), seed=3)
+policy = settings_of(options)
+source = source_of(policy, options)
+start_ms = source.first_ms + 90 * 86_400_000
+replayed = replay(source, policy, start_ms, start_ms + 4 * source.bar_ms)
+(made,) = compiled.MADE
+json.dump({"worth": replayed.worth.tolist(), "loaded": sum(made.stats.cache_hits.values())}, sys.stdout)
+"""
+
+
+@dataclass(frozen=True)
+class Small:
+    """The whole package beside itself, with a law so small that compiling it is cheap, and a cache of its own."""
+
+    root: Path
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    def made(self) -> "Small":
+        for part in ("trader_core", "config"):
+            shutil.copytree(ROOT / part, self.root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        (self.root / "trader_core" / "rulebook" / "walk.py").write_text(SMALL_LAW)
+        return self.says(4_001)
+
+    def says(self, figure: int) -> "Small":
+        """Change a rule that the compiled function only calls."""
+        (self.root / "trader_core" / "rulebook" / "figure.py").write_text(FIGURE.format(figure))
+        return self
+
+    def run(self) -> tuple[int, bool]:
+        """The figure that a process of its own replays, and whether it was loaded and not compiled."""
+        paths = os.pathsep.join((str(self.root), str(ROOT)))
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", SEEN],
+            cwd=self.root, env=environment(self.cache, PYTHONPATH=paths), capture_output=True, text=True,
+            timeout=ENOUGH_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3_000:]
+        told: dict[str, Any] = json.loads(done.stdout)
+        (figure,) = set(told["worth"])
+        return figure, told["loaded"] > 0
+
+    def files(self, pattern: str) -> list[Path]:
+        return [one for one in self.cache.rglob(pattern) if one.is_file()]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    return Small(tmp_path_factory.mktemp("small")).made()
+
+
+@pytest.fixture
+def warm(small: Small) -> Small:
+    """With its law in the cache."""
+    shutil.rmtree(small.cache, ignore_errors=True)
+    assert small.says(4_001).run() == (4_001, False)
+    return small
+
+
+def test_the_law_is_loaded_until_a_line_of_it_changes_and_then_never_again(warm: Small) -> None:
+    assert warm.run() == (4_001, True)
+    assert warm.says(4_002).run() == (4_002, False)
+    assert warm.run() == (4_002, True)
+    assert warm.says(4_001).run() == (4_001, True), "what was compiled of the older text is still right for it"
+
+
+@pytest.mark.parametrize("pattern", ["*.nbc", "*.nbi", "sealed"])
+def test_a_file_that_is_not_as_it_was_written_is_compiled_anew_and_mended(warm: Small, pattern: str) -> None:
+    for one in warm.files(pattern):
+        one.write_bytes(one.read_bytes()[: one.stat().st_size // 2] + b"?")
+    assert warm.run() == (4_001, False)
+    assert warm.run() == (4_001, True)
+
+
+def test_a_directory_that_others_may_write_to_is_neither_read_nor_written(warm: Small) -> None:
+    (directory,) = {one.parent for one in warm.files("sealed")}
+    for one in warm.files("*"):
+        one.unlink()
+    directory.chmod(0o777)
+    assert warm.run() == (4_001, False)
+    assert warm.files("*") == []
+
+
+def test_without_a_place_to_keep_it_the_law_is_compiled_every_time(warm: Small) -> None:
+    shutil.rmtree(warm.cache)
+    warm.cache.write_text("a file where the directory should be")
+    assert warm.run() == (4_001, False)
+    warm.cache.unlink()
+
+
+def test_the_directory_is_made_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compiled.CACHE_VARIABLE, str(tmp_path / "not" / "there"))
+    directory = compiled.cache_directory()
+    assert directory and stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert directory.is_relative_to(tmp_path) and compiled.digest_of_the_law()[:16] in directory.name
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o770, 0o777])
+def test_a_directory_that_others_may_write_to_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setenv(compiled.CACHE_VARIABLE, str(tmp_path))
+    directory = compiled.cache_directory()
+    assert directory
+    directory.chmod(mode)
+    assert compiled.cache_directory() is None
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root writes anywhere")
+def test_a_directory_that_cannot_be_written_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compiled.CACHE_VARIABLE, str(tmp_path))
+    directory = compiled.cache_directory()
+    assert directory
+    directory.chmod(0o500)
+    assert compiled.cache_directory() is None
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_somebody_else_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compiled.CACHE_VARIABLE, str(tmp_path))
+    directory = compiled.cache_directory()
+    assert directory
+    os.chown(directory, 12_345, 12_345)
+    assert compiled.cache_directory() is None
+
+
+def test_nobody_without_a_home_is_served_from_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is neither a variable nor a home there is no place."""
+    monkeypatch.delenv(compiled.CACHE_VARIABLE, raising=False)
+    monkeypatch.setenv("HOME", "/dev/null")
+    assert compiled.cache_directory() is None

@@ -31,7 +31,7 @@ from trader_core.rulebook.account import week_of
 from trader_core.rulebook.codes import GATE_COUNT, GATES, Verdict
 from trader_core.rulebook.gates.standing import NEARLY
 from trader_core.rulebook.judge import judge
-from trader_core.rulebook.limits import Costs, Law, Liquidity, Market, Orders, Pacing, Risk, Strategies, Tiers
+from trader_core.rulebook.limits import Costs, Law, Liquidity, Market, Orders, Pacing, Risk, Slippage, Strategies, Tiers
 from trader_core.rulebook.state import Columns, Draft, State, empty_state
 
 E8 = 10**8
@@ -66,7 +66,7 @@ def law() -> Law:
             min_edge_ppm=2_000_000, min_notional=10 * E8,
         ),
         orders=Orders(0.05 * ones, BAR_MS, 1, 1, BAR_MS, 10_000, 0),
-        costs=Costs(6_000, 12_000, 500, 500, 100_000, 5_000),
+        costs=Costs(6_000, 12_000, 500, Slippage(ints(0, 500, 500, 500), 0, 0.0, 1.0, 5.0, 1.0), 100_000, 5_000),
         instruments=instrument_rows(UNITS, ASSETS, [0, 0, 1, 2], [1, 1, 2, 3]),
         strategies=Strategies(np.array([0.5, 0.5]), ints(3, 3), np.array([0.3, 0.3])),
     )  # fmt: skip

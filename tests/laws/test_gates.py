@@ -18,7 +18,7 @@ from tests.laws.troubles import TROUBLES, scenes, troubled_by
 from tests.laws.worlds import COUNT, Scene, bytes_of, changed, copied, edited, instrument_rows, laws
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import GATE_COUNT, GATES, Verdict
-from trader_core.rulebook.exposure import cost_with_fee, exposures, reserved_cash
+from trader_core.rulebook.exposure import exposures, reserved_cash
 from trader_core.rulebook.gates.caps import fit
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
@@ -132,7 +132,8 @@ def assert_within_costs(scene: Scene, lots: int) -> None:
     assert lost < limits.max_slippage_ppm + 1
     fee = law.costs.maker_fee_ppm if draft.kind == codes.MAKER else law.costs.taker_fee_ppm
     assert fee + lost < limits.max_cost_ppm + 1
-    leaving = law.costs.taker_fee_ppm + law.costs.half_spread_ppm + law.costs.slippage_ppm
+    modelled = oracle.modelled(law, columns, t, draft, lots)
+    leaving = law.costs.taker_fee_ppm + law.costs.half_spread_ppm + modelled
     assert 100 * draft.target_bps > Fraction(limits.min_edge_ppm, 10**6) * (fee + lost + leaving - 1) - 1
 
 
@@ -278,7 +279,7 @@ def test_what_fits_is_paid_by_the_room_and_one_lot_more_would_not_be(
 ) -> None:
     law = law._replace(instruments=instrument_rows(UNIT_ROWS))
     draft = Draft(i, 0, codes.TAKER, price, lots, codes.BY_SIGNAL, 0, 0, 1.0, 0, 0, 0)
-    fitted = int(fit(law, draft, lots, cost_with_fee(law, i, lots, price), room))
+    fitted = int(fit(law, draft, lots, min(oracle.cost(law, i, lots, price), 1 << 62), room))
     assert 0 <= fitted <= lots
     assert fitted == 0 or oracle.cost(law, i, fitted, price) <= room
     assert fitted == lots or oracle.cost(law, i, fitted + 1, price) > room

@@ -13,16 +13,25 @@ from tests.laws.worlds import Array, Dice, dice
 from trader_core.rulebook import codes
 from trader_core.rulebook.bar import step_bar
 from trader_core.rulebook.codes import ENTRY, EXIT, MAKER, STOP, STOP_MARKET, TAKER
-from trader_core.rulebook.costs import fee_of, worst_fee
+from trader_core.rulebook.costs import fee_of, slippage_of, worst_fee
 from trader_core.rulebook.exposure import cost_with_fee
-from trader_core.rulebook.limits import Costs
+from trader_core.rulebook.limits import Costs, Slippage
 from trader_core.rulebook.matching import match
 from trader_core.rulebook.money import PPM
 from trader_core.rulebook.orders import step_place
 from trader_core.rulebook.state import Bars, empty_state
 
 ppm = st.sampled_from([0, 1, 500, 12_000, 60_000])
-costs = st.builds(Costs, ppm, ppm, ppm, ppm, st.sampled_from([1, 10_000, 333_333, PPM]), st.just(5_000))
+models = st.builds(
+    Slippage,
+    st.lists(ppm, min_size=4, max_size=4).map(lambda each: np.array(each, np.int64)),
+    large=st.sampled_from([0, 10**12]),
+    per_decade=st.sampled_from([0.0, 0.2]),
+    most_large=st.sampled_from([1.0, 1.2]),
+    restless_pct=st.sampled_from([1.0, 5.0]),
+    most_restless=st.sampled_from([1.0, 1.5]),
+)
+costs = st.builds(Costs, ppm, ppm, ppm, models, st.sampled_from([1, 10_000, 333_333, PPM]), st.just(5_000))
 ticks = st.one_of(st.integers(1, 30), st.integers(9_000, 11_000), st.integers(1, 10**9))
 lots = st.one_of(st.integers(1, 20), st.integers(1, 10**9))
 volumes = st.one_of(st.integers(0, 200), st.integers(0, 2**56))
@@ -40,14 +49,14 @@ near = st.integers(-60, 60)
 Bar = tuple[int, int, int, int]
 
 
-@given(costs, st.booleans(), lots, bars(), near)
+@given(costs, ppm, st.booleans(), lots, bars(), near)
 @examples(300)
 def test_a_taker_fills_whole_at_the_open_made_worse_and_never_beyond_its_limit(
-    model: Costs, buys: bool, wanted: int, bar: Bar, off: int
+    model: Costs, slippage: int, buys: bool, wanted: int, bar: Bar, off: int
 ) -> None:
     limit = max(bar[0] + off, 1)
-    got, price = match(model, TAKER, buys, wanted, limit, 0, *bar)
-    worse = Fraction(model.half_spread_ppm + model.slippage_ppm, PPM)
+    got, price = match(model, slippage, TAKER, buys, wanted, limit, 0, *bar)
+    worse = Fraction(model.half_spread_ppm + slippage, PPM)
     if got == 0:
         assert bar[0] * (1 + worse) > limit - 1 if buys else bar[0] * (1 - worse) < limit + 1
         return
@@ -62,22 +71,22 @@ def test_a_maker_fills_at_its_limit_only_when_traded_through_and_only_a_share_of
 ) -> None:
     _, high, low, volume = bar
     limit = max((low if buys else high) + off, 1)
-    got, price = match(model, MAKER, buys, wanted, limit, 0, *bar)
+    got, price = match(model, 0, MAKER, buys, wanted, limit, 0, *bar)
     share = Fraction(volume * model.max_share_ppm, PPM)
     through = low < limit if buys else high > limit
     assert got == (min(wanted, int(share)) if through else 0)
     assert price == (limit if got else 0)
 
 
-@given(costs, lots, bars(), near)
+@given(costs, ppm, lots, bars(), near)
 @examples(300)
 def test_a_stop_fills_when_touched_and_never_better_than_its_trigger_or_the_open(
-    model: Costs, held: int, bar: Bar, off: int
+    model: Costs, slippage: int, held: int, bar: Bar, off: int
 ) -> None:
     opened, _, low, _ = bar
     trigger = max(low + off, 1)
-    got, price = match(model, STOP_MARKET, False, held, 0, trigger, *bar)
-    worst = min(trigger, opened) * Fraction(max(PPM - model.slippage_ppm, 0), PPM)
+    got, price = match(model, slippage, STOP_MARKET, False, held, 0, trigger, *bar)
+    worst = min(trigger, opened) * Fraction(max(PPM - slippage, 0), PPM)
     assert got == (held if low <= trigger and worst >= 1 else 0)
     assert price <= worst
     assert got == 0 or price > worst - 1
@@ -88,7 +97,7 @@ def test_a_stop_fills_when_touched_and_never_better_than_its_trigger_or_the_open
 def test_a_bar_that_the_venue_does_not_have_fills_nothing(
     model: Costs, kind: int, buys: bool, wanted: int, limit: int
 ) -> None:
-    assert match(model, kind, buys, wanted, limit, limit, 0, 0, 0, 0) == (0, 0)
+    assert match(model, 0, kind, buys, wanted, limit, limit, 0, 0, 0, 0) == (0, 0)
 
 
 @given(costs, st.sampled_from([MAKER, TAKER, STOP_MARKET]), st.integers(0, 10**17))
@@ -97,6 +106,31 @@ def test_fees_round_up_and_a_reservation_covers_each_of_them(model: Costs, kind:
     rate = model.maker_fee_ppm if kind == MAKER else model.taker_fee_ppm
     assert fee_of(model, kind, value) == ceil(Fraction(value * rate, PPM))
     assert fee_of(model, kind, value) <= worst_fee(model, value)
+
+
+@given(costs, st.integers(1, 3), st.integers(0, 10**16), st.one_of(st.just(-1.0), st.floats(0, 50)))
+@examples(300)
+def test_slippage_grows_with_tier_size_and_restlessness_within_its_bounds(
+    model: Costs, tier: int, value: int, range_pct: float
+) -> None:
+    slippage, base = model.slippage, int(model.slippage.base_ppm[tier])
+    found = slippage_of(model, tier, value, range_pct)
+    assert base <= found <= base * slippage.most_large * slippage.most_restless + 1
+    assert found <= slippage_of(model, tier, 10 * value, range_pct)
+    assert found <= slippage_of(model, tier, value, -1.0), "an unknown range is as bad as any"
+    if value <= slippage.large and 0 <= range_pct <= slippage.restless_pct:
+        assert found == base
+
+
+def test_slippage_by_the_figures_of_the_specification() -> None:
+    """25 bps in tier 2; ten times 10,000 adds a fifth; a range of 6 % on a limit of 5 % makes it a fifth more."""
+    model = Slippage(np.array([0, 1_000, 2_500, 5_000], np.int64), 10_000 * 10**8, 0.2, 1.2, 5.0, 1.5)
+    costs_of_it = Costs(4_000, 6_000, 0, model, 10_000, 5_000)
+    for value, range_pct, ppm_expected in (
+        (10_000, 5.0, 2_500), (100_000, 5.0, 3_000), (10_000_000, 5.0, 3_000), (10_000, 6.0, 3_000),
+        (10_000, 50.0, 3_750), (10_000, -1.0, 3_750), (100_000, 6.0, 3_600),
+    ):  # fmt: skip
+        assert slippage_of(costs_of_it, 2, value * 10**8, range_pct) == ppm_expected
 
 
 def around(die: Dice, close: Array) -> Bars:
@@ -115,7 +149,7 @@ def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserve
     window = around(die, np.maximum(columns.close[:1], 1))
     before, held = state.orders.copy(), state.lots.copy()
     fills = np.zeros((3 * len(held), codes.FILL_FIELDS), np.int64)
-    count = step_bar(law, state, window, 0, int(columns.at_ms[1]), fills)
+    count = step_bar(law, state, columns, window, 0, fills)
     for i, slot, got, price, value, fee, *_ in fills[:count].tolist():
         order = before[i, slot]
         rest = order[codes.LOTS] - order[codes.FILLED]
@@ -133,7 +167,10 @@ def test_an_order_never_fills_more_than_its_lots_nor_costs_more_than_was_reserve
 
 def test_a_stop_is_younger_than_the_resting_entry_and_older_than_what_completes_it() -> None:
     """As at a venue, in the order of acceptance; the order decides which lots' cost the sale takes along."""
-    law = Dice(Random(1)).law()._replace(costs=Costs(0, 0, 0, 0, PPM, 0))
+    die = Dice(Random(1))
+    law = die.law()
+    free = law.costs.slippage._replace(base_ppm=np.zeros(4, np.int64))
+    law, columns = law._replace(costs=Costs(0, 0, 0, free, PPM, 0)), die.columns(law)
     bar = Bars(*(np.full((1, 4), price, np.int64) for price in (100, 110, 90, 10**6)))
     cases = ((MAKER, 1, [ENTRY, STOP]), (MAKER, 0, [STOP, ENTRY]), (TAKER, 0, [STOP, ENTRY]))
     for kind, stop_ms, expected in cases:
@@ -142,6 +179,6 @@ def test_a_stop_is_younger_than_the_resting_entry_and_older_than_what_completes_
         step_place(state, 1, ENTRY, kind, 300, 100, 0, 0, 0, codes.BY_SIGNAL, 0, 0, 0, 0, 0)
         step_place(state, 1, STOP, STOP_MARKET, 500, 0, 95, stop_ms, codes.NEVER, codes.BY_STOP, 0, 0, 0, 0, 0)
         fills = np.zeros((12, codes.FILL_FIELDS), np.int64)
-        assert step_bar(law, state, bar, 0, 0, fills) == 2
+        assert step_bar(law, state, columns, bar, 0, fills) == 2
         assert fills[:2, 1].tolist() == expected
         assert state.lots[1] == 300

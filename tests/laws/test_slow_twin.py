@@ -1,11 +1,14 @@
-"""A paper account walked cycle by cycle over the simulated venue is the slow twin of a replay, to the last unit."""
+"""Three ways to live the same law, the same to the last unit: a paper account walked cycle by cycle over the simulated
+venue, a replay interpreted row by row, and a replay compiled."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +22,7 @@ from trader_core.domain.fill import Side
 from trader_core.domain.market import MARK_BARS
 from trader_core.domain.order import ApprovedOrder
 from trader_core.engine.cycle import CycleReport, run_cycle
-from trader_core.engine.replay import Executed, Placed, Replayed, Verdicted, replay
+from trader_core.engine.replay import Executed, Flow, Placed, Replayed, Verdicted, replay, replay_world, world_of
 from trader_core.ledger.laws import broken_laws
 from trader_core.settings.schema import Settings
 
@@ -45,7 +48,7 @@ def policies(draw: st.DrawFn) -> Settings:
     fee, total, win, gap = one_of(0.0, 10.0, 60.0), one_of(25.0, 60.0, 100.0), one_of(0, 0, 10), one_of(0, 0, 900)
     asset, most = round(one_of(0.1, 0.5, 1.0) * total, 2), one_of(2, 50, 50)
     position = min(one_of(1.0, 5.0, 25.0), round(asset / 1.3 - 0.01, 2))
-    enabled = draw(st.sets(st.sampled_from(STRATEGIES), min_size=1))
+    enabled, day_loss = draw(st.sets(st.sampled_from(STRATEGIES), min_size=1)), one_of(0.5, 50.0, 50.0)
     held = one_of({}, {}, {"ETH": Decimal("0.01")}, {"DOGE": Decimal(3), "PUPPY": Decimal("0.5")})
     return policy(
         **{
@@ -59,7 +62,9 @@ def policies(draw: st.DrawFn) -> Settings:
             "app__paper__maker_fee_bps": fee,
             "app__paper__taker_fee_bps": fee + one_of(0.0, 60.0),
             "app__paper__half_spread_bps": one_of(0.0, 0.01, 5.0, 100.0),
-            "app__paper__slippage_bps": one_of(0.0, 5.0),
+            **{f"app__paper__slippage__tier_{n}_bps": one_of(0.0, 5.0) for n in (1, 2, 3)},
+            "app__paper__slippage__large_quote": one_of(Decimal(10), Decimal(10_000)),
+            "app__paper__slippage__restless_range_pct": one_of(0.1, 5.0),
             "app__paper__max_share_of_volume_pct": one_of(0.01, 10.0, 100.0),
             "app__paper__depth_of_day_volume_pct": one_of(0.5, 100.0, 100.0),
             "policy__profile": one_of("NORMAL", "DEFENSIVE", "AGGRESSIVE", "CAUTIOUS"),
@@ -67,7 +72,8 @@ def policies(draw: st.DrawFn) -> Settings:
             "policy__risk__max_per_asset_pct": asset,
             "policy__risk__max_per_theme_pct": dict.fromkeys(THEMES, one_of(asset, 100.0)),
             "policy__risk__max_open_positions": draw(st.integers(1, 4)),
-            "policy__risk__max_day_loss_pct": one_of(0.5, 50.0, 50.0),
+            "policy__risk__max_day_loss_pct": day_loss,
+            "policy__risk__max_week_loss_pct": one_of(75.0, day_loss + 0.5),
             "policy__risk__max_drawdown_pct": one_of(5.0, 100.0),
             "policy__pacing__cooldown_after_win_min": win,
             "policy__pacing__cooldown_after_loss_min": win + one_of(0, 30),
@@ -103,7 +109,7 @@ def policies(draw: st.DrawFn) -> Settings:
             "universe__tiers__tier_2_rotational__min_day_volume_quote": one_of(
                 Decimal(0), Decimal(0), Decimal(5_000_000)
             ),
-            "universe__hysteresis__enter_bars": one_of(1, 3),
+            "universe__hysteresis__enter_h": one_of(1, 3),
         }
     )
 
@@ -204,6 +210,46 @@ def test_a_paper_run_and_a_replay_are_twins() -> None:
 
     holds()
     assert traded > 3, "too quiet to prove anything"
+
+
+# --- interpreted and compiled ----------------------------------------------------------------------------------------
+
+DIGITS = ("at_ms", "worth", "close", "regime", "judged", "asked", "filled", "flows")
+
+
+def assert_the_same_replay(slow: Replayed, fast: Replayed) -> None:
+    """Every equity value, verdict, order, cancel and fill, as integers."""
+    for name in DIGITS:
+        assert np.array_equal(getattr(slow, name), getattr(fast, name)), name
+    assert slow.cash_grains == fast.cash_grains
+
+
+@st.composite
+def flows(draw: st.DrawFn, cycles: int) -> tuple[Flow, ...]:
+    """Deposits and withdrawals at, between, before and after decisions, several at a time too."""
+    when = st.integers(-2, 2 * cycles + 2).map(lambda half: START + half * BAR_MS // 2)
+    amounts = st.sampled_from(["0.00000001", "5", "1000.5", "250000", "-0.00000003", "-7.25", "-60", "-5000"])
+    return tuple(draw(st.lists(st.tuples(when, amounts.map(Decimal)), max_size=4)))
+
+
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+def test_interpreted_and_compiled_are_twins() -> None:
+    seen: Counter[str] = Counter()
+
+    @given(markets(FOUR, CYCLES, torn=True) | markets(FOUR, CYCLES), policies(), st.just(()) | flows(CYCLES))
+    @examples(300)
+    def holds(source: TinyMarket, settings: Settings, moved: tuple[Flow, ...]) -> None:
+        market = world_of(source, settings, START, START + CYCLES * source.bar_ms)
+        slow = replay_world(market, settings, interpreted=True, flows=moved)
+        assert_the_same_replay(slow, replay_world(market, settings, flows=moved))
+        seen.update({one.verdict for one in slow.verdicts} | {one.reason for one in slow.fills})
+        seen["flows"] += len(slow.flows)
+        seen["unknown equity"] += bool((slow.worth < 0).any())
+        seen["partial"] += bool(slow.filled.size and (slow.filled[:, 3] < slow.asked[:, 5].max(initial=0)).any())
+
+    holds()
+    assert {"OK", "stop", "target", "signal", "DAY_LOSS", "COOLDOWN", "MAX_POSITIONS", "MIN_NOTIONAL"} <= seen.keys()
+    assert seen["flows"] > 20 and seen["stop"] > 10, "too quiet to prove anything"
 
 
 def lively(seed: int, bar_ms: int = BAR_MS, bars: int = CYCLES, holes: float = 0.0) -> TinyMarket:

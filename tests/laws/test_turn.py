@@ -367,7 +367,10 @@ def sold_bitcoin(reason: int, won: int = 0) -> Before:
     scene = base()
     law, columns, state = scene.law, scene.columns, empty_state(COUNT, len(AXES.assets))
     law = law._replace(
-        costs=law.costs._replace(maker_fee_ppm=0, taker_fee_ppm=0, half_spread_ppm=0, slippage_ppm=0),
+        costs=law.costs._replace(
+            maker_fee_ppm=0, taker_fee_ppm=0, half_spread_ppm=0,
+            slippage=law.costs.slippage._replace(base_ppm=np.zeros(4, np.int64)),
+        ),
         risk=law.risk._replace(max_total=1.0, max_asset=0.1, max_positions=5, max_day_loss=0.5),
         liquidity=law.liquidity._replace(min_notional=1, min_edge_ppm=0),
         pacing=law.pacing._replace(

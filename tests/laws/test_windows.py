@@ -13,6 +13,7 @@ from tests.laws.budget import examples
 from tests.laws.make import BAR_MS, START, TinyMarket, instrument, policy
 from tests.laws.markets import HISTORY, LIVELY, markets
 from tests.laws.worlds import Array
+from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.engine.columns import columns_of, lookback_of
 from trader_core.engine.law import costs_of
 from trader_core.engine.replay import Replayed, replay
@@ -24,28 +25,30 @@ from trader_core.settings.schema import Settings
 GARBAGE = (0, 1, -1, 2**62, -(2**62), 2**63 - 1, -(2**63))
 LONG_REPORT = "ignore::hypothesis.errors.HypothesisWarning"  # of a failure that prints a whole market
 BY_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps", "hold_ms")
+TERMS = BY_STRATEGY[2:]
+BY_HOUR = ("regime", "eligible", "depth", "volatility", "atr_ratio", "day_range")
+WHERE_ASKED = ("deviation", "jump", "atr_ratio")
 BARS = 60
 PAIR = (instrument("BTC-USD", floor="1"), instrument("ETH-USD", "0.01", "0.00000001", "1"))
 LONG = (instrument("BTC-USD", floor="1"), instrument("DOGE-USD"), instrument("PUPPY-USD"))
 ALL_DAY_MS = START + BARS * BAR_MS
-EVERYTHING: Settings = policy(
-    **{
-        **LIVELY,
-        "signals__windows__max_missing_bars": 1,
-        "signals__guards__outlier_deviation_pct": 1,
-        "signals__guards__outlier_volume_pct": 100,
-        "signals__regime__trend_h": 5,
-        "signals__regime__confirm_h": 2,
-        "signals__regime__recall_h": 3,
-        "universe__discovery__enabled": True,
-        "universe__discovery__max_assets": 1,
-        "universe__hysteresis__enter_bars": 2,
-        "universe__hysteresis__leave_bars": 2,
-        "universe__hysteresis__recall_bars": 20,
-        "universe__tiers__tier_2_rotational__min_day_volume_quote": 100_000,
-        "universe__tiers__tier_3_event_driven__min_day_volume_quote": 100_000,
-    }
-)
+ALL: dict[str, Any] = {
+    **LIVELY,
+    "signals__windows__max_missing_bars": 1,
+    "signals__guards__outlier_deviation_pct": 1,
+    "signals__guards__outlier_volume_pct": 100,
+    "signals__regime__trend_h": 5,
+    "signals__regime__confirm_h": 2,
+    "signals__regime__recall_h": 3,
+    "universe__discovery__enabled": True,
+    "universe__discovery__max_assets": 1,
+    "universe__hysteresis__enter_h": 2,
+    "universe__hysteresis__leave_h": 2,
+    "universe__hysteresis__recall_h": 4,
+    "universe__tiers__tier_2_rotational__min_day_volume_quote": 100_000,
+    "universe__tiers__tier_3_event_driven__min_day_volume_quote": 100_000,
+}
+EVERYTHING: Settings = policy(**ALL)
 CROSS: Settings = policy(
     **{
         **LIVELY,
@@ -56,37 +59,58 @@ CROSS: Settings = policy(
 )
 
 
+def of_bars(bar_min: int) -> Settings:
+    """Bars of an hour are too coarse for the rules."""
+    edits = {"policy__cycle__base_bar_min": bar_min, "strategies__rules__enabled": bar_min < 60}
+    return policy(**ALL | edits)
+
+
 def frame_of(source: TinyMarket, first_ms: int, end_ms: int) -> Frame:
-    return build({one: source.candles(one, first_ms, end_ms) for one in source.series}, first_ms, end_ms, BAR_MS)
+    series = {one: source.candles(one, first_ms, end_ms) for one in source.series}
+    return build(series, first_ms, end_ms, source.bar_ms)
 
 
-def row_of(columns: Columns, row: int) -> dict[str, bytes]:
-    """Each column at one row, to the last bit."""
-    return {
-        name: np.ascontiguousarray(each[:, row] if name in BY_STRATEGY else each[row]).tobytes()
-        for name, each in columns._asdict().items()
-    }
+def row_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:
+    """Each column at one row, to the last bit; what is told only where it is asked for: of the whole row or of its
+    entries."""
+    entered, found = columns.enter[:, row] != 0, dict[str, Array]()
+    for name, each in columns._asdict().items():
+        if name in BY_HOUR:
+            found[name] = each[columns.hour[row]]
+        elif name != "hour":
+            found[name] = each[:, row] if name in BY_STRATEGY else each[row]
+        if name in TERMS:
+            found[name] = np.where(entered, found[name], 0)
+        elif name in WHERE_ASKED:
+            found[name] = np.where(asked | entered.any(axis=0), found[name], 0.0)
+    return {name: np.ascontiguousarray(each).tobytes() for name, each in found.items()}
 
 
+@pytest.mark.parametrize(("bar_min", "number"), [(1, 4), (5, 8), (15, 15), (60, 15)])
 @pytest.mark.filterwarnings(LONG_REPORT)
-def test_a_live_window_knows_what_all_of_history_knows_and_every_column_of_it_speaks() -> None:
-    lookback, first_ms = lookback_of(EVERYTHING), START - 2 * lookback_of(EVERYTHING) * BAR_MS
+def test_a_live_window_knows_what_all_of_history_knows_and_every_column_of_it_speaks(bar_min: int, number: int) -> None:
+    """Also where it begins or ends in the middle of an hour."""
+    settings, bar_ms = of_bars(bar_min), bar_min * MINUTE_MS
+    lookback = lookback_of(settings)
+    first_ms, end_of_all = START - 2 * lookback * bar_ms, START + BARS * bar_ms
     spoken: dict[str, set[bytes]] = {name: set() for name in Columns._fields}
 
-    @given(markets(LONG, BARS, history=2 * lookback), st.sets(st.integers(1, BARS), min_size=3, max_size=3))
-    @examples(25)
+    @given(markets(LONG, BARS, bar_ms, 2 * lookback), st.sets(st.integers(1, BARS), min_size=3, max_size=3))
+    @examples(number)
     def holds(source: TinyMarket, ends: set[int]) -> None:
-        whole = columns_of(frame_of(source, first_ms, ALL_DAY_MS), LONG, EVERYTHING).columns
-        for end in (START + bar * BAR_MS for bar in ends):
-            live = columns_of(frame_of(source, end - lookback * BAR_MS, end), LONG, EVERYTHING, lookback - 1).columns
-            seen = row_of(live, -1)
-            assert seen == row_of(whole, (end - first_ms) // BAR_MS - 1)
-            for name, content in seen.items():
-                spoken[name].add(content)
+        whole = columns_of(frame_of(source, first_ms, end_of_all), LONG, settings).columns
+        for row in range(lookback, 2 * lookback, 11):
+            for name, content in row_of(whole, row, asked=False).items():
+                spoken[name].add(whole.jump[row].tobytes() if name == "jump" else content)
+        for end in (START + bar * bar_ms for bar in ends):
+            cut = columns_of(frame_of(source, first_ms, end), LONG, settings, (end - first_ms) // bar_ms - 1).columns
+            live = columns_of(frame_of(source, end - lookback * bar_ms, end), LONG, settings, lookback - 1).columns
+            assert row_of(live, -1, asked=False) == row_of(whole, (end - first_ms) // bar_ms - 1, asked=False)
+            assert row_of(live, -1, asked=True) == row_of(cut, -1, asked=True)
 
     holds()
-    silent = {name for name, contents in spoken.items() if len(contents) < 2}
-    assert silent == {"jump"}, f"the same at every row, which proves nothing: {silent}"  # bars of a minute have them
+    silent = {name for name, contents in spoken.items() if len(contents) < 2} - {"hour", "funding_ppm"}
+    assert silent == ({"jump"} if bar_min > 1 else set()), f"the same at every row, which proves nothing: {silent}"
 
 
 def poisoned(rows: Array, from_ms: int, random: Random) -> Array:
@@ -111,7 +135,7 @@ def test_poisoned_bars_of_the_future_change_no_earlier_row(source: TinyMarket, b
     both = (source, poisoned_market(source, from_ms, seed))
     sound, bad = (columns_of(frame_of(each, first_ms, ALL_DAY_MS), LONG, EVERYTHING).columns for each in both)
     for row in range(HISTORY + bar):
-        assert row_of(sound, row) == row_of(bad, row)
+        assert row_of(sound, row, asked=False) == row_of(bad, row, asked=False)
 
 
 @pytest.mark.parametrize("close", [1, 60_000_00, 9_000_000_000_000, 10**13, 2**53])

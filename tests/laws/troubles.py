@@ -239,7 +239,7 @@ def slippage(die: Dice, scene: Scene) -> Scene:
 
 
 def edge(die: Dice, scene: Scene) -> Scene:
-    costs = scene.law.costs._replace(slippage_ppm=500)
+    costs = scene.law.costs._replace(half_spread_ppm=500)
     liquidity = scene.law.liquidity._replace(min_edge_ppm=die.between(10**6, 10**9))
     law = scene.law._replace(costs=costs, liquidity=liquidity)
     return scene._replace(law=law, draft=scene.draft._replace(target_bps=die.between(0, 4)))

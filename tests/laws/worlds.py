@@ -27,6 +27,7 @@ from trader_core.rulebook.limits import (
     Orders,
     Pacing,
     Risk,
+    Slippage,
     Strategies,
     Tiers,
 )
@@ -171,10 +172,16 @@ class Dice:
             bar_ms=BAR_MS, band_ppm=self.ppm(), trailing_ppm=self.one_of((0, 0, 1, 50_000, 500_000)),
         )  # fmt: skip
 
+    def slippage(self) -> Slippage:
+        return Slippage(
+            base_ppm=np.array([0, *(self.one_of((0, 1, 500)) for _ in range(3))], np.int64), large=self.grains(),
+            per_decade=0.2, most_large=1.2, restless_pct=5.0, most_restless=1.5,
+        )  # fmt: skip
+
     def costs(self) -> Costs:
         return Costs(
             maker_fee_ppm=self.ppm(), taker_fee_ppm=self.ppm(), half_spread_ppm=self.one_of((0, 1, 500)),
-            slippage_ppm=self.one_of((0, 1, 500)), max_share_ppm=self.one_of((1, 10_000, 1_000_000)),
+            slippage=self.slippage(), max_share_ppm=self.one_of((1, 10_000, 1_000_000)),
             depth_ppm=self.one_of((100, 5_000, 1_000_000)),
         )  # fmt: skip
 

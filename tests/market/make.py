@@ -85,8 +85,7 @@ def walks(random: Random, rows: int, bar_min: int = 15, columns: int = 4, holes:
 
 def cut(whole: Frame, first: int, end: int) -> Frame:
     """Rows first..end-1 as a frame of their own, as a live cycle would read them."""
-    parts = {name: getattr(whole, name)[first:end] for name in ("open", "high", "low", "close", "volume", "present")}
-    return Frame(whole.symbols, whole.first_ms + first * whole.bar_ms, whole.bar_ms, **parts)
+    return whole.part(first, end)
 
 
 def market(seen: Frame, settings: Settings, first: int = 0) -> Market:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.market import twins
 from tests.market.make import cut, frame, market, policy, walks
-from trader_core.market.regime import describe, raw_regimes, regime_lookback, weather
+from trader_core.market.regime import describe, raw_regimes, regime_lookback, regimes, weather
 from trader_core.rulebook.codes import BEAR, BULL, CHOP, REGIMES, UNKNOWN
 from trader_core.rulebook.limits import Ints
 from trader_core.settings.schema import Settings
@@ -21,23 +21,34 @@ def short(bar_min: int = 15, **changes: float) -> Settings:
     return policy(policy__cycle__base_bar_min=bar_min, **edits)
 
 
-@pytest.mark.parametrize(("bar_min", "seed"), [(1, 1), (5, 2), (15, 3), (15, 4), (15, 5)])
-def test_the_regime_is_its_slow_twin(bar_min: int, seed: int) -> None:
-    settings, random = short(bar_min), Random(seed)
-    seen = walks(random, 700 * 15 // bar_min, bar_min, columns=1, holes=0.001)
-    here = market(seen, settings)
-    raw = raw_regimes(weather(here), settings.signals.regime)
-    for t in random.sample(range(seen.rows), 250):
-        assert raw[t] == twins.raw_regime(seen, t, settings)
-        assert here.regime[t] == twins.regime(
-            lambda row: int(raw[row]) if row >= 0 else UNKNOWN, t, 60 // bar_min, settings
-        )
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_the_regime_is_its_slow_twin(seed: int) -> None:
+    settings, random = short(60), Random(seed)
+    here = market(walks(random, 700, 60, columns=1, holes=0.001), settings)
+    hourly = here.hourly
+    raw, found = raw_regimes(weather(hourly), settings.signals.regime), regimes(hourly)
+    for t in random.sample(range(700), 250):
+        assert raw[t] == twins.raw_regime(hourly.frame, t, settings)
+        assert found[t] == twins.regime(lambda row: int(raw[row]) if row >= 0 else UNKNOWN, t, 1, settings)
+        assert here.regime[here.hour[t]] == found[t], "bars of an hour are told at once"
 
 
 def test_walks_show_every_regime() -> None:
     """Else the twin above would agree on little."""
-    regimes = [market(walks(Random(seed), 700, columns=1, holes=0.001), short()).regime for seed in (3, 4, 5)]
-    assert set(np.concatenate(regimes).tolist()) == set(range(len(REGIMES)))
+    every = [
+        regimes(market(walks(Random(seed), 700, 60, columns=1, holes=0.001), short(60)).hourly) for seed in range(4)
+    ]
+    assert set(np.concatenate(every).tolist()) == set(range(len(REGIMES)))
+
+
+@pytest.mark.parametrize("bar_min", [1, 5, 15])
+def test_the_regime_is_the_same_whatever_the_base_bar(bar_min: int) -> None:
+    minutes = walks(Random(5), 60 * 24 * 5, 1, columns=1, holes=0.001)
+    closes = minutes.last_known[0][bar_min - 1 :: bar_min]
+    coarse = market(frame(closes, bar_min=bar_min), short(bar_min))
+    fine = market(minutes, short(1))
+    assert coarse.regime.tolist() == fine.regime.tolist()
+    assert len(set(fine.regime.tolist())) > 3
 
 
 def hourly(prices: list[int]) -> Ints:
@@ -47,9 +58,10 @@ def hourly(prices: list[int]) -> Ints:
 
 def shown(prices: list[int], settings: Settings) -> str:
     """Initials of the regime in force at the last bar of every hour: - unknown, u bull, h chop, e bear, r crash."""
-    return "".join("-uher"[code] for code in market(frame(hourly(prices)), settings).regime[3::4])
+    return "".join("-uher"[code] for code in market(frame(hourly(prices)), settings).regime[1:])
 
 
+CALM_MINUTES = short(1, trend_h=2, crash_volatility_pct=1000.0, bull_volatility_pct=1000.0)
 CALM = short(trend_h=2, crash_volatility_pct=1000.0, bull_volatility_pct=1000.0)
 TURNS = [1000, 1000, 1000, 1000, 1020, 1000, 1000, 1020, 1000, 1000, 1020, 1000, 1000]
 
@@ -63,7 +75,7 @@ def test_a_regime_is_in_force_once_it_held_long_enough() -> None:
 
 def test_a_regime_is_remembered_for_its_recall_and_then_unknown() -> None:
     """After the fourth hour none lasts two hours."""
-    raw = raw_regimes(weather(market(frame(hourly(TURNS)), CALM)), CALM.signals.regime)[3::4]
+    raw = raw_regimes(weather(market(frame(hourly(TURNS)), CALM).hourly), CALM.signals.regime)
     assert raw.tolist()[2:] == [CHOP, CHOP, BULL, CHOP, BEAR, BULL, CHOP, BEAR, BULL, CHOP, BEAR]
     assert shown(TURNS, CALM) == "---hhhhh-----"
 
@@ -84,7 +96,7 @@ def test_a_mirrored_market_has_the_mirrored_trend_and_the_same_volatility() -> N
     random, whole = Random(7), 2**40
     powers = np.cumsum([random.choice((-1, 0, 0, 1)) for _ in range(400)]) + 20
     assert powers.min() > 0 and powers.max() < 40
-    one, two = (weather(market(frame(each), short())) for each in (2**powers, whole // 2**powers))
+    one, two = (weather(market(frame(each, bar_min=60), short(60)).hourly) for each in (2**powers, whole // 2**powers))
     assert one.trend.tolist() == (-two.trend).tolist()
     assert one.volatility.tolist() == two.volatility.tolist()
     assert np.abs(one.trend).max() > 100
@@ -113,11 +125,30 @@ def test_words_say_what_is_in_force_and_what_it_was_measured_by() -> None:
 
 @pytest.mark.parametrize("bar_min", [1, 5, 15])
 def test_the_lookback_is_as_short_as_it_can_be(bar_min: int) -> None:
-    """Its first bar is the oldest hour's price, which confirms the only regime that is still remembered."""
+    """Its first bar is the oldest hour's price, which confirms the only regime that is still remembered; its last is
+    the last but one of an hour."""
     settings = short(bar_min, trend_h=2, crash_volatility_pct=1000.0, bull_volatility_pct=1000.0)
     rows, hour = regime_lookback(settings), 60 // bar_min
     prices = np.zeros(rows, np.int64)
-    prices[0], prices[95 + hour :: hour] = TURNS[0], TURNS[1:8]
+    prices[0], prices[24 * hour + hour - 1 :: hour] = TURNS[0], TURNS[1:8]
     whole = frame(prices, bar_min=bar_min)
     assert market(whole, settings).regime[-1] == CHOP
     assert market(cut(whole, 1, rows), settings).regime[-1] == UNKNOWN
+
+
+def test_while_its_asset_is_not_listed_the_regime_is_unknown() -> None:
+    """From the minute on in which it has been silent for MARK_BARS, and until it sends a bar again."""
+    close = np.full((600, 2), 1000)
+    close[300:450, 0] = 0
+    here = market(frame(close, bar_min=1, symbols=("BTC-USD", "ETH-USD")), CALM_MINUTES)
+    found = here.regime[here.hour]
+    assert (found[299:395] == CHOP).all() and (found[450:] == CHOP).all()
+    assert (found[395:450] == UNKNOWN).all()
+    assert describe(here, 400) == "unknown: BTC has no price for some of the last 2 hours"
+
+
+def test_where_every_pair_is_silent_it_is_the_venue_that_is() -> None:
+    close = np.full((600, 2), 1000)
+    close[300:450] = 0
+    here = market(frame(close, bar_min=1, symbols=("BTC-USD", "ETH-USD")), CALM_MINUTES)
+    assert (here.regime[here.hour][299:] == CHOP).all()

@@ -18,13 +18,13 @@ SETTINGS = policy(
 
 def test_a_threshold_follows_the_regime_and_is_the_strictest_where_that_is_unknown() -> None:
     seen = market(frame(np.repeat([1000, 1000, 1000, 1120], 4)), SETTINGS)
-    assert seen.regime[[3, 11, 15]].tolist() == [UNKNOWN, CHOP, BULL]
+    assert seen.regime[seen.hour[[3, 11, 15]]].tolist() == [UNKNOWN, CHOP, BULL]
     found = seen.threshold("move_60m_pct")
     assert found.shape == (16, 1)
     assert found[[3, 11, 15], 0].tolist() == [9.75, 1.5, 3.25]
 
 
-@pytest.mark.parametrize(("bar_min", "per_hour", "per_15m"), [(1, 60, 15), (5, 12, 3), (15, 4, 1)])
+@pytest.mark.parametrize(("bar_min", "per_hour", "per_15m"), [(1, 60, 15), (5, 12, 3), (15, 4, 1), (60, 1, 1)])
 def test_an_hour_and_a_quarter_have_as_many_rows_as_the_bars_make(bar_min: int, per_hour: int, per_15m: int) -> None:
     seen = market(frame([1], bar_min=bar_min), SETTINGS)
     assert (seen.per_hour, seen.per_15m) == (per_hour, per_15m)

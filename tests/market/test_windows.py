@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.market.make import frame, policy
-from trader_core.market import windows
-from trader_core.market.guards import medians
+from trader_core.market import moves, windows
+from trader_core.market.guards import medians_at
 from trader_core.rulebook.limits import Ints
 
 HUGE = 2**62
@@ -78,51 +78,71 @@ def test_back_is_what_stood_there_before(values: Ints, rows: int, fill: int) -> 
         assert moved[t, i] == (values[t - rows, i] if t >= rows else fill)
 
 
-@given(tables(high=9), lengths, steps, st.integers(0, 40))
+@given(tables(high=9), lengths)
 @examples(60)
-def test_a_median_counts_what_is_unknown_as_highest(values: Ints, count: int, step: int, first: int) -> None:
+def test_a_median_counts_what_is_unknown_as_highest(values: Ints, count: int) -> None:
     shares = np.where(values == 0, np.inf, values.astype(np.float64))
-    found = medians(shares, count, step, first)
+    rows, columns = (each.ravel() for each in np.indices(values.shape))
+    found = medians_at(shares, count, rows, columns).reshape(values.shape)
     for t, i in np.ndindex(*values.shape):
-        there = [float(shares[t - k * step, i]) for k in range(count) if t - k * step >= 0]
-        if t >= first:
-            assert found[t, i] == (sorted(there)[count // 2] if len(there) == count else np.inf)
+        there = [float(shares[t - k, i]) for k in range(count) if t - k >= 0]
+        assert found[t, i] == (sorted(there)[count // 2] if len(there) == count else np.inf)
 
 
-def test_a_long_history_has_the_medians_of_its_parts() -> None:
+def test_medians_of_many_cells_are_those_of_each() -> None:
     """Windows are sorted some at a time; the seams do not show."""
-    shares = (np.arange(80_000, dtype=np.float64) * 7919 % 10_007).reshape(-1, 2)
-    found = medians(shares, 101, 4, 0)
-    for row in (400, 401, 10_383, 10_384, 20_000, 39_999):
-        assert found[row].tolist() == np.sort(shares[row - 400 : row + 1 : 4], axis=0)[50].tolist()
+    shares = (np.arange(20_000, dtype=np.float64) * 7919 % 10_007).reshape(-1, 2)
+    rows = np.arange(10_000)
+    found = medians_at(shares, 101, rows, rows % 2)
+    for row in (100, 101, 2594, 2595, 2596, 5000, 9999):
+        assert found[row] == np.sort(shares[row - 100 : row + 1, row % 2])[50]
+
+
+@given(tables(low=-HUGE), lengths)
+@examples(60)
+def test_a_difference_of_sums_is_the_sum_of_the_rows_between(values: Ints, length: int) -> None:
+    with np.errstate(over="ignore"):
+        found = windows.difference(moves.sums_before(values), length)
+    for t, i in np.ndindex(*values.shape):
+        assert found[t, i] == wrapped(sum(points(values, t, i, length, 1)))
+
+
+@given(tables(high=10**7), st.integers(1, 70_000))
+@examples(20)
+def test_moves_add_up_to_what_each_row_moved(values: Ints, more: int) -> None:
+    prices = np.concatenate([np.ones((more, values.shape[1]), np.int64), values])
+    sums, squares = moves.move_sums(prices)
+    ppm = np.rint(1e6 * moves.signed_move(prices[1:], prices[:-1])).clip(-moves.MOVE_MAX, moves.MOVE_MAX)
+    assert np.diff(sums, axis=0)[1:].tolist() == ppm.tolist() and not sums[:2].any()
+    assert np.diff(squares, axis=0)[1:].tolist() == (ppm * ppm).tolist() and not squares[:2].any()
 
 
 @given(st.integers(1, 10**12), st.integers(1, 10**12))
 @examples(200)
 def test_a_fall_is_the_rise_that_would_undo_it(now: int, then: int) -> None:
-    up, down = (windows.signed_move(np.array([a]), np.array([b]))[0] for a, b in ((now, then), (then, now)))
+    up, down = (moves.signed_move(np.array([a]), np.array([b]))[0] for a, b in ((now, then), (then, now)))
     assert up == -down
     assert up == pytest.approx(now / then - 1 if now >= then else 1 - then / now, abs=0)
 
 
 def test_a_move_from_or_to_an_unknown_price_is_none() -> None:
-    assert windows.signed_move(np.array([0, 5, 0]), np.array([5, 0, 0])).tolist() == [0.0, 0.0, 0.0]
+    assert moves.signed_move(np.array([0, 5, 0]), np.array([5, 0, 0])).tolist() == [0.0, 0.0, 0.0]
 
 
-@given(st.integers(0, 2**32), st.sampled_from([0, 1, 300, windows.MOVE_MAX]))
+@given(st.integers(0, 2**32), st.sampled_from([0, 1, 300, moves.MOVE_MAX]))
 @examples(20)
 def test_a_deviation_is_exact_for_the_longest_window_of_the_largest_moves(seed: int, size: int) -> None:
     random, count = Random(seed), 720
-    moves = [random.choice((-size, size, random.randint(-size, size))) for _ in range(count)]
-    variance = float(count * sum(m * m for m in moves) - sum(moves) ** 2) / (count * (count - 1))
-    assert windows.deviation_of(np.array(moves, np.int64), count, 1)[-1] == np.sqrt(variance)
+    steps = [random.choice((-size, size, random.randint(-size, size))) for _ in range(count)]
+    variance = float(count * sum(m * m for m in steps) - sum(steps) ** 2) / (count * (count - 1))
+    assert windows.deviation_of(np.array(steps, np.int64), count, 1)[-1] == np.sqrt(variance)
 
 
 def test_the_largest_moves_of_the_longest_window_do_not_wrap() -> None:
-    moves = np.full(720, windows.MOVE_MAX, np.int64)
-    assert windows.deviation_of(moves, 720, 1)[-1] == 0.0
-    moves[::2] *= -1
-    assert windows.deviation_of(moves, 720, 1)[-1] == pytest.approx(windows.MOVE_MAX, rel=1e-3)
+    wild = np.full(720, moves.MOVE_MAX, np.int64)
+    assert windows.deviation_of(wild, 720, 1)[-1] == 0.0
+    wild[::2] *= -1
+    assert windows.deviation_of(wild, 720, 1)[-1] == pytest.approx(moves.MOVE_MAX, rel=1e-3)
 
 
 def test_a_window_is_complete_with_few_enough_holes_and_enough_rows() -> None:
@@ -132,4 +152,6 @@ def test_a_window_is_complete_with_few_enough_holes_and_enough_rows() -> None:
 
 
 def test_a_window_in_hours_has_as_many_rows_as_the_bars_make() -> None:
-    assert [windows.rows_in(policy(policy__cycle__base_bar_min=bar), 3) for bar in (1, 5, 15)] == [180, 36, 12]
+    policies = [policy(policy__cycle__base_bar_min=bar) for bar in (1, 5, 15, 60)]
+    assert [windows.rows_in(each, 3) for each in policies] == [180, 36, 12, 3]
+    assert [windows.rows_of_hours(each, 3) for each in policies] == [239, 47, 15, 3]

@@ -11,11 +11,9 @@ from trader_core.market.frame import Frame
 from trader_core.rulebook.codes import BEAR, BULL, CHOP, CRASH, UNKNOWN
 from trader_core.settings.schema import Settings
 
-MARK_BARS = 96
-
 
 def last_known(frame: Frame, t: int, i: int) -> int:
-    for row in range(t, t - MARK_BARS, -1):
+    for row in range(t, t - frame.mark_bars, -1):
         if row >= 0 and frame.present[row, i]:
             return int(frame.close[row, i])
     return 0
@@ -78,14 +76,14 @@ def regime(raw: Callable[[int], int], t: int, hour: int, settings: Settings) -> 
 
 
 def outlier(frame: Frame, t: int, i: int, settings: Settings) -> tuple[float, int]:
-    """(deviation, 1 where the close is not believed)."""
+    """(deviation, 1 where the close is far off, 2 where there is too little to compare it with)."""
     signals, missing = settings.signals.guards, settings.signals.windows.max_missing_bars
     if not frame.present[t, i]:
         return -1.0, 0
     length = signals.outlier_bars
     before = [row for row in range(max(t - length, 0), t) if frame.present[row, i]]
     if t < length or len(before) < max(length - missing, 1):
-        return -1.0, 1
+        return -1.0, 2
     usual = mean(Fraction(int(frame.close[row, i])) for row in before)
     deviation = float(100 * abs(int(frame.close[t, i]) - usual) / usual)
     volume, usual_volume = int(frame.volume[t, i]), mean(Fraction(int(frame.volume[row, i])) for row in before)
@@ -134,12 +132,41 @@ def atr_ratio(frame: Frame, t: int, i: int, settings: Settings) -> float:
     return shares[0] / median if median else (1e6 if shares[0] else 1.0)
 
 
+def day_range(frame: Frame, t: int, i: int) -> float:
+    """Of a frame of hours: the mean of the true ranges that there are in a day, in percent of the last price."""
+    rows = [
+        row for row in range(max(t - 23, 0), t + 1) if frame.present[row, i] and row and last_known(frame, row - 1, i)
+    ]
+    price = last_known(frame, t, i)
+    if len(rows) < 10 or not price:
+        return -1.0
+    return 100 * mean(true_range(frame, row, i) for row in rows) / price
+
+
 def day_cents(frame: Frame, t: int, i: int, grains_per_unit: float) -> int:
-    """-1 where the day began before the frame."""
-    day = 24 * hour_of(frame)
-    rows = range(t - day + 1, t + 1)
+    """Of a frame of hours; -1 where the day began before it."""
+    rows = range(t - 23, t + 1)
     values = [float(frame.volume[row, i]) * float(frame.close[row, i]) * grains_per_unit for row in rows if row >= 0]
-    return sum(int(value / 1e6) for value in values) if len(values) == day else -1
+    return sum(int(value / 1e6) for value in values) if len(values) == 24 else -1
+
+
+def hours(frame: Frame) -> list[list[list[int]]]:
+    """[hour][instrument], open, high, low, close and volume of the bars there are in each whole hour; none: five
+    zeros."""
+    per_hour, found = hour_of(frame), []
+    for row in range(frame.rows - per_hour + 1):
+        if (frame.first_ms + row * frame.bar_ms) % 3_600_000 == 0:
+            found.append([_hour(frame, i, row, per_hour) for i in range(len(frame.symbols))])
+    return found
+
+
+def _hour(frame: Frame, i: int, begin: int, per_hour: int) -> list[int]:
+    rows = [row for row in range(begin, begin + per_hour) if frame.present[row, i]]
+    if not rows:
+        return [0] * 5
+    highs, lows = ([int(part[row, i]) for row in rows] for part in (frame.high, frame.low))
+    volume = sum(int(frame.volume[row, i]) for row in rows)
+    return [int(frame.open[rows[0], i]), max(highs), min(lows), int(frame.close[rows[-1], i]), volume]
 
 
 def by_volume(values: Callable[[int], int], t: int, floor: Fraction, tier: int, settings: Settings) -> int:
@@ -149,14 +176,14 @@ def by_volume(values: Callable[[int], int], t: int, floor: Fraction, tier: int, 
     if decided_in(values, t, floor, missed, settings):
         return 1
     lowest = floor * Fraction(str(near.volume_pct)) / 100
-    return 2 if tier == 2 and all(values(t - k) >= lowest for k in range(hysteresis.enter_bars)) else 0
+    return 2 if tier == 2 and all(values(t - k) >= lowest for k in range(hysteresis.enter_h)) else 0
 
 
 def decided_in(values: Callable[[int], int], t: int, floor: Fraction, missed: Fraction, settings: Settings) -> bool:
     hysteresis = settings.universe.hysteresis
-    for back in range(hysteresis.recall_bars + 1):
-        if all(values(t - back - k) >= floor for k in range(hysteresis.enter_bars)):
+    for back in range(hysteresis.recall_h + 1):
+        if all(values(t - back - k) >= floor for k in range(hysteresis.enter_h)):
             return True
-        if all(values(t - back - k) < missed for k in range(hysteresis.leave_bars)):
+        if all(values(t - back - k) < missed for k in range(hysteresis.leave_h)):
             return False
     return False

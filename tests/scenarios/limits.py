@@ -144,7 +144,7 @@ def thinning(world: World, floor: int, volumes: tuple[float, ...], **hysteresis:
     quiet = [Bar(100, 100.01, 99.99, 100, volume) for volume in volumes]
     world.market(BTC=(*quiet, 102, 104)).configured(
         universe__tiers__tier_1_core__min_day_volume_quote=floor,
-        **{f"universe__hysteresis__{key}": value for key, value in ({"recall_bars": 96} | hysteresis).items()},
+        **{f"universe__hysteresis__{key}": value for key, value in ({"recall_h": 96} | hysteresis).items()},
     )
     return world.run(), "BTC-USD"
 
@@ -324,11 +324,11 @@ LIMITS: dict[str, Limit] = {
     "universe.near_threshold.max_spread_bps": Limit(
         partial(nearly, universe__near_threshold__max_spread_bps=5), said("INELIGIBLE"), 30
     ),
-    "universe.hysteresis.enter_bars": Limit(partial(fat_of_late, enter_bars=3), said("INELIGIBLE"), 1),
-    "universe.hysteresis.leave_bars": Limit(partial(thin_of_late, leave_pct=100), said("INELIGIBLE"), 50),
+    "universe.hysteresis.enter_h": Limit(partial(fat_of_late, enter_h=3), said("INELIGIBLE"), 1),
+    "universe.hysteresis.leave_h": Limit(partial(thin_of_late, leave_pct=100), said("INELIGIBLE"), 50),
     "universe.hysteresis.leave_pct": Limit(partial(thin_of_late, leave_pct=100), said("INELIGIBLE"), 50),
-    "universe.hysteresis.recall_bars": Limit(
-        partial(thin_of_late, leave_pct=50, recall_bars=1),
+    "universe.hysteresis.recall_h": Limit(
+        partial(thin_of_late, leave_pct=50, recall_h=1),
         said("INELIGIBLE"),
         96,
     ),

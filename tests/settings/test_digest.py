@@ -36,16 +36,16 @@ def test_comments_order_and_layout_do_not_count(config: Config) -> None:
 def test_the_spelling_of_numbers_does_not_count(config: Config) -> None:
     config.replace("policy", "max_total_at_risk_pct: 25", "max_total_at_risk_pct: 25.00")
     config.replace("app", "cash_quote: 10000", "cash_quote: 10000.0")
-    config.replace("app", "slippage_bps: 5", "slippage_bps: 5.0")
+    config.replace("app", "tier_1_bps: 5", "tier_1_bps: 5.0")
     assert digest(config.load()) == digest(load(CONFIG))
 
 
 def test_zero_is_zero(config: Config) -> None:
     digests = set()
     for zero in ("0", "0.0", "-0.0", "-0"):
-        config.put(("app", "paper", "slippage_bps"), 0)
+        config.put(("app", "paper", "slippage", "tier_1_bps"), 0)
         text = (config.directory / "app.yaml").read_text()
-        config.write("app", text.replace("slippage_bps: 0", f"slippage_bps: {zero}"))
+        config.write("app", text.replace("tier_1_bps: 0", f"tier_1_bps: {zero}"))
         digests.add(digest(config.load()))
     assert len(digests) == 1
 

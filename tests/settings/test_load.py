@@ -243,7 +243,7 @@ def test_a_choice_names_what_it_may_be(config: Config) -> None:
     config.replace("app", "mode: DRY_RUN", "mode: LVIE")
     config.replace("policy", "base_bar_min: 15", "base_bar_min: 7")
     assert "mode must be DRY_RUN, PAPER or LIVE, not LVIE" in config.problems()[0]
-    assert "cycle.base_bar_min must be 1, 5 or 15, not 7" in config.problems()[1]
+    assert "cycle.base_bar_min must be 1, 5, 15 or 60, not 7" in config.problems()[1]
 
 
 @pytest.mark.parametrize("path", [leaf.path for leaf in LEAVES] + block_keys(), ids=dots)

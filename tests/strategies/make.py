@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,8 +15,9 @@ from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.market import MARK_BARS
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
-from trader_core.rulebook.limits import Ints
+from trader_core.rulebook.limits import Flags, Floats, Ints
 from trader_core.settings.schema import FILES, Settings
+from trader_core.strategies.base import Proposals, Terms
 
 CONFIG = Path(__file__).parents[2] / "config"
 SHIPPED = Settings.model_validate_json(
@@ -78,7 +79,7 @@ def frame_of(
 ) -> Frame:  # fmt: skip
     """A frame that nobody can write to; every bar opens at its close."""
     named = {"open": closes, "high": highs, "low": lows, "close": closes, "volume": volumes}
-    parts = {name: np.where(present, part, 0) for name, part in named.items()} | {"present": present}
+    parts: dict[str, Any] = {name: np.where(present, part, 0) for name, part in named.items()} | {"present": present}
     for part in parts.values():
         part.setflags(write=False)
     return Frame(tuple(symbols), START_MS, bar_min * MINUTE_MS, **parts)
@@ -91,6 +92,40 @@ def steady(columns: Sequence[Sequence[int]], symbols: Sequence[str], volume: int
     volumes = np.full(closes.shape, volume, np.int64)
     present = np.ones(closes.shape, np.bool_)
     return frame_of(closes, np.maximum(closes, before), np.minimum(closes, before), volumes, present, bar_min, symbols)
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """All that a strategy has to say, in every cell: arrays are [row, instrument]."""
+
+    enter: Flags
+    leave: Flags
+    conviction: Floats
+    scale: Floats
+    stop_bps: Ints
+    target_bps: Ints
+    hold_ms: Ints
+    value: Floats
+    limit: Floats
+    known: np.ndarray
+
+
+def opinion(proposals: Proposals, market: Market) -> Opinion:
+    """Everything asked for in every cell from `market.first` on; zeros before."""
+    shape, first = market.frame.close.shape, market.first
+    rows, columns = (
+        each.ravel() for each in np.meshgrid(np.arange(first, shape[0]), np.arange(shape[1]), indexing="ij")
+    )
+    terms, parts = proposals.terms(rows, columns), {}
+    for name in (field.name for field in fields(Terms)):
+        figures = np.asarray(getattr(terms, name))
+        parts[name] = np.zeros(shape, figures.dtype)
+        parts[name][rows, columns] = figures
+    seen = [proposals.measured(row) for row in range(first, shape[0])]
+    for name, kind in (("value", np.float64), ("limit", np.float64), ("known", np.bool_)):
+        parts[name] = np.zeros(shape, kind)
+        parts[name][first:] = np.array([getattr(one, name) for one in seen]).reshape(-1, shape[1])
+    return Opinion(enter=proposals.enter, leave=proposals.leave, **parts)
 
 
 def cut(frame: Frame, first: int, end: int) -> Frame:
@@ -130,12 +165,12 @@ def valley(symbols: Sequence[str], wicks: Sequence[int] = ()) -> Frame:
     return replace(frame, low=lows)
 
 
-def old_start(rows: int, symbols: Sequence[str], bar_min: int) -> Frame:
-    """A steady rise of so many bars. Where there are enough of them, only the first bar lets the next 95 be known."""
+def old_start(rows: int, symbols: Sequence[str], bar_min: int, old: int = MARK_BARS) -> Frame:
+    """A steady rise of so many bars. Where there are enough of them, only the first one lets the next be known."""
     frame = steady([[PRICE + 4_000 * n for n in range(rows)]] * len(symbols), symbols, bar_min=bar_min)
     parts: dict[str, Any] = {name: getattr(frame, name).copy() for name in PARTS}
-    for part in parts.values() if rows > MARK_BARS else ():
-        part[1:MARK_BARS] = 0
+    for part in parts.values() if rows > old else ():
+        part[1:old] = 0
     return replace(frame, **parts)
 
 

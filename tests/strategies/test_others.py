@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.strategies import twin
-from tests.strategies.make import LIVELY, PARTS, PRICE, SYMBOLS, frames, policy, steady
+from tests.strategies.make import LIVELY, PARTS, PRICE, SYMBOLS, Opinion, frames, opinion, policy, steady
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
-from trader_core.strategies.base import Proposals
+from trader_core.settings.schema import Settings
 from trader_core.strategies.mean_reversion import mean_reversion
 from trader_core.strategies.momentum import momentum
 from trader_core.strategies.sma_cross import sma_cross
@@ -30,16 +30,19 @@ ONE = ("XRP-USD",)
 ROWS = st.lists(st.integers(0, 219), min_size=8, max_size=12)
 
 
-def of_momentum(frame: Frame) -> Proposals:
-    return momentum.columns(Market(frame, SOME, 0), SOME.strategies.momentum)
+def of_momentum(frame: Frame, settings: Settings = SOME) -> Opinion:
+    market = Market(frame, settings, 0)
+    return opinion(momentum.columns(market, settings.strategies.momentum), market)
 
 
-def of_mean_reversion(frame: Frame) -> Proposals:
-    return mean_reversion.columns(Market(frame, SOME, 0), SOME.strategies.mean_reversion)
+def of_mean_reversion(frame: Frame, settings: Settings = SOME) -> Opinion:
+    market = Market(frame, settings, 0)
+    return opinion(mean_reversion.columns(market, settings.strategies.mean_reversion), market)
 
 
-def of_sma_cross(frame: Frame) -> Proposals:
-    return sma_cross.columns(Market(frame, SOME, 0), SOME.strategies.sma_cross)
+def of_sma_cross(frame: Frame, settings: Settings = SOME) -> Opinion:
+    market = Market(frame, settings, 0)
+    return opinion(sma_cross.columns(market, settings.strategies.sma_cross), market)
 
 
 def test_momentum_equals_its_slow_twin() -> None:
@@ -87,7 +90,7 @@ def test_exactly_the_share_is_enough(share_pct: float, enters: int) -> None:
     edits = {"strategies__momentum__window_h": 2, "strategies__momentum__min_share_pct": share_pct}
     settings = policy(**LIVELY | edits)
     frame = steady([[PRICE] * 60 + [PRICE + 60_000] * 5], ONE)
-    one = momentum.columns(Market(frame, settings, 0), settings.strategies.momentum)
+    one = of_momentum(frame, settings)
     assert one.enter[-1, 0] == enters
 
 
@@ -107,7 +110,8 @@ def test_mean_reversion_equals_its_slow_twin() -> None:
     @given(frames(bars=220), ROWS)
     @examples(30)
     def holds(frame: Frame, rows: list[int]) -> None:
-        one, atr = of_mean_reversion(frame), Market(frame, SOME, 0).atr
+        one, seen_by = of_mean_reversion(frame), Market(frame, SOME, 0)
+        atr = seen_by.atr[seen_by.hour]
         for column in range(len(SYMBOLS)):
             series = twin.Series(frame, SOME, column)
             for row in rows:
@@ -157,7 +161,7 @@ def test_a_market_that_stands_still_is_at_its_mean() -> None:
 def test_without_an_average_true_range_there_are_no_exits_and_so_no_entry() -> None:
     closes = [PRICE + (600 if n % 2 else -600) for n in range(119)] + [PRICE - 6_000]
     settings = policy(**LIVELY | {"signals__guards__atr_h": 40})
-    short = mean_reversion.columns(Market(steady([closes], ONE), settings, 0), settings.strategies.mean_reversion)
+    short = of_mean_reversion(steady([closes], ONE), settings)
     assert short.known[-1, 0] and short.value[-1, 0] >= short.limit[-1, 0] and not short.enter.any()
     assert of_mean_reversion(steady([closes], ONE)).enter[-1, 0] == 1
 
@@ -165,7 +169,7 @@ def test_without_an_average_true_range_there_are_no_exits_and_so_no_entry() -> N
 def test_a_wild_range_keeps_the_stop_above_nothing() -> None:
     settings = policy(**LIVELY | {"strategies__mean_reversion__stop_atr": 20.0})
     closes = [PRICE * (3 if n % 2 else 1) for n in range(120)]
-    one = mean_reversion.columns(Market(steady([closes], ONE), settings, 0), settings.strategies.mean_reversion)
+    one = of_mean_reversion(steady([closes], ONE), settings)
     assert one.stop_bps[-1, 0] == 9_900
 
 
@@ -197,7 +201,7 @@ def test_the_cross_equals_exact_averages(price: int) -> None:
 def test_the_cross_does_not_wrap_at_the_longest_windows_and_the_highest_prices() -> None:
     settings = policy(strategies__sma_cross__fast_bars=500, strategies__sma_cross__slow_bars=1000)
     closes = [2**51] * 1100 + [2**53 - 1] * 300
-    one = sma_cross.columns(Market(steady([closes], ONE), settings, 0), settings.strategies.sma_cross)
+    one = of_sma_cross(steady([closes], ONE), settings)
     assert one.enter[1000:, 0].tolist() == [0] * 100 + [1] + [0] * 299
     assert not one.leave[1100:].any()
 

@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws.budget import examples
-from tests.strategies.make import LIVELY, PARTS, PRICE, WICKS, frames, policy, steady, valley
+from tests.strategies.make import LIVELY, PARTS, PRICE, WICKS, Opinion, frames, opinion, policy, steady, valley
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.rulebook.codes import BEAR, CRASH
 from trader_core.settings.schema import Settings
-from trader_core.strategies.base import Proposals
 from trader_core.strategies.rules import rules
 
 KINDS = ("price_move", "volume_spike", "breakout", "reversal", "momentum")
@@ -29,8 +28,9 @@ def only(*kinds: str, **edits: Any) -> Settings:
     return policy(**{f"strategies__rules__{kind}__enabled": kind in kinds for kind in KINDS}, **edits)
 
 
-def proposed(frame: Frame, settings: Settings) -> Proposals:
-    return rules.columns(Market(frame, settings, 0), settings.strategies.rules)
+def proposed(frame: Frame, settings: Settings) -> Opinion:
+    market = Market(frame, settings, 0)
+    return opinion(rules.columns(market, settings.strategies.rules), market)
 
 
 def up(pct: float) -> int:

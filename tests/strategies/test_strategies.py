@@ -17,31 +17,47 @@ from tests.strategies.make import (
     PRICE,
     SYMBOLS,
     THREE,
+    Opinion,
     arrays,
     bits,
     frames,
     live,
     old_start,
+    opinion,
     policy,
     steady,
 )
-from trader_core.market.frame import Frame
+from trader_core.domain.market import MARK_BARS
+from trader_core.market.frame import MARK_HOURS, Frame
+from trader_core.market.regime import regime_lookback
 from trader_core.market.seen import Market
+from trader_core.market.windows import rows_of_hours
 from trader_core.settings.schema import Settings
 from trader_core.strategies import STRATEGIES
-from trader_core.strategies.base import Proposals
+from trader_core.strategies.base import Measured, Proposals, Terms
 
 GARBAGE = (0, 1, -1, 2**62, -(2**62), 2**63 - 1, -(2**63))
 SOME = policy(**LIVELY)
 BUYS_FALLS = "mean_reversion"
 
 
-def proposals(name: str, market: Market) -> Proposals:
-    return STRATEGIES[name].columns(market, getattr(market.policy.strategies, name))
+def proposals(name: str, market: Market) -> Opinion:
+    return opinion(STRATEGIES[name].columns(market, getattr(market.policy.strategies, name)), market)
 
 
 def lookback(name: str, settings: Settings) -> int:
     return STRATEGIES[name].lookback(getattr(settings.strategies, name), settings)
+
+
+def range_hours(settings: Settings) -> int:
+    """Whole hours that show the average true range, with those that its oldest price may be old."""
+    return settings.signals.guards.atr_h + MARK_HOURS
+
+
+def with_hours(name: str, settings: Settings) -> int:
+    """The lookback with what is told by the hour."""
+    hours = rows_of_hours(settings, range_hours(settings))
+    return max(lookback(name, settings), regime_lookback(settings), hours)
 
 
 def test_the_registry_has_a_strategy_for_every_block_in_its_order() -> None:
@@ -52,7 +68,7 @@ def test_the_registry_has_a_strategy_for_every_block_in_its_order() -> None:
 @pytest.mark.parametrize("bar_min", [1, 5, 15])
 def test_a_live_window_of_a_strategy_knows_what_all_of_history_knows(name: str, bar_min: int) -> None:
     settings = policy(bar_min, **LIVELY)
-    rows = lookback(name, settings)
+    rows = with_hours(name, settings)
     seen: Counter[tuple[str, bool]] = Counter()
 
     @given(frames(rows + 150, bar_min, THREE, holed=1), st.data())
@@ -72,21 +88,23 @@ def test_a_live_window_of_a_strategy_knows_what_all_of_history_knows(name: str, 
 @pytest.mark.parametrize("bar_min", [1, 5, 15])
 def test_the_lookback_is_neither_too_long_nor_too_short(name: str, bar_min: int) -> None:
     """One row less would not be enough, and one row more knows the same, also where the last price is an old one."""
-    settings = policy(bar_min, **LIVELY)
-    rows = lookback(name, settings)
-    frame = old_start(rows, SYMBOLS, bar_min)
+    settings = policy(bar_min, **LIVELY | {"signals__regime__base": "NONE"})
+    rows, old = lookback(name, settings), MARK_BARS
+    if name == BUYS_FALLS:  # its exits are measured by the hour: the last bar is the last but one of an hour
+        rows, old = rows_of_hours(settings, range_hours(settings)), MARK_HOURS * 60 // bar_min
+    frame = old_start(rows, SYMBOLS, bar_min, old)
     enough = proposals(name, live(frame, settings, rows - 1, rows))
     assert enough.known[-1].all() and enough.value[-1].any()
-    longer = old_start(rows + 1, SYMBOLS, bar_min)
-    as_seen = proposals(name, live(longer, settings, rows, rows))
+    longer = old_start(rows + 60 // bar_min, SYMBOLS, bar_min, old)
+    as_seen = proposals(name, live(longer, settings, longer.rows - 1, rows))
     assert bits(as_seen, -1) == bits(proposals(name, Market(longer, settings, 0)), -1)
     assert bits(enough, -1) == bits(proposals(name, Market(frame, settings, 0)), -1)
     assert bits(enough, -1) != bits(proposals(name, live(frame, settings, rows - 1, rows - 1)), -1)
 
 
-def test_the_rules_look_back_as_far_as_the_regime() -> None:
-    """With the shipped figures a week and a day of hours, and the age that the oldest close may have."""
-    assert lookback("rules", policy()) == (168 + 3 - 1 + 24) * 4 + 96
+def test_the_rules_know_the_regime_by_the_hour_and_all_else_by_their_own_bars() -> None:
+    """With the shipped figures 24 hours and the close before them, and the age that it may have."""
+    assert lookback("rules", policy()) == 24 * 4 + 1 + 4 + 95
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -189,6 +207,5 @@ def test_nothing_is_proposed_for_an_instrument_without_bars(name: str) -> None:
 
 
 def test_every_field_of_a_proposal_is_compared_above() -> None:
-    assert len(arrays(proposals("rules", Market(steady([[PRICE] * 5], ["BTC-USD"]), SOME, 0)))) == len(
-        fields(Proposals)
-    )
+    named = {field.name for one in (Proposals, Terms, Measured) for field in fields(one)}
+    assert named - {"terms", "measured"} == {field.name for field in fields(Opinion)}

@@ -96,7 +96,12 @@ def test_every_trigger_equals_its_slow_twin() -> None:
 
 
 def compare(market: Market, cell: twin.Cell, column: int, seen: Counter[object]) -> None:
-    found, at, known, regime = market.triggers, (cell.row, column), cell.known(), int(market.regime[cell.row])
+    found, at, known, regime = (
+        market.triggers,
+        (cell.row, column),
+        cell.known(),
+        int(market.regime[market.hour[cell.row]]),
+    )
     limits = getattr(SOME.signals.thresholds, REGIMES[regime] if regime else "crash")  # the strictest in LIVELY
     assert bool(found.known[at]) is known
     for name, expected_of in twin.TWINS.items():

@@ -35,7 +35,14 @@ def test_what_a_quote_sized_order_buys_is_whole_lots_and_all_that_the_amount_pay
     settings_ = policy(app__paper__taker_fee_bps=fee_bps, app__paper__maker_fee_bps=0)
     bars = [(START + n * BAR_MS, ticks, ticks, ticks, ticks, 10**6) for n in range(3)]
     books = Books(None)
-    venue = SimulatedVenue(market([listed], {listed.symbol: bars}), costs_of(settings_), books, CASH * 10**8, {})
+    venue = SimulatedVenue(
+        market([listed], {listed.symbol: bars}),
+        costs_of(settings_),
+        books,
+        CASH * 10**8,
+        {},
+        settings_.universe.tier_of,
+    )
     venue.advance(START + BAR_MS)
     placed = venue.buy_for("by hand", listed.symbol, Quote(amount))
     venue.advance(START + 2 * BAR_MS)
@@ -46,7 +53,7 @@ def test_what_a_quote_sized_order_buys_is_whole_lots_and_all_that_the_amount_pay
     assert placed.status is OrderStatus.WORKING
     assert held["USD"].hold == 0, "nothing stays blocked"
     spent, bought = CASH - held["USD"].available, held.get(listed.base, Balance(listed.base, Decimal(0), Decimal(0)))
-    unit = (ticks * (1 + Decimal("0.001")) + 1) * listed.tick * listed.lot * (1 + Decimal(fee_bps) / 10_000)
+    unit = (ticks * (1 + Decimal("0.0036")) + 1) * listed.tick * listed.lot * (1 + Decimal(fee_bps) / 10_000)
     assert 0 <= spent <= amount, "never more than was asked for"
     assert amount - spent <= unit + 2 * Decimal("1e-8"), "one more lot would have been too much"
     assert bought.available % listed.lot == 0
@@ -63,7 +70,8 @@ def test_what_a_quote_sized_order_buys_is_whole_lots_and_all_that_the_amount_pay
 def test_an_amount_that_is_not_there_is_refused() -> None:
     bars = [(START, 100, 100, 100, 100, 10**6)]
     books = Books(None)
-    venue = SimulatedVenue(market(LISTED[:1], {"BTC-USD": bars}), costs_of(policy()), books, CASH * 10**8, {})
+    source, tier_of = market(LISTED[:1], {"BTC-USD": bars}), policy().universe.tier_of
+    venue = SimulatedVenue(source, costs_of(policy()), books, CASH * 10**8, {}, tier_of)
     venue.advance(START + BAR_MS)
     refused = venue.buy_for("too much", "BTC-USD", Quote(Decimal(CASH + 1)))
     assert refused.status is OrderStatus.REJECTED

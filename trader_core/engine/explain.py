@@ -13,7 +13,6 @@ from trader_core.rulebook.gates import standing
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Columns, Plan
 from trader_core.strategies import STRATEGIES
-from trader_core.strategies.base import Proposals
 
 DIGITS = 6
 E8 = 1e8
@@ -36,7 +35,7 @@ def judgements_of(seen: Seen, plan: Plan) -> tuple[Judgement, ...]:
     """One judgement per instrument: through the gates if it was proposed, else how far it came."""
     out = [Judgement(one.symbol, "excluded", one.reason, ()) for one in seen.exclusions]
     excluded = {one.symbol for one in seen.exclusions}
-    signals = [_signal_rows(name, one, seen.row) for name, one in seen.opinions.proposals.items()]
+    signals = [_signal_rows(name, seen) for name in seen.axes.strategies]
     for i, instrument in enumerate(seen.axes.instruments):
         if instrument.symbol not in excluded:
             out.append(_judgement(seen, plan, i, tuple(rows[i] for rows in signals)))
@@ -79,12 +78,13 @@ def ineligible(seen: Seen, i: int) -> str:
     return ""
 
 
-def _signal_rows(name: str, one: Proposals, row: int) -> list[GateRow]:
-    """What a strategy measured on each instrument."""
-    unit = STRATEGIES[name].unit
-    measured = zip(
-        one.known[row].tolist(), one.value[row].tolist(), one.limit[row].tolist(), one.enter[row].tolist(), strict=True
-    )
+def _signal_rows(name: str, seen: Seen) -> list[GateRow]:
+    """What a strategy measured on each instrument; nothing where it broke."""
+    unit, one = STRATEGIES[name].unit, seen.opinions.measured.get(name)
+    if one is None:
+        return [GateRow(name, None, None, None, unit, "unknown") for _ in seen.axes.instruments]
+    entered = seen.columns.enter[seen.axes.strategies.index(name), seen.row]
+    measured = zip(one.known.tolist(), one.value.tolist(), one.limit.tolist(), entered.tolist(), strict=True)
     return [
         _row(name, value, limit, -1, unit, "OK" if enter else "no_signal")
         if known

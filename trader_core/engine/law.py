@@ -13,7 +13,7 @@ from trader_core.rulebook.codes import REGIMES
 from trader_core.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from trader_core.settings.schema import Settings, Threshold
+    from trader_core.settings.schema import Settings, SlippageModel, Threshold
 
 
 def enabled_strategies(policy: "Settings") -> tuple[str, ...]:
@@ -50,9 +50,21 @@ def costs_of(policy: "Settings") -> limits.Costs:
         maker_fee_ppm=_ppm(paper.maker_fee_bps),
         taker_fee_ppm=_ppm(paper.taker_fee_bps),
         half_spread_ppm=_ppm(paper.half_spread_bps),
-        slippage_ppm=_ppm(paper.slippage_bps),
+        slippage=slippage_of(paper.slippage),
         max_share_ppm=_ppm(paper.max_share_of_volume_pct * 100),
         depth_ppm=_ppm(paper.depth_of_day_volume_pct * 100),
+    )
+
+
+def slippage_of(model: "SlippageModel") -> limits.Slippage:
+    tiers = (0.0, model.tier_1_bps, model.tier_2_bps, model.tier_3_bps)
+    return limits.Slippage(
+        base_ppm=np.array([_ppm(bps) for bps in tiers], np.int64),
+        large=grains_up(model.large_quote),
+        per_decade=model.per_decade_pct / 100,
+        most_large=1.0 + model.most_large_pct / 100,
+        restless_pct=float(model.restless_range_pct),
+        most_restless=1.0 + model.most_restless_pct / 100,
     )
 
 

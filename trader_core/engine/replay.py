@@ -22,7 +22,7 @@ from trader_core.ledger.integers import Axes, lots_of
 from trader_core.market.frame import Frame, build
 from trader_core.ports import CandleSource
 from trader_core.rulebook import account, codes
-from trader_core.rulebook.limits import Ints
+from trader_core.rulebook.limits import Flags, Ints
 from trader_core.rulebook.state import Guard, Journey, empty_guard, empty_plan, empty_state, empty_tape
 from trader_core.rulebook.walk import step_walk
 
@@ -165,11 +165,12 @@ def replay_world(
     journey = Journey(
         first=first,
         coasts=0 if interpreted else 1,
-        busy=opinions.busy,
+        busy=_busy_cells(columns.enter, first),
+        flips=_flips(columns.close),
         listed=_first_prices(columns.close),
         foreign=_foreign(axes, policy.app.paper.holdings),
         flows=moved,
-        next=np.zeros(2, np.int64),
+        next=np.zeros(3, np.int64),
         held=np.zeros((len(instruments), 4), np.int64),
     )
     walk = step_walk if interpreted else compiled_walk()
@@ -208,6 +209,19 @@ def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:
     """[n, 2]: row and 1e-8 quote of each flow that has one."""
     pairs = [(int(np.searchsorted(at_ms, when)), grains_down(amount)) for when, amount in sorted(flows)]
     return np.array([pair for pair in pairs if pair[0] < len(at_ms)], np.int64).reshape(-1, 2)
+
+
+def _busy_cells(enter: Flags, first: int) -> Ints:
+    """[n, 2]: row and instrument of each cell from `first` on in which some strategy enters, row by row."""
+    columns, rows = np.nonzero(enter[:, first:].any(axis=0).T)
+    order = np.argsort(rows, kind="stable")
+    return np.stack([rows[order] + first, columns[order]], axis=1)
+
+
+def _flips(close: Ints) -> Ints:
+    """Rows in which some instrument's price comes or goes."""
+    priced = close > 0
+    return np.flatnonzero((priced[1:] != priced[:-1]).any(axis=1)) + 1
 
 
 def _first_prices(close: Ints) -> Ints:

@@ -1,21 +1,27 @@
 """The grid: one row per base bar, one column per instrument, int64 ticks and lots, and a mask for missing bars."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from trader_core.domain.clocktime import HOUR_MS
 from trader_core.domain.market import MARK_BARS, Candles
+from trader_core.market.moves import move_sums, sums_before
 from trader_core.rulebook.limits import Ints
 from trader_core.rulebook.state import Bars
 
+MARK_HOURS = 24  # on the grid of hours a last price older than so many is no price any more
+PARTS = ("open", "high", "low", "close", "volume", "present")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Frame:
     """Closed bars from `first_ms` on, in steps of `bar_ms`, both multiples of the base bar on the epoch grid.
 
-    Arrays are [row, instrument]; a bar the venue did not send has `present` False and zeros, never a guess.
+    Arrays are [row, instrument]; a bar the venue did not send has `present` False and zeros, never a guess. An
+    instrument's bars lie side by side in memory.
     """
 
     symbols: tuple[str, ...]
@@ -27,56 +33,166 @@ class Frame:
     close: Ints
     volume: Ints
     present: np.ndarray
+    mark_bars: int = MARK_BARS  # a last price so many bars old is no price any more
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether no bar is missing."""
+        return bool(self.present.all())
 
     @cached_property
     def last_known(self) -> tuple[Ints, Ints]:
-        """(close, age in bars) of the newest present bar at each row; close 0 where it is MARK_BARS old or more."""
-        row = np.arange(self.rows, dtype=np.int64)[:, None]
-        newest = np.maximum.accumulate(np.where(self.present, row, np.int64(-MARK_BARS)), axis=0)
-        age = np.minimum(row - newest, MARK_BARS)
-        picked = np.take_along_axis(self.close, np.maximum(newest, 0), axis=0)
-        return np.where(age < MARK_BARS, picked, 0), age
+        """(close, age in milliseconds) of the newest present bar at each row; close 0 where it is too old."""
+        if self.is_whole:
+            return self.close, np.broadcast_to(np.int64(0), self.close.shape)
+        return self._filled()
+
+    def _filled(self) -> tuple[Ints, Ints]:
+        """Absent bars in runs: each has the price of the bar before its run."""
+        rows, shape = self.rows, self.close.T.shape
+        absent = np.flatnonzero(~self.present.T)
+        begins = (absent % rows == 0) | (np.diff(absent, prepend=-2) != 1)
+        before = np.maximum.accumulate(np.where(begins, absent, 0)) - 1
+        behind = np.where((before + 1) % rows == 0, self.mark_bars, np.minimum(absent - before, self.mark_bars))
+        close, age_ms = np.array(self.close.T).ravel(), np.zeros(rows * len(self.symbols), np.int64)
+        close[absent] = np.where(behind < self.mark_bars, close[before], 0)
+        age_ms[absent] = behind * self.bar_ms
+        return close.reshape(shape).T, age_ms.reshape(shape).T
+
+    @cached_property
+    def highest_close(self) -> int:
+        return int(self.close.max(initial=0))
+
+    @cached_property
+    def close_sums(self) -> Ints:
+        """[row + 1, instrument], what the closes before each row add up to."""
+        return sums_before(self.close)
+
+    @cached_property
+    def move_sums(self) -> tuple[Ints, Ints]:
+        """[row + 1, instrument] each, what the moves of the last known close before each row add up to, in ppm, and
+        their squares."""
+        return move_sums(self.last_known[0])
+
+    @cached_property
+    def unknown_sums(self) -> Ints:
+        """[row + 1, instrument], how many rows before each have no last known close."""
+        return sums_before(self.last_known[0] == 0)
+
+    @cached_property
+    def counts(self) -> Ints:
+        """[row + 1, instrument], how many bars before each row are present."""
+        return sums_before(self.present)
 
     @property
     def rows(self) -> int:
         return int(self.close.shape[0])
 
-    @property
+    @cached_property
     def closes_ms(self) -> Ints:
         """Closing time of each row: the moment from which it may be seen."""
-        return self.first_ms + self.bar_ms * (1 + np.arange(self.rows, dtype=np.int64))
+        first_ms = self.first_ms + self.bar_ms
+        return np.arange(first_ms, first_ms + self.rows * self.bar_ms, self.bar_ms, dtype=np.int64)
 
     @property
     def bars(self) -> Bars:
         return Bars(self.open, self.high, self.low, self.volume)
 
-    def since(self, row: int) -> "Frame":
-        """The same without the rows before that one."""
-        names = ("open", "high", "low", "close", "volume", "present")
-        later = {name: getattr(self, name)[row:] for name in names}
-        return replace(self, first_ms=self.first_ms + row * self.bar_ms, **later)
+    @property
+    def per_hour(self) -> int:
+        return HOUR_MS // self.bar_ms
+
+    @property
+    def _ahead(self) -> int:
+        """Rows of the hour that had begun before the frame did."""
+        return -self.first_ms % HOUR_MS // self.bar_ms
+
+    @cached_property
+    def hour(self) -> Ints:
+        """[row], how many whole hours of the frame have closed at its close."""
+        found = np.zeros(self.rows, np.int64)
+        begun = found[self._ahead + self.per_hour - 1 :]
+        whole, rest = divmod(len(begun), self.per_hour)
+        begun[: whole * self.per_hour].reshape(whole, self.per_hour)[:] = np.arange(1, whole + 1)[:, None]
+        begun[len(begun) - rest :] = whole + 1
+        return found
+
+    @cached_property
+    def hourly(self) -> "Frame":
+        """The whole hours in it as bars of an hour, whatever the base bar; parts of hours at either end are left out.
+
+        An hour with any bar is present.
+        """
+        count = max(self.rows - self._ahead, 0) // self.per_hour
+        first, last = self._ahead, self._ahead + count * self.per_hour
+        cut = self.part(first, last)
+        if self.per_hour == 1:
+            return replace(cut, mark_bars=MARK_HOURS)
+        shape = (len(self.symbols), count, self.per_hour)
+        lanes = {name: getattr(cut, name).T.reshape(shape) for name in PARTS}
+        present = lanes["present"].all(axis=2)
+        opened, low, close = lanes["open"][:, :, 0], lanes["low"].min(axis=2), lanes["close"][:, :, -1]
+        if not present.all():
+            there = lanes["present"]
+            low = np.where(there, lanes["low"], np.iinfo(np.int64).max).min(axis=2)
+            newest = self.per_hour - 1 - there[:, :, ::-1].argmax(axis=2)
+            opened, close = _picked(lanes["open"], there.argmax(axis=2)), _picked(lanes["close"], newest)
+            present = there.any(axis=2)
+            opened, low, close = (np.where(present, each, 0) for each in (opened, low, close))
+        return Frame(
+            symbols=self.symbols,
+            first_ms=cut.first_ms,
+            bar_ms=HOUR_MS,
+            open=np.ascontiguousarray(opened).T,
+            high=lanes["high"].max(axis=2).T,
+            low=low.T,
+            close=np.ascontiguousarray(close).T,
+            volume=lanes["volume"].sum(axis=2).T,
+            present=present.T,
+            mark_bars=MARK_HOURS,
+        )
+
+    def part(self, first: int, end: int) -> "Frame":
+        """The rows from `first` to before `end`, where they lie."""
+        return Frame(
+            symbols=self.symbols,
+            first_ms=self.first_ms + first * self.bar_ms,
+            bar_ms=self.bar_ms,
+            open=self.open[first:end],
+            high=self.high[first:end],
+            low=self.low[first:end],
+            close=self.close[first:end],
+            volume=self.volume[first:end],
+            present=self.present[first:end],
+            mark_bars=self.mark_bars,
+        )
 
 
 def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: int) -> Frame:
     """A frame of the bars that open in [first_ms, end_ms). Bars off the grid or outside are left out."""
-    rows, symbols = (end_ms - first_ms) // bar_ms, tuple(candles)
-    shape = (rows, len(symbols))
+    shape = (len(candles), (end_ms - first_ms) // bar_ms)
     present = np.zeros(shape, np.bool_)
-    opened, high, low, close, volume = (np.zeros(shape, np.int64) for _ in range(5))
-    if symbols:
-        column = np.repeat(np.arange(len(symbols)), [len(one.open_ms) for one in candles.values()])
-        offset = _joined(one.open_ms for one in candles.values()) - first_ms
-        row = offset // bar_ms
-        good = (offset % bar_ms == 0) & (row >= 0) & (row < rows)
-        at = (row[good], column[good])
-        present[at] = True
-        opened[at] = _joined(one.open for one in candles.values())[good]
-        high[at] = _joined(one.high for one in candles.values())[good]
-        low[at] = _joined(one.low for one in candles.values())[good]
-        close[at] = _joined(one.close for one in candles.values())[good]
-        volume[at] = _joined(one.volume for one in candles.values())[good]
-    return Frame(symbols, first_ms, bar_ms, opened, high, low, close, volume, present)
+    opened, high, low, close, volume = columns = [np.zeros(shape, np.int64) for _ in range(5)]
+    for i, one in enumerate(candles.values()):
+        opens = np.asarray(one.open_ms, np.int64)
+        kept, rows = _places(opens, first_ms, bar_ms, shape[1])
+        present[i, rows] = True
+        for column, values in zip(columns, (one.open, one.high, one.low, one.close, one.volume), strict=True):
+            column[i, rows] = np.asarray(values, np.int64)[kept]
+    return Frame(tuple(candles), first_ms, bar_ms, opened.T, high.T, low.T, close.T, volume.T, present.T)
 
 
-def _joined(columns: Iterable[Sequence[int]]) -> Ints:
-    return np.concatenate([np.asarray(one, np.int64) for one in columns])
+def _places(opens: Ints, first_ms: int, bar_ms: int, rows: int) -> tuple[slice | np.ndarray, slice | np.ndarray]:
+    """(which bars, their rows): slices where they stand on the grid without a gap, as they mostly do."""
+    if len(opens) and (opens[0] - first_ms) % bar_ms == 0 and (np.diff(opens) == bar_ms).all():
+        first = int(opens[0] - first_ms) // bar_ms
+        from_row, to_row = min(max(first, 0), rows), min(max(first + len(opens), 0), rows)
+        return slice(from_row - first, to_row - first), slice(from_row, to_row)
+    row = (opens - first_ms) // bar_ms
+    good = ((opens - first_ms) % bar_ms == 0) & (row >= 0) & (row < rows)
+    return good, row[good]
+
+
+def _picked(lanes: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Of each hour the bar at that place."""
+    return np.take_along_axis(lanes, at[:, :, None], axis=2)[:, :, 0]

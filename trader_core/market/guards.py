@@ -1,18 +1,31 @@
-"""Prices that are not believed and markets that are not traded, measured. What is unknown is below zero."""
+"""Prices that are not believed and markets that are not traded, measured. What is unknown is below zero.
+
+Prices are doubted bar by bar. Volatility and ranges are of whole hours: their market is an hourly one.
+"""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.market import MARK_BARS
+from trader_core.market.frame import MARK_HOURS, Frame
+from trader_core.market.moves import moves_ppm
 from trader_core.market.regime import YEAR
-from trader_core.market.windows import all_known, back, complete, deviation_of, led, moves_ppm, rolling_sum, rows_in
+from trader_core.market.windows import (
+    all_known,
+    back,
+    complete,
+    deviation_by,
+    deviation_of,
+    rolling_sum,
+    rows_of_hours,
+)
 from trader_core.rulebook.limits import Flags, Floats, Ints
 from trader_core.rulebook.money import PPM
-from trader_core.rulebook.state import FAR_OFF, INCOMPARABLE, NO_TICKS
+from trader_core.rulebook.state import FAR_OFF, INCOMPARABLE
 
 if TYPE_CHECKING:
     from trader_core.market.seen import Market
@@ -20,95 +33,190 @@ if TYPE_CHECKING:
 
 UNKNOWN = -1.0
 NO_MEASURE = 1e6  # something over nothing: beyond every limit, and still a number
-POINTS_AT_ONCE = 1 << 20  # of the windows whose medians are taken
-
-
-@dataclass(frozen=True)
-class Guards:
-    """All [row, instrument], as in rulebook.state.Columns."""
-
-    deviation: Floats
-    outlier: Flags
-    jump: Floats
-    volatility: Floats
-    atr_ratio: Floats
+POINTS_AT_ONCE = 1 << 18  # of the windows that are looked at together
+BLOCK_MIN = 32  # rows that are cleared of outliers together
+DAY_H, DAY_RANGES_MIN = 24, 10  # the range of a day, and how many of its hours must have one
+SURE = 1.0 - 1e-9  # so much of a limit that no rounding of a screen clears what the measure would not
 
 
 def guards_lookback(policy: "Settings") -> int:
     """Rows of the longest window, with those that show whether its oldest price is known."""
     signals = policy.signals.guards
-    hours = max(signals.volatility_h, signals.atr_h + signals.atr_median_h - 1)
-    return max(rows_in(policy, hours), signals.jump_bars + 1, signals.outlier_bars) + MARK_BARS
+    hours = max(signals.volatility_h, signals.atr_h + signals.atr_median_h - 1, DAY_H) + MARK_HOURS
+    return max(rows_of_hours(policy, hours), signals.jump_bars + 1 + MARK_BARS, signals.outlier_bars + 1)
 
 
-def guards(market: "Market") -> Guards:
-    deviation, outlier = _outliers(market)
-    return Guards(deviation, outlier, _jumps(market), _volatility(market), _atr_ratio(market))
+# --- bar by bar ------------------------------------------------------------------------------------------------------
 
 
-def _outliers(market: "Market") -> tuple[Floats, Flags]:
-    """A close far from the mean of those before it, on hardly any volume.
+def outliers(market: "Market") -> Flags:
+    """[row, instrument] from `market.first` on: a close far from the mean of those before it, on hardly any volume.
 
-    Where the bar itself is absent there is no close to judge; the age of the last price speaks then.
+    Where the bar itself is absent there is no close to judge; the age of the last price speaks then. Measured are
+    only blocks in which a close could be that far from another, a bar is missing, or history is short.
     """
-    signals = market.signals.guards
-    length = signals.outlier_bars
+    length = market.signals.guards.outlier_bars
     start = max(market.first - length, 0)
-    frame = market.frame.since(start)
-    count, closes, volumes = (back(rolling_sum(each, length), 1) for each in (frame.present, frame.close, frame.volume))
-    known = frame.present & back(complete(frame, length, market.missing), 1) & (closes > 0)
-    off = np.abs(frame.close * count - closes)
-    deviation = np.where(known, 100.0 * np.divide(off, closes, out=np.zeros(off.shape), where=known), UNKNOWN)
-    thin = 100.0 * frame.volume * count < signals.outlier_volume_pct * volumes
-    nothing = (volumes == 0) & (frame.volume == 0)
-    beyond = (deviation > signals.outlier_deviation_pct) & (thin | nothing)
-    outlier = np.select([frame.present & ~known, frame.present & beyond], [INCOMPARABLE, FAR_OFF], 0).astype(np.int8)
-    return led(deviation, start), led(outlier, start)
+    frame, first, size = market.frame.part(start, market.frame.rows), market.first - start, max(length, BLOCK_MIN)
+    found = np.zeros((len(frame.symbols), frame.rows - first), np.int8)
+    column, block = np.nonzero(_doubted(frame, market.signals.guards.outlier_deviation_pct, length, size))
+    asked = (block + 1) * size > first
+    column, block = column[asked, None], block[asked, None]
+    at_once = POINTS_AT_ONCE // (size + length) + 1
+    for n in range(0, len(block), at_once):
+        columns, rows = column[n : n + at_once], block[n : n + at_once] * size + np.arange(size)
+        flags = _flags(market, frame, columns, rows[:, :1] + np.arange(-length, size))
+        meant = (rows >= first) & (rows < frame.rows)
+        found[np.broadcast_to(columns, rows.shape)[meant], rows[meant] - first] = flags[meant]
+    return found.T
 
 
-def _jumps(market: "Market") -> Floats:
-    """The last bar's move in standard deviations of those before it; only bars of a minute show 60 seconds."""
+def _doubted(frame: Frame, limit_pct: float, length: int, size: int) -> np.ndarray:
+    """[instrument, block of `size` rows]: all but those whose closes, with the `length` before, are that near."""
+    whole, lead = frame.rows // size, -(-length // size)
+    doubted = np.ones((len(frame.symbols), -(-frame.rows // size)), np.bool_)
+    if whole > lead:
+        lanes = frame.close[: whole * size].T.reshape(-1, whole, size)
+        low, high = lanes.min(axis=2), lanes.max(axis=2)
+        lowest, highest = low[:, lead:].copy(), high[:, lead:].copy()
+        for block in range(lead):
+            np.minimum(lowest, low[:, block : block - lead], out=lowest)
+            np.maximum(highest, high[:, block : block - lead], out=highest)
+        clear = (lowest > 0) & (100.0 * (highest - lowest) <= SURE * limit_pct * lowest)
+        doubted[:, lead:whole] = ~clear
+    return doubted
+
+
+def _flags(market: "Market", frame: Frame, columns: Ints, rows: Ints) -> Flags:
+    """What is to be said of the bars of each window behind its first `outlier_bars`."""
+    signals = market.signals.guards
+    length, at = signals.outlier_bars, (np.clip(rows, 0, frame.rows - 1), columns)
+    present, close, volume = frame.present[at], frame.close[at], frame.volume[at]
+    count, closes, volumes = (_before(each, length) for each in (present, close, volume))
+    present, close, volume = present[:, length:], close[:, length:], volume[:, length:]
+    known = present & (count >= max(length - market.missing, 1)) & (closes > 0) & (rows[:, length:] >= length)
+    thin = 100.0 * volume * count < signals.outlier_volume_pct * volumes
+    nothing = (volumes == 0) & (volume == 0)
+    beyond = (_deviation_pct(close, count, closes, known) > signals.outlier_deviation_pct) & (thin | nothing)
+    return np.where(known, np.where(beyond, FAR_OFF, 0), np.where(present, INCOMPARABLE, 0)).astype(np.int8)
+
+
+def _before(lanes: np.ndarray, length: int) -> Ints:
+    """[lane, row - length], sums of the `length` values before each."""
+    sums = np.zeros((lanes.shape[0], lanes.shape[1] + 1), np.int64)
+    np.cumsum(lanes, axis=1, out=sums[:, 1:])
+    return np.asarray(sums[:, length:-1] - sums[:, : -1 - length])
+
+
+def _deviation_pct(close: Ints, count: Ints | int, closes: Ints, known: np.ndarray) -> Floats:
+    off = np.abs(close * count - closes)
+    return np.where(known, 100.0 * np.divide(off, closes, out=np.zeros(off.shape), where=known), UNKNOWN)
+
+
+def deviations_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
+    """By cell, the close's distance from the mean of those before it, in percent."""
+    frame, length = market.frame, market.signals.guards.outlier_bars
+    begins = np.maximum(rows - length, 0)
+    closes = frame.close_sums[rows, columns] - frame.close_sums[begins, columns]
+    known = frame.present[rows, columns] & (rows >= length) & (closes > 0)
+    if frame.is_whole:
+        return _deviation_pct(frame.close[rows, columns], length, closes, known)
+    count = frame.counts[rows, columns] - frame.counts[begins, columns]
+    known &= count >= max(length - market.missing, 1)
+    return _deviation_pct(frame.close[rows, columns], count, closes, known)
+
+
+def jumps_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
+    """By cell, the last bar's move in standard deviations of those before it."""
     frame, count = market.frame, market.signals.guards.jump_bars
-    if frame.bar_ms != MINUTE_MS:
-        return np.full(frame.close.shape, NO_TICKS)
-    moves = moves_ppm(market.price, 1)
-    known = complete(frame, count + 2, market.missing) & all_known(market.price, count + 2, 1)
-    return np.where(known, _ratio(np.abs(moves), back(deviation_of(moves, count, 1), 1), 0.0), UNKNOWN)
+    begins = np.maximum(rows - count, 0)
+    total, squared = (sums[rows, columns] - sums[begins, columns] for sums in frame.move_sums)
+    moves = np.abs(frame.move_sums[0][rows + 1, columns] - frame.move_sums[0][rows, columns])
+    known = rows > count
+    if not frame.is_whole:
+        oldest = np.maximum(begins - 1, 0)
+        there = frame.counts[rows + 1, columns] - frame.counts[oldest, columns]
+        unknown = frame.unknown_sums[rows + 1, columns] - frame.unknown_sums[oldest, columns]
+        known &= (there >= max(count + 2 - market.missing, 1)) & (unknown == 0)
+    return np.where(known, _ratio(moves, deviation_by(total, squared, count), 0.0), UNKNOWN)
 
 
-def _volatility(market: "Market") -> Floats:
-    """Realised, percent a year."""
-    hours, per_hour = market.signals.guards.volatility_h, market.per_hour
-    deviation = deviation_of(moves_ppm(market.price, per_hour), hours, per_hour)
-    return np.where(all_known(market.price, hours + 1, per_hour), 100.0 * YEAR / PPM * deviation, UNKNOWN)
+# --- hour by hour ----------------------------------------------------------------------------------------------------
 
 
-def _atr_ratio(market: "Market") -> Floats:
-    """Average true range as a part of the price, over the median of that. A market that never moves is as usual: 1."""
-    known = market.atr >= 0.0
-    share = np.divide(market.atr, market.price, out=np.full(known.shape, np.inf), where=known)
-    median = medians(share, market.signals.guards.atr_median_h, market.per_hour, market.first)
-    known &= np.isfinite(median)
-    return np.where(known, _ratio(np.where(known, share, 0.0), np.where(known, median, 0.0), 1.0), UNKNOWN)
+def volatility(market: "Market") -> Floats:
+    """[row, instrument], realised, percent a year."""
+    hours = market.signals.guards.volatility_h
+    deviation = deviation_of(moves_ppm(market.price, 1), hours, 1)
+    return np.where(all_known(market.price, hours + 1, 1), 100.0 * YEAR / PPM * deviation, UNKNOWN)
 
 
-def medians(values: Floats, count: int, step: int, first: int) -> Floats:
-    """The upper median of values[t], values[t - step], ..., `count` of them, in rows from `first` on.
+def true_ranges(hourly: Frame) -> tuple[Ints, np.ndarray]:
+    """(ticks, whether it has one) of each hour's true range: the price before it counts too. An hour without bars, or
+    without a price before them, has none: 0."""
+    before = back(hourly.last_known[0], 1)
+    measured = np.asarray(hourly.present & (before > 0))
+    return np.where(measured, np.maximum(hourly.high, before) - np.minimum(hourly.low, before), 0), measured
 
-    Infinite is unknown and counts as the highest, so where half of the points are unknown the median is infinite too.
+
+def day_ranges(hourly: Frame) -> Floats:
+    """Mean true range of the last 24 hours in percent of the price; -1 where too few of them have one."""
+    price, (ticks, measured) = hourly.last_known[0], true_ranges(hourly)
+    count = rolling_sum(measured, DAY_H)
+    known = (count >= DAY_RANGES_MIN) & (price > 0)
+    total = np.where(known, rolling_sum(ticks, DAY_H), 0)
+    return np.where(known, 100.0 * total / np.maximum(count * price, 1), UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The true ranges of an hourly market: how far it went in an hour from the lowest to the highest price, the one
+    before it included. All arrays are [row, instrument]."""
+
+    market: "Market"
+
+    @cached_property
+    def ticks(self) -> Ints:
+        return true_ranges(self.market.frame)[0]
+
+    @cached_property
+    def average(self) -> Floats:
+        """Mean of the last `atr_h` hours, in ticks; -1 unknown."""
+        market, hours = self.market, self.market.signals.guards.atr_h
+        known = complete(market.frame, hours, market.missing) & all_known(market.price, hours + 1, 1)
+        return np.where(known, rolling_sum(self.ticks, hours) / hours, UNKNOWN)
+
+    def ratios_at(self, rows: Ints, columns: Ints) -> Floats:
+        """By cell, the average as a part of the price over the median of that. A market that never moves is as usual:
+        1."""
+        share = self.share[rows, columns]
+        median = medians_at(self.share, self.market.signals.guards.atr_median_h, rows, columns)
+        known = np.isfinite(share) & np.isfinite(median)
+        return np.where(known, _ratio(np.where(known, share, 0.0), np.where(known, median, 0.0), 1.0), UNKNOWN)
+
+    @cached_property
+    def share(self) -> Floats:
+        """The average as a part of the price; infinite where it is unknown."""
+        known, price = self.average >= 0.0, self.market.price
+        return np.divide(self.average, price, out=np.full_like(self.average, np.inf), where=known)
+
+
+def medians_at(values: Floats, count: int, rows: Ints, columns: Ints) -> Floats:
+    """The upper median of the `count` values up to each cell.
+
+    Infinite is unknown and counts as the highest, so where half of them are unknown the median is infinite too; so it
+    is where the values do not reach back so far.
     """
-    rows, columns = values.shape
-    blocks = -(-rows // step)
-    lanes = np.full((blocks, step * columns), np.inf)
-    lanes.reshape(blocks * step, columns)[:rows] = values
-    found = np.full_like(lanes, np.inf)
-    if blocks >= count and columns:
-        windows = sliding_window_view(np.ascontiguousarray(lanes.T), count, axis=1)
-        at_once = max(POINTS_AT_ONCE // (lanes.shape[1] * count), 1)
-        for block in range(max(first // step, count - 1), blocks, at_once):
-            here = windows[:, block - count + 1 : block - count + 1 + at_once]
-            found[block : block + at_once] = np.partition(here, count // 2, axis=-1)[..., count // 2].T
-    return found.reshape(blocks * step, columns)[:rows]
+    found = np.full(rows.shape, np.inf)
+    if len(values) < count:
+        return found
+    windows, at_once = sliding_window_view(values, count, axis=0), max(POINTS_AT_ONCE // count, 1)
+    for n in range(0, len(rows), at_once):
+        row, column = rows[n : n + at_once], columns[n : n + at_once]
+        there = windows[np.maximum(row - count + 1, 0), column]
+        there.partition(count // 2, axis=-1)
+        found[n : n + at_once] = np.where(row >= count - 1, there[:, count // 2], np.inf)
+    return found
 
 
 def _ratio(value: Floats | Ints, base: Floats, nothing: float) -> Floats:

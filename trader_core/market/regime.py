@@ -1,21 +1,21 @@
 """The state of the whole market, read from one asset: where it went in a week, and how restlessly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trader_core.domain.instrument import base_of
-from trader_core.domain.market import MARK_BARS
+from trader_core.market.frame import MARK_HOURS
+from trader_core.market.moves import moves_ppm, signed_move
 from trader_core.market.windows import (
     all_known,
     back,
     deviation_of,
-    moves_ppm,
     newest,
-    rows_in,
-    signed_move,
-    strided_sum,
+    rolling_sum,
+    rows_of_hours,
 )
 from trader_core.rulebook.codes import BEAR, BULL, CHOP, CRASH, REGIMES, UNKNOWN
 from trader_core.rulebook.limits import Floats, Ints
@@ -30,7 +30,7 @@ YEAR = np.sqrt(8760.0)  # of hourly deviations makes one of a year
 
 @dataclass(frozen=True)
 class Weather:
-    """What one asset did, [row], in percent; the volatility a year. Known where every hourly close is."""
+    """What one asset did, [row of an hourly market], in percent; the volatility a year. Known where every close is."""
 
     trend: Floats
     volatility: Floats
@@ -40,17 +40,15 @@ class Weather:
 def regime_lookback(policy: "Settings") -> int:
     """Rows behind the oldest hourly close that may still count, with those that show whether it is known."""
     signals = policy.signals.regime
-    hours = signals.trend_h + signals.confirm_h - 1 + signals.recall_h
-    return rows_in(policy, hours) + MARK_BARS
+    return rows_of_hours(policy, signals.trend_h + signals.confirm_h - 1 + signals.recall_h + MARK_HOURS)
 
 
 def regimes(market: "Market") -> Ints:
-    """[row], the confirmed regime: the newest that showed `confirm_h` hours in a row, at most `recall_h` hours ago."""
-    signals, per_hour = market.signals.regime, market.per_hour
-    raw = raw_regimes(weather(market), signals)
-    same = raw == back(raw, per_hour)
-    held = strided_sum(same, signals.confirm_h - 1, per_hour) == signals.confirm_h - 1
-    return newest(np.where(held, raw, UNKNOWN), signals.recall_h, per_hour)
+    """Of an hourly market, the confirmed regime by row: the newest that showed `confirm_h` hours in a row, at most
+    `recall_h` hours ago."""
+    signals, raw = market.signals.regime, raw_regimes(market.weather, market.signals.regime)
+    held = rolling_sum(raw == back(raw, 1), signals.confirm_h - 1) == signals.confirm_h - 1
+    return newest(np.where(held, raw, UNKNOWN), signals.recall_h)
 
 
 def raw_regimes(seen: Weather, signals: "RegimeSignals") -> Ints:
@@ -64,25 +62,30 @@ def raw_regimes(seen: Weather, signals: "RegimeSignals") -> Ints:
     return np.asarray(np.select(conditions, [UNKNOWN, CRASH, BULL, BEAR], CHOP), np.int64)
 
 
+def column_of(symbols: Sequence[str], base: str) -> int:
+    """The first pair of an asset; -1 where there is none."""
+    return next((i for i, symbol in enumerate(symbols) if base_of(symbol) == base), -1)
+
+
 def weather(market: "Market") -> Weather:
-    """An asset that the frame does not have is one whose every price is unknown."""
-    signals, per_hour, symbols = market.signals.regime, market.per_hour, market.frame.symbols
-    columns = [i for i, symbol in enumerate(symbols) if base_of(symbol) == signals.base]
-    price = market.price[:, columns[0]] if columns else np.zeros(market.frame.rows, np.int64)
-    deviation = deviation_of(moves_ppm(price, per_hour), signals.trend_h, per_hour)
+    """Of an hourly market. An asset that the frame does not have is one whose every price is unknown."""
+    signals, column = market.signals.regime, column_of(market.frame.symbols, market.signals.regime.base)
+    price = market.price[:, column] if column >= 0 else np.zeros(market.frame.rows, np.int64)
     return Weather(
-        trend=100.0 * signed_move(price, back(price, signals.trend_h * per_hour)),
-        volatility=100.0 * YEAR / PPM * deviation,
-        known=all_known(price, signals.trend_h + 1, per_hour),
+        trend=100.0 * signed_move(price, back(price, signals.trend_h)),
+        volatility=100.0 * YEAR / PPM * deviation_of(moves_ppm(price, 1), signals.trend_h, 1),
+        known=all_known(price, signals.trend_h + 1, 1),
     )
 
 
 def describe(market: "Market", row: int) -> str:
-    """In words, what is in force at a row and what it was measured by."""
-    signals, seen = market.signals.regime, weather(market)
-    confirmed, raw = int(market.regime[row]), int(raw_regimes(seen, signals)[row])
+    """In words, what is in force at a row and what it was measured by in the last whole hour."""
+    at, signals, seen = int(market.hour[row]), market.signals.regime, market.hourly.weather
+    column, hour = column_of(market.frame.symbols, signals.base), int(market.told.hour[at])
+    confirmed, listed = int(market.regime[at]), column >= 0 and not market.told.gone[at, column]
+    raw = int(raw_regimes(seen, signals)[hour - 1]) if hour and listed else UNKNOWN
     if raw == UNKNOWN:
         return f"{REGIMES[confirmed]}: {signals.base} has no price for some of the last {signals.trend_h} hours"
-    trend, volatility = float(seen.trend[row]), float(seen.volatility[row])
+    trend, volatility = float(seen.trend[hour - 1]), float(seen.volatility[hour - 1])
     waits = "" if raw == confirmed else f"; {REGIMES[raw]} is not confirmed yet"
     return f"{REGIMES[confirmed]}: {trend:+.1f} % over {signals.trend_h} h, volatility {volatility:.0f} % a year{waits}"

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
-from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS
+from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.instrument import base_of
 from trader_core.market.frame import Frame
-from trader_core.market.regime import regimes
-from trader_core.market.windows import average_true_range
+from trader_core.market.guards import Ranges
+from trader_core.market.listing import Told, told
+from trader_core.market.regime import Weather, column_of, regimes, weather
+from trader_core.market.windows import Rolling, difference, enough, since
 from trader_core.rulebook.codes import REGIMES, UNKNOWN
 from trader_core.rulebook.limits import Floats, Ints
 
@@ -19,23 +21,32 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings, Signals
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Market:
-    """A column's value at a row depends on the rows of its own lookback alone, all of them at or before that row."""
+    """A column's value at a row depends on the rows of its own lookback alone, all of them at or before that row.
+
+    What the weather says it says once an hour, of whole UTC hours: `hour` leads from a row to its row there.
+    """
 
     frame: Frame
     policy: "Settings"
     first: int  # rows before this one need not be right
+    whole: Optional["Market"] = None  # what it is a part of, which knows the hours before this one too
+    start: int = 0  # its first row there
+
+    def part(self, start: int, end: int, first: int) -> "Market":
+        """Rows `start` to before `end`, of which those before `first` need not be right."""
+        return Market(self.frame.part(start, end), self.policy, first - start, self, start)
 
     @property
     def per_hour(self) -> int:
         """Base bars in an hour."""
-        return HOUR_MS // self.frame.bar_ms
+        return self.frame.per_hour
 
     @property
     def per_15m(self) -> int:
-        """Base bars in 15 minutes."""
-        return 15 * MINUTE_MS // self.frame.bar_ms
+        """Base bars in 15 minutes; one where a bar is longer."""
+        return max(15 * MINUTE_MS // self.frame.bar_ms, 1)
 
     @property
     def signals(self) -> "Signals":
@@ -46,26 +57,69 @@ class Market:
         """How many bars a window may miss and still be known."""
         return self.signals.windows.max_missing_bars
 
-    @property
+    @cached_property
     def price(self) -> Ints:
         """[row, instrument], the last known close in ticks; 0 unknown."""
-        return self.frame.last_known[0]
+        return self.frame.last_known[0] if self.whole is None else self._rows(self.whole.price)
+
+    @property
+    def highest_close(self) -> int:
+        return self.frame.highest_close if self.whole is None else self.whole.highest_close
+
+    @cached_property
+    def told(self) -> Told:
+        """The rows of what is told by the hour."""
+        universe, bases = self.policy.universe, [base_of(symbol) for symbol in self.frame.symbols]
+        discovered = set(bases) - set(universe.bases) if universe.discovery.enabled else set()
+        return told(self.frame, np.array([base in discovered | {self.signals.regime.base} for base in bases], np.bool_))
+
+    @cached_property
+    def hour(self) -> Ints:
+        """[row], its row in what is told by the hour."""
+        return self.told.at if self.whole is None else self._rows(self.whole.hour)
+
+    @cached_property
+    def hourly(self) -> "Market":
+        """The whole hours as a market of their own."""
+        return Market(self.frame.hourly, self.policy, 0) if self.whole is None else self.whole.hourly
+
+    @cached_property
+    def weather(self) -> Weather:
+        """What the regime is read from, of an hourly market."""
+        return weather(self)
 
     @cached_property
     def regime(self) -> Ints:
-        """[row], the confirmed regime."""
-        return regimes(self)
+        """[hour], the confirmed regime; unknown while the asset that it is read from is not listed."""
+        if self.whole is not None:
+            return self.whole.regime
+        found, symbols = self.told.of(regimes(self.hourly), UNKNOWN), self.frame.symbols
+        column = column_of(symbols, self.signals.regime.base)
+        return found if column < 0 else np.where(self.told.gone[:, column], UNKNOWN, found)
 
     @cached_property
+    def ranges(self) -> Ranges:
+        """Of an hourly market."""
+        return Ranges(self)
+
+    @cached_property
+    def atr(self) -> Floats:
+        """[hour, instrument], average true range of `signals.guards.atr_h` hours in ticks; -1 unknown."""
+        return self.told.of(self.hourly.ranges.average, -1.0) if self.whole is None else self.whole.atr
+
+    @property
     def triggers(self) -> "Found":
         from trader_core.market.triggers import find
 
         return find(self)
 
-    @cached_property
-    def atr(self) -> Floats:
-        """[row, instrument], average true range of `signals.guards.atr_h` hours in ticks; -1 unknown."""
-        return average_true_range(self.frame, self.signals.guards.atr_h, self.missing)
+    def closes(self, length: int) -> Rolling:
+        """Rolling sum of closes in ticks. A window with more absent bars than may be missing is not full."""
+        total, rows = difference(self._sums, length), self.frame.rows
+        if self.frame.is_whole:
+            return Rolling(total, length, since(rows, length - 1))
+        count = difference(self._counts, length)
+        return Rolling(total, count, enough(count, length, self.missing))
 
     def tier(self, i: int) -> int:
         """1 to 3, of instrument `i`."""
@@ -74,4 +128,18 @@ class Market:
     def threshold(self, name: str) -> Floats:
         """[row, 1], the threshold of that name in each row's regime; the highest of all where that is unknown."""
         by_regime = [float(getattr(getattr(self.signals.thresholds, each), name)) for each in REGIMES[UNKNOWN + 1 :]]
-        return np.array([max(by_regime), *by_regime])[self.regime][:, None]
+        return np.array([max(by_regime), *by_regime])[self.regime[self.hour]][:, None]
+
+    @cached_property
+    def _sums(self) -> Ints:
+        return self.frame.close_sums if self.whole is None else self._befores(self.whole._sums)
+
+    @cached_property
+    def _counts(self) -> Ints:
+        return self.frame.counts if self.whole is None else self._befores(self.whole._counts)
+
+    def _rows(self, values: Ints) -> Ints:
+        return values[self.start : self.start + self.frame.rows]
+
+    def _befores(self, sums: Ints) -> Ints:
+        return sums[self.start : self.start + self.frame.rows + 1]

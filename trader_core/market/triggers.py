@@ -4,26 +4,23 @@ All are measured so that the mirrored market (each price p becomes K/p, highs an
 gives the mirrored trigger: a fall never passes for a rise. Windows trail in base bars.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trader_core.domain.market import MARK_BARS
 from trader_core.market.frame import Frame
-from trader_core.market.regime import regime_lookback
+from trader_core.market.moves import moves_ppm, signed_move
 from trader_core.market.windows import (
     all_known,
     back,
     complete,
     highest,
     lowest,
-    moves_ppm,
     newest,
     rolling_sum,
     rows_in,
-    signed_move,
     strided_sum,
 )
 from trader_core.rulebook.limits import Floats, Ints
@@ -71,17 +68,10 @@ class _View:
 
     market: "Market"
     start: int
-
-    @cached_property
-    def frame(self) -> Frame:
-        whole = self.market.frame
-        names = ("open", "high", "low", "close", "volume", "present")
-        parts = {name: getattr(whole, name)[self.start :] for name in names}
-        return replace(whole, first_ms=whole.first_ms + self.start * whole.bar_ms, **parts)
-
-    @property
-    def price(self) -> Ints:
-        return self.frame.last_known[0]
+    frame: Frame
+    price: Ints
+    hour_pct: Floats
+    quarter_pct: Floats
 
     @property
     def chosen(self) -> "Triggers":
@@ -91,17 +81,10 @@ class _View:
     def per_hour(self) -> int:
         return self.market.per_hour
 
-    @cached_property
-    def hour_pct(self) -> Floats:
-        return self.move_pct(self.per_hour)
-
-    @cached_property
+    @property
     def quarter(self) -> Ints:
         """Direction of the last 15 minutes, where they moved enough to be a trigger of their own."""
-        return _beyond(self.move_pct(self.market.per_15m), self.threshold("move_15m_pct"))
-
-    def move_pct(self, rows: int) -> Floats:
-        return 100.0 * signed_move(self.price, back(self.price, rows))
+        return _beyond(self.quarter_pct, self.threshold("move_15m_pct"))
 
     def threshold(self, name: str) -> Floats:
         return self.market.threshold(name)[self.start :]
@@ -111,10 +94,19 @@ class _View:
         return part[self.market.first - self.start :]
 
 
+def _view(market: "Market", start: int) -> _View:
+    price = market.price[start:]
+    moves = (_move_pct(price, rows) for rows in (market.per_hour, market.per_15m))
+    return _View(market, start, market.frame.part(start, market.frame.rows), price, *moves)
+
+
+def _move_pct(price: Ints, rows: int) -> Floats:
+    return 100.0 * signed_move(price, back(price, rows))
+
+
 def triggers_lookback(policy: "Settings") -> int:
-    """Base bars needed to know the last row: the longest window with the age its oldest close may have, or the
-    regime's."""
-    return max(_window(policy.signals.triggers, rows_in(policy, 1)) + MARK_BARS - 1, regime_lookback(policy))
+    """Base bars needed to know the last row: the longest window with the age its oldest close may have."""
+    return _window(policy.signals.triggers, rows_in(policy, 1)) + MARK_BARS - 1
 
 
 def _window(chosen: "Triggers", per_hour: int) -> int:
@@ -130,7 +122,7 @@ def find(market: "Market") -> Found:
     into a bar that falls.
     """
     window = _window(market.signals.triggers, market.per_hour)
-    view = _View(market, max(market.first - window - MARK_BARS + 2, 0))
+    view = _view(market, max(market.first - window - MARK_BARS + 2, 0))
     kinds = {
         "price_move": _price_move(view),
         "volume_spike": _volume_spike(view),
@@ -172,12 +164,12 @@ def _beyond(move: Floats, limit: Floats | float) -> Ints:
 
 def _price_move(view: _View) -> Trigger:
     """A move within 15 or 60 minutes."""
-    quarter_pct, hour_pct, quarter = view.move_pct(view.market.per_15m), view.hour_pct, view.quarter
+    hour_pct, quarter = view.hour_pct, view.quarter
     hour = _beyond(hour_pct, view.threshold("move_60m_pct"))
     cases = [(hour != 0) & (quarter == hour), hour != 0]
     return Trigger(
         fired=np.where(hour != 0, hour, quarter),
-        change=np.where(hour != 0, hour_pct, quarter_pct) / 100.0,
+        change=np.where(hour != 0, hour_pct, view.quarter_pct) / 100.0,
         strength=np.select(cases, [0.8, 0.7], 0.6),
         confidence=np.select(cases, [0.85, 0.75], 0.70),
     )
@@ -301,7 +293,7 @@ def _bounced(view: _View, cells: Cells, up: np.ndarray) -> np.ndarray:
 
 def _momentum(view: _View) -> Trigger:
     """A move over many hours, as sure as the last hours agree with it."""
-    move_pct = view.move_pct(view.chosen.momentum_h * view.per_hour)
+    move_pct = _move_pct(view.price, view.chosen.momentum_h * view.per_hour)
     fired = _beyond(move_pct, view.chosen.momentum_pct)
     steps = np.sign(view.hour_pct).astype(np.int64)
     agreeing = [strided_sum(steps == side, STEPS, view.per_hour) for side in (1, -1)]

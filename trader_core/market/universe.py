@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from trader_core.domain.instrument import Exclusion, Instrument, base_of
-from trader_core.market.windows import led, newest, rolling_sum, rows_in
+from trader_core.market.windows import newest, rolling_sum, rows_of_hours, since
 from trader_core.rulebook.costs import bar_cents
 from trader_core.rulebook.gates.standing import NEARLY
 from trader_core.rulebook.limits import Flags, Floats, Ints
@@ -28,7 +28,7 @@ DAY_H = 24
 
 @dataclass(frozen=True)
 class Volumes:
-    """What was traded in the last 24 hours in 1/100 quote, and whether that is enough. Both [row, instrument]."""
+    """What was traded in the last 24 hours in 1/100 quote, and whether that is enough. Both [hour, instrument]."""
 
     day_cents: Ints
     eligible: Flags
@@ -64,49 +64,55 @@ def _why_not(base: str, universe: "Universe") -> str:
 
 
 def volume_lookback(policy: "Settings") -> int:
-    """Rows of the day before the oldest bar that may still have decided."""
+    """Rows of the day before the oldest hour that may still have decided."""
     hysteresis = policy.universe.hysteresis
-    return rows_in(policy, DAY_H) + max(hysteresis.enter_bars, hysteresis.leave_bars) - 1 + hysteresis.recall_bars
+    return rows_of_hours(policy, DAY_H + max(hysteresis.enter_h, hysteresis.leave_h) - 1 + hysteresis.recall_h)
 
 
 def volumes(market: "Market", grains_per_unit: Floats) -> Volumes:
-    """`grains_per_unit` is 1e-8 quote in one tick times one lot, by instrument. A bar that is absent traded nothing.
+    """`grains_per_unit` is 1e-8 quote in one tick times one lot, by instrument. An hour without bars traded nothing;
+    one with bars traded all at its close.
 
-    A row whose day began before the frame has no volume: it is out, and nothing rests in its book.
+    An hour whose day began before the frame has no volume: it is out, and nothing rests in its book.
     """
-    start = max(market.first - volume_lookback(market.policy) + 1, 0)
-    frame, day = market.frame.since(start), DAY_H * market.per_hour
+    frame, told = market.hourly.frame, market.told
     units = cast(float, grains_per_unit)  # one for each column; the law speaks of one instrument
     cents = bar_cents(frame.volume.astype(np.float64), frame.close.astype(np.float64), units)
-    day_cents = rolling_sum(cents, day)
-    day_cents[: day - 1] = 0
-    codes = _by_volume(market, day_cents, np.arange(frame.rows)[:, None] >= day - 1)
-    allowed = _allowed(market, np.where(frame.last_known[0] > 0, day_cents, -1), codes).astype(np.int8)
-    return Volumes(led(day_cents, start), led(allowed, start))
+    day_cents = rolling_sum(cents, DAY_H)
+    day_cents[: DAY_H - 1] = 0
+    ranked, codes = told.of(np.where(market.hourly.price > 0, day_cents, -1), -1), _by_volume(market, day_cents)
+    allowed = _allowed(market, np.where(told.gone, -2, ranked), told.of(codes, OUT))
+    return Volumes(told.of(day_cents, 0), allowed.astype(np.int8))
 
 
-def _by_volume(market: "Market", day_cents: Ints, known: np.ndarray) -> Ints:
-    """In or out by the newest decision; it takes some bars in a row to make one, and it is remembered for so long."""
+def _by_volume(market: "Market", day_cents: Ints) -> Ints:
+    """[whole hour, instrument], in or out by the newest decision; it takes some hours in a row to make one, and it is
+    remembered for so long."""
     universe, columns = market.policy.universe, range(len(market.frame.symbols))
     hysteresis, tiers = universe.hysteresis, np.array([market.tier(i) for i in columns], np.int64)
     enough, missed, near = (
         np.array([0, *(_cents(tier, pct) for tier in _tiers(universe))], np.int64)[tiers]
         for pct in (100.0, hysteresis.leave_pct, universe.near_threshold.volume_pct)
     )
-    enters = _in_a_row(known & (day_cents >= enough), hysteresis.enter_bars)
-    leaves = _in_a_row(day_cents < missed, hysteresis.leave_bars)
-    decided = newest(np.where(enters, IN, np.where(leaves, LEFT, OUT)), hysteresis.recall_bars)
-    nearly = (tiers == NEAR_TIER) & _in_a_row(known & (day_cents >= near), hysteresis.enter_bars)
+    known, holds = since(len(day_cents), DAY_H - 1), day_cents >= enough
+    if holds[DAY_H - 1 :].all():
+        return np.where(since(len(day_cents), DAY_H + hysteresis.enter_h - 2), IN, OUT) + np.zeros_like(tiers)
+    enters = _in_a_row(known & holds, hysteresis.enter_h)
+    leaves = _in_a_row(day_cents < missed, hysteresis.leave_h)
+    decided = newest(np.where(enters, IN, np.where(leaves, LEFT, OUT)), hysteresis.recall_h)
+    nearly = (tiers == NEAR_TIER) & _in_a_row(known & (day_cents >= near), hysteresis.enter_h)
     return np.where(decided == IN, IN, np.where(nearly, NEARLY, OUT))
 
 
 def _allowed(market: "Market", day_cents: Ints, codes: Ints) -> Ints:
     """The codes, less what the policy does not trade and what discovery has no room for: what has no price, of a
-    volume of -1, takes no room from what has one."""
+    volume of -1, takes no room from what has one, and what is not listed, of -2, from nobody."""
     universe, bases = market.policy.universe, [base_of(symbol) for symbol in market.frame.symbols]
     named = set(universe.bases)
     never = np.array([bool(_why_not(base, universe)) for base in bases], np.bool_)
     found = ~never & np.array([base not in named for base in bases], np.bool_)
+    if not found.any():
+        return np.where(~never, codes, OUT)
     rank = np.argsort(-day_cents[:, found], axis=1, kind="stable")[:, : universe.discovery.max_assets]
     room = np.zeros((len(rank), int(found.sum())), np.bool_)
     np.put_along_axis(room, rank, True, axis=1)
@@ -115,8 +121,8 @@ def _allowed(market: "Market", day_cents: Ints, codes: Ints) -> Ints:
     return np.where(allowed, codes, OUT)
 
 
-def _in_a_row(holds: np.ndarray, bars: int) -> np.ndarray:
-    return np.asarray(rolling_sum(holds, bars) == bars)
+def _in_a_row(holds: np.ndarray, hours: int) -> np.ndarray:
+    return np.asarray(rolling_sum(holds, hours) == hours)
 
 
 def _tiers(universe: "Universe") -> tuple["Tier", ...]:

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+Dice = np.random.Generator
 
-def stream(seed: int, *name: int) -> np.random.Generator:
+
+def stream(seed: int, *name: int) -> Dice:
     """A generator of its own for each seed and name; the same on every machine. PCG64."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, *name))))
+    return Dice(np.random.PCG64(np.random.SeedSequence((seed, *name))))

@@ -10,6 +10,7 @@ from trader_core.rulebook.codes import (
     KIND,
     LIMIT,
     LOTS,
+    MAKER,
     PLACED_MS,
     REASON,
     STOP,
@@ -19,23 +20,23 @@ from trader_core.rulebook.codes import (
     TARGET_BPS,
     TRIGGER,
 )  # fmt: skip
-from trader_core.rulebook.costs import fee_of
+from trader_core.rulebook.costs import fee_of, slippage_of
 from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.matching import meet
 from trader_core.rulebook.money import value_down, value_up
 from trader_core.rulebook.orders import step_close, step_progress
-from trader_core.rulebook.state import Bars, State
+from trader_core.rulebook.state import Bars, Columns, State
 
 
 @rule
-def step_bar(law: Law, state: State, bars: Bars, t: int, close_ms: int, fills: Ints) -> int:
+def step_bar(law: Law, state: State, columns: Columns, bars: Bars, t: int, fills: Ints) -> int:
     """Match every open order against bar t, book the fills, write them to `fills` and return their number."""
     count = 0
     for i in range(state.lots.shape[0]):
         for turn in range(3):
             slot = slot_in_turn(state, i, turn)
             if state.orders[i, slot, KIND] != 0:
-                count += step_match(law, state, bars, t, close_ms, i, slot, fills, count)
+                count += step_match(law, state, columns, bars, t, i, slot, fills, count)
     return count
 
 
@@ -51,13 +52,18 @@ def slot_in_turn(state: State, i: int, turn: int) -> int:
 
 @rule
 def step_match(
-    law: Law, state: State, bars: Bars, t: int, close_ms: int, i: int, slot: int, fills: Ints, row: int
+    law: Law, state: State, columns: Columns, bars: Bars, t: int, i: int, slot: int, fills: Ints, row: int
 ) -> int:
     order = state.orders[i, slot]
     kind, rest = order[KIND], order[LOTS] - order[FILLED]
+    close_ms, opened = columns.at_ms[t], bars.open[t, i]
+    slippage = 0
+    if kind != MAKER:
+        worth, before = value_up(law.instruments, i, rest, opened), columns.hour[max(t - 1, 0)]
+        slippage = slippage_of(law.costs, law.instruments.tier[i], worth, columns.day_range[before, i])
     lots, ticks, at_ms = meet(
-        law.costs, kind, slot == ENTRY, rest, order[LIMIT], order[TRIGGER],
-        bars.open[t, i], bars.high[t, i], bars.low[t, i], bars.volume[t, i],
+        law.costs, slippage, kind, slot == ENTRY, rest, order[LIMIT], order[TRIGGER],
+        opened, bars.high[t, i], bars.low[t, i], bars.volume[t, i],
         close_ms - law.orders.bar_ms, close_ms,
     )  # fmt: skip
     if lots > 0:

@@ -1,5 +1,7 @@
 """What trading costs: the assumed spread, slippage, and fees. The one place where a model stands for the venue."""
 
+from math import ceil, log10
+
 import numpy as np
 
 from trader_core.rulebook import rule
@@ -8,6 +10,7 @@ from trader_core.rulebook.limits import Costs, Floats
 from trader_core.rulebook.money import PPM, less, more, mul_div_up
 
 BAR_CENTS_MAX = 2.0**42  # a bar's value saturates here, so that a day of minutes adds up exactly in a float64
+NOISE = 1e-9  # what a product of floats may be off by
 DEPTH_MAX = 2.0**61  # 1e-8 quote
 
 
@@ -20,6 +23,22 @@ def bid_of(costs: Costs, close: int) -> int:
 @rule
 def ask_of(costs: Costs, close: int) -> int:
     return more(close, costs.half_spread_ppm)
+
+
+@rule
+def slippage_of(costs: Costs, tier: int, value: int, range_pct: float) -> int:
+    """How much worse than the touch a taker of that value fills, ppm, rounded up. The range is of the day before."""
+    model = costs.slippage
+    base = model.base_ppm[tier]
+    if base == 0:
+        return 0
+    large, restless = 1.0, model.most_restless
+    if value > model.large > 0:
+        large = min(1.0 + model.per_decade * log10(value / model.large), model.most_large)
+    if range_pct >= 0.0:
+        restless = min(max(range_pct / model.restless_pct, 1.0), model.most_restless)
+    ppm: int = ceil(base * large * restless - NOISE)
+    return ppm
 
 
 @rule
@@ -55,10 +74,10 @@ def worst_fee(costs: Costs, value: int) -> int:
 
 
 @rule
-def round_trip_ppm(costs: Costs, kind: int, slippage_ppm: int) -> int:
+def round_trip_ppm(costs: Costs, kind: int, entering_ppm: int, leaving_ppm: int) -> int:
     """Expected cost of entering so and leaving at once by the worst way, a taker across the spread."""
-    leaving = costs.taker_fee_ppm + costs.half_spread_ppm + costs.slippage_ppm
-    return entry_cost_ppm(costs, kind, slippage_ppm) + leaving
+    leaving = costs.taker_fee_ppm + costs.half_spread_ppm + leaving_ppm
+    return entry_cost_ppm(costs, kind, entering_ppm) + leaving
 
 
 @rule

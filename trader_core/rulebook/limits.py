@@ -83,13 +83,24 @@ class Orders(NamedTuple):
     trailing_ppm: int  # how far the stop follows below the highest bid; 0 is not at all
 
 
+class Slippage(NamedTuple):
+    """How much worse than the quote a taker fills: a base by tier, more for large orders and on restless days."""
+
+    base_ppm: Ints  # [tier], row 0 unused
+    large: int  # 1e-8 quote; beyond it an order moves the price
+    per_decade: float  # what ten times that adds, a fraction of the base
+    most_large: float  # at most this many times the base
+    restless_pct: float  # a day's mean true range beyond which it grows in proportion
+    most_restless: float  # at most this many times; also where the range is unknown
+
+
 class Costs(NamedTuple):
     """The fill model and the venue's fees, parts per million."""
 
     maker_fee_ppm: int
     taker_fee_ppm: int
     half_spread_ppm: int
-    slippage_ppm: int
+    slippage: Slippage
     max_share_ppm: int  # of a bar's volume, for one maker order
     depth_ppm: int  # of the last 24 hours' volume, resting within 20 bps of the middle
 

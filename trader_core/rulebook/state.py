@@ -117,11 +117,12 @@ class Journey(NamedTuple):
 
     first: int  # row of the first decision; no order is older
     coasts: int  # 0: every row is walked step by step
-    busy: Ints  # [n], rows in which some strategy enters, in order
+    busy: Ints  # [n, 2]: row and instrument of each cell in which some strategy enters, in order
+    flips: Ints  # [n], rows in which some instrument's price comes or goes, in order
     listed: Ints  # [instrument], row of its first price
     foreign: Ints  # [instrument], lots in the account that are not ours; what is written off joins them
     flows: Ints  # [n, 2]: row, 1e-8 quote that came in (or, below zero, went out) before it; in order
-    next: Ints  # [2], places in busy and flows
+    next: Ints  # [3], places in busy, flows and flips
     held: Ints  # [instrument, 4], room to coast in: instrument, strategy, stop, ceiling
 
 
@@ -145,6 +146,8 @@ class Draft(NamedTuple):
 class Plan(NamedTuple):
     """What one turn asks for, and what every gate measured."""
 
+    proposed: Ints  # [instrument], those that some strategy enters, in order
+    many: Ints  # [1], how many they are
     actions: Ints  # [n, 3]: CANCEL or PLACE, instrument, slot
     asked: Ints  # [1], how many
     verdict: Ints  # [instrument], -1 where nothing was judged
@@ -174,6 +177,7 @@ def empty_state(instruments: int, assets: int) -> State:
 
 def empty_plan(instruments: int, strategies: int) -> Plan:
     return Plan(
+        proposed=np.zeros(instruments, np.int64), many=np.zeros(1, np.int64),
         actions=np.zeros((6 * instruments, 3), np.int64), asked=np.zeros(1, np.int64),
         verdict=np.full(instruments, NEVER, np.int64), chosen=np.full(instruments, NEVER, np.int64),
         entered=np.zeros(max(strategies, 1), np.int64), trace=np.zeros((instruments, GATE_COUNT, 3)),

@@ -49,6 +49,24 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
     Reducing, it refuses every entry and cancels those that rest. Standing, it also sells nothing itself; stops are
     kept in place always.
     """
+    plan.many[0] = 0
+    for i in range(state.lots.shape[0]):
+        for s in range(columns.enter.shape[0]):
+            if columns.enter[s, t, i]:
+                step_proposed(plan, i)
+                break
+    return step_judged(law, guard, state, columns, t, plan)
+
+
+@rule
+def step_proposed(plan: Plan, i: int) -> None:
+    plan.proposed[plan.many[0]] = i
+    plan.many[0] += 1
+
+
+@rule
+def step_judged(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan) -> int:
+    """A turn over what the plan lists as proposed."""
     now = columns.at_ms[t]
     equity = equity_of(law.instruments, state, columns, t)
     step_mark(state, now, equity)
@@ -169,7 +187,8 @@ def rest_of(law: Law, state: State, columns: Columns, t: int, i: int, equity: in
 def best_candidate(guard: Guard, columns: Columns, t: int, plan: Plan) -> tuple[int, int]:
     """The most convinced proposal among the instruments not judged this turn; the first of equals."""
     best, chosen, conviction = NEVER, NEVER, -1.0
-    for i in range(plan.verdict.shape[0]):
+    for n in range(plan.many[0]):
+        i = plan.proposed[n]
         if plan.verdict[i] == NEVER and guard.barred[i] == 0:
             for s in range(columns.enter.shape[0]):
                 if columns.enter[s, t, i] and columns.conviction[s, t, i] > conviction:

@@ -30,10 +30,10 @@ from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.money import value_down
 from trader_core.rulebook.orders import is_open, step_close
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
-from trader_core.rulebook.turn import step_delisted, step_turn
+from trader_core.rulebook.turn import step_delisted, step_judged, step_proposed
 
 JUDGED, ASKED, FILLED = range(3)  # of Tape.used
-BUSY, FLOW = range(2)  # of Journey.next
+BUSY, FLOW, FLIP = range(3)  # of Journey.next
 NO_LIMIT = 1 << 62
 STRETCH = 256  # rows that are looked at together, position by position
 
@@ -71,12 +71,15 @@ def step_row(
     """One row as a cycle would live it: money that came or went, what the bar filled, what is listed, and a turn."""
     step_flows(state, journey, t)
     if t > journey.first:
-        count = step_bar(law, state, bars, t, columns.at_ms[t], tape.bar)
+        count = step_bar(law, state, columns, bars, t, tape.bar)
         note_fills(tape, t, count)
-        step_listings(guard, state, columns, journey, t)
-    step_foreign(guard, columns, journey, t)
+    if step_flipped(journey, t):
+        if t > journey.first:
+            step_listings(guard, state, columns, journey, t)
+        step_foreign(guard, columns, journey, t)
     step_funding(law.instruments, state, columns, t)
-    tape.equity[t] = step_turn(law, guard, state, columns, t, plan)
+    step_busy(journey, plan, t)
+    tape.equity[t] = step_judged(law, guard, state, columns, t, plan)
     note_plan(state, plan, tape, t)
 
 
@@ -88,6 +91,29 @@ def step_flows(state: State, journey: Journey, t: int) -> None:
             break
         step_cash(state, journey.flows[n, 1])
         journey.next[FLOW] = n + 1
+
+
+@rule
+def step_flipped(journey: Journey, t: int) -> bool:
+    """Whether a price came or went since the row that was walked before; at first, always."""
+    start = journey.next[FLIP]
+    for n in range(start, journey.flips.shape[0]):
+        if journey.flips[n] > t:
+            break
+        journey.next[FLIP] = n + 1
+    return bool(t == journey.first or journey.next[FLIP] > start)
+
+
+@rule
+def step_busy(journey: Journey, plan: Plan, t: int) -> None:
+    """List what is proposed in this row."""
+    plan.many[0] = 0
+    for n in range(journey.next[BUSY], journey.busy.shape[0]):
+        if journey.busy[n, 0] > t:
+            break
+        journey.next[BUSY] = n + 1
+        if journey.busy[n, 0] == t:
+            step_proposed(plan, journey.busy[n, 1])
 
 
 @rule
@@ -225,10 +251,10 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, cou
     """The first row from `t` on that must be walked for another reason than a price."""
     flow = journey.next[FLOW]
     for n in range(journey.next[BUSY], journey.busy.shape[0]):
-        journey.next[BUSY] = n
-        if journey.busy[n] >= t:
-            end = min(end, journey.busy[n])
+        if journey.busy[n, 0] >= t:
+            end = min(end, journey.busy[n, 0])
             break
+        journey.next[BUSY] = n + 1
     if flow < journey.flows.shape[0]:
         end = min(end, journey.flows[flow, 0])
     if t >= end or state.known[0] == 0 or state.clock[EQUITY] <= 0:

@@ -27,6 +27,7 @@ from trader_core.settings.schema import (
 
 THEME_LIKENESS = 0.4  # L2 is meant to be LAYER2
 HOURS_A_DAY = 24
+RULES_BAR_MIN = 15  # the longest bar in which a trigger can see what it measures
 TRIGGERS = tuple(name for name, field in Rules.model_fields.items() if section_of(field) is TriggerRule)
 
 
@@ -262,12 +263,12 @@ def _missing_bars(settings: Settings) -> Iterator[Clash]:
 
 
 def _windows(settings: Settings) -> Iterator[tuple[int, str]]:
-    """Length in bars, and key, of the windows in which bars may be missing."""
+    """Length in bars, and key, of the windows in which bars may be missing; an average true range is of whole hours."""
     guards, chosen = settings.signals.guards, settings.strategies
     per_hour = 60 // settings.policy.cycle.base_bar_min
     yield guards.outlier_bars, "guards.outlier_bars"
     yield guards.jump_bars, "guards.jump_bars"
-    yield guards.atr_h * per_hour, "guards.atr_h"
+    yield guards.atr_h, "guards.atr_h"
     yield chosen.momentum.window_h * per_hour, "momentum.window_h"
     yield chosen.mean_reversion.window_h * per_hour, "mean_reversion.window_h"
     yield chosen.sma_cross.fast_bars, "sma_cross.fast_bars"
@@ -283,7 +284,10 @@ def _regimes(settings: Settings) -> Iterator[Clash]:
 
 
 def _strategies(settings: Settings) -> Iterator[Clash]:
-    chosen = settings.strategies
+    chosen, bar_min = settings.strategies, settings.policy.cycle.base_bar_min
+    if chosen.rules.enabled and bar_min > RULES_BAR_MIN:
+        what = f"cycle.base_bar_min {bar_min} is too coarse for the strategy rules: it looks at moves of 15 minutes"
+        yield Clash("policy", ("cycle", "base_bar_min"), what)
     for name in TRIGGERS:
         yield from _order("strategies", ("rules", name), getattr(chosen.rules, name), "stop_pct", "target_pct")
     yield from _order("strategies", ("momentum",), chosen.momentum, "stop_pct", "target_pct")

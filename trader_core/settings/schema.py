@@ -78,6 +78,17 @@ class Exchange(Section):
     read_only: bool
 
 
+class SlippageModel(Section):
+    tier_1_bps: Hundredths = Field(ge=0, le=500)
+    tier_2_bps: Hundredths = Field(ge=0, le=500)
+    tier_3_bps: Hundredths = Field(ge=0, le=500)
+    large_quote: Money = Field(ge=0, le=1_000_000_000)
+    per_decade_pct: Hundredths = Field(ge=0, le=500)
+    most_large_pct: Hundredths = Field(ge=0, le=500)
+    restless_range_pct: Hundredths = Field(ge=0.01, le=100)
+    most_restless_pct: Hundredths = Field(ge=0, le=500)
+
+
 class Paper(Section):
     """The simulated account, and the venue that fills its orders. `holdings` are coins the bot did not buy."""
 
@@ -86,7 +97,7 @@ class Paper(Section):
     maker_fee_bps: Hundredths = Field(ge=0, le=500)
     taker_fee_bps: Hundredths = Field(ge=0, le=500)
     half_spread_bps: Hundredths = Field(ge=0, le=500)
-    slippage_bps: Hundredths = Field(ge=0, le=500)
+    slippage: SlippageModel
     max_share_of_volume_pct: Hundredths = Field(ge=0.01, le=100)
     depth_of_day_volume_pct: Hundredths = Field(ge=0.01, le=100)
 
@@ -109,7 +120,7 @@ class Profiles(Section):
 
 
 class Cycle(Section):
-    base_bar_min: Annotated[Literal[1, 5, 15], BeforeValidator(_whole)]
+    base_bar_min: Annotated[Literal[1, 5, 15, 60], BeforeValidator(_whole)]
 
 
 class RegimeScales(Section):
@@ -241,10 +252,12 @@ class NearThreshold(Section):
 
 
 class Hysteresis(Section):
-    enter_bars: int = Field(ge=1, le=96)
-    leave_bars: int = Field(ge=1, le=96)
+    """Counted in whole hours."""
+
+    enter_h: int = Field(ge=1, le=96)
+    leave_h: int = Field(ge=1, le=96)
     leave_pct: Hundredths = Field(ge=1, le=100)
-    recall_bars: int = Field(ge=1, le=672)
+    recall_h: int = Field(ge=1, le=336)
 
 
 class Discovery(Section):

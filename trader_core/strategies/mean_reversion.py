@@ -9,7 +9,7 @@ from trader_core.domain.market import MARK_BARS
 from trader_core.market.seen import Market
 from trader_core.market.windows import complete, rolling_sum, rows_in
 from trader_core.rulebook.limits import Floats, Ints
-from trader_core.strategies.base import Proposals
+from trader_core.strategies.base import Measured, Proposals, Terms
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import MeanReversion, Settings
@@ -23,28 +23,25 @@ class MeanReversionStrategy:
     unit = "sigma"  # below the mean
 
     def lookback(self, parameters: "MeanReversion", policy: "Settings") -> int:
-        """The window of the closes or that of the average true range, whose oldest close may have an age."""
-        true_ranges = rows_in(policy, policy.signals.guards.atr_h) + MARK_BARS
-        return max(rows_in(policy, parameters.window_h), true_ranges)
+        """The window of the closes; the newest one may have an age."""
+        return max(rows_in(policy, parameters.window_h), MARK_BARS)
 
     def columns(self, market: Market, parameters: "MeanReversion") -> Proposals:
-        shape = market.frame.close.shape
         rows = parameters.window_h * market.per_hour
         known = complete(market.frame, rows, market.missing) & (market.price > 0)
         below = np.where(known, _sigmas_below(market, rows), 0.0)
-        stop, target = (_bps(market, times) for times in (parameters.stop_atr, parameters.target_atr))
-        far = below >= parameters.entry_sigma
+        ranged = (market.atr > 0.0)[market.hour]
         return Proposals(
-            enter=(known & far & market.frame.present & (market.atr > 0.0)).astype(np.int8),
-            leave=(known & (below <= 0.0)).astype(np.int8),
-            conviction=np.clip(below / (FULL_SIGMAS * parameters.entry_sigma), 0.0, 1.0),
-            scale=np.ones(shape),
-            stop_bps=np.minimum(stop, STOP_BPS_MAX),
-            target_bps=np.minimum(target, TARGET_BPS_MAX),
-            hold_ms=np.full(shape, parameters.max_hold_h * HOUR_MS),
-            value=below,
-            limit=np.full(shape, parameters.entry_sigma),
-            known=known,
+            enter=(known & (below >= parameters.entry_sigma) & market.frame.present & ranged).view(np.int8),
+            leave=(known & (below <= 0.0)).view(np.int8),
+            terms=lambda rows, columns: Terms(
+                conviction=np.clip(below[rows, columns] / (FULL_SIGMAS * parameters.entry_sigma), 0.0, 1.0),
+                scale=1.0,
+                stop_bps=np.minimum(_bps_at(market, parameters.stop_atr, rows, columns), STOP_BPS_MAX),
+                target_bps=np.minimum(_bps_at(market, parameters.target_atr, rows, columns), TARGET_BPS_MAX),
+                hold_ms=parameters.max_hold_h * HOUR_MS,
+            ),
+            measured=lambda row: Measured(below[row], np.full(known[row].shape, parameters.entry_sigma), known[row]),
         )
 
 
@@ -66,16 +63,16 @@ def _trailing_sum(values: Floats, rows: int, block: int) -> Floats:
 
 
 def _sum_by_age(values: Floats, count: int, step: int) -> Floats:
-    total = values.copy()
+    total = np.copy(values)
     for age in range(step, count * step, step):
         total[age:] += values[:-age]
     return total
 
 
-def _bps(market: Market, ranges: float) -> Ints:
-    """So many average true ranges in bps of the close, rounded down to the nearer exit; at least 1."""
-    reach = 1e4 * ranges * market.atr
-    figure = np.divide(reach, market.price, out=np.zeros(reach.shape), where=market.price > 0)
+def _bps_at(market: Market, ranges: float, rows: Ints, columns: Ints) -> Ints:
+    """By cell, so many average true ranges in bps of the close, rounded down to the nearer exit; at least 1."""
+    reach, price = 1e4 * ranges * market.atr[market.hour[rows], columns], market.price[rows, columns]
+    figure = np.divide(reach, price, out=np.zeros(reach.shape), where=price > 0)
     return np.clip(np.floor(figure), 1, TARGET_BPS_MAX).astype(np.int64)
 
 

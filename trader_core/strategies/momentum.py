@@ -6,9 +6,11 @@ import numpy as np
 
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.domain.market import MARK_BARS
+from trader_core.market.moves import signed_move
 from trader_core.market.seen import Market
-from trader_core.market.windows import all_known, back, complete, rows_in, signed_move, strided_sum
-from trader_core.strategies.base import Proposals
+from trader_core.market.windows import all_known, back, complete, rows_in, strided_sum
+from trader_core.rulebook.limits import Floats, Ints
+from trader_core.strategies.base import Measured, Proposals, Terms
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Momentum, Settings
@@ -24,7 +26,7 @@ class MomentumStrategy:
         return rows_in(policy, parameters.window_h) + MARK_BARS
 
     def columns(self, market: Market, parameters: "Momentum") -> Proposals:
-        hours, per_hour, shape = parameters.window_h, market.per_hour, market.frame.close.shape
+        hours, per_hour = parameters.window_h, market.per_hour
         price = market.price
         move_pct = 100.0 * signed_move(price, back(price, hours * per_hour))
         rose = strided_sum(price > back(price, per_hour), hours, per_hour)
@@ -32,17 +34,25 @@ class MomentumStrategy:
         steady = 100.0 * rose >= parameters.min_share_pct * hours
         rising = price >= back(price, market.per_15m)  # nothing is bought into a bar that falls
         enter = known & market.frame.present & (move_pct >= parameters.min_rise_pct) & steady & rising
+
+        def seen_pct(rows: Ints | int, columns: Ints | slice) -> Floats:
+            return np.where(known[rows, columns], move_pct[rows, columns], 0.0)
+
         return Proposals(
-            enter=enter.astype(np.int8),
-            leave=(known & (move_pct < 0.0)).astype(np.int8),
-            conviction=np.where(known, np.clip(move_pct / (FULL_RISES * parameters.min_rise_pct), 0.0, 1.0), 0.0),
-            scale=np.ones(shape),
-            stop_bps=np.full(shape, round(parameters.stop_pct * 100)),
-            target_bps=np.full(shape, round(parameters.target_pct * 100)),
-            hold_ms=np.full(shape, parameters.max_hold_h * HOUR_MS),
-            value=np.where(known, move_pct, 0.0),
-            limit=np.full(shape, parameters.min_rise_pct),
-            known=known,
+            enter=enter.view(np.int8),
+            leave=(known & (move_pct < 0.0)).view(np.int8),
+            terms=lambda rows, columns: Terms(
+                conviction=np.clip(seen_pct(rows, columns) / (FULL_RISES * parameters.min_rise_pct), 0.0, 1.0),
+                scale=1.0,
+                stop_bps=round(parameters.stop_pct * 100),
+                target_bps=round(parameters.target_pct * 100),
+                hold_ms=parameters.max_hold_h * HOUR_MS,
+            ),
+            measured=lambda row: Measured(
+                value=seen_pct(row, slice(None)),
+                limit=np.full(known[row].shape, parameters.min_rise_pct),
+                known=known[row],
+            ),
         )
 
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.market.seen import Market
-from trader_core.market.triggers import Found, triggers_lookback, whole_rows
+from trader_core.market.triggers import Cells, Found, triggers_lookback, whole_rows
 from trader_core.rulebook.codes import CRASH
 from trader_core.rulebook.limits import Floats, Ints
-from trader_core.strategies.base import Proposals
+from trader_core.strategies.base import Measured, Proposals, Terms
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Rules, Settings
@@ -39,33 +39,43 @@ class RulesStrategy:
     def columns(self, market: Market, parameters: "Rules") -> Proposals:
         """Rows before `market.first` hold zeros."""
         first, found = market.first, market.triggers
-        best = _best(market, parameters)
+        best = _best(market, parameters, found)
         some = best.score >= 0.0
         score_pct = np.round(100.0 * np.maximum(best.score, 0.0), SCORE_DIGITS)
         passes = some & market.frame.present[first:] & (score_pct >= market.signals.triggers.min_score_pct)
         enter = _foremost(np.where(passes, best.score, NONE), market.signals.triggers.max_triggers_per_cycle)
         blocks = [getattr(parameters, name) for name in found.kinds]
 
-        def of_kind(figures: list[int] | list[float]) -> np.ndarray:
-            return whole_rows(market, np.where(some, np.array(figures)[best.kind], 0))
+        def terms(rows: Ints, columns: Ints) -> Terms:
+            at = rows - first, columns
+            kind, there = best.kind[at], some[at]
+
+            def of_kind(figures: list[int] | list[float]) -> np.ndarray:
+                return np.where(there, np.array(figures)[kind], 0)
+
+            return Terms(
+                conviction=np.where(there, _conviction_at(market, parameters, best, at), 0.0),
+                scale=of_kind([one.scale_pct / 100.0 for one in blocks]),
+                stop_bps=of_kind([round(one.stop_pct * 100) for one in blocks]),
+                target_bps=of_kind([round(one.target_pct * 100) for one in blocks]),
+                hold_ms=of_kind([one.max_hold_h * HOUR_MS for one in blocks]),
+            )
+
+        def measured(row: int) -> Measured:
+            value, limit = score_pct[row - first], market.signals.triggers.min_score_pct
+            return Measured(value, np.full(value.shape, limit), found.known[row])
 
         return Proposals(
-            enter=whole_rows(market, enter.astype(np.int8)),
+            enter=whole_rows(market, enter.view(np.int8)),
             leave=np.zeros(market.frame.close.shape, np.int8),
-            conviction=whole_rows(market, np.where(some, _conviction(market, parameters, best), 0.0)),
-            scale=of_kind([one.scale_pct / 100.0 for one in blocks]),
-            stop_bps=of_kind([round(one.stop_pct * 100) for one in blocks]),
-            target_bps=of_kind([round(one.target_pct * 100) for one in blocks]),
-            hold_ms=of_kind([one.max_hold_h * HOUR_MS for one in blocks]),
-            value=whole_rows(market, score_pct),
-            limit=np.full(market.frame.close.shape, market.signals.triggers.min_score_pct),
-            known=found.known,
+            terms=terms,
+            measured=measured,
         )
 
 
-def _best(market: Market, parameters: "Rules") -> Best:
+def _best(market: Market, parameters: "Rules", found: Found) -> Best:
     """Of the triggers that may buy; the first kind of equals."""
-    found, first = market.triggers, market.first
+    first = market.first
     strengths = np.stack([one.strength[first:] for one in found.kinds.values()])
     confidences = np.stack([one.confidence[first:] for one in found.kinds.values()])
     buys = np.stack([_buys(market, parameters, found, name)[first:] for name in found.kinds])
@@ -84,7 +94,7 @@ def _buys(market: Market, parameters: "Rules", found: Found, name: str) -> np.nd
     if name != "reversal":
         return up
     qualified = found.qualifiers >= market.signals.triggers.reversal_min_qualifiers
-    return np.asarray(up & qualified & (market.regime != CRASH)[:, None])
+    return np.asarray(up & qualified & (market.regime != CRASH)[market.hour][:, None])
 
 
 def _foremost(scores: Floats, count: int) -> np.ndarray:
@@ -95,13 +105,13 @@ def _foremost(scores: Floats, count: int) -> np.ndarray:
     return np.asarray(among & (scores >= 0.0))
 
 
-def _conviction(market: Market, parameters: "Rules", best: Best) -> Floats:
+def _conviction_at(market: Market, parameters: "Rules", best: Best, at: Cells) -> Floats:
     core = np.array([market.tier(i) == 1 for i in range(len(market.frame.symbols))])
     total = (
-        parameters.strength_weight_pct * best.strength
-        + parameters.confidence_weight_pct * best.confidence
-        + parameters.core_boost_pct * core
-        + parameters.qualifier_boost_pct * best.qualifiers
+        parameters.strength_weight_pct * best.strength[at]
+        + parameters.confidence_weight_pct * best.confidence[at]
+        + parameters.core_boost_pct * core[at[1]]
+        + parameters.qualifier_boost_pct * best.qualifiers[at]
     )
     return np.asarray(np.clip(total / 100.0, 0.0, 1.0))
 

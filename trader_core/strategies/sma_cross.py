@@ -6,14 +6,15 @@ import numpy as np
 
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.market.seen import Market
-from trader_core.market.windows import Rolling, back, rolling_close
-from trader_core.rulebook.limits import Floats
-from trader_core.strategies.base import Proposals
+from trader_core.market.windows import Rolling, back
+from trader_core.rulebook.limits import Floats, Ints
+from trader_core.strategies.base import Measured, Proposals, Terms
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings, SmaCross
 
 FULL_CONVICTION_BPS = 10.0
+PRODUCT_MAX = 1 << 62
 
 
 class SmaCrossStrategy:
@@ -23,34 +24,51 @@ class SmaCrossStrategy:
         return parameters.slow_bars + 1
 
     def columns(self, market: Market, parameters: "SmaCross") -> Proposals:
-        frame, shape = market.frame, market.frame.close.shape
-        fast = rolling_close(frame, parameters.fast_bars, market.missing)
-        slow = rolling_close(frame, parameters.slow_bars, market.missing)
+        frame = market.frame
+        fast, slow = market.closes(parameters.fast_bars), market.closes(parameters.slow_bars)
         full = fast.full & slow.full
-        above = _above(fast, slow)
+        above = _above(fast, slow, market.highest_close * parameters.fast_bars * parameters.slow_bars <= PRODUCT_MAX)
         known = full & back(full, 1)
-        lead = np.where(full, 1e4 * (_mean(fast) / np.maximum(_mean(slow), 1.0) - 1.0), 0.0)
+
+        def lead(rows: Ints | int, columns: Ints | slice) -> Floats:
+            figure = 1e4 * (_mean_at(fast, rows, columns) / np.maximum(_mean_at(slow, rows, columns), 1.0) - 1.0)
+            return np.where(_at(full, rows, columns), figure, 0.0)
+
+        def measured(row: int) -> Measured:
+            value = lead(row, slice(None))
+            return Measured(value, np.zeros(value.shape), _at(known, row, slice(None)) & np.ones(value.shape, np.bool_))
+
         return Proposals(
-            enter=(known & frame.present & above & ~back(above, 1)).astype(np.int8),
-            leave=(known & ~above).astype(np.int8),
-            conviction=np.clip(lead / FULL_CONVICTION_BPS, 0.0, 1.0),
-            scale=np.ones(shape),
-            stop_bps=np.full(shape, round(parameters.stop_pct * 100)),
-            target_bps=np.full(shape, round(parameters.target_pct * 100)),
-            hold_ms=np.full(shape, parameters.max_hold_h * HOUR_MS),
-            value=lead,
-            limit=np.zeros(shape),
-            known=known,
+            enter=(known & frame.present & above & ~back(above, 1)).view(np.int8),
+            leave=(known & ~above).view(np.int8),
+            terms=lambda rows, columns: Terms(
+                conviction=np.clip(lead(rows, columns) / FULL_CONVICTION_BPS, 0.0, 1.0),
+                scale=1.0,
+                stop_bps=round(parameters.stop_pct * 100),
+                target_bps=round(parameters.target_pct * 100),
+                hold_ms=parameters.max_hold_h * HOUR_MS,
+            ),
+            measured=measured,
         )
 
 
-def _mean(sums: Rolling) -> Floats:
-    return np.asarray(sums.total / np.maximum(sums.count, 1))
+def _at(known: np.ndarray, rows: Ints | int, columns: Ints | slice) -> np.ndarray:
+    """The cells of what is the same for all instruments, or not."""
+    return known[rows, 0] if known.shape[1] == 1 else known[rows, columns]
 
 
-def _above(fast: Rolling, slow: Rolling) -> np.ndarray:
-    """Whether one average is above the other, in whole numbers of ticks and then by what is left over: a tie is a tie
-    on every machine, and no product comes near 64 bits."""
+def _mean_at(sums: Rolling, rows: Ints | int, columns: Ints | slice) -> Floats:
+    count = sums.count if isinstance(sums.count, int) else np.maximum(sums.count[rows, columns], 1)
+    return np.asarray(sums.total[rows, columns] / count)
+
+
+def _above(fast: Rolling, slow: Rolling, fits: bool) -> np.ndarray:
+    """Whether one average is above the other: a tie is a tie on every machine, and no product comes near 64 bits.
+
+    Where the products fit they are compared, else whole ticks and then what is left over.
+    """
+    if fits:
+        return np.asarray(fast.total * slow.count > slow.total * fast.count)
     whole, rest = np.divmod(fast.total, np.maximum(fast.count, 1))
     other, left = np.divmod(slow.total, np.maximum(slow.count, 1))
     return np.asarray((whole > other) | ((whole == other) & (rest * slow.count > left * fast.count)))

@@ -2,7 +2,7 @@
 
 from trader_core.rulebook import rule
 from trader_core.rulebook.codes import CLOSED, MAKER, NOT_HERE, PASS, Verdict
-from trader_core.rulebook.costs import entry_cost_ppm, round_trip_ppm
+from trader_core.rulebook.costs import entry_cost_ppm, round_trip_ppm, slippage_of
 from trader_core.rulebook.exposure import cost_with_fee
 from trader_core.rulebook.gates.note import Judged, note, shrunk
 from trader_core.rulebook.gates.standing import E8, spread_ppm
@@ -20,7 +20,9 @@ def judge_liquidity(law: Law, columns: Columns, t: int, draft: Draft, lots: int,
     slippage = slippage_ppm(law, columns, t, draft, lots)
     lots = note(trace, Verdict.SLIPPAGE, gate_slippage(law, draft, lots, slippage))
     lots = note(trace, Verdict.COST, gate_cost(law, draft, lots, slippage))
-    lots = note(trace, Verdict.EDGE, gate_edge(law, draft, lots, slippage))
+    value = value_up(law.instruments, draft.instrument, lots, draft.price)
+    leaving = model_ppm(law, columns, t, draft, value)
+    lots = note(trace, Verdict.EDGE, gate_edge(law, draft, lots, slippage, leaving))
     return note(trace, Verdict.MIN_NOTIONAL, gate_min_notional(law, draft, lots))
 
 
@@ -48,7 +50,13 @@ def slippage_ppm(law: Law, columns: Columns, t: int, draft: Draft, lots: int) ->
     depth = columns.depth[columns.hour[t], draft.instrument]
     value = value_up(law.instruments, draft.instrument, lots, draft.price)
     walk = WALK_PPM * value / depth if depth > 0 else 0.0
-    return int(min(spread_ppm(columns, t, draft.instrument) / 2 + walk, 1e6)) + law.costs.slippage_ppm
+    return int(min(spread_ppm(columns, t, draft.instrument) / 2 + walk, 1e6)) + model_ppm(law, columns, t, draft, value)
+
+
+@rule
+def model_ppm(law: Law, columns: Columns, t: int, draft: Draft, value: int) -> int:
+    i = draft.instrument
+    return slippage_of(law.costs, law.instruments.tier[i], value, columns.day_range[columns.hour[t], i])
 
 
 @rule
@@ -66,9 +74,10 @@ def gate_cost(law: Law, draft: Draft, lots: int, slippage: int) -> Judged:
 
 
 @rule
-def gate_edge(law: Law, draft: Draft, lots: int, slippage: int) -> Judged:
+def gate_edge(law: Law, draft: Draft, lots: int, slippage: int, leaving: int) -> Judged:
     """The target must pay for coming and going several times over; without a target nothing does."""
-    needed = mul_div_down(round_trip_ppm(law.costs, draft.kind, slippage), law.liquidity.min_edge_ppm, PPM) / 100
+    round_trip = round_trip_ppm(law.costs, draft.kind, slippage, leaving)
+    needed = mul_div_down(round_trip, law.liquidity.min_edge_ppm, PPM) / 100
     return (CLOSED if draft.target_bps < needed else PASS), lots, float(draft.target_bps), needed
 
 

@@ -3,13 +3,13 @@
 Orders sent at one bar's close meet the next bar, by the fill model that replays use too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
 
 from trader_core.domain.account import Balance, BalancePage
-from trader_core.domain.clocktime import DAY_MS, EpochMs, rfc3339
+from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs, rfc3339
 from trader_core.domain.errors import ConfigInvalid, StateUnusable
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill, Side
@@ -17,14 +17,17 @@ from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import MARK_BARS, Candles, TopOfBook
 from trader_core.domain.money import Base, Quote, from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder, OrderKind, OrderReport, OrderStatus
+from trader_core.market.frame import build
+from trader_core.market.guards import day_ranges
 from trader_core.ports import CandleSource
 from trader_core.rulebook import codes
-from trader_core.rulebook.costs import ask_of, bar_cents, bid_of, depth_of, fee_of, worst_fee
+from trader_core.rulebook.costs import ask_of, bar_cents, bid_of, depth_of, fee_of, slippage_of, worst_fee
 from trader_core.rulebook.limits import Costs
 from trader_core.rulebook.matching import meet
 from trader_core.rulebook.money import PPM, more, mul_div_down, mul_div_up
 from trader_core.venues.simulated.books import Books, VenueFill, VenueOrder
 
+RANGES_MS = (2 * 24 + 1) * HOUR_MS  # a day's true ranges, and a day in which the price before them may lie
 PAGE = 49  # balances a page, as the venue we imitate
 KIND_CODE = {OrderKind.MAKER: codes.MAKER, OrderKind.TAKER: codes.TAKER, OrderKind.STOP: codes.STOP_MARKET}
 
@@ -33,9 +36,16 @@ class SimulatedVenue:
     """VenueReader and VenueTrader in one; who may use which half is decided in bootstrap."""
 
     def __init__(
-        self, source: CandleSource, costs: Costs, books: Books, cash: int, foreign: Mapping[str, Decimal]
+        self,
+        source: CandleSource,
+        costs: Costs,
+        books: Books,
+        cash: int,
+        foreign: Mapping[str, Decimal],
+        tier_of: Callable[[str], int],
     ) -> None:
-        """`cash`: 1e-8 quote that a new account starts with; `foreign`: coins in it that are never traded.
+        """`cash`: 1e-8 quote that a new account starts with; `foreign`: coins in it that are never traded; `tier_of`
+        an asset, how thin its book is taken to be.
 
         Raises StateUnusable where an instrument's tick or lot is not what the books were kept in.
         """
@@ -45,6 +55,7 @@ class SimulatedVenue:
             )
             raise ConfigInvalid((what,))
         self._source, self._costs, self._books, self._cash, self._foreign = source, costs, books, cash, foreign
+        self._tier_of = tier_of
         self._listed = {one.symbol: one for one in source.instruments()}
         self._now = EpochMs(books.now_ms() or 0)
         kept = books.steps()
@@ -143,11 +154,16 @@ class SimulatedVenue:
         return found
 
     def _depth(self, symbol: str) -> int:
-        """What rests near the middle, 1e-8 quote, by the last 24 hours' volume."""
-        bar_ms = self._source.bar_ms
-        day = self._source.candles(symbol, self.now_ms - DAY_MS, self.now_ms - bar_ms + 1)
+        """What rests near the middle, 1e-8 quote, by the volume of the last 24 whole hours, each at its close."""
+        until_ms = self.now_ms - self.now_ms % HOUR_MS
+        day = self._source.candles(symbol, until_ms - DAY_MS, until_ms)
+        if not len(day.close):
+            return 0
+        hour, volume = np.asarray(day.open_ms, np.int64) // HOUR_MS, np.asarray(day.volume, np.int64)
+        begins = np.flatnonzero(np.diff(hour, prepend=-1))
+        closes = np.asarray(day.close, np.float64)[np.append(begins[1:], len(hour)) - 1]
         unit = float(self._listed[symbol].grains_per_unit)
-        cents = bar_cents(np.asarray(day.volume, np.float64), np.asarray(day.close, np.float64), unit)
+        cents = bar_cents(np.add.reduceat(volume, begins).astype(np.float64), closes, unit)
         return int(depth_of(self._costs, np.asarray(cents.sum())))
 
     def balances(self, cursor: str) -> BalancePage:
@@ -260,9 +276,10 @@ class SimulatedVenue:
         bar = self._source.candles(order.symbol, now - bar_ms, now - bar_ms + 1)
         lots = 0
         if len(bar.close):
-            order = self._sized(order, int(bar.open[0]))
+            order = self._sized(order, int(bar.open[0]), now)
+            slippage = self._slippage(order, int(bar.open[0]), now - bar_ms)
             lots, ticks, at_ms = meet(
-                self._costs, order.kind, bool(order.buys), order.lots - order.filled, order.limit_ticks,
+                self._costs, slippage, order.kind, bool(order.buys), order.lots - order.filled, order.limit_ticks,
                 order.trigger_ticks, int(bar.open[0]), int(bar.high[0]), int(bar.low[0]), int(bar.volume[0]),
                 now - bar_ms, now,
             )  # fmt: skip
@@ -275,11 +292,27 @@ class SimulatedVenue:
         elif lots:
             self._books.update(order)
 
-    def _sized(self, order: VenueOrder, opened: int) -> VenueOrder:
+    def _slippage(self, order: VenueOrder, opened: int, at_ms: int) -> int:
+        """How much worse than the touch a bar that opens then fills what is left of it, ppm."""
+        if order.kind == codes.MAKER:
+            return 0
+        value = self._value(order.symbol, order.lots - order.filled, opened, up=True)
+        return self._slippage_of(order.symbol, value, at_ms)
+
+    def _slippage_of(self, symbol: str, value: int, at_ms: int) -> int:
+        """By the whole hours that had closed before the bar that opens then."""
+        until_ms, bar_ms = at_ms - at_ms % HOUR_MS, self._source.bar_ms
+        since_ms = until_ms - RANGES_MS
+        hourly = build({symbol: self._source.candles(symbol, since_ms, until_ms)}, since_ms, until_ms, bar_ms).hourly
+        tier = self._tier_of(self._listed[symbol].base)
+        return slippage_of(self._costs, tier, value, float(day_ranges(hourly)[-1, 0]))
+
+    def _sized(self, order: VenueOrder, opened: int, now: int) -> VenueOrder:
         """An order sized in quote gets its lots when its price is known: what the hold pays for after the fee."""
         if order.lots > 0:
             return order
-        price = more(opened, self._costs.half_spread_ppm + self._costs.slippage_ppm)
+        slippage = self._slippage_of(order.symbol, order.hold, now - self._source.bar_ms)
+        price = more(opened, self._costs.half_spread_ppm + slippage)
         unit = self._listed[order.symbol].grains_per_unit
         room = mul_div_down(order.hold, PPM, PPM + self._costs.taker_fee_ppm)
         return order._replace(lots=mul_div_down(room, unit.denominator, unit.numerator) // price, limit_ticks=price)

@@ -1,0 +1,30 @@
+"""`trader trials`: what was ever tried, and on which data."""
+
+import typer
+
+from cli.exits import Result
+from cli.options import options_of, shared_of
+
+DIGEST_SHOWN = 12
+
+
+def trials(ctx: typer.Context) -> Result:
+    """List every configuration that was tried on some data. The more there were, the luckier the best."""
+    from cli.show import count, fitted
+    from trader_core.domain.clocktime import short
+    from trader_core.study import trials_of
+
+    found = trials_of(options_of(shared_of(ctx)))
+    if not found:
+        return Result({"trials": []}, "nothing was tried yet: trader backtest")
+    head = ["data", "from", "to", "config", "Sharpe", "trades", "by"]
+    rows = [
+        [
+            one.data[:DIGEST_SHOWN], short(one.from_ms), short(one.to_ms), one.config[:DIGEST_SHOWN],
+            "-" if one.sharpe is None else f"{one.sharpe:.3f}", str(one.trades), one.command,
+        ]
+        for one in found
+    ]  # fmt: skip
+    markets = len({one.data for one in found})
+    told = f"{count(len(found), 'trial')} on {count(markets, 'market')}"
+    return Result({"trials": found}, f"{fitted(head, rows, ('by', 'to', 'from'), left=4)}\n{told}")

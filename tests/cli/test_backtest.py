@@ -1,0 +1,250 @@
+"""`trader backtest` as a person meets it: its page, its files, its gate, and the trials it keeps count of."""
+
+import json
+import re
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cli.chart import Pen
+from tests.cli.program import Done, Inside
+from tests.shared import ROOT
+
+BASELINE = ROOT / "tests" / "baselines" / "sample.json"
+CONFIG = ROOT / "config"
+SAMPLE = ("--seed", "19", "--from", "2024-01-01", "--to", "2024-01-25")
+SHORT = ("--seed", "19", "--from", "2024-01-01", "--to", "2024-01-02T12:00:00Z")
+
+
+class Backtests(Inside):
+    def run(self, *words: str | Path, state: Path | None = None) -> Done:
+        return self("backtest", *words, "--state", state or self.state)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Backtests:
+    return Backtests(tmp_path)
+
+
+def other_config(folder: Path) -> Path:
+    """As shipped, but for one limit that matters."""
+    folder.mkdir()
+    for one in CONFIG.glob("*.yaml"):
+        text = one.read_text()
+        changed = text.replace("max_open_positions: 6", "max_open_positions: 3")
+        (folder / one.name).write_text(changed)
+    return folder
+
+
+# --- the regression gate ---------------------------------------------------------------------------------------------
+
+
+def test_the_sample_market_gives_what_was_accepted(program: Backtests) -> None:
+    """A change of law, strategies or shipped values that moves these figures needs a new baseline, and a reason:
+    trader backtest --seed 19 --from 2024-01-01 --to 2024-01-25 --write-baseline tests/baselines/sample.json --reason
+    TEXT"""
+    done = program.run(*SAMPLE, "--baseline", BASELINE)
+    assert done.code == 0, done.out + done.err
+    assert int(json.loads(BASELINE.read_text())["regression_keys"]["total_trades"]) >= 20
+    assert done.out.endswith("the baseline holds, within 2 %\n")
+    assert done.out.count("pass") == 5
+
+
+def test_a_change_that_moves_a_figure_fails_the_gate(program: Backtests) -> None:
+    changed = other_config(program.home / "config")
+    done = program.run(*SAMPLE, "--baseline", BASELINE, "--config", changed, "--json")
+    assert (done.code, done.document["ok"], done.document["exit_name"]) == (1, False, "REGRESSION")
+    rows = {row["key"]: row for row in done.data["gate"]["rows"]}
+    assert rows["total_trades"]["passed"] is False
+    assert done.data["gate"]["passed"] is False
+    wide = program.run(*SAMPLE, "--baseline", BASELINE, "--config", changed, "--tolerance", "100000")
+    assert wide.code == 0
+
+
+def test_what_cannot_be_compared_is_2_before_anything_is_replayed(program: Backtests) -> None:
+    text = json.loads(BASELINE.read_text())
+    for name, content in (("bad", "{"), ("empty", "{}"), ("half", json.dumps({"metadata": text["metadata"]}))):
+        (program.home / name).write_text(content)
+    for words in (
+        ["--baseline", "absent.json"],
+        ["--baseline", program.home / "bad"],
+        ["--baseline", program.home / "empty"],
+        ["--baseline", program.home / "half"],
+        ["--baseline", BASELINE, "--write-baseline", program.home / "new.json", "--reason", "x"],
+        ["--write-baseline", program.home / "new.json"],
+        ["--baseline", BASELINE, "--tolerance", "-1"],
+    ):
+        done = program.run(*SHORT, *words)
+        assert (done.code, done.out) == (2, ""), words
+    assert not (program.home / "new.json").exists()
+    assert not program.state.exists(), "nothing was tried"
+
+
+def test_other_data_or_too_few_trades_are_2(program: Backtests) -> None:
+    other = program.run(*SHORT, "--baseline", BASELINE)
+    assert other.code == 2 and "to_time is 2024-01-25" in other.err
+    few = program.run(*SHORT, "--write-baseline", program.home / "few.json", "--reason", "x")
+    assert few.code == 2 and "fewer than 10" in few.err
+    allowed = program.run(
+        *SHORT, "--write-baseline", program.home / "few.json", "--reason", "a day", "--min-trades", "1"
+    )
+    assert allowed.code == 0
+    again = program.run(*SHORT, "--baseline", program.home / "few.json")
+    assert again.code == 2 and "fewer than 10" in again.err
+    assert program.run(*SHORT, "--baseline", program.home / "few.json", "--min-trades", "1").code == 0
+
+
+# --- the report ------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_has_every_section_and_the_same_bytes_again(program: Backtests) -> None:
+    one, two = program.home / "one.json", program.home / "two.json"
+    for file in (one, two):
+        assert program.run(*SHORT, "--out", file).code == 0
+    assert one.read_bytes() == two.read_bytes()
+    report = json.loads(one.read_bytes())
+    assert list(report) == [
+        "metadata", "summary", "regression_keys", "performance", "trials", "costs", "turnover", "holding_times",
+        "monthly", "breakdown", "verdict_counts", "verdicts_by_strategy", "series", "exposure", "flows", "trades",
+        "open_positions",
+    ]  # fmt: skip
+    assert re.fullmatch("[0-9a-f]{64}", report["metadata"]["law_digest"])
+    assert re.fullmatch("[0-9a-f]{64}", report["metadata"]["config_digest"])
+    for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", re.sub(r'"[^"]*"', "", one.read_text())):
+        assert float(f"{float(number):.10g}") == float(number), "ten significant digits"
+
+
+def test_interpreted_the_report_is_the_same(program: Backtests) -> None:
+    fast, slow = program.home / "fast.json", program.home / "slow.json"
+    assert program.run(*SHORT, "--full", "--out", fast).code == 0
+    assert program.run(*SHORT, "--full", "--out", slow, "--slow").code == 0
+    assert fast.read_bytes() == slow.read_bytes()
+    report = json.loads(fast.read_bytes())
+    assert len(report["fills"]) == report["summary"]["fills"] > 0
+    assert len(report["orders"]) == report["summary"]["orders"]
+    assert len(report["equity"]) == report["summary"]["cycles"] == 144
+    assert sum(one["verdict"] != "OK" for one in report["verdicts"]) == report["summary"]["refusals"]
+
+
+def test_deposits_come_and_go_and_are_no_gain(program: Backtests) -> None:
+    words = (*SHORT, "--deposit", "2024-01-01T06:00:00Z=5000", "--deposit", "2024-01-02=-1500.5")
+    found = program.run(*words, "--json").data
+    assert found["flows"] == [
+        {"time": "2024-01-01T06:00:00Z", "amount": "5000"}, {"time": "2024-01-02T00:00:00Z", "amount": "-1500.5"},
+    ]  # fmt: skip
+    of = found["summary"]
+    assert Decimal(of["flows"]) == Decimal("3499.5")
+    assert Decimal(of["final_equity"]) == 10_000 + Decimal("3499.5") + Decimal(of["total_pnl"])
+    assert abs(Decimal(of["total_pnl_pct"])) < 5
+    assert found["costs"]["funding"] == "0"
+
+
+@pytest.mark.parametrize("flow", ["2023-12-31=5", "2024-01-03=5", "tomorrow=5", "2024-01-01=much", "5"])
+def test_a_deposit_that_makes_no_sense_is_2(flow: str, program: Backtests) -> None:
+    done = program.run(*SHORT, "--deposit", flow)
+    assert (done.code, done.out) == (2, "")
+
+
+def test_a_folder_is_told_what_it_cannot_know(program: Backtests) -> None:
+    from tests.scenarios.scenes import RISE
+    from tests.world import START, World
+
+    world = World(program.home).market(BTC=RISE).configured()
+    done = program.run("--data", world.data, "--config", world.config, "--from", START, "--json")
+    assert done.code == 0, done.err
+    told = done.data["metadata"]["warnings"]
+    assert any(one.startswith("survivorship: all 1 pairs") for one in told)
+    assert any(one.startswith("venue rules are assumed") for one in told)
+    assert done.data["metadata"]["seed"] is None
+    assert done.document["warnings"] == told
+
+
+# --- the registry of trials ------------------------------------------------------------------------------------------
+
+
+def test_trials_are_counted_by_what_was_tried(program: Backtests) -> None:
+    assert program("trials", "--state", program.state).out == "nothing was tried yet: trader backtest\n"
+    changed = other_config(program.home / "config")
+    counted = [
+        program.run(*SHORT, *words, "--json").data["trials"]["tried"]
+        for words in ((), (), ("--config", changed), ("--slow",), ("--to", "2024-01-02"))
+    ]
+    assert counted == [1, 1, 2, 2, 3]
+    listed = program("trials", "--state", program.state, "--json").data["trials"]
+    assert [one["command"] for one in listed] == ["backtest"] * 3
+    assert len({one["config"] for one in listed}) == 2
+    page = program("trials", "--state", program.state).out
+    assert page.endswith("3 trials on 1 market\n")
+
+
+def test_an_unusable_registry_costs_the_count_and_nothing_else(program: Backtests) -> None:
+    program.state.mkdir()
+    (program.state / "trials.sqlite").write_text("not a database, but long enough to be taken for one at first sight")
+    done = program.run(*SHORT, "--json")
+    assert done.code == 0
+    assert done.data["trials"] == {"tried": None, "with_sharpe": None}
+    assert done.data["performance"]["deflated_sharpe"] is None
+    assert any("registry of trials" in one for one in done.document["warnings"])
+    assert "warning: the registry of trials" in done.err
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_plain_text_of_eighty_columns_without_a_terminal(program: Backtests) -> None:
+    done = program.run(*SHORT)
+    assert done.code == 0
+    assert done.out.isascii()
+    assert max(map(len, done.out.splitlines())) <= 80
+    for part in ("equity", "what stopped it: ", "costs: ", "performance, 2 days", "95 % from"):
+        assert part in done.out
+    assert "HELD" in done.out.partition("what stopped it")[2]
+
+
+def test_a_curve_begins_low_and_ends_high_where_its_values_do() -> None:
+    for pen in (Pen(True), Pen(False)):
+        lines = pen.curve([float(n) for n in range(100)], 40, 6)
+        assert [len(line) for line in lines] == [40] * 6
+        empty = "\N{BRAILLE PATTERN BLANK}" if pen.fine else " "
+        assert lines[0][0] == empty != lines[0][-1]
+        assert lines[-1][-1] == empty != lines[-1][0]
+        assert all(any(line[x] != empty for line in lines) for x in range(40)), "no hole"
+        flat = pen.curve([5.0, 5.0], 10, 5)
+        assert sum(any(one != empty for one in line) for line in flat) == 1
+
+
+def test_a_bar_is_as_long_as_its_share_and_never_invisible() -> None:
+    for pen in (Pen(True), Pen(False)):
+        assert len(pen.bar(10, 10, 20)) == 20
+        assert len(pen.bar(5, 10, 20)) == 10
+        assert len(pen.bar(1, 10_000, 20)) == 1
+        assert pen.bar(0, 10, 20) == pen.bar(1, 0, 20) == ""
+
+
+def test_progress_is_silent_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    from cli.progress import Progress
+
+    with Progress("replaying", "rows") as progress:
+        progress(1, 10)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_tells_rate_and_time_left_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from cli import progress
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "EVERY_S", 0.0)
+    with progress.Progress("replaying", "rows") as told:
+        told(500, 1_000)
+    shown = screen.getvalue()
+    assert "replaying: 500 of 1,000 rows, " in shown and " s left" in shown
+    assert shown.endswith("\r\x1b[K"), "the line is gone in the end"

@@ -1,0 +1,168 @@
+"""sweep, walk-forward, montecarlo and compare as a person types them; and a sweep that was killed goes on."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import ROOT, START, Inside
+
+CROSS = "strategies.sma_cross."
+PERIOD = ("--from", "2024-01-01", "--to", "2024-01-04")
+GRID = ("--grid", f"{CROSS}enabled=true", "--grid", f"{CROSS}fast_bars=5,10,60", "--grid", f"{CROSS}slow_bars=50,80")
+COUNT = 24
+MANY = ("--grid", CROSS + "fast_bars=" + ",".join(map(str, range(5, 5 + COUNT))))
+LONG = ("--grid", f"{CROSS}enabled=true", *MANY, *PERIOD[:3], "2024-01-02")
+GONE_S = 20
+KILL_S = 240  # a law that was never compiled here takes its time
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Inside:
+    return Inside(tmp_path)
+
+
+def words(program: Inside, command: str, *more: str | Path) -> tuple[str | Path, ...]:
+    return (command, "--state", program.state, "--config", ROOT / "config", *more)
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return list(map(int, found))
+
+
+def gone(pids: list[int]) -> bool:
+    """Whether none of them is left, soon."""
+    until = time.monotonic() + GONE_S
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_a_sweep_ranks_what_is_sound_and_says_what_is_not(program: Inside) -> None:
+    out = program.home / "table.json"
+    done = program(*words(program, "sweep", *GRID, *PERIOD, "--out", out))
+    assert (done.code, done.err) == (0, "")
+    table = read(out)
+    sharpes = [one["figures"]["sharpe"] for one in table["rows"] if one["figures"]]
+    assert sharpes == sorted(sharpes, reverse=True)
+    assert len(sharpes) == 5
+    assert table["rows"][-1]["problems"] == ["strategies: sma_cross.fast_bars 60 is not below slow_bars 50"]
+    assert table["metadata"]["trials"] == 5
+    assert "5 combinations, best sharpe first" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_the_same_seed_gives_the_same_file_and_trials_are_counted_once(program: Inside) -> None:
+    drawn = ("sweep", "--random", "5", "--range", f"{CROSS}fast_bars=2..40", *GRID[:2], *PERIOD)
+    files = [program.home / name for name in ("a", "b", "c")]
+    for path, seed in zip(files, ("3", "3", "4"), strict=True):
+        assert program(*words(program, *drawn, "--seed", seed, "--out", path)).code == 0
+    one, two, three = (path.read_bytes() for path in files)
+    assert one == two != three
+    assert [read(path)["metadata"]["trials"] for path in files] == [5, 5, 5]  # another seed, another market
+    more = program(*words(program, "sweep", *GRID, *PERIOD, "--seed", "3", "--json"))
+    assert more.data["metadata"]["trials"] > 5
+
+
+def test_a_search_is_the_same_with_one_worker_and_with_two(program: Inside) -> None:
+    asked = ("sweep", "--optuna", "12", "--range", f"{CROSS}fast_bars=2..40", "--range", f"{CROSS}stop_pct=1..9:log")
+    files = [program.home / jobs for jobs in ("1", "2")]
+    for path in files:
+        assert program(*words(program, *asked, *PERIOD, "--jobs", path.name, "--out", path)).code == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert 9 <= len(read(files[0])["rows"]) <= 12
+
+
+def test_a_killed_sweep_goes_on_where_it_was(program: Inside) -> None:
+    """The command is killed with SIGKILL after its first outcomes; nothing that was finished is done again."""
+    kept, out, whole = program.home / "kept", program.home / "out.json", program.home / "whole.json"
+    asked = [str(one) for one in words(program, "sweep", *LONG, "--resume", kept, "--out", out)]
+    running = subprocess.Popen([*START, *asked], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    try:
+        until = time.monotonic() + KILL_S
+        while not list(kept.glob("results/*.json")) and time.monotonic() < until:
+            time.sleep(0.01)
+        workers = children(running.pid)
+    finally:
+        running.kill()
+        running.wait()
+    assert len(workers) >= 2
+    assert gone(workers)
+    before = {path: path.stat().st_mtime_ns for path in kept.glob("results/*.json")}
+    assert 0 < len(before) < COUNT
+    assert not out.exists()
+    assert program(*asked).code == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(list(kept.glob("results/*.json"))) == COUNT
+    assert program(*words(program, "sweep", *LONG, "--out", whole)).code == 0
+    assert whole.read_bytes() == out.read_bytes()
+
+
+def test_walk_forward_tells_each_fold_and_the_whole(program: Inside) -> None:
+    out = program.home / "folds.json"
+    asked = ("walk-forward", *GRID[:4], "--train", "2", "--test", "1", "--purge", "24", "--embargo", "4")
+    done = program(*words(program, *asked, "--from", "2024-01-01", "--to", "2024-01-06", "--out", out))
+    assert (done.code, done.err) == (0, "")
+    found = read(out)
+    assert [(one["train_from"], one["train_to"], one["test_from"]) for one in found["folds"]] == [
+        ("2024-01-01T00:00:00Z", "2024-01-03T00:00:00Z", "2024-01-03T07:00:00Z"),
+        ("2024-01-02T00:00:00Z", "2024-01-04T00:00:00Z", "2024-01-04T07:00:00Z"),
+    ]
+    assert (found["total"]["folds"], found["metadata"]["trials"]) == (2, 4)
+    assert "walk-forward, 2 folds, 28 bars between training and test" in done.out
+    short = program(*words(program, *asked, *PERIOD))
+    assert (short.code, "not one fold fits" in short.err) == (2, True)
+
+
+def test_montecarlo_spreads_trades_and_bars(program: Inside) -> None:
+    for more, drawn in (((), "trades"), (("--bars", "--paths", "4"), "bars")):
+        done = program(*words(program, "montecarlo", *PERIOD, "--json", *more))
+        assert (done.code, done.data["metadata"]["method"]) == (0, drawn)
+        (found,) = [one for one in done.data["paths"]["spreads"] if one["figure"] == "max_drawdown_pct"]
+        assert 0 < found["levels"]["p05"] <= found["levels"]["p95"]
+    assert program(*words(program, "montecarlo", "--bars", "--block", "7")).code == 2
+
+
+def test_compare_puts_two_reports_side_by_side(program: Inside) -> None:
+    one, two = program.home / "one.json", program.home / "two.json"
+    assert program(*words(program, "backtest", *PERIOD, "--out", one)).code == 0
+    assert program(*words(program, "backtest", *PERIOD[:3], "2024-01-05", "--out", two)).code == 0
+    done = program("compare", one, two, "--json")
+    assert done.code == 0
+    assert [row["key"] for row in done.data["figures"] if row["key"] == "summary.total_trades"]
+    count = len(read(two)["trades"]) - len(read(one)["trades"])
+    assert len(done.data["only_after"]) - len(done.data["only_before"]) == count > 0
+    assert "only in B" in program("compare", one, two).out
+    same = program("compare", one, one, "--json").data
+    assert (same["metadata"], same["only_before"], same["only_after"]) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("sweep",), "nothing is to be tried"),
+        (("sweep", "--grid", f"{CROSS}fast_bar=5"), "did you mean fast_bars"),
+        (("sweep", "--grid", f"{CROSS}fast_bars=900"), "not one combination is a sound configuration"),
+        (("sweep", "--range", f"{CROSS}fast_bars=5..9"), "no end of values"),
+        (("sweep", *GRID, "--random", "2", "--optuna", "2"), "two ways"),
+        (("sweep", *GRID, "--objective", "luck"), "--objective luck is not known"),
+        (("sweep", *GRID, "--engine", "spark://here"), "--engine spark://here is not known"),
+        (("sweep", *GRID, "--engine", "dask://127.0.0.1:1"), "no dask cluster answers at 127.0.0.1:1"),
+        (("compare", "pyproject.toml", "pyproject.toml"), "is not JSON"),
+        (("compare", "nowhere.json", "nowhere.json"), "cannot be read"),
+    ],
+)
+def test_what_makes_no_sense_is_2_with_what_to_type(program: Inside, asked: tuple[str, ...], told: str) -> None:
+    done = program(*asked, "--state", program.state, "--config", ROOT / "config")
+    assert (done.code, told in done.err) == (2, True), done.err
+    assert "next:" in done.err

@@ -1,0 +1,98 @@
+"""Walk-forward: no row is trained on that a test could know of, and the tests make one account."""
+
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.research.make import START, candidates, changed, policy, scored_over, study
+from trader_core.domain.clocktime import DAY_MS
+from trader_core.domain.errors import UsageError
+from trader_core.engine.columns import lookback_of
+from trader_core.research.sweep import merit
+from trader_core.research.walk_forward import Plan, folds_of, purge_of, walked
+
+BAR_MS = 900_000
+
+
+@given(
+    days=st.integers(1, 60), train=st.integers(1, 20), test=st.integers(1, 9), anchored=st.booleans(),
+    purge=st.integers(0, 400), embargo=st.integers(0, 400),
+)  # fmt: skip
+def test_no_row_of_a_training_is_within_purge_and_embargo_of_its_test(
+    days: int, train: int, test: int, anchored: bool, purge: int, embargo: int
+) -> None:
+    end_ms, plan = START + days * DAY_MS, Plan(train, test, anchored, purge, embargo)
+    need_ms = (train + test) * DAY_MS + (purge + embargo) * BAR_MS
+    if end_ms - START < need_ms:
+        with pytest.raises(UsageError, match="not one fold fits"):
+            folds_of(START, end_ms, BAR_MS, plan)
+        return
+    folds = folds_of(START, end_ms, BAR_MS, plan)
+    for fold in folds:
+        last_row = fold.train[1] - BAR_MS
+        assert (fold.test[0] - last_row) // BAR_MS - 1 >= purge + embargo
+        assert START <= fold.train[0] < fold.train[1] and fold.test[1] <= end_ms
+        assert fold.test[1] - fold.test[0] == test * DAY_MS
+        assert fold.train[0] == START if anchored else fold.train[1] - fold.train[0] == train * DAY_MS
+    assert folds[0].train == (START, START + train * DAY_MS)
+    assert all(one.test[1] == two.test[0] for one, two in pairwise(folds))
+    assert end_ms - folds[-1].test[1] < test * DAY_MS
+
+
+def test_the_purge_is_the_longest_window_or_holding_time() -> None:
+    held = changed(policy(), {"strategies.sma_cross.max_hold_h": 100})
+    assert purge_of([held], BAR_MS) == 400
+    assert purge_of([held, changed(policy(), {"strategies.sma_cross.max_hold_h": 101})], BAR_MS) == 404
+    brief = changed(policy(), {"strategies.sma_cross.max_hold_h": 1, "strategies.sma_cross.slow_bars": 900})
+    assert purge_of([brief], BAR_MS) == lookback_of(brief) >= 900
+    rules = changed(
+        brief,
+        {
+            "strategies.rules.enabled": True,
+            "strategies.rules.breakout.max_hold_h": 8000,
+            "strategies.rules.momentum.max_hold_h": 7000,
+            "strategies.rules.breakout.enabled": False,
+        },
+    )
+    assert purge_of([rules], BAR_MS) == 28_000
+
+
+def test_the_best_of_each_training_is_judged_on_what_came_after(tmp_path: Path) -> None:
+    of = study(tmp_path, count=9)
+    found = candidates(of, fast_bars=(2, 4, 60), slow_bars=(9, 20))
+    folds = folds_of(START, START + 9 * DAY_MS, BAR_MS, Plan(3, 2, True, 96, 0))
+    done = walked(of, found, folds, "total_pnl_pct")
+    assert len(done.judged) == 2
+    level = 100.0
+    for one in done.judged:
+        ranked = [
+            (merit(scored_over(of, each, *one.fold.train).figures, "total_pnl_pct"), each)
+            for each in found
+            if each.policy is not None
+        ]
+        best = max(ranked, key=lambda pair: pair[0])[1]
+        test = scored_over(of, best, *one.fold.test)
+        assert (one.parameters, one.config_digest, one.test) == (dict(best.edits), best.digest, test.figures)
+        level *= test.closes[-1] / test.initial
+    assert done.equity[-1].worth == pytest.approx(level, rel=1e-9)
+    assert abs(done.total.total_pnl_pct - (Decimal(repr(level)) - 100)) < Decimal("0.0001")
+    assert done.total.total_trades == sum(one.test.total_trades for one in done.judged if one.test) > 0
+    assert done.total.degradation == pytest.approx((done.total.train_sharpe or 0) - (done.total.test_sharpe or 0))
+    assert [len(done.trained), done.total.folds] == [8, 2]
+    assert [point.at_ms for point in done.equity] == sorted({point.at_ms for point in done.equity})
+
+
+def test_where_nothing_is_known_to_be_better_nothing_is_traded(tmp_path: Path) -> None:
+    """A policy that never trades has no profit factor, so there is nothing to choose by."""
+    of = study(tmp_path, of=changed(policy(), {"policy.liquidity.max_spread_bps": 0}), count=6)
+    done = walked(
+        of, candidates(of, fast_bars=(2,)), folds_of(START, START + 6 * DAY_MS, BAR_MS, Plan(2, 2, False, 0, 0)),
+        "profit_factor",
+    )  # fmt: skip
+    assert [(one.parameters, one.test) for one in done.judged] == [(None, None)] * 2
+    assert done.total.degradation is None
+    assert done.total.total_pnl_pct == done.total.traded_folds == 0

@@ -1,0 +1,91 @@
+"""Research from the command line's words: the market, the workers, where outcomes are kept, and what was ever tried."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from trader_core.bootstrap import LAST_CYCLES, settings_of, source_of, span_of
+from trader_core.domain.clocktime import EpochMs, rfc3339
+from trader_core.domain.errors import StateUnusable, UsageError
+from trader_core.engine.compiled import digest_of_the_law
+from trader_core.ports import CandleSource
+from trader_core.report.performance import Tried
+from trader_core.research.figures import Figures
+from trader_core.research.pools import available_cores, opened
+from trader_core.research.shelf import Markets, Shelved
+from trader_core.research.sweep import Span, Study
+from trader_core.research.tasks import Held, Kept, Progress
+from trader_core.research.trial import Candidate
+from trader_core.settings.digest import digest
+from trader_core.settings.options import Options
+from trader_core.settings.schema import Settings
+from trader_core.store.trials import Trial, Trials
+
+RESULTS, WORLDS = "results", "worlds"  # in the folder of --resume
+Noted = tuple[Candidate, Shelved, Span, Figures]
+
+
+@contextmanager
+def inquiry(
+    options: Options, engine: str, jobs: int | None, resume: Path | None, progress: Progress
+) -> Iterator[Study]:
+    """Everything that the trials of one command share. Raises ConfigInvalid or UsageError."""
+    policy = settings_of(options)
+    with ExitStack() as until_closed:
+        folder = resume.absolute() if resume else Path(until_closed.enter_context(TemporaryDirectory()))
+        results = Kept(folder / RESULTS) if resume else Held()
+        pool = until_closed.enter_context(opened(engine, jobs or available_cores()))
+        yield Study(policy, _markets(options), folder / WORLDS, pool, results, progress)
+
+
+def _markets(options: Options) -> Markets:
+    def market(policy: Settings) -> tuple[CandleSource, int, int]:
+        source = source_of(policy, options)
+        start_ms, until_ms = span_of(source, options)
+        ends = [] if until_ms is None else [until_ms]
+        ends += [] if source.end_ms is None else [source.end_ms + source.bar_ms]
+        end_ms = min(ends, default=start_ms + LAST_CYCLES * source.bar_ms)
+        if end_ms <= start_ms:
+            raise UsageError("the period is empty", remedy="choose --from and --to inside the data")
+        return source, start_ms, end_ms
+
+    return market
+
+
+def about(study: Study, worlds: Sequence[Shelved], options: Options) -> dict[str, Any]:
+    """What the figures depend on; not how many workers there were, nor where they ran."""
+    one = worlds[0]
+    return {
+        "law_digest": digest_of_the_law(),
+        "seed": options.seed,
+        "from_time": rfc3339(one.start_ms),
+        "to_time": rfc3339(one.end_ms),
+        "data_fingerprint": one.fingerprint,
+        "market_digests": sorted({each.digest for each in worlds}),
+        "config_digest": digest(study.base),
+        "quote": one.quote,
+        "instruments": one.symbols,
+        "exclusions": one.exclusions,
+        "warnings": one.warnings,
+    }
+
+
+def noted(options: Options, trials: Sequence[Noted], command: str) -> tuple[Tried | None, tuple[str, ...]]:
+    """(all trials on this data, these among them; what is to be said). Where the registry cannot be used nobody knows
+    how many there were."""
+    made = [
+        Trial(
+            data=world.fingerprint, from_ms=EpochMs(span[0]), to_ms=EpochMs(span[1]), config=candidate.digest,
+            sharpe=figures.sharpe, trades=figures.total_trades, command=command,
+        )
+        for candidate, world, span, figures in trials
+    ]  # fmt: skip
+    try:
+        registry = Trials(options.state_directory)
+        registry.note(made)
+        found = [one for data in sorted({one.data for one in made}) for one in registry.seen(data)]
+    except StateUnusable as lost:
+        return None, (f"the registry of trials is not usable, so their number is unknown: {lost.what}",)
+    return Tried(len(found), tuple(one for one in found if one is not None)), ()

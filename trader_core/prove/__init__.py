@@ -1,0 +1,1 @@
+"""Proofs that run the whole program and look at what it left behind."""

@@ -1,0 +1,163 @@
+"""A backtest from the command line's words to its report: the replay, what it is measured by, and what was tried."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from trader_core.bootstrap import LAST_CYCLES, settings_of, source_of, span_of
+from trader_core.domain.clocktime import EpochMs, rfc3339
+from trader_core.domain.errors import StateUnusable, UsageError
+from trader_core.domain.money import grains_down, plain
+from trader_core.engine.compiled import digest_of_the_law
+from trader_core.engine.law import costs_of
+from trader_core.engine.replay import Flow, Replayed, World, replay_world, world_of
+from trader_core.ports import CandleSource
+from trader_core.report.backtest import (
+    SCHEMA,
+    Measured,
+    Metadata,
+    Setting,
+    candle_digests,
+    document,
+    measured,
+    silences,
+    survivors,
+)
+from trader_core.report.performance import Tried, sharpe_of
+from trader_core.research.chance import stream
+from trader_core.rulebook.limits import Ints
+from trader_core.settings.digest import digest
+from trader_core.settings.options import Options
+from trader_core.settings.schema import Settings
+from trader_core.store.trials import Trial, Trials
+
+CHANCE = 1  # the name of the report's stream
+
+
+@dataclass(frozen=True)
+class Study:
+    """A policy and the market of a period, in memory."""
+
+    options: Options
+    policy: Settings
+    source: CandleSource
+    start_ms: int
+    end_ms: int
+
+    @cached_property
+    def world(self) -> World:
+        return world_of(self.source, self.policy, self.start_ms, self.end_ms)
+
+    def replayed(self, *, interpreted: bool = False, flows: Sequence[Flow] = ()) -> Replayed:
+        return replay_world(self.world, self.policy, interpreted=interpreted, flows=flows)
+
+
+def study_of(options: Options) -> Study:
+    """Raises ConfigInvalid, DataUnavailable, or UsageError where the period is empty."""
+    policy = settings_of(options)
+    source = source_of(policy, options)
+    start_ms, until_ms = span_of(source, options)
+    return Study(options, policy, source, start_ms, _end_of(start_ms, until_ms, source))
+
+
+def _end_of(start_ms: int, until_ms: int | None, source: CandleSource) -> int:
+    """End (exclusive) of the decisions that a run would take; a day of an endless market."""
+    ends = [] if until_ms is None else [until_ms]
+    ends += [] if source.end_ms is None else [source.end_ms + source.bar_ms]
+    end_ms = min(ends, default=start_ms + LAST_CYCLES * source.bar_ms)
+    if end_ms <= start_ms:
+        raise UsageError("the period is empty", remedy="choose --from and --to inside the data")
+    return end_ms
+
+
+def report_on(
+    study: Study, replayed: Replayed, code: str, *, trades: bool = True, full: bool = False
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(the report, warnings that are not of the replay). `code` is this program's version. Notes the trial in the
+    registry of the state directory."""
+    of = measured(replayed, grains_down(study.policy.app.paper.cash_quote))
+    tried, warnings = _tried(study, of)
+    about = _metadata(study, of, code)
+    dice = stream(study.options.seed, CHANCE)
+    return document(of, about, _setting(study, replayed), tried, dice, trades=trades, full=full), warnings
+
+
+def _metadata(study: Study, of: Measured, code: str) -> Metadata:
+    options, policy, source = study.options, study.policy, study.source
+    assumed = () if options.data is None else (*survivors(of.told), _assumed(policy))
+    return Metadata(
+        trader=code,
+        law_digest=digest_of_the_law(),
+        schema=SCHEMA,
+        seed=options.seed if options.data is None else None,
+        chance_seed=options.seed,
+        from_ms=EpochMs(study.start_ms),
+        to_ms=EpochMs(study.end_ms),
+        base_bar_min=policy.policy.cycle.base_bar_min,
+        data_fingerprint=source.fingerprint,
+        candles=candle_digests(of.told),
+        config_digest=digest(policy),
+        quote=source.quote,
+        instruments=tuple(one.symbol for one in of.told.axes.instruments),
+        exclusions=of.told.exclusions,
+        warnings=(*source.warnings, *assumed, *silences(of.told)),
+    )
+
+
+def _assumed(policy: Settings) -> str:
+    paper = policy.app.paper
+    return (
+        "venue rules are assumed, not those of the time: a tick is the finest price step in the file, an order may be "
+        f"of any size from 1 on, fees are {paper.maker_fee_bps:g} and {paper.taker_fee_bps:g} bps, and spread, depth "
+        "and slippage are a model"
+    )
+
+
+def _setting(study: Study, replayed: Replayed) -> Setting:
+    policy = study.policy
+    return Setting(
+        themes={asset: policy.universe.theme_of(asset) for asset in replayed.axes.assets},
+        half_spread_ppm=costs_of(policy).half_spread_ppm,
+        opens=_openings(study.world, replayed),
+    )
+
+
+def _openings(world: World, replayed: Replayed) -> Ints:
+    """Opening of each fill's bar."""
+    rows, instruments = replayed.filled[:, 0], replayed.filled[:, 1]
+    return np.asarray(world.frame.open[world.first + rows, instruments])
+
+
+def _tried(study: Study, of: Measured) -> tuple[Tried | None, tuple[str, ...]]:
+    """Note this trial and count them all; where the registry cannot be used, nobody knows how many there were."""
+    sharpe = sharpe_of(of.curve)
+    trial = Trial(
+        data=study.source.fingerprint, from_ms=EpochMs(study.start_ms), to_ms=EpochMs(study.end_ms),
+        config=digest(study.policy), sharpe=sharpe, trades=len(of.trades.pnl), command="backtest",
+    )  # fmt: skip
+    try:
+        registry = Trials(study.options.state_directory)
+        registry.note([trial])
+        found = registry.seen(trial.data)
+    except StateUnusable as lost:
+        return None, (f"the registry of trials is not usable, so their number is unknown: {lost.what}",)
+    return Tried(len(found), tuple(one for one in found if one is not None)), ()
+
+
+def flows_of(study: Study, flows: Sequence[Flow]) -> tuple[Flow, ...]:
+    """Cash that comes or goes during the period. Raises UsageError on what lies outside."""
+    for at_ms, amount in flows:
+        if not study.start_ms <= at_ms < study.end_ms:
+            raise UsageError(
+                f"the flow of {plain(amount)} at {rfc3339(at_ms)} is not in the period",
+                remedy=f"a time from {rfc3339(study.start_ms)} to before {rfc3339(study.end_ms)}",
+            )
+    return tuple(sorted(flows))
+
+
+def trials_of(options: Options) -> tuple[Trial, ...]:
+    """Everything that was ever tried from this state directory. Raises StateUnusable."""
+    return Trials(options.state_directory).all()
