@@ -24,6 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  --no-build-isolation -e '.[dev]'
+	@.venv/bin/trader compile
 	@touch $(READY)
 
 run: setup ## a paper account on the sample market, or on real candles with DATA=folder (ARGS= passes options on)
@@ -37,6 +38,7 @@ else
 endif
 
 test: setup ## the whole suite
+	@.venv/bin/trader compile >/dev/null
 	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: setup ## ruff and strict mypy

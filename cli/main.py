@@ -11,6 +11,7 @@ from typer.main import get_command
 from cli.commands import bans, config, data, halt, paper
 from cli.commands.backtest import backtest
 from cli.commands.compare import compare
+from cli.commands.compile_law import compile_law
 from cli.commands.export import export
 from cli.commands.init import init
 from cli.commands.montecarlo import montecarlo
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "montecarlo": montecarlo,
     "compare": compare,
     "trials": trials,
+    "compile": compile_law,
     "validate-config": validate_config,
     "config": {"diff": config.diff},
     "status": status,

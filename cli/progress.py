@@ -10,17 +10,22 @@ EVERY_S = 0.1
 class Progress:
     """Called with (done, of how many). The line is gone when the context closes."""
 
-    def __init__(self, what: str, unit: str) -> None:
-        self._what, self._unit = what, unit
+    def __init__(self, what: str, unit: str, expected: bool = True) -> None:
+        """Work that is not `expected` is told of when it is heard of, also where nobody watches."""
+        self._what, self._unit, self._expected = what, unit, expected
         self._shown = sys.stderr.isatty()
         self._began = self._told = time.monotonic()
+        self.heard = False
 
     def __enter__(self) -> "Progress":
-        self._write(f"{self._what} ...")
+        if self._expected:
+            self._write(f"{self._what} ...")
         return self
 
     def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
+        if not self.heard and not self._expected and not self._shown:
+            sys.stderr.write(f"{self._what} ...\n")
+        self.heard, now = True, time.monotonic()
         if now - self._told >= EVERY_S and total > 0:
             self._told = now
             self._write(self._line(done, total, now - self._began))
@@ -40,3 +45,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._write("")
+
+
+def compiling() -> Progress:
+    """Of the law, should it have to be."""
+    return Progress("compiling the law, once for this version (half a minute)", "rules", expected=False)

@@ -51,7 +51,8 @@ def studied(options: "Options", engine: str, jobs: int | None, resume: Path | No
     from cli.progress import Progress
     from trader_core.inquiry import inquiry
 
-    with Progress("replaying", "trials") as progress, inquiry(options, engine, jobs, resume, progress) as study:
+    compiling, replaying = Progress("compiling the law", "rules"), Progress("replaying", "trials")
+    with replaying, inquiry(options, engine, jobs, resume, compiling, replaying) as study:
         yield study
 
 

@@ -55,7 +55,7 @@ class Layer:
 _PURE = Layer(f"domain rulebook {PURE}", "numpy", stdlib=PURE_STDLIB, types="settings")
 LAYERS = {
     "domain": Layer(stdlib=PURE_STDLIB),
-    "rulebook": Layer(third="numpy", stdlib="typing enum collections"),
+    "rulebook": Layer(third="numpy", stdlib="typing enum collections math"),
     "settings": Layer("domain", "pydantic pydantic_core yaml"),
     **dict.fromkeys(("settings.coherence", "settings.feasibility"), Layer("domain settings rulebook")),
     "ports": Layer("domain", stdlib=PURE_STDLIB),

@@ -10,6 +10,7 @@ from trader_core.bootstrap import LAST_CYCLES, settings_of, source_of, span_of
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable, UsageError
 from trader_core.engine.compiled import digest_of_the_law
+from trader_core.engine.replay import prepare
 from trader_core.ports import CandleSource
 from trader_core.report.performance import Tried
 from trader_core.research.figures import Figures
@@ -29,10 +30,12 @@ Noted = tuple[Candidate, Shelved, Span, Figures]
 
 @contextmanager
 def inquiry(
-    options: Options, engine: str, jobs: int | None, resume: Path | None, progress: Progress
+    options: Options, engine: str, jobs: int | None, resume: Path | None, compiling: Progress, progress: Progress
 ) -> Iterator[Study]:
-    """Everything that the trials of one command share. Raises ConfigInvalid or UsageError."""
+    """Everything that the trials of one command share, the law compiled once before its workers look for it. Raises
+    ConfigInvalid or UsageError."""
     policy = settings_of(options)
+    prepare(policy, compiling)
     with ExitStack() as until_closed:
         folder = resume.absolute() if resume else Path(until_closed.enter_context(TemporaryDirectory()))
         results = Kept(folder / RESULTS) if resume else Held()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from trader_core.bootstrap import LAST_CYCLES, settings_of, source_of, span_of
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable, UsageError
 from trader_core.domain.money import grains_down, plain
-from trader_core.engine.compiled import digest_of_the_law
+from trader_core.engine.compiled import Progress, cache_directory, digest_of_the_law
 from trader_core.engine.law import costs_of
-from trader_core.engine.replay import Flow, Replayed, World, replay_world, world_of
+from trader_core.engine.replay import Flow, Replayed, World, prepare, replay_world, world_of
 from trader_core.ports import CandleSource
 from trader_core.report.backtest import (
     SCHEMA,
@@ -51,8 +52,16 @@ class Study:
     def world(self) -> World:
         return world_of(self.source, self.policy, self.start_ms, self.end_ms)
 
-    def replayed(self, *, interpreted: bool = False, flows: Sequence[Flow] = ()) -> Replayed:
-        return replay_world(self.world, self.policy, interpreted=interpreted, flows=flows)
+    def replayed(
+        self, *, interpreted: bool = False, flows: Sequence[Flow] = (), progress: Progress | None = None
+    ) -> Replayed:
+        return replay_world(self.world, self.policy, interpreted=interpreted, flows=flows, progress=progress)
+
+
+def compiled_for(options: Options, progress: Progress) -> Path | None:
+    """See that the law is compiled; where it is kept, None where it is not."""
+    prepare(settings_of(options), progress)
+    return cache_directory()
 
 
 def study_of(options: Options) -> Study:

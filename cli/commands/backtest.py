@@ -64,8 +64,9 @@ def backtest(
     """Replay a period by the same law and report on it. Touches no account; the trial is noted in the state."""
     from cli.chart import Pen, dotted
     from cli.commands.version import version_text
-    from cli.progress import Progress
+    from cli.progress import Progress, compiling
     from cli.show import Ink, colours
+    from trader_core.engine.replay import prepare
     from trader_core.study import flows_of, report_on, study_of
 
     shared = shared_of(ctx)
@@ -76,8 +77,11 @@ def backtest(
     percent = amount_of("--tolerance", tolerance) or Decimal(0)
     study = study_of(options_of(shared, since, until, data, seed))
     flows = flows_of(study, [_flow(one) for one in deposit or ()])
-    with Progress("replaying", "rows"):
-        replayed = study.replayed(interpreted=slow, flows=flows)
+    if not slow:
+        with compiling() as told:
+            prepare(study.policy, told)
+    with Progress("replaying", "rows") as walked:
+        replayed = study.replayed(interpreted=slow, flows=flows, progress=walked)
     listed = shared.json or full or out is not None or html is not None
     report, more = report_on(study, replayed, version_text(), trades=listed, full=full)
     warnings = warned((*report["metadata"]["warnings"], *more))
@@ -89,9 +93,9 @@ def backtest(
     made = [(name, file) for name, _, file in files if file is not None]
     text = summary_page(report, made, Ink(colours()), Pen(dotted()))
     text += _gate_text(gate, Ink(colours())) + _findings_text(findings, Ink(colours()))
-    told = {**report, **_gate_data(gate), **_findings_data(findings)}
+    answer = {**report, **_gate_data(gate), **_findings_data(findings)}
     code = PEEKED if findings else FAILED if gate and not gate.passed else 0
-    return Result(told, text, code, warnings, FAILED_NAME if code == FAILED else "")
+    return Result(answer, text, code, warnings, FAILED_NAME if code == FAILED else "")
 
 
 def _flow(text: str) -> tuple[int, Decimal]:

@@ -51,7 +51,7 @@ def test_one_signature_is_compiled_whatever_is_replayed() -> None:
         edits = {f"strategies__{one}__enabled": one in ("mean_reversion", name) for one in ("sma_cross", "momentum")}
         settings = policy(**{**LIVELY, **edits, "policy__cycle__base_bar_min": bar_ms // 60_000})
         replay(lively(1, bar_ms, 20), settings, START, START + 20 * bar_ms)
-    assert [len(one.signatures) for one in compiled.MADE] == [1]
+    assert compiled.compiled_signatures() == 1
 
 
 # --- what is kept ----------------------------------------------------------------------------------------------------
@@ -78,7 +78,6 @@ SEEN = """
 import json, sys
 from pathlib import Path
 from trader_core.bootstrap import settings_of, source_of
-from trader_core.engine import compiled
 from trader_core.engine.replay import replay
 from trader_core.settings.options import Options
 
@@ -87,8 +86,7 @@ policy = settings_of(options)
 source = source_of(policy, options)
 start_ms = source.first_ms + 90 * 86_400_000
 replayed = replay(source, policy, start_ms, start_ms + 4 * source.bar_ms)
-(made,) = compiled.MADE
-json.dump({"worth": replayed.worth.tolist(), "loaded": sum(made.stats.cache_hits.values())}, sys.stdout)
+json.dump({"worth": replayed.worth.tolist()}, sys.stdout)
 """
 
 
@@ -114,7 +112,8 @@ class Small:
         return self
 
     def run(self) -> tuple[int, bool]:
-        """The figure that a process of its own replays, and whether it was loaded and not compiled."""
+        """The figure that a process of its own replays, and whether it was loaded: nothing was written for it."""
+        before = self.written()
         paths = os.pathsep.join((str(self.root), str(ROOT)))
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", SEEN],
@@ -124,7 +123,10 @@ class Small:
         assert done.returncode == 0, done.stderr[-3_000:]
         told: dict[str, Any] = json.loads(done.stdout)
         (figure,) = set(told["worth"])
-        return figure, told["loaded"] > 0
+        return figure, bool(before) and self.written() == before
+
+    def written(self) -> dict[Path, int]:
+        return {one: one.stat().st_mtime_ns for one in self.files("*.nb[ci]")}
 
     def files(self, pattern: str) -> list[Path]:
         return [one for one in self.cache.rglob(pattern) if one.is_file()]

@@ -61,7 +61,7 @@ class Tale:
         return Replayed(
             axes=AXES, exclusions=(), bar_ms=self.bar_ms, at_ms=at_ms, worth=worth,
             close=np.full((self.rows, len(FOUR)), self.close, np.int64),
-            regime=np.full(self.rows, self.regime, np.int64),
+            hour=np.zeros(self.rows, np.int64), regimes=np.array([self.regime], np.int64),
             judged=_table(self.judged, codes.JUDGED_FIELDS),
             asked=_table([self.asked[key] for key in sorted(self.asked)], codes.ASKED_FIELDS),
             filled=_table(self.filled, 1 + codes.FILL_FIELDS), flows=_table(self.flows, 2), cash_grains=self.cash,

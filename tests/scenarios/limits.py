@@ -64,8 +64,8 @@ def given(scene: Scene, **edits: Any) -> Scene:
 
 
 def weather(world: World, btc: float, **edits: Any) -> Fired:
-    """ETH rises in a regime that is read from BTC, which has moved once."""
-    world.market(BTC=(100, 100, 100, 100, *[btc] * 4), ETH=RISE).configured(**edits)
+    """ETH rises in a regime that is read from BTC, which has moved once, in the hour before."""
+    world.market(BTC=(100, 100, 100, *[btc] * 5), ETH=RISE).configured(**edits)
     return world.run(), "ETH-USD"
 
 
@@ -151,7 +151,8 @@ def thinning(world: World, floor: int, volumes: tuple[float, ...], **hysteresis:
 
 MILLION = 1_000_000
 thin_of_late = partial(thinning, floor=9_550 * MILLION, volumes=(1e6, 1e6, 1e6, 0, 0))
-fat_of_late = partial(thinning, floor=10_000 * MILLION, volumes=(1e6, 1e6, 1e6, 1e6, 1e7))
+thin_for_hours = partial(thinning, floor=9_550 * MILLION, volumes=(1e6, 1e6, 1e6, 0, *[1e6] * 9))
+fat_of_late = partial(thinning, floor=10_000 * MILLION, volumes=(1e6, 1e6, 1e6, 1e7, 1e6))
 
 
 def unlisted(world: World, **edits: Any) -> Fired:
@@ -227,7 +228,7 @@ fallen_and_thin = partial(
 )  # fmt: skip
 WILD, CALM_DOWN = [Bar(100, 103, 97, 100)] * 8, [100.0] * 8
 calmed_down = partial(
-    measured, coin=(100, *WILD, *CALM_DOWN, 100.02, 100.03), since=16, signals__thresholds__chop__min_atr_ratio=0.5
+    measured, coin=(*WILD, *CALM_DOWN, 100.02, 100.03), since=16, signals__thresholds__chop__min_atr_ratio=0.5
 )
 ROUGH, QUIET = [100 - n % 2 for n in range(20)], [98 - n * 0.05 - n % 2 * 0.04 for n in range(14)]
 rough_before = partial(
@@ -238,7 +239,7 @@ rough_before = partial(
 
 def hardly_moving(world: World, name: str, btc: float, **edits: Any) -> Fired:
     """ETH rises by two ticks in that regime, in which a market must move five times as much as it does."""
-    world.market(BTC=(100, 100, 100, 100, *[btc] * 4), ETH=(*RISE[:5], 100.02, 100.03)).configured(
+    world.market(BTC=(100, 100, 100, *[btc] * 5), ETH=(*RISE[:5], 100.02, 100.03)).configured(
         **{f"signals__thresholds__{name}__min_atr_ratio": 5}, **edits
     )
     return world.run(), "ETH-USD"
@@ -328,7 +329,7 @@ LIMITS: dict[str, Limit] = {
     "universe.hysteresis.leave_h": Limit(partial(thin_of_late, leave_pct=100), said("INELIGIBLE"), 50),
     "universe.hysteresis.leave_pct": Limit(partial(thin_of_late, leave_pct=100), said("INELIGIBLE"), 50),
     "universe.hysteresis.recall_h": Limit(
-        partial(thin_of_late, leave_pct=50, recall_h=1),
+        partial(thin_for_hours, leave_pct=50, recall_h=1),
         said("INELIGIBLE"),
         96,
     ),

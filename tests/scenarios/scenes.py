@@ -71,8 +71,8 @@ def banned(world: World) -> Fired:
 
 
 def regime(world: World) -> Fired:
-    """ETH rises on the bar in which BTC has lost a fifth."""
-    world.market(BTC=(100, 100, 100, 100, 80, 80, 80, 80), ETH=RISE).configured(policy__regime__crash_scale_pct=0)
+    """ETH rises in the hour after the one in which BTC has lost a fifth."""
+    world.market(BTC=(100, 100, 100, *[80] * 5), ETH=RISE).configured(policy__regime__crash_scale_pct=0)
     return world.run(), "ETH-USD"
 
 
@@ -184,8 +184,8 @@ def conviction(world: World) -> Fired:
 
 
 def volatility(world: World) -> Fired:
-    """Two percent in an hour after two hours of nothing."""
-    return world.market(BTC=RISE).configured(policy__risk__max_volatility_pct=50).run(), "BTC-USD"
+    """Two percent in an hour after two hours of nothing; it is bought as the hour ends."""
+    return world.market(BTC=(*RISE[2:], 108, 110)).configured(policy__risk__max_volatility_pct=50).run(), "BTC-USD"
 
 
 def quiet_market(world: World) -> Fired:

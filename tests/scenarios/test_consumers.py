@@ -198,13 +198,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def backtested(market: Path) -> Callable[[Mapping[str, Any]], Any]:
     """Everything a replay of that market decides, orders, fills and is worth under a policy; asked twice, told once."""
     start = parse_utc(START) + FIRST * BAR_MS
-    source, told = source_of(SHIPPED, Options(data=market, since_ms=start)), dict[str, Replayed]()
+    source, told = source_of(SHIPPED, Options(data=market, since_ms=start)), dict[str, Any]()
 
-    def answer(edits: Mapping[str, Any]) -> Replayed:
+    def answer(edits: Mapping[str, Any]) -> Any:
         policy = settings_with(edits)
         name = digest(policy)
         if name not in told:
-            told[name] = replay(source, policy, start, start + DECISIONS * BAR_MS)
+            done = replay(source, policy, start, start + DECISIONS * BAR_MS)
+            told[name] = done.verdicts, done.orders, done.fills, done.equity
         return told[name]
 
     return answer

@@ -37,15 +37,19 @@ class Flawed:
 
 
 def divides(own: Proposals) -> Proposals:
-    return replace(own, limit=own.limit * (1 // 0))
+    return replace(own, leave=own.leave * (1 // 0))
+
+
+def with_terms(own: Proposals, **wrong: float) -> Proposals:
+    return replace(own, terms=lambda rows, columns: replace(own.terms(rows, columns), **wrong))
 
 
 def has_no_figure(own: Proposals) -> Proposals:
-    return replace(own, conviction=np.full_like(own.conviction, np.nan))
+    return with_terms(own, conviction=np.nan)
 
 
 def has_no_size(own: Proposals) -> Proposals:
-    return replace(own, scale=np.full_like(own.scale, np.inf))
+    return with_terms(own, scale=np.inf)
 
 
 def loses_a_row(own: Proposals) -> Proposals:

@@ -14,6 +14,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from trader_core import rulebook
@@ -38,30 +39,63 @@ def _walk(
     return step_walk(law, guard, state, Columns(*columns), Bars(*bars), journey, plan, tape, t, end)
 
 
-@cache
-def compiled_walk(progress: Progress | None = None) -> Walk:
-    """`step_walk` as machine code; the same results. Made at the first call, in some 20 s, or found in the cache."""
-    compiled: list[Any] = []
+def told_by(progress: Progress | None) -> None:
+    """From now on `progress` hears of compilation, should there be one."""
+    _TELL[:] = [progress] if progress else []
 
-    def walk(
-        law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape,
-        t: int, end: int,
-    ) -> int:  # fmt: skip
-        arguments = (law, guard, state, tuple(columns), tuple(bars), journey, plan, tape, t, end)
-        if not compiled:
-            compiled.append(_compiled(arguments))
-        return int(compiled[0](*arguments))
 
-    return walk
+def compiled_walk() -> Walk:
+    """`step_walk` as machine code; the same results. Made at its first call, in some 25 s, or found in the cache."""
+    return _walk_compiled
+
+
+def _walk_compiled(
+    law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape,
+    t: int, end: int,
+) -> int:  # fmt: skip
+    arguments = (law, guard, state, tuple(columns), tuple(bars), journey, plan, tape, t, end)
+    return int(_made_for(arguments)(*arguments))
+
+
+def compiled_signatures() -> int:
+    """How many there are in this process: one for each kind of arguments."""
+    return sum(len(one.signatures) for one in _MADE)
+
+
+_MADE: list[Any] = []
+_TELL: list[Progress] = []
+_MAKING = Lock()
+
+
+def _made_for(arguments: tuple[Any, ...]) -> Any:
+    """One signature serves every policy and market; arguments of other types are refused."""
+    if not _MADE:
+        with _MAKING:
+            if not _MADE:
+                _MADE.append(_compiled(arguments))
+    return _MADE[0]
 
 
 def _compiled(arguments: tuple[Any, ...]) -> Any:
     numba: Any = importlib.import_module("numba")
-    _register()
+    event: Any = importlib.import_module("numba.core.event")
+    rules = _register()
+
+    class Compiling(event.Listener):  # type: ignore[misc]
+        done = 0
+
+        def on_start(self, event: Any) -> None:
+            """Each rule that is compiled has its start and its end."""
+
+        def on_end(self, event: Any) -> None:
+            self.done += 1
+            for tell in _TELL:
+                tell(min(self.done, rules), rules)
+
     numba.config.CACHE_DIR = str(cache_directory() or "")
-    keep = bool(numba.config.CACHE_DIR)
-    options = {key: value for key, value in INSIDE.items() if key not in ("no_cpython_wrapper", "forceinline")}
-    return numba.njit(_signature(arguments), cache=keep, nogil=True, **options)(_walk)
+    options = {key: value for key, value in INSIDE.items() if key != "no_cpython_wrapper"}
+    with event.install_listener("numba:compile", Compiling()):
+        return numba.njit(_signature(arguments), cache=bool(numba.config.CACHE_DIR), nogil=True, **options)(_walk)
 
 
 @cache

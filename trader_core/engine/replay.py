@@ -11,10 +11,11 @@ import numpy as np
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.fill import Side
 from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.market import Candles
 from trader_core.domain.money import from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder
-from trader_core.engine.columns import columns_of, lookback_of
-from trader_core.engine.compiled import compiled_walk
+from trader_core.engine.columns import Memo, columns_of, lookback_of
+from trader_core.engine.compiled import Progress, compiled_walk, told_by
 from trader_core.engine.decide import approved_order
 from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
 from trader_core.engine.observe import watched_universe
@@ -29,6 +30,7 @@ from trader_core.rulebook.walk import step_walk
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
+LEG = 1 << 16  # rows between two words of progress
 Flow = tuple[int, Decimal]  # when, and what came in or, below zero, went out
 
 
@@ -75,7 +77,8 @@ class Replayed:
     at_ms: Ints  # [row], the decisions
     worth: Ints  # [row], equity at each in 1e-8 quote, -1 unknown
     close: Ints  # [row, instrument], last known closes in ticks, 0 unknown
-    regime: Ints  # [row]
+    hour: Ints  # [row], which of `regimes` is in force
+    regimes: Ints
     judged: Ints  # [n, JUDGED_FIELDS]
     asked: Ints  # [n, ASKED_FIELDS]
     filled: Ints  # [n, 1 + FILL_FIELDS]
@@ -85,6 +88,11 @@ class Replayed:
     @property
     def instruments(self) -> tuple[Instrument, ...]:
         return self.axes.instruments
+
+    @cached_property
+    def regime(self) -> Ints:
+        """[row], the one in force."""
+        return self.regimes[self.hour]
 
     @property
     def cash(self) -> Decimal:
@@ -126,6 +134,15 @@ class World:
     first: int
 
 
+def prepare(policy: "Settings", progress: Progress | None = None) -> None:
+    """See that the law is compiled; `progress` hears of it only where it has to be."""
+    nowhere = Instrument("NONE-NONE", "NONE", "NONE", Decimal(1), Decimal(1), Decimal(0))
+    rows, bar_ms = lookback_of(policy), bar_ms_of(policy)
+    frame = build({nowhere.symbol: Candles((), (), (), (), (), ())}, 0, rows * bar_ms, bar_ms)
+    told_by(progress)
+    replay_world(World((nowhere,), (), frame, rows - 1), policy)
+
+
 def replay(
     source: CandleSource,
     policy: "Settings",
@@ -152,50 +169,67 @@ def world_of(source: CandleSource, policy: "Settings", start_ms: int, end_ms: in
 
 
 def replay_world(
-    world: World, policy: "Settings", *, interpreted: bool = False, flows: Sequence[Flow] = ()
+    world: World,
+    policy: "Settings",
+    *,
+    interpreted: bool = False,
+    flows: Sequence[Flow] = (),
+    memo: Memo | None = None,
+    progress: Progress | None = None,
 ) -> Replayed:
-    """The same over a market that is in memory already. A flow comes before the first decision at or after it."""
+    """The same over a market that is in memory already. A flow comes before the first decision at or after it.
+
+    Replays that share a memo share what their columns have in common; `progress` hears of rows done, of how many.
+    """
+    walk = step_walk if interpreted else compiled_walk()
     first, rows, instruments = world.first, world.frame.rows, world.instruments
     axes = Axes(instruments, enabled_strategies(policy))
-    opinions = columns_of(world.frame, instruments, policy, first)
-    columns = opinions.columns
+    columns = columns_of(world.frame, instruments, policy, first, memo).columns
     law, guard, moved = law_of(policy, axes), _guard(axes, world.exclusions), _rows_of(flows, columns.at_ms)
     state, plan = empty_state(len(instruments), len(axes.assets)), empty_plan(len(instruments), len(axes.strategies))
     account.step_cash(state, grains_down(policy.app.paper.cash_quote))
+    flips, listed = _listings(world.frame, columns.close)
     journey = Journey(
         first=first,
         coasts=0 if interpreted else 1,
         busy=_busy_cells(columns.enter, first),
-        flips=_flips(columns.close),
-        listed=_first_prices(columns.close),
+        flips=flips,
+        listed=listed,
         foreign=_foreign(axes, policy.app.paper.holdings),
         flows=moved,
         next=np.zeros(3, np.int64),
         held=np.zeros((len(instruments), 4), np.int64),
     )
-    walk = step_walk if interpreted else compiled_walk()
     tape, t = empty_tape(len(instruments), rows), first
     reels: tuple[list[Ints], ...] = ([], [], [])
     while t < rows:
-        t = walk(law, guard, state, columns, world.frame.bars, journey, plan, tape, t, rows)
+        t = walk(law, guard, state, columns, world.frame.bars, journey, plan, tape, t, _end_of_leg(t, rows, progress))
         for used, reel, written in zip(tape.used, reels, (tape.judged, tape.asked, tape.filled), strict=True):
             reel.append(written[:used].copy())
         tape.used[:] = 0
+        if progress:
+            progress(t - first, rows - first)
     judged, asked, filled = (_joined(reel, first) for reel in reels)
     return Replayed(
         axes=axes,
         exclusions=world.exclusions,
         bar_ms=world.frame.bar_ms,
         at_ms=columns.at_ms[first:],
-        worth=tape.equity[first:],
         close=columns.close[first:],
-        regime=columns.regime[columns.hour[first:]],
+        hour=columns.hour[first:],
+        regimes=columns.regime,
+        worth=tape.equity[first:],
         judged=judged,
         asked=asked,
         filled=filled,
         flows=moved - np.array([first, 0], np.int64),
         cash_grains=int(state.cash[0]),
     )
+
+
+def _end_of_leg(t: int, rows: int, progress: Progress | None) -> int:
+    """How far to walk before somebody is told."""
+    return min(t + LEG, rows) if progress else rows
 
 
 def _joined(reel: list[Ints], first: int) -> Ints:
@@ -213,21 +247,19 @@ def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:
 
 def _busy_cells(enter: Flags, first: int) -> Ints:
     """[n, 2]: row and instrument of each cell from `first` on in which some strategy enters, row by row."""
-    columns, rows = np.nonzero(enter[:, first:].any(axis=0).T)
+    some = enter[0] if len(enter) == 1 else np.asarray(enter.any(axis=0))
+    columns, rows = np.nonzero(some[first:].T)
     order = np.argsort(rows, kind="stable")
     return np.stack([rows[order] + first, columns[order]], axis=1)
 
 
-def _flips(close: Ints) -> Ints:
-    """Rows in which some instrument's price comes or goes."""
+def _listings(frame: Frame, close: Ints) -> tuple[Ints, Ints]:
+    """Rows in which some instrument's price comes or goes; the row of each one's first, past the last without one."""
+    if frame.is_whole:
+        return np.zeros(0, np.int64), np.zeros(len(frame.symbols), np.int64)
     priced = close > 0
-    return np.flatnonzero((priced[1:] != priced[:-1]).any(axis=1)) + 1
-
-
-def _first_prices(close: Ints) -> Ints:
-    """The row of each instrument's first price; one past the last where it has none."""
-    priced = close > 0
-    return np.where(priced.any(axis=0), priced.argmax(axis=0), len(close)).astype(np.int64)
+    flips = np.flatnonzero((priced[1:] != priced[:-1]).any(axis=1)) + 1
+    return flips, np.where(priced.any(axis=0), priced.argmax(axis=0), len(close)).astype(np.int64)
 
 
 def _guard(axes: Axes, exclusions: Sequence[Exclusion]) -> Guard:

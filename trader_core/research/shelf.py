@@ -15,7 +15,7 @@ import numpy as np
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import DataUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
-from trader_core.engine.columns import lookback_of
+from trader_core.engine.columns import Memo, lookback_of
 from trader_core.engine.law import bar_ms_of
 from trader_core.engine.observe import watched_universe
 from trader_core.engine.replay import World, world_of
@@ -142,3 +142,9 @@ def part_of(folder: str, start_ms: int, end_ms: int) -> World:
     cut = {name: getattr(frame, name)[first - back : end] for name in ARRAYS}
     part = replace(frame, first_ms=frame.first_ms + (first - back) * frame.bar_ms, **cut)
     return World(world.instruments, world.exclusions, part, back)
+
+
+@lru_cache(maxsize=HELD_MAX)
+def memo_of(folder: str, start_ms: int, end_ms: int) -> Memo:
+    """What the replays of that part, in this process, have in common."""
+    return Memo()

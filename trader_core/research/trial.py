@@ -8,7 +8,7 @@ from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import ConfigInvalid
 from trader_core.engine.replay import Replayed, replay_world
 from trader_core.research.figures import Figures, curve_on, figures_on
-from trader_core.research.shelf import Shelved, part_of
+from trader_core.research.shelf import Shelved, memo_of, part_of
 from trader_core.research.tasks import digest_of
 from trader_core.settings.digest import digest
 from trader_core.settings.edit import Value, edited, from_text
@@ -63,7 +63,8 @@ class Trial:
 
     def run(self) -> str:
         policy = edited(_base(self.settings), dict(self.edits))
-        replayed = replay_world(part_of(self.folder, self.start_ms, self.end_ms), policy)
+        part = self.folder, self.start_ms, self.end_ms
+        replayed = replay_world(part_of(*part), policy, memo=memo_of(*part))
         return to_json(scored(replayed, policy, self.series))
 
 

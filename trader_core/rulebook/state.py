@@ -190,7 +190,7 @@ def empty_tape(instruments: int, rows: int) -> Tape:
     return Tape(
         used=np.zeros(3, np.int64), judged=np.zeros((room, JUDGED_FIELDS), np.int64),
         asked=np.zeros((room, ASKED_FIELDS), np.int64), filled=np.zeros((room, 1 + FILL_FIELDS), np.int64),
-        equity=np.full(rows, NEVER, np.int64), bar=np.zeros((3 * instruments, FILL_FIELDS), np.int64),
+        equity=np.empty(rows, np.int64), bar=np.zeros((3 * instruments, FILL_FIELDS), np.int64),
     )  # fmt: skip
 
 

@@ -27,9 +27,9 @@ class SqliteStore:
         """Open or, given an identity, create. Without an identity the file is opened for reading only."""
         self._path, self._digest = path, config_digest
         with ExitStack() as undo:
-            self._db = _connect(path, create=identity is not None)
+            self._db = connect(path, create=identity is not None)
             undo.callback(self._db.close)
-            with _as_state_error(path):
+            with as_state_error(path):
                 _migrate(self._db, path, writable=identity is not None)
                 self._head = self._read_head()
                 if identity is not None:
@@ -49,7 +49,7 @@ class SqliteStore:
     def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact]) -> None:
         """One transaction with synchronous=FULL: on disk when this returns, or not at all."""
         head = self._head
-        with _as_state_error(self._path), transaction(self._db):
+        with as_state_error(self._path), transaction(self._db):
             for fact in facts:
                 head = chained(head, cycle_id, at_ms, KIND_OF[type(fact)], to_json(fact), self._digest)
                 self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
@@ -57,7 +57,7 @@ class SqliteStore:
         self._head = head
 
     def facts(self) -> Iterator[Fact]:
-        with _as_state_error(self._path):
+        with as_state_error(self._path):
             for row in verified(self.rows()):
                 yield from_json(FACTS[row.kind], row.body)
 
@@ -71,7 +71,7 @@ class SqliteStore:
 
     def query(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         """Rows of a reading query."""
-        with _as_state_error(self._path):
+        with as_state_error(self._path):
             return self._db.execute(sql, values).fetchall()
 
     def close(self) -> None:
@@ -107,9 +107,9 @@ class SqliteStore:
 
 def is_blank(path: Path) -> bool:
     """Whether the file is a database without a single table."""
-    db = _connect(path, create=False)
+    db = connect(path, create=False)
     try:
-        with _as_state_error(path):
+        with as_state_error(path):
             return not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     finally:
         db.close()
@@ -128,7 +128,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _as_state_error(path: Path) -> Iterator[None]:
+def as_state_error(path: Path) -> Iterator[None]:
     """SQLite's and the decoder's complaints in our own words."""
     try:
         yield
@@ -140,7 +140,7 @@ def _as_state_error(path: Path) -> Iterator[None]:
         ) from failed
 
 
-def _connect(path: Path, create: bool) -> sqlite3.Connection:
+def connect(path: Path, create: bool) -> sqlite3.Connection:
     if not create and not path.exists():
         raise StateUnusable(f"there is no state at {path}", remedy="trader run, or name another place with --state DIR")
     mode = "rwc" if create else "rw"
@@ -150,7 +150,7 @@ def _connect(path: Path, create: bool) -> sqlite3.Connection:
         raise StateUnusable(f"{path} cannot be opened: {failed}", remedy=_ELSE) from failed
     with ExitStack() as undo:
         undo.callback(db.close)
-        with _as_state_error(path):
+        with as_state_error(path):
             db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             db.execute("PRAGMA foreign_keys = ON")
             if create:

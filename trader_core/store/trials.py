@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import StateUnusable
-from trader_core.store.sqlite import _as_state_error, _connect, transaction
+from trader_core.store.sqlite import as_state_error, connect, transaction
 
 NAME = "trials.sqlite"
 _TABLE = """
@@ -59,7 +59,7 @@ class Trials:
             (one.data, one.from_ms, one.to_ms, one.config, one.sharpe, one.trades, one.command) for one in trials
         ]  # fmt: skip
         self._make_directory()
-        with closing(_connect(self.path, create=True)) as db, _as_state_error(self.path), transaction(db):
+        with closing(connect(self.path, create=True)) as db, as_state_error(self.path), transaction(db):
             db.execute(_TABLE)
             db.executemany(_NOTE, rows)
 
@@ -67,14 +67,14 @@ class Trials:
         """The Sharpe ratio of every trial on that data, in the order in which they were first tried."""
         if not self.path.exists():
             return []
-        with closing(_connect(self.path, create=False)) as db, _as_state_error(self.path):
+        with closing(connect(self.path, create=False)) as db, as_state_error(self.path):
             return [sharpe for (sharpe,) in db.execute(_SEEN, (data,))]
 
     def all(self) -> tuple[Trial, ...]:
         """In the order in which they were first tried; none where nothing was ever tried."""
         if not self.path.exists():
             return ()
-        with closing(_connect(self.path, create=False)) as db, _as_state_error(self.path):
+        with closing(connect(self.path, create=False)) as db, as_state_error(self.path):
             return tuple(Trial(*row) for row in db.execute(_ALL))
 
     def _make_directory(self) -> None:
