@@ -510,7 +510,7 @@ PLANTED_IMPORTS = [
     ("trader_core/domain/x.py", "def f():\n    from trader_core import settings"),
     ("trader_core/domain/x.py", "if True:\n    from trader_core.ports import Store"),
     ("trader_core/domain/x.py", "from . import money"),
-    ("trader_core/rulebook/x.py", "import math"),
+    ("trader_core/rulebook/x.py", "import os"),
     ("trader_core/rulebook/x.py", "import numba"),
     ("trader_core/rulebook/x.py", "from trader_core.domain import money"),
     ("trader_core/settings/x.py", "from trader_core.rulebook.limits import Law"),

@@ -18,7 +18,7 @@ from tests.world import BAR_MS, CONFIG, START, Bar, Series, World, put
 from trader_core.bootstrap import source_of
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.errors import TraderError
-from trader_core.engine.replay import Replayed, replay
+from trader_core.engine.replay import replay
 from trader_core.settings.coherence import TRIGGERS, check
 from trader_core.settings.digest import digest
 from trader_core.settings.load import load
