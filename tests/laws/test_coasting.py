@@ -264,7 +264,9 @@ def test_a_coast_ends_in_time(reason: str) -> None:
 def test_what_was_coasted_over_counts_in_the_loss_windows(
     turn: str, day_pct: float, drawdown_pct: float, verdict: str
 ) -> None:
-    """The day's first equity, its lowest and the highest of all, though no turn looked at them."""
+    """The day's first equity, its lowest and the highest of all, though no turn looked at them; and the newest, by
+    which a deposit moves the others."""
+    moved = [(START + (DAY_BARS + 8) * BAR_MS, Decimal(9_000))] if turn == "spike" else []
     edits = {
         "policy__risk__max_day_loss_pct": day_pct,
         "policy__risk__max_week_loss_pct": 60,
@@ -272,7 +274,7 @@ def test_what_was_coasted_over_counts_in_the_loss_windows(
     }
     settings, witness, said = policy(**{**QUIET, **edits}), Witness(), set[str]()
     for later in range(3, 12):
-        slow = assert_all_ways_agree(steep(turn, later), settings, [], witness)
+        slow = assert_all_ways_agree(steep(turn, later), settings, moved, witness)
         said |= {one.verdict for one in slow.verdicts}
     assert {verdict, "OK"} <= said
     assert witness.ended["day"] or turn != "fall"

@@ -32,6 +32,7 @@ Made = TypeVar("Made")
 Given = TypeVar("Given")
 TILE_CELLS = 1 << 16  # of rows and instruments that strategies look at together: what one core's cache holds
 LOOKBACKS_IN_TILE = 4  # a tile is at least so many lookbacks long, which it computes beside its own rows
+PARTS_WORTH_THREADS = 16
 KEPT_MAX = 16  # results that a memo keeps
 PRODUCT_MAX = 1 << 62
 TERMS = {"conviction": np.float64, "scale": np.float64, "stop_bps": np.int64, "target_bps": np.int64,
@@ -307,9 +308,9 @@ def _parts(market: Market, lookback: int, cells: int) -> Iterator[Market]:
 
 
 def _on_all_cores(work: Callable[[Given], None], parts: Sequence[Given]) -> None:
-    """Do each part. Two threads share what numpy computes without the interpreter."""
+    """Do each part. Threads share what numpy computes without the interpreter; a few parts are not worth them."""
     cores = len(os.sched_getaffinity(0))
-    if cores == 1 or len(parts) == 1:
+    if cores == 1 or len(parts) < PARTS_WORTH_THREADS:
         for part in parts:
             work(part)
         return

@@ -1,7 +1,8 @@
 """The rulebook compiled: the very functions that live interprets, as machine code that is kept between processes.
 
 What is kept lies in the user's own cache directory, under a digest of everything that it was made from, so code of
-another version is never found. It is loaded as code: a directory that somebody else could write to is not used.
+another version is never found. It is loaded as code: a directory that somebody else could write to is not used, nor is
+a file that is not as it was written.
 """
 
 import importlib
@@ -10,6 +11,7 @@ import pkgutil
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -25,6 +27,7 @@ from trader_core.rulebook.walk import step_walk
 Walk = Callable[[Law, Guard, State, Columns, Bars, Journey, Plan, Tape, int, int], int]
 Progress = Callable[[int, int], None]  # rules compiled, of how many
 CACHE_VARIABLE = "XDG_CACHE_HOME"
+SEAL = "sealed"  # beside the machine code: the digest of what was written there
 
 # No rule is called from Python, and none makes an array; a division by zero is guarded, and interpreted it would raise.
 APART = ("mul_div_long",)
@@ -92,10 +95,16 @@ def _compiled(arguments: tuple[Any, ...]) -> Any:
             for tell in _TELL:
                 tell(min(self.done, rules), rules)
 
-    numba.config.CACHE_DIR = str(cache_directory() or "")
+    directory = cache_directory()
+    numba.config.CACHE_DIR = str(directory or "")
+    if directory:
+        drop_unsealed(directory)
     options = {key: value for key, value in INSIDE.items() if key != "no_cpython_wrapper"}
     with event.install_listener("numba:compile", Compiling()):
-        return numba.njit(_signature(arguments), cache=bool(numba.config.CACHE_DIR), nogil=True, **options)(_walk)
+        made = numba.njit(_signature(arguments), cache=bool(directory), nogil=True, **options)(_walk)
+    if directory:
+        seal(directory)
+    return made
 
 
 @cache
@@ -123,8 +132,10 @@ def _signature(arguments: tuple[Any, ...]) -> Any:
 def cache_directory() -> Path | None:
     """Where machine code of this version is kept, made if need be; None where there is no place of our own."""
     root = os.environ.get(CACHE_VARIABLE)
-    directory = (Path(root) if root else Path.home() / ".cache") / "trader" / "law" / digest_of_the_law()[:16]
+    place = sha256(__file__.encode()).hexdigest()  # what is compiled from elsewhere has a seal of its own
+    name = f"{digest_of_the_law()[:16]}-{place[:8]}"
     try:
+        directory = (Path(root) if root else Path.home() / ".cache") / "trader" / "law" / name
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = directory.stat()
         ours = found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -133,10 +144,44 @@ def cache_directory() -> Path | None:
         return None
 
 
+def drop_unsealed(directory: Path) -> None:
+    """Delete machine code that is not as it was written: a disk was full, a process was cut, or somebody meddled.
+
+    Only files go: another process may be about to write there, and would lose no more than time.
+    """
+    try:
+        whole = (directory / SEAL).read_bytes() == _digest_of_code(directory)
+    except OSError:
+        whole = False
+    if not whole:
+        for path in _code(directory):
+            path.unlink(missing_ok=True)
+
+
+def seal(directory: Path) -> None:
+    """Say what was written. Where that cannot be said, it is written once more the next time."""
+    part = directory / f"{SEAL}.{os.getpid()}"
+    with suppress(OSError):
+        part.write_bytes(_digest_of_code(directory))
+        part.replace(directory / SEAL)
+
+
+def _code(directory: Path) -> list[Path]:
+    return sorted(directory.rglob("*.nb[ci]"))
+
+
+def _digest_of_code(directory: Path) -> bytes:
+    found = sha256()
+    for path in _code(directory):
+        found.update(f"\n{path.name} {path.stat().st_size}\n".encode())
+        found.update(path.read_bytes())
+    return found.digest()
+
+
 @cache
 def digest_of_the_law() -> str:
     """SHA-256 of the rulebook's sources, this file, and what compiles them."""
-    made_by = (sys.version, *(f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")))
+    made_by = (sys.implementation.name, *sys.version_info[:3], *(f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")))
     sources = [Path(__file__), *sorted(Path(next(iter(rulebook.__path__))).rglob("*.py"))]
     found = sha256(repr(made_by).encode())
     for source in sources:

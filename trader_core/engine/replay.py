@@ -241,7 +241,7 @@ def _joined(reel: list[Ints], first: int) -> Ints:
 
 def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:
     """[n, 2]: row and 1e-8 quote of each flow that has one."""
-    pairs = [(int(np.searchsorted(at_ms, when)), grains_down(amount)) for when, amount in sorted(flows)]
+    pairs = [(int(np.searchsorted(at_ms, when)), grains_down(amount)) for when, amount in sorted(flows, key=lambda one: one[0])]
     return np.array([pair for pair in pairs if pair[0] < len(at_ms)], np.int64).reshape(-1, 2)
 
 

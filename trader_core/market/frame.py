@@ -84,6 +84,18 @@ class Frame:
         """[row + 1, instrument], how many bars before each row are present."""
         return sums_before(self.present)
 
+    @cached_property
+    def true_ranges(self) -> tuple[Ints, np.ndarray]:
+        """(ticks, whether it has one) of each bar's true range: the price before it counts too. A bar that is absent,
+        or has no price before it, has none: 0."""
+        price = self.last_known[0]
+        before = np.zeros_like(price)
+        before[1:] = price[:-1]
+        measured, ticks = np.asarray(self.present & (before > 0)), np.maximum(self.high, before)
+        ticks -= np.minimum(self.low, before)
+        ticks[~measured] = 0
+        return ticks, measured
+
     @property
     def rows(self) -> int:
         return int(self.close.shape[0])

@@ -16,7 +16,6 @@ from trader_core.market.moves import moves_ppm
 from trader_core.market.regime import YEAR
 from trader_core.market.windows import (
     all_known,
-    back,
     complete,
     deviation_by,
     deviation_of,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 UNKNOWN = -1.0
 NO_MEASURE = 1e6  # something over nothing: beyond every limit, and still a number
 POINTS_AT_ONCE = 1 << 18  # of the windows that are looked at together
+LANE = 8  # rows whose medians are looked for together
 BLOCK_MIN = 32  # rows that are cleared of outliers together
 DAY_H, DAY_RANGES_MIN = 24, 10  # the range of a day, and how many of its hours must have one
 SURE = 1.0 - 1e-9  # so much of a limit that no rounding of a screen clears what the measure would not
@@ -151,21 +151,15 @@ def volatility(market: "Market") -> Floats:
     return np.where(all_known(market.price, hours + 1, 1), 100.0 * YEAR / PPM * deviation, UNKNOWN)
 
 
-def true_ranges(hourly: Frame) -> tuple[Ints, np.ndarray]:
-    """(ticks, whether it has one) of each hour's true range: the price before it counts too. An hour without bars, or
-    without a price before them, has none: 0."""
-    before = back(hourly.last_known[0], 1)
-    measured = np.asarray(hourly.present & (before > 0))
-    return np.where(measured, np.maximum(hourly.high, before) - np.minimum(hourly.low, before), 0), measured
-
-
 def day_ranges(hourly: Frame) -> Floats:
     """Mean true range of the last 24 hours in percent of the price; -1 where too few of them have one."""
-    price, (ticks, measured) = hourly.last_known[0], true_ranges(hourly)
-    count = rolling_sum(measured, DAY_H)
+    price, (ticks, measured) = hourly.last_known[0], hourly.true_ranges
+    count = rolling_sum(measured[:, :1] if hourly.is_whole else measured, DAY_H)
     known = (count >= DAY_RANGES_MIN) & (price > 0)
-    total = np.where(known, rolling_sum(ticks, DAY_H), 0)
-    return np.where(known, 100.0 * total / np.maximum(count * price, 1), UNKNOWN)
+    found = 100.0 * rolling_sum(ticks, DAY_H)
+    found /= np.maximum(count * price, 1)
+    found[~known] = UNKNOWN
+    return np.asarray(found, np.float64)
 
 
 @dataclass(frozen=True)
@@ -176,15 +170,11 @@ class Ranges:
     market: "Market"
 
     @cached_property
-    def ticks(self) -> Ints:
-        return true_ranges(self.market.frame)[0]
-
-    @cached_property
     def average(self) -> Floats:
         """Mean of the last `atr_h` hours, in ticks; -1 unknown."""
         market, hours = self.market, self.market.signals.guards.atr_h
         known = complete(market.frame, hours, market.missing) & all_known(market.price, hours + 1, 1)
-        return np.where(known, rolling_sum(self.ticks, hours) / hours, UNKNOWN)
+        return np.where(known, rolling_sum(market.frame.true_ranges[0], hours) / hours, UNKNOWN)
 
     def ratios_at(self, rows: Ints, columns: Ints) -> Floats:
         """By cell, the average as a part of the price over the median of that. A market that never moves is as usual:
@@ -197,8 +187,9 @@ class Ranges:
     @cached_property
     def share(self) -> Floats:
         """The average as a part of the price; infinite where it is unknown."""
-        known, price = self.average >= 0.0, self.market.price
-        return np.divide(self.average, price, out=np.full_like(self.average, np.inf), where=known)
+        share = self.average / np.maximum(self.market.price, 1)
+        share[self.average < 0.0] = np.inf
+        return share
 
 
 def medians_at(values: Floats, count: int, rows: Ints, columns: Ints) -> Floats:
@@ -210,13 +201,38 @@ def medians_at(values: Floats, count: int, rows: Ints, columns: Ints) -> Floats:
     found = np.full(rows.shape, np.inf)
     if len(values) < count:
         return found
-    windows, at_once = sliding_window_view(values, count, axis=0), max(POINTS_AT_ONCE // count, 1)
-    for n in range(0, len(rows), at_once):
+    dense = 2 * len(rows) > values.size and count >= 4 * LANE
+    some, at_once = (
+        (_medians_in_lanes, POINTS_AT_ONCE // LANE) if dense else (_medians_one_by_one, POINTS_AT_ONCE // count)
+    )
+    for n in range(0, len(rows), max(at_once, 1)):
         row, column = rows[n : n + at_once], columns[n : n + at_once]
-        there = windows[np.maximum(row - count + 1, 0), column]
-        there.partition(count // 2, axis=-1)
-        found[n : n + at_once] = np.where(row >= count - 1, there[:, count // 2], np.inf)
+        found[n : n + at_once] = np.where(row >= count - 1, some(values, count, row, column), np.inf)
     return found
+
+
+def _medians_one_by_one(values: Floats, count: int, rows: Ints, columns: Ints) -> Floats:
+    there = sliding_window_view(values, count, axis=0)[np.maximum(rows - count + 1, 0), columns]
+    there.partition(count // 2, axis=-1)
+    return there[:, count // 2]
+
+
+def _medians_in_lanes(values: Floats, count: int, rows: Ints, columns: Ints) -> Floats:
+    """The same where many are asked for. The windows of LANE rows in a row have all but LANE - 1 values in common: of
+    those, once sorted, only LANE can be a median of any, and it is that of these and of the window's own others."""
+    lane, place = np.unique(columns * len(values) + rows // LANE * LANE, return_inverse=True)
+    column, row = lane // len(values), lane % len(values)
+    padded = np.concatenate(
+        [np.full((count, values.shape[1]), np.inf), values, np.full((LANE, values.shape[1]), np.inf)]
+    )
+    common = sliding_window_view(padded, count - LANE + 1, axis=0)[row + LANE, column]
+    common.sort(axis=-1)
+    middle = common[:, count // 2 - LANE + 1 : count // 2 + 1]
+    before, behind = (sliding_window_view(padded, LANE - 1, axis=0)[at, column] for at in (row + 1, row + count + 1))
+    others = sliding_window_view(np.concatenate([before, behind], axis=1), LANE - 1, axis=1)[place, rows % LANE]
+    both = np.concatenate([middle[place], others], axis=1)
+    both.partition(LANE - 1, axis=-1)
+    return both[:, LANE - 1]
 
 
 def _ratio(value: Floats | Ints, base: Floats, nothing: float) -> Floats:

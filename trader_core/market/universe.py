@@ -80,9 +80,8 @@ def volumes(market: "Market", grains_per_unit: Floats) -> Volumes:
     cents = bar_cents(frame.volume.astype(np.float64), frame.close.astype(np.float64), units)
     day_cents = rolling_sum(cents, DAY_H)
     day_cents[: DAY_H - 1] = 0
-    ranked, codes = told.of(np.where(market.hourly.price > 0, day_cents, -1), -1), _by_volume(market, day_cents)
-    allowed = _allowed(market, np.where(told.gone, -2, ranked), told.of(codes, OUT))
-    return Volumes(told.of(day_cents, 0), allowed.astype(np.int8))
+    codes = told.of(_by_volume(market, day_cents).astype(np.int8), OUT)
+    return Volumes(told.of(day_cents, 0), _allowed(market, day_cents, codes))
 
 
 def _by_volume(market: "Market", day_cents: Ints) -> Ints:
@@ -96,7 +95,7 @@ def _by_volume(market: "Market", day_cents: Ints) -> Ints:
     )
     known, holds = since(len(day_cents), DAY_H - 1), day_cents >= enough
     if holds[DAY_H - 1 :].all():
-        return np.where(since(len(day_cents), DAY_H + hysteresis.enter_h - 2), IN, OUT) + np.zeros_like(tiers)
+        return np.broadcast_to(since(len(day_cents), DAY_H + hysteresis.enter_h - 2) * IN, day_cents.shape)
     enters = _in_a_row(known & holds, hysteresis.enter_h)
     leaves = _in_a_row(day_cents < missed, hysteresis.leave_h)
     decided = newest(np.where(enters, IN, np.where(leaves, LEFT, OUT)), hysteresis.recall_h)
@@ -104,21 +103,22 @@ def _by_volume(market: "Market", day_cents: Ints) -> Ints:
     return np.where(decided == IN, IN, np.where(nearly, NEARLY, OUT))
 
 
-def _allowed(market: "Market", day_cents: Ints, codes: Ints) -> Ints:
+def _allowed(market: "Market", day_cents: Ints, codes: Flags) -> Flags:
     """The codes, less what the policy does not trade and what discovery has no room for: what has no price, of a
     volume of -1, takes no room from what has one, and what is not listed, of -2, from nobody."""
     universe, bases = market.policy.universe, [base_of(symbol) for symbol in market.frame.symbols]
-    named = set(universe.bases)
+    named, told = set(universe.bases), market.told
     never = np.array([bool(_why_not(base, universe)) for base in bases], np.bool_)
     found = ~never & np.array([base not in named for base in bases], np.bool_)
-    if not found.any():
-        return np.where(~never, codes, OUT)
-    rank = np.argsort(-day_cents[:, found], axis=1, kind="stable")[:, : universe.discovery.max_assets]
-    room = np.zeros((len(rank), int(found.sum())), np.bool_)
-    np.put_along_axis(room, rank, True, axis=1)
-    allowed = np.broadcast_to(~never, codes.shape).copy()
-    allowed[:, found] = room
-    return np.where(allowed, codes, OUT)
+    codes[:, never] = OUT
+    if found.any():
+        ranked = told.of(np.where(market.hourly.price > 0, day_cents, -1), -1)
+        ranked = np.where(told.gone, -2, ranked)[:, found]
+        rank = np.argsort(-ranked, axis=1, kind="stable")[:, : universe.discovery.max_assets]
+        room = np.zeros(ranked.shape, np.bool_)
+        np.put_along_axis(room, rank, True, axis=1)
+        codes[:, found] = np.where(room, codes[:, found], OUT)
+    return codes
 
 
 def _in_a_row(holds: np.ndarray, hours: int) -> np.ndarray:

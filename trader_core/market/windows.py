@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trader_core.market.frame import Frame
+from trader_core.market.moves import sums_before
 from trader_core.rulebook.limits import Floats, Ints
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def enough(count: Ints, length: int, max_missing: int) -> np.ndarray:
 
 def rolling_sum(values: np.ndarray, length: int) -> Ints:
     """Sum of the last `length` rows; of fewer at the start."""
-    return strided_sum(values, length, 1)
+    return difference(sums_before(values.reshape(len(values), -1)), length).reshape(values.shape)
 
 
 def strided_sum(values: np.ndarray, count: int, step: int) -> Ints:

@@ -24,6 +24,7 @@ SHOWN_CHARS_MAX = 60
 KeyPath = tuple[str | int, ...]
 UNUSABLE = object()  # stands for a value whose problem is listed already
 _PLAIN = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_LOOSE = re.compile(r"[|>][-+0-9]*#")  # a comment that touches the sign of a block of text
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -123,11 +124,12 @@ def _parse(text: str, document: Document) -> None:
 
 def _root(text: str, problems: list[tuple[int, str]]) -> "yaml.Node | None":
     """What the text holds, None for nothing and where it has tricks. What the fast parser refuses, the plain one
-    explains."""
+    explains; what the fast one alone accepts, the plain one refuses."""
     import yaml
 
-    with suppress(yaml.YAMLError, ValueError, OverflowError):
-        return _root_by(getattr(yaml, "CSafeLoader", yaml.SafeLoader), text, problems)
+    if not _LOOSE.search(text):
+        with suppress(yaml.YAMLError, ValueError, OverflowError):
+            return _root_by(getattr(yaml, "CSafeLoader", yaml.SafeLoader), text, problems)
     return _root_by(yaml.SafeLoader, text, problems)
 
 
