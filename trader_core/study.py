@@ -87,14 +87,15 @@ def report_on(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """(the report, warnings that are not of the replay). `code` is this program's version. Notes the trial in the
     registry of the state directory."""
+    broken = tuple(f"{name} broke and proposed nothing: {why}" for name, why in replayed.failures.items())
     of = measured(replayed, grains_down(study.policy.app.paper.cash_quote))
     tried, warnings = _tried(study, of)
-    about = _metadata(study, of, code)
+    about = _metadata(study, of, code, broken)
     dice = stream(study.options.seed, CHANCE)
     return document(of, about, _setting(study, replayed), tried, dice, trades=trades, full=full), warnings
 
 
-def _metadata(study: Study, of: Measured, code: str) -> Metadata:
+def _metadata(study: Study, of: Measured, code: str, broken: Sequence[str]) -> Metadata:
     options, policy, source = study.options, study.policy, study.source
     assumed = () if options.data is None else (*survivors(of.told), _assumed(policy))
     return Metadata(
@@ -112,7 +113,7 @@ def _metadata(study: Study, of: Measured, code: str) -> Metadata:
         quote=source.quote,
         instruments=tuple(one.symbol for one in of.told.axes.instruments),
         exclusions=of.told.exclusions,
-        warnings=(*source.warnings, *assumed, *silences(of.told)),
+        warnings=(*broken, *source.warnings, *assumed, *silences(of.told)),
     )
 
 

@@ -86,7 +86,7 @@ def row_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:
     return {name: np.ascontiguousarray(each).tobytes() for name, each in found.items()}
 
 
-@pytest.mark.parametrize(("bar_min", "number"), [(1, 4), (5, 8), (15, 15), (60, 15)])
+@pytest.mark.parametrize(("bar_min", "number"), [(1, 10), (5, 12), (15, 15), (60, 15)])
 @pytest.mark.filterwarnings(LONG_REPORT)
 def test_a_live_window_knows_what_all_of_history_knows_and_every_column_of_it_speaks(bar_min: int, number: int) -> None:
     """Also where it begins or ends in the middle of an hour."""

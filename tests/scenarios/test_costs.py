@@ -95,9 +95,10 @@ SEEN_AS = {
 
 
 def small(root: Path, regime: str, cash: Decimal) -> World:
-    """ETH rises in that regime, in an account of that size, under the shipped sizes, caps and costs."""
+    """ETH rises in the hour after that regime came, in an account of that size, under the shipped sizes, caps and
+    costs."""
     world = World(root, fixed={**AS_SHIPPED, **SEEN_AS, "policy.risk.max_volatility_pct": 10_000})
-    btc = [100.0] * 4 + [float(BTC_AT[regime])] * 4
+    btc = [100.0] * 3 + [float(BTC_AT[regime])] * 5
     return world.market(BTC=btc, ETH=RISE).configured(app__paper__cash_quote=float(cash))
 
 

@@ -40,7 +40,7 @@ def divides(own: Proposals) -> Proposals:
     return replace(own, leave=own.leave * (1 // 0))
 
 
-def with_terms(own: Proposals, **wrong: float) -> Proposals:
+def with_terms(own: Proposals, **wrong: Any) -> Proposals:
     return replace(own, terms=lambda rows, columns: replace(own.terms(rows, columns), **wrong))
 
 

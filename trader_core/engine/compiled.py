@@ -181,7 +181,8 @@ def _digest_of_code(directory: Path) -> bytes:
 @cache
 def digest_of_the_law() -> str:
     """SHA-256 of the rulebook's sources, this file, and what compiles them."""
-    made_by = (sys.implementation.name, *sys.version_info[:3], *(f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")))
+    libraries = [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
+    made_by = (sys.implementation.name, *sys.version_info[:3], *libraries)
     sources = [Path(__file__), *sorted(Path(next(iter(rulebook.__path__))).rglob("*.py"))]
     found = sha256(repr(made_by).encode())
     for source in sources:

@@ -1,7 +1,7 @@
 """The backtest's driver: the same law, walked bar by bar over a State that goes on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -84,6 +84,7 @@ class Replayed:
     filled: Ints  # [n, 1 + FILL_FIELDS]
     flows: Ints  # [n, 2]: row, 1e-8 quote
     cash_grains: int
+    failures: Mapping[str, str] = field(default_factory=dict)  # by strategy, what broke it; it proposed nothing
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -184,7 +185,8 @@ def replay_world(
     walk = step_walk if interpreted else compiled_walk()
     first, rows, instruments = world.first, world.frame.rows, world.instruments
     axes = Axes(instruments, enabled_strategies(policy))
-    columns = columns_of(world.frame, instruments, policy, first, memo).columns
+    opinions = columns_of(world.frame, instruments, policy, first, memo)
+    columns = opinions.columns
     law, guard, moved = law_of(policy, axes), _guard(axes, world.exclusions), _rows_of(flows, columns.at_ms)
     state, plan = empty_state(len(instruments), len(axes.assets)), empty_plan(len(instruments), len(axes.strategies))
     account.step_cash(state, grains_down(policy.app.paper.cash_quote))
@@ -224,6 +226,7 @@ def replay_world(
         filled=filled,
         flows=moved - np.array([first, 0], np.int64),
         cash_grains=int(state.cash[0]),
+        failures=opinions.failures,
     )
 
 
@@ -241,7 +244,10 @@ def _joined(reel: list[Ints], first: int) -> Ints:
 
 def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:
     """[n, 2]: row and 1e-8 quote of each flow that has one."""
-    pairs = [(int(np.searchsorted(at_ms, when)), grains_down(amount)) for when, amount in sorted(flows, key=lambda one: one[0])]
+    pairs = [
+        (int(np.searchsorted(at_ms, when)), grains_down(amount))
+        for when, amount in sorted(flows, key=lambda one: one[0])
+    ]
     return np.array([pair for pair in pairs if pair[0] < len(at_ms)], np.int64).reshape(-1, 2)
 
 

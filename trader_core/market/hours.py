@@ -32,9 +32,9 @@ class Hours:
 
     def ask(self, at: Ints, columns: Ints) -> None:
         """See that `atr_ratio` holds what is so in these cells. Medians cost more than all the rest together."""
-        asked = np.zeros(self.atr_ratio.shape[::-1], np.bool_)
+        asked = np.zeros(self.atr_ratio.T.shape, np.bool_)
         asked[columns, at] = (self.told.hour[at] > 0) & (self.atr_ratio[at, columns] < 0.0)
-        column, row = np.divmod(np.flatnonzero(asked), asked.shape[1])
+        column, row = np.divmod(np.flatnonzero(asked), len(self.atr_ratio))
         self.atr_ratio[row, column] = self.ranges.ratios_at(self.told.hour[row] - 1, column)
 
 

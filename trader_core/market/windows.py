@@ -42,6 +42,8 @@ def rows_of_hours(policy: "Settings", hours: int) -> int:
 def difference(sums: Ints, length: int) -> Ints:
     """[row, instrument], sum of the last `length` rows from the sums before each; of fewer at the start."""
     rows = len(sums) - 1
+    if length == 0:
+        return np.zeros_like(sums[1:])
     found = np.empty_like(sums[1:])
     np.subtract(sums[length:], sums[: max(rows + 1 - length, 0)], out=found[length - 1 :])
     np.subtract(sums[1 : min(length, rows + 1)], sums[0], out=found[: length - 1])
@@ -71,7 +73,9 @@ def enough(count: Ints, length: int, max_missing: int) -> np.ndarray:
 
 def rolling_sum(values: np.ndarray, length: int) -> Ints:
     """Sum of the last `length` rows; of fewer at the start."""
-    return difference(sums_before(values.reshape(len(values), -1)), length).reshape(values.shape)
+    if values.ndim == 1:
+        return rolling_sum(values[:, None], length)[:, 0]
+    return difference(sums_before(values), length)
 
 
 def strided_sum(values: np.ndarray, count: int, step: int) -> Ints:

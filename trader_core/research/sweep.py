@@ -42,11 +42,13 @@ class Study:
 
 @dataclass(frozen=True)
 class Tried:
-    """A combination and what became of it; `figures` is None where it is no sound configuration."""
+    """A combination and what became of it; `figures` is None where it is no sound configuration, or a strategy broke
+    under it."""
 
     candidate: Candidate
     world: Shelved | None
     figures: Figures | None
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,14 @@ def tried(study: Study, candidates: Sequence[Candidate]) -> tuple[Tried, ...]:
     worlds = worlds_of(study, candidates)
     found = iter(scores(study, [(one, worlds[one.edits], None) for one in candidates if one.policy is not None]))
     return tuple(
-        Tried(one, None, None) if one.policy is None else Tried(one, worlds[one.edits], next(found).figures)
+        Tried(one, None, None) if one.policy is None else _judged(one, worlds[one.edits], next(found))
         for one in candidates
     )
+
+
+def _judged(candidate: Candidate, world: Shelved, outcome: Scored) -> Tried:
+    """What a policy came to with a strategy broken is no figure of that policy."""
+    return Tried(candidate, world, None if outcome.broken else outcome.figures, outcome.broken)
 
 
 def worlds_of(study: Study, candidates: Sequence[Candidate]) -> dict[Edits, Shelved]:
@@ -120,7 +127,7 @@ def table(found: Sequence[Tried], objective: str, known: Trials | None) -> tuple
             config_digest=one.candidate.digest,
             figures=one.figures,
             deflated_sharpe=None if one.figures is None or known is None else deflated_sharpe(one.figures, known),
-            problems=one.candidate.problems,
+            problems=(*one.candidate.problems, *one.broken),
         )
         for one in best_first(found, objective)
     )

@@ -42,6 +42,7 @@ class Scored:
     initial: int
     days: tuple[int, ...]
     closes: tuple[int, ...]
+    broken: tuple[str, ...]  # strategies that broke, and what broke them: they proposed nothing
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def _base(settings: str) -> "Settings":
 def scored(replayed: Replayed, policy: "Settings", series: bool = False) -> Scored:
     curve = curve_on(replayed, policy)
     days, closes = (curve.days.tolist(), curve.closings[1:].tolist()) if series else ((), ())
-    return Scored(figures_on(replayed, curve), curve.initial, tuple(days), tuple(map(int, closes)))
+    broken = tuple(f"{name} broke: {why}" for name, why in replayed.failures.items())
+    return Scored(figures_on(replayed, curve), curve.initial, tuple(days), tuple(map(int, closes)), broken)
 
 
 def read_scored(text: str) -> Scored:

@@ -135,8 +135,8 @@ def walked(study: Study, candidates: Sequence[Candidate], folds: Sequence[Fold],
     worlds = worlds_of(study, candidates)
     sound = [one for one in candidates if one.policy is not None]
     trainings = [(one, worlds[one.edits], fold.train) for fold in folds for one in sound]
-    figures = [one.figures for one in scores(study, trainings)]
-    trained = tuple((*one, of) for one, of in zip(trainings, figures, strict=True))
+    figures = [None if one.broken else one.figures for one in scores(study, trainings)]
+    trained = tuple((*one, of) for one, of in zip(trainings, figures, strict=True) if of is not None)
     count = len(sound)
     best = [_best(sound, figures[n * count : (n + 1) * count], objective) for n in range(len(folds))]
     wanted = [(one[0], worlds[one[0].edits], fold.test) for one, fold in zip(best, folds, strict=True) if one]
@@ -146,9 +146,11 @@ def walked(study: Study, candidates: Sequence[Candidate], folds: Sequence[Fold],
     return Walked(trained, judged, *_total(judged, tests))
 
 
-def _best(sound: Sequence[Candidate], figures: Sequence[Figures], objective: str) -> tuple[Candidate, Figures] | None:
+def _best(
+    sound: Sequence[Candidate], figures: Sequence[Figures | None], objective: str
+) -> tuple[Candidate, Figures] | None:
     """The first of the highest; None where the objective is known of none."""
-    pairs = [one for one in zip(sound, figures, strict=True) if merit(one[1], objective)[0]]
+    pairs = [(one, of) for one, of in zip(sound, figures, strict=True) if of is not None and merit(of, objective)[0]]
     return max(pairs, key=lambda one: merit(one[1], objective), default=None)
 
 
