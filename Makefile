@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  --no-build-isolation -e '.[dev]'
-	@.venv/bin/trader compile
+	@.venv/bin/trader compile >&2
 	@touch $(READY)
 
 run: setup ## a paper account on the sample market, or on real candles with DATA=folder (ARGS= passes options on)

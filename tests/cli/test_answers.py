@@ -43,14 +43,14 @@ def test_why_answers_for_a_refusal(traded: Program) -> None:
 
 
 def test_why_answers_for_a_trade_with_what_became_of_it(traded: Program) -> None:
-    (one,) = why(traded, "SOL", "--cycle", "1")
+    (one,) = why(traded, "BTC", "--cycle", "3")
     assert one["outcome"] == "OK"
     (order,) = one["orders"]
-    assert (order["role"], order["status"], order["average_price"]) == ("ENTRY", "FILLED", "134.39")
-    (later,) = why(traded, "SOL-USD", "--cycle", "2")
-    assert [fill["price"] for fill in later["fills"]] == ["134.39"]
+    assert (order["role"], order["status"], order["average_price"]) == ("ENTRY", "FILLED", "60205.53")
+    (later,) = why(traded, "BTC-USD", "--cycle", "4")
+    assert [fill["price"] for fill in later["fills"]] == ["60205.53"]
     assert [order["kind"] for order in later["orders"]] == ["STOP"]
-    assert "entry maker -> FILLED" in traded("why", "SOL", "--cycle", "1", "--state", traded.state).out
+    assert "entry maker -> FILLED" in traded("why", "BTC", "--cycle", "3", "--state", traded.state).out
 
 
 def test_why_answers_for_a_quiet_symbol_and_for_all(traded: Program) -> None:
@@ -90,7 +90,7 @@ def test_status_tells_the_account_in_a_page_a_line_and_json(traded: Program) -> 
     data = traded("status", "--json", "--state", traded.state).data
     assert (page.code, line.code, line.out.count("\n")) == (0, 0, 1)
     assert line.out.startswith(f"PAPER simulated: {CYCLES} cycles, last 2024-01-01 23:45, equity ")
-    assert (data["mode"], data["cycles"], data["positions"], data["restart_safe"]) == ("PAPER", CYCLES, 6, True)
+    assert (data["mode"], data["cycles"], data["positions"], data["restart_safe"]) == ("PAPER", CYCLES, 5, True)
     assert {one["symbol"] for one in data["open_orders"]} == {one["symbol"] for one in data["open_positions"]}
     assert all(one["symbol"] in page.out for one in data["open_positions"])
 

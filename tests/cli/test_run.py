@@ -125,7 +125,7 @@ def test_without_a_trader_nothing_is_sent_and_equity_is_what_was_said(program: P
     words = ("--venue", "simulated", "--state", program.state, "--cycles", "1", "--json")
     unknown, known = program("run", *words).data, program("run", *words, "--equity", "5000").data
     assert (unknown["mode"], unknown["equity"], unknown["refusals_by_verdict"]) == (
-        "DRY_RUN", None, {"EQUITY_UNKNOWN": 3},
+        "DRY_RUN", None, {"EQUITY_UNKNOWN": 5},
     )  # fmt: skip
     assert (known["equity"], known["orders"], known["fills"]) == ("5000", 0, 0)
 

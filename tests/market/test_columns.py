@@ -145,6 +145,23 @@ def test_what_a_maker_is_judged_by_again_is_told_too() -> None:
                 assert columns.atr_ratio[hour, i] == live.atr_ratio[live.hour[later], i]
 
 
+def test_what_nobody_asks_for_is_unknown_and_would_close() -> None:
+    columns = columns_of(walks(Random(7), 3000, 1), instruments(), quick(1)).columns
+    assert set(columns.jump.flat) == set(columns.atr_ratio.flat) == {-1.0}
+    assert not columns_of(walks(Random(7), 300, 1), instruments(), quick(1)).busy.size
+
+
+def test_terms_that_never_differ_stand_beside_those_that_do() -> None:
+    """Each strategy's own, wherever it enters; the rules' differ by trigger."""
+    settings = quick(15, *STRATEGIES)
+    columns = columns_of(walks(Random(3), 1500, 15, holes=0.003), instruments(), settings).columns
+    bought = columns.enter != 0
+    assert all(each[bought].all() for each in (columns.scale, columns.stop_bps, columns.target_bps, columns.hold_ms))
+    place, cross = list(strategies.STRATEGIES).index("sma_cross"), settings.strategies.sma_cross
+    assert set(columns.stop_bps[place][bought[place]]) == {round(cross.stop_pct * 100)}
+    assert set(columns.scale[place][bought[place]]) == {1.0} < set(columns.scale[bought])
+
+
 @pytest.mark.parametrize("bar_min", [5, 15])
 def test_the_shipped_windows_are_exact_too(bar_min: int) -> None:
     settings, pairs = policy("rules", policy__cycle__base_bar_min=bar_min), instruments(FOUR[:2])

@@ -150,6 +150,15 @@ def test_a_price_is_an_outlier_when_it_is_far_away_on_hardly_any_volume(close: i
     assert found.deviation[-1, 0] == pytest.approx(abs(close - 1000) / 10)
 
 
+@pytest.mark.parametrize(("close", "outlier"), [(1_101, 1), (1_100, 0), (899, 1), (900, 0)])
+@pytest.mark.parametrize("row", [64, 150, 191, 299])
+def test_a_price_just_beyond_the_limit_is_found_wherever_it_stands(row: int, close: int, outlier: int) -> None:
+    closes = [1000] * 300
+    closes[row] = close
+    found = doubted(closes, [0] * 300).outlier[:, 0]
+    assert found[row] == outlier and found[8:].sum() == outlier
+
+
 def test_nothing_after_nothing_does_not_back_a_price() -> None:
     assert doubted([*STEADY, 1200], [*[0] * 8, 0]).outlier[-1, 0] == 1
     assert doubted([*STEADY, 1200], [*[0] * 8, 1]).outlier[-1, 0] == 0

@@ -86,6 +86,9 @@ EACH_REGIME_SIZES = {"policy.regime.bull_scale_pct": 30, "policy.regime.chop_sca
     "policy.regime.bear_scale_pct": 70, "policy.regime.crash_scale_pct": 90,
 }  # fmt: skip
 SEEN = EACH_REGIME_SIZES | {"signals.regime.crash_fall_pct": 6, "signals.regime.bear_fall_pct": 2}
+SLIPPERY = {"app.paper.slippage.large_quote": 1, "app.paper.slippage.most_large_pct": 500} | {
+    f"app.paper.slippage.tier_{n}_bps": 100 for n in (1, 2, 3)
+}  # fmt: skip
 THEME_CAPS = {"policy.risk.max_per_theme_pct": dict.fromkeys(("LAYER1", "LAYER2", "MEME", "DEFI", "OTHER"), 10)}
 APART: dict[str, Any] = {"LAYER1": ["BTC"], "LAYER2": ["MATIC"], "MEME": [], "DEFI": ["ETH"]}
 WIDE = {"signals.regime.crash_fall_pct": 99, "signals.regime.crash_volatility_pct": 1000}
@@ -94,6 +97,11 @@ ENDS: dict[str, Ends] = {
     "app.paper.maker_fee_bps": Ends(0, 500, {"app.paper.taker_fee_bps": 500}),
     "app.paper.taker_fee_bps": Ends(0, 500, {"app.paper.maker_fee_bps": 0}),
     "app.paper.depth_of_day_volume_pct": Ends(0.01, 100, {"policy.liquidity.max_share_of_depth_pct": 0.01} | LARGE),
+    "app.paper.slippage.tier_3_bps": Ends(0, 500, {"universe.tiers.tier_3_event_driven.bases": ["ZZZ"]}),
+    "app.paper.slippage.large_quote": Ends(1, 1_000_000, SLIPPERY),
+    "app.paper.slippage.per_decade_pct": Ends(0, 500, SLIPPERY),
+    "app.paper.slippage.most_large_pct": Ends(0, 500, SLIPPERY | {"app.paper.slippage.per_decade_pct": 500}),
+    "app.paper.slippage.most_restless_pct": Ends(0, 500, {"app.paper.slippage.restless_range_pct": 0.01}),
     "policy.profile": Ends("NORMAL", "CAUTIOUS"),
     **{
         f"policy.profiles.{name}.position_scale_pct": Ends(1, 200, {"policy.profile": name})

@@ -53,6 +53,12 @@ TIER_1, TIER_2 = "tiers.tier_1_core", "tiers.tier_2_rotational"
             "max_missing_bars: 10",
             "windows.max_missing_bars 10 would let a whole wind",
         ),
+        (
+            "policy",
+            "base_bar_min: 15",
+            "base_bar_min: 60",
+            "cycle.base_bar_min 60 is too coarse for",
+        ),
         ("signals", "bear_fall_pct: 5", "bear_fall_pct: 10", "regime.bear_fall_pct 10 is not below crash_fall_pct 10"),
         ("signals", "bull_volatility_pct: 60", "bull_volatility_pct: 100", "regime.bull_volatility_pct 100 is not bel"),
         ("signals", "move_15m_pct: 1.2", "move_15m_pct: 2.6", "thresholds.chop.move_15m_pct 2.6 is above move_60m_pct"),
@@ -92,6 +98,7 @@ def test_a_contradiction_is_refused_at_its_line(config: Config, file: str, old: 
             "  max_missing",
             "windows.max_missing_bars 2 would let a whole",
         ),
+        ("signals", "  atr_h: 14 ", "  atr_h: 2 ", "  max_missing", "windows.max_missing_bars 2 would let a whole"),
     ],
 )
 def test_the_line_to_mend_need_not_be_the_last_that_was_changed(

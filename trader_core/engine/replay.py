@@ -253,10 +253,11 @@ def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:
 
 def _busy_cells(enter: Flags, first: int) -> Ints:
     """[n, 2]: row and instrument of each cell from `first` on in which some strategy enters, row by row."""
-    some = enter[0] if len(enter) == 1 else np.asarray(enter.any(axis=0))
-    columns, rows = np.nonzero(some[first:].T)
+    some = enter[0] != 0 if len(enter) == 1 else np.asarray(enter.any(axis=0))
+    cells = [np.flatnonzero(some[first:, i]) + first for i in range(some.shape[1])]
+    rows, columns = np.concatenate(cells), np.repeat(np.arange(len(cells)), [len(one) for one in cells])
     order = np.argsort(rows, kind="stable")
-    return np.stack([rows[order] + first, columns[order]], axis=1)
+    return np.stack([rows[order], columns[order]], axis=1)
 
 
 def _listings(frame: Frame, close: Ints) -> tuple[Ints, Ints]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from trader_core.settings.environment import Environment, read_environment, state_directory
 from trader_core.settings.locate import config_directory
 
-SAMPLE_SEED = 19
+SAMPLE_SEED = 58
 
 
 @dataclass(frozen=True)
