@@ -9,12 +9,14 @@ from the integer frame to fills and profit, columns included.
 import argparse
 import gc
 import json
+import os
 import platform
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -49,6 +51,7 @@ from benchmarks.cases import (
 from benchmarks.peers import peers_of
 from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.money import grains_down
+from trader_core.engine.columns import Memo
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.replay import Replayed, World, replay_world
 from trader_core.ledger.integers import Axes
@@ -103,14 +106,26 @@ def job_of(bars: Bars, case: Case, combos: int = 0) -> Job:
 
 
 def ours_of(job: Job) -> Work:
-    return lambda: added(outcome_of(one) for one in replays_of(job))
+    """Over a frame that remembers nothing of a run before. What a sweep's policies have in common is made once, and
+    its replays share the cores, as a sweep's do."""
+
+    def work() -> Outcome:
+        frame, memo = replace(job.worlds[0].frame), Memo()
+
+        def one(n: int) -> Outcome:
+            return outcome_of(replay_world(replace(job.worlds[n], frame=frame), job.policies[n], memo=memo))
+
+        if len(job.policies) == 1:
+            return one(0)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return added(pool.map(one, range(len(job.policies))))
+
+    return work
 
 
 def replays_of(job: Job) -> Iterator[Replayed]:
-    """Over a frame that remembers nothing of a run before; what a sweep's policies have in common is made once."""
-    frame = replace(job.worlds[0].frame)
     for world, policy in zip(job.worlds, job.policies, strict=True):
-        yield replay_world(replace(world, frame=frame), policy)
+        yield replay_world(world, policy)
 
 
 def loop_of(bars: Bars, job: Job) -> Work:

@@ -136,7 +136,7 @@ def test_montecarlo_spreads_trades_and_bars(program: Inside) -> None:
 def test_compare_puts_two_reports_side_by_side(program: Inside) -> None:
     one, two = program.home / "one.json", program.home / "two.json"
     assert program(*words(program, "backtest", *PERIOD, "--out", one)).code == 0
-    assert program(*words(program, "backtest", *PERIOD[:3], "2024-01-05", "--out", two)).code == 0
+    assert program(*words(program, "backtest", *PERIOD[:3], "2024-01-12", "--out", two)).code == 0
     done = program("compare", one, two, "--json")
     assert done.code == 0
     assert [row["key"] for row in done.data["figures"] if row["key"] == "summary.total_trades"]

@@ -33,7 +33,7 @@ Given = TypeVar("Given")
 TILE_CELLS = 1 << 16  # of rows and instruments that strategies look at together: what one core's cache holds
 LOOKBACKS_IN_TILE = 4  # a tile is at least so many lookbacks long, which it computes beside its own rows
 PARTS_WORTH_THREADS = 16
-KEPT_MAX = 16  # results that a memo keeps
+KEPT_MAX = 9  # results that a memo keeps, three for each policy
 PRODUCT_MAX = 1 << 62
 TERMS = {"conviction": np.float64, "scale": np.float64, "stop_bps": np.int64, "target_bps": np.int64,
          "hold_ms": np.int64}  # fmt: skip

@@ -58,8 +58,9 @@ class Guard(NamedTuple):
 class Columns(NamedTuple):
     """What depends on the market alone; row t may be read at its own close. A figure below zero is unknown.
 
-    A column of [hour, ...] changes once an hour: at row t its row `hour[t]` is in force. Where no strategy enters,
-    nobody asks for the deviation, the jump or the terms of an entry, and they may hold anything.
+    A column of [hour, ...] changes once an hour, or when a pair is delisted: at row t its row `hour[t]` is in force.
+    Terms, deviation, jump and the range ratio are told where a draft may be judged: where a strategy enters, and when
+    the maker that it placed may be repriced or taken. Elsewhere jump and ratio are unknown, which closes.
     """
 
     at_ms: Ints  # [row], closing time
