@@ -27,6 +27,7 @@ from trader_core.rulebook.walk import step_walk
 Walk = Callable[[Law, Guard, State, Columns, Bars, Journey, Plan, Tape, int, int], int]
 Progress = Callable[[int, int], None]  # rules compiled, of how many
 CACHE_VARIABLE = "XDG_CACHE_HOME"
+OPTIMISED = ("NUMBA_OPT", "2")  # the level above it takes longer to compile and no less to run
 SEAL = "sealed"  # beside the machine code: the digest of what was written there
 
 # No rule is called from Python, and none makes an array; a division by zero is guarded, and interpreted it would raise.
@@ -80,6 +81,7 @@ def _made_for(arguments: tuple[Any, ...]) -> Any:
 
 
 def _compiled(arguments: tuple[Any, ...]) -> Any:
+    os.environ.setdefault(*OPTIMISED)
     numba: Any = importlib.import_module("numba")
     event: Any = importlib.import_module("numba.core.event")
     rules = _register()

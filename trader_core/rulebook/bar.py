@@ -15,6 +15,7 @@ from trader_core.rulebook.codes import (
     REASON,
     STOP,
     STOP_BPS,
+    STOP_MARKET,
     STRATEGY,
     TAKER,
     TARGET_BPS,
@@ -24,7 +25,7 @@ from trader_core.rulebook.costs import fee_of, slippage_of
 from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.matching import meet
 from trader_core.rulebook.money import value_down, value_up
-from trader_core.rulebook.orders import step_close, step_progress
+from trader_core.rulebook.orders import is_open, step_close, step_progress
 from trader_core.rulebook.state import Bars, Columns, State
 
 
@@ -33,10 +34,11 @@ def step_bar(law: Law, state: State, columns: Columns, bars: Bars, t: int, fills
     """Match every open order against bar t, book the fills, write them to `fills` and return their number."""
     count = 0
     for i in range(state.lots.shape[0]):
-        for turn in range(3):
-            slot = slot_in_turn(state, i, turn)
-            if state.orders[i, slot, KIND] != 0:
-                count += step_match(law, state, columns, bars, t, i, slot, fills, count)
+        if is_open(state, i, ENTRY) or is_open(state, i, EXIT) or is_open(state, i, STOP):
+            for turn in range(3):
+                slot = slot_in_turn(state, i, turn)
+                if is_open(state, i, slot):
+                    count += step_match(law, state, columns, bars, t, i, slot, fills, count)
     return count
 
 
@@ -56,6 +58,8 @@ def step_match(
 ) -> int:
     order = state.orders[i, slot]
     kind, rest = order[KIND], order[LOTS] - order[FILLED]
+    if kind == STOP_MARKET and bars.low[t, i] > order[TRIGGER]:
+        return 0  # as `meet` would say, without looking at the rest of the bar
     close_ms, opened = columns.at_ms[t], bars.open[t, i]
     slippage = 0
     if kind != MAKER:
