@@ -12,14 +12,17 @@ import sys
 import time
 from pathlib import Path
 
-from trader_core.bootstrap import memory_system
+from trader_core.bootstrap import settings_of
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
 from trader_core.settings.options import Options
+from trader_core.store.files import StateFiles
+from trader_core.worlds.simulated import in_memory
 
 CYCLES = 600
 STARTS = 15
 OPTIONS = Options(mode="PAPER", venue="simulated", state=Path())
+FILES = StateFiles(Path(), "PAPER")
 HELP = "import sys; sys.argv = ['trader', '--help']; import cli.main; cli.main.main()"
 
 
@@ -27,7 +30,7 @@ def cycle_costs() -> tuple[list[float], list[float]]:
     """CPU milliseconds of (quiet cycles, busy cycles)."""
     quiet: list[float] = []
     busy: list[float] = []
-    with memory_system(OPTIONS) as system:
+    with in_memory(settings_of(OPTIONS), OPTIONS, FILES) as system:
         began = time.process_time()
         for report in cycles(system.ports, system.policy, system.journal, lambda: False, CYCLES):
             spent = (time.process_time() - began) * 1e3
@@ -43,7 +46,7 @@ def is_busy(report: CycleReport) -> bool:
 
 def profile() -> pstats.Stats:
     recorder = cProfile.Profile()
-    with memory_system(OPTIONS) as system:
+    with in_memory(settings_of(OPTIONS), OPTIONS, FILES) as system:
         recorder.enable()
         for _ in cycles(system.ports, system.policy, system.journal, lambda: False, CYCLES // 3):
             pass

@@ -11,14 +11,14 @@ from trader_core.domain.clocktime import MINUTE_MS, short
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
-from trader_core.domain.order import OrderStatus
+from trader_core.domain.order import OrderStatus, Role
 
 if TYPE_CHECKING:
-    from trader_core.bootstrap import System
     from trader_core.domain.book import Ban, Book
     from trader_core.domain.halt import Halt
     from trader_core.engine.cycle import CycleReport
     from trader_core.settings.options import Options
+    from trader_core.worlds.system import System
 
 
 def header(system: "System", options: "Options", ink: Ink) -> str:
@@ -47,14 +47,12 @@ def opening_warnings(system: "System", options: "Options") -> tuple[str, ...]:
 
 
 def title(system: "System", options: "Options") -> str:
-    market = f"candles of {options.data}" if options.data else f"sample market, seed {options.seed}"
-    venue = options.venue or system.policy.app.exchange.venue
-    return f"{system.mode} on the {venue} venue, {market}"
+    return f"{system.mode} on {system.market}"
 
 
 def period(system: "System", options: "Options") -> str:
     """'2024-08-01 00:00 to 2024-08-09 00:00 UTC, every 15 minutes', of what is left to do."""
-    from trader_core.bootstrap import span_of
+    from trader_core.worlds.simulated import span_of
 
     start, until = span_of(system.source, options)
     recorded = system.journal.book.closed_ms
@@ -83,6 +81,8 @@ def cycle_data(report: "CycleReport") -> dict[str, Any]:
         "cycle": report.cycle_id,
         "decision_time": moment(report.decision_ms),
         "problem": report.problem,
+        "objections": [one.what for one in report.objections],
+        "unprotected": unguarded(report.book),
         "equity": decision.equity if decision else None,
         "cash": report.book.cash,
         "positions": len(report.book.held),
@@ -201,8 +201,17 @@ def cycle_exit(report: "CycleReport") -> int:
         40 if book.discrepancies else 0,
         30 if report.problem else 0,
         21 if book.halt.trading is not Trading.ACTIVE else 0,
+        42 if unguarded(book) else 0,
+        *(one.exit_code for one in report.objections),
     ]
     return worst(codes)
+
+
+def unguarded(book: "Book") -> list[str]:
+    """Symbols held for which neither a stop nor an exit is on its way."""
+    leaving = [one.approved for one in book.orders.values() if one.is_open and one.approved.role is not Role.ENTRY]
+    covered = {one.symbol for one in leaving}
+    return sorted(one for one in book.held - covered if book.holdings[one].stop_bps)
 
 
 def why_hint(symbol: str, cycle_id: int, shared: Shared) -> str:

@@ -1,139 +1,35 @@
-"""The command line: names and registrations, nothing else. What a command needs, its body imports."""
+"""Entry point of the script `trader`. `kill` goes first: before anything is loaded that could be slow or broken."""
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
 
-import typer
-from typer.main import get_command
-
-from cli.commands import bans, config, data, halt, paper
-from cli.commands.backtest import backtest
-from cli.commands.compare import compare
-from cli.commands.compile_law import compile_law
-from cli.commands.export import export
-from cli.commands.init import init
-from cli.commands.montecarlo import montecarlo
-from cli.commands.orders import orders
-from cli.commands.parity import parity
-from cli.commands.pause import pause, resume
-from cli.commands.pnl import pnl
-from cli.commands.positions import positions
-from cli.commands.preview import preview
-from cli.commands.run import run
-from cli.commands.run_cycle import run_cycle
-from cli.commands.status import status
-from cli.commands.sweep import sweep
-from cli.commands.trades import trades
-from cli.commands.trials import trials
-from cli.commands.validate_config import validate_config
-from cli.commands.version import version
-from cli.commands.walk_forward import walk_forward
-from cli.commands.why import why
-from cli.exits import ended
-from cli.options import Shared, shared_of, shared_options
-
-Command = Callable[..., Any]
-
-COMMANDS: dict[str, Command | Mapping[str, Command]] = {
-    "init": init,
-    "run": run,
-    "run-cycle": run_cycle,
-    "preview": preview,
-    "backtest": backtest,
-    "parity": parity,
-    "sweep": sweep,
-    "walk-forward": walk_forward,
-    "montecarlo": montecarlo,
-    "compare": compare,
-    "trials": trials,
-    "compile": compile_law,
-    "validate-config": validate_config,
-    "config": {"diff": config.diff},
-    "status": status,
-    "positions": positions,
-    "orders": orders,
-    "trades": trades,
-    "pnl": pnl,
-    "export": export,
-    "why": why,
-    "pause": pause,
-    "resume": resume,
-    "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset},
-    "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
-    "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
-    "data": {"import": data.import_, "list": data.list_, "check": data.check},
-}
-GROUPS = {
-    "bans": "Assets that must not be bought for a while.",
-    "config": "Compare configurations.",
-    "data": "Candles on disk: import, list, check.",
-    "halt": "Our own permission to take risk.",
-    "paper": "The simulated account: cash in and out, a new beginning.",
-}
-
-
-def root(ctx: typer.Context, show_version: bool = typer.Option(False, "--version", help="Say which version.")) -> Any:
-    """Trade a market, or a copy of it, by one rulebook."""
-    shared = shared_of(ctx)
-    shared.command = ctx.invoked_subcommand or ""
-    if show_version and shared.command:
-        raise typer.BadParameter("--version stands alone")
-    if show_version:
-        shared.command = "version"
-        return version()
-    if not shared.command:
-        typer.echo(ctx.get_help())
-    return None
-
-
-def build() -> Any:
-    """The click command: every registered function with the global options added to it and to the root."""
-    app = _app()
-    app.callback(invoke_without_command=True)(root)
-    for name, command in COMMANDS.items():
-        if isinstance(command, Mapping):
-            group = _app()
-            group.callback(invoke_without_command=True, help=GROUPS[name])(_group)
-            for one, function in command.items():
-                group.command(one)(function)
-            app.add_typer(group, name=name)
-        else:
-            app.command(name)(command)
-    made: Any = get_command(app)
-    for one in _all(made):
-        one.params += shared_options()
-    return made
-
-
-def _app() -> typer.Typer:
-    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-def _group(ctx: typer.Context) -> None:
-    shared = shared_of(ctx)
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
-    else:
-        shared.command = f"{shared.command} {ctx.invoked_subcommand}"
-
-
-def _all(command: Any) -> list[Any]:
-    """A command and everything below it."""
-    return [command, *(found for one in getattr(command, "commands", {}).values() for found in _all(one))]
+from cli.emergency import kills
 
 
 def main() -> None:
-    """Entry point of the script `trader`."""
-    shared, arguments = Shared(), sys.argv[1:]
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed before we came: what is said goes nowhere
             setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    arguments = sys.argv[1:]
+    sys.exit(_killed(arguments) if kills(arguments) else _run(arguments))
+
+
+def _killed(arguments: list[str]) -> int:
+    from cli.emergency import emergency
+
+    return emergency(arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    from cli.exits import ended
+    from cli.options import Shared
+    from cli.table import build
+
+    shared = Shared()
 
     def act() -> object:
         group = build()
         with group.make_context("trader", arguments, obj=shared) as ctx:
             return group.invoke(ctx)
 
-    sys.exit(ended(act, shared, asked_json="--json" in arguments))
+    return ended(act, shared, asked_json="--json" in arguments)

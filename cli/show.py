@@ -218,7 +218,8 @@ def _events(report: "CycleReport", ink: Ink) -> list[tuple[str, _Style]]:
     book = report.book
     out: list[tuple[str, _Style]] = []
     if report.problem:
-        out.append((f"market not read: {report.problem}", ink.bad))
+        out.append((f"not read: {report.problem}", ink.bad))
+    out += [(f"no entries: {one.what}", ink.bad) for one in report.objections]
     for one in report.fills:
         order = book.orders.get(one.fill.client_order_id)
         reason = f" ({order.approved.reason})" if order and one.fill.side is Side.SELL else ""

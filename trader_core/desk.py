@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from trader_core import candles as candles
-from trader_core.bootstrap import WIRINGS, settings_of
+from trader_core.bootstrap import MODES, settings_of
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import GateClosed, UsageError
 from trader_core.domain.halt import Trading
@@ -102,4 +102,4 @@ def archive_paper(options: Options) -> Path:
 
 
 def _modes(options: Options) -> tuple[str, ...]:
-    return tuple(one for one in WIRINGS if options.mode in (None, one))
+    return tuple(one for one in MODES if options.mode in (None, one))

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from trader_core.bootstrap import LAST_CYCLES, settings_of, source_of, span_of
+from trader_core.bootstrap import settings_of
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable, UsageError
 from trader_core.engine.compiled import digest_of_the_law
@@ -23,6 +23,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.trials import Trial, Trials
+from trader_core.worlds.simulated import LAST_CYCLES, source_of, span_of
 
 RESULTS, WORLDS = "results", "worlds"  # in the folder of --resume
 Noted = tuple[Candidate, Shelved, Span, Figures]

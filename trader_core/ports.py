@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from trader_core.domain.account import BalancePage
+from trader_core.domain.account import BalancePage, Fees
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import CashFlow, Fact, Filled
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles, TopOfBook
-from trader_core.domain.order import ApprovedOrder, OrderReport
+from trader_core.domain.objection import Objection
+from trader_core.domain.order import ApprovedOrder, Order, OrderReport
 
 PAGES_MAX = 200
 
@@ -56,18 +57,37 @@ class VenueReader(Protocol):
     def flows(self, cursor: str) -> tuple[CashFlow, ...]:
         """Deposits and withdrawals after `cursor`, oldest first; the first is what the account was opened with."""
 
-    def orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
-        """What became of these orders; an id the venue has never seen is absent."""
+    def orders(self, asked: Sequence[Order]) -> dict[str, OrderReport]:
+        """What became of these orders, by our id; one that the venue has never seen is absent."""
+
+    def marked(self) -> tuple[OrderReport, ...]:
+        """Orders that bear our mark, whoever sent them: all that are open, and those of the last minutes."""
+
+    def fees(self) -> Fees | None:
+        """What the account pays; None where the policy says."""
+
+    def frozen(self) -> frozenset[str]:
+        """Symbols whose market takes no order of any kind now."""
+
+    def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
+        """Look at the account at once, as of now: fills, orders and balances are told of that look."""
+
+    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int) -> None:
+        """Look at these markets at once: candles and quotes are told of that look. What fails here, fails there."""
 
 
 class VenueTrader(Protocol):
     """Permission to send. Only bootstrap hands one out, and `place` takes nothing but an approved order."""
 
-    def place(self, client_order_id: str, order: ApprovedOrder) -> OrderReport:
-        """Send once. Raises OutcomeUnknown when the answer is lost."""
+    def payload(self, client_order_id: str, order: ApprovedOrder) -> str:
+        """The bytes that will be sent, for the record; empty where nothing leaves this process."""
 
-    def cancel(self, client_order_id: str) -> OrderReport:
-        """Cancel and report what the order has become."""
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
+        """Send once. Raises OutcomeUnknown when the answer is lost; whoever sends the same again says the same thing
+        again, and never orders twice."""
+
+    def cancel(self, order: Order) -> OrderReport:
+        """Cancel and report what the order has become. Raises OutcomeUnknown while it may still be filled."""
 
 
 class Store(Protocol):
@@ -85,11 +105,15 @@ class Store(Protocol):
 class Clock(Protocol):
     """`decision_ms` is the market's time, virtual on a replayed market; `host_ms` is this machine's."""
 
-    def next_decision_ms(self, after_ms: int) -> EpochMs | None:
-        """Move to the next decision time after `after_ms` and return it; None where the market has ended."""
+    def next_decision_ms(self, after_ms: int, given_up: Callable[[], bool] = ...) -> EpochMs | None:
+        """Move to the next decision time after `after_ms`, or wait for it, and return it; None where the market has
+        ended, or whoever waits has given up."""
 
     @property
     def host_ms(self) -> Callable[[], EpochMs]: ...
+    @property
+    def seen_ms(self) -> Callable[[], EpochMs]:
+        """The market's time now, by which the age of a quote is told."""
 
 
 class Halts(Protocol):
@@ -104,6 +128,26 @@ class OrderIds(Protocol):
         """The client order id of an intent; the same words give the same id for ever."""
 
 
+class Objections(Protocol):
+    def __call__(self, equity: Decimal | None) -> tuple[Objection, ...]:
+        """What stands against entries now, at this worth of the account."""
+
+
+def nothing_objected(equity: Decimal | None) -> tuple[Objection, ...]:
+    """Where no permission is asked for: on a simulated venue, or without a trader."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a venue takes its time. A simulated one knows everything at once."""
+
+    passes: int = 1  # how often a cycle goes round while it has sent something: what fills at once wants its stop
+    looks: int = 1  # how often the account is looked at before a difference is believed
+    unseen_ms: int = 0  # how long an intent that no list shows may still turn up
+    cash: Decimal = Decimal(0)  # the smallest difference in cash that is one, in quote
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """One wiring of the world. Without a trader nothing can be sent."""
@@ -116,3 +160,5 @@ class Ports:
     order_id: OrderIds
     account_quote: str  # the account's currency
     observed_equity: Decimal | None  # where there is no ledger: what the operator said the account holds
+    objections: Objections = nothing_objected
+    patience: Patience = Patience()

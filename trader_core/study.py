@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trader_core.bootstrap import LAST_CYCLES, settings_of, source_of, span_of
+from trader_core.bootstrap import settings_of
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable, UsageError
 from trader_core.domain.money import grains_down, plain
@@ -34,6 +34,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.trials import Trial, Trials
+from trader_core.worlds.simulated import LAST_CYCLES, source_of, span_of
 
 CHANCE = 1  # the name of the report's stream
 

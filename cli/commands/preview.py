@@ -9,9 +9,9 @@ from cli.exits import Result, note, warned
 from cli.options import SAMPLE_SEED, Data, Equity, From, Seed, To, options_of, shared_of
 
 if TYPE_CHECKING:
-    from trader_core.bootstrap import System
     from trader_core.domain.book import Book
     from trader_core.engine.cycle import CycleReport
+    from trader_core.worlds.system import System
 
 
 def preview(

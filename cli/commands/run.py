@@ -12,10 +12,10 @@ from cli.options import SAMPLE_SEED, Cycles, Data, Equity, From, Seed, Shared, T
 
 if TYPE_CHECKING:
     from cli.show import Ink
-    from trader_core.bootstrap import System
     from trader_core.engine.cycle import CycleReport
     from trader_core.report.run import Tally
     from trader_core.settings.options import Options
+    from trader_core.worlds.system import System
 
 Print = Callable[[str], object]
 
@@ -34,7 +34,7 @@ def run(
 
     shared = shared_of(ctx)
     options = options_of(shared, since, until, data, seed, equity)
-    with stopping() as asked, open_system(options) as system:
+    with stopping() as asked, open_system(options, waits=True) as system:
         return _run(system, options, shared, asked, cycles)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.exits import ended
-from cli.main import build
 from cli.options import Shared
+from cli.table import build
 
 ROOT = Path(__file__).parents[2]
 START = [sys.executable, "-c", "from cli.main import main; main()"]

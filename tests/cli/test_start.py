@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cli.exits import EXITS, worst
-from cli.main import COMMANDS
 from cli.options import MODES, SAMPLE_SEED, VENUES
+from cli.table import COMMANDS
 from tests.cli.program import ROOT, Program
 from trader_core import bootstrap
 from trader_core.domain import errors
@@ -104,8 +104,7 @@ def test_the_worst_code_wins(codes: list[int], code: int) -> None:
 
 
 def test_the_light_words_are_the_real_ones() -> None:
-    assert set(MODES) == bootstrap.WIRINGS.keys()
-    assert set(VENUES) == bootstrap.VENUES.keys()
+    assert {(mode, venue) for mode in MODES for venue in VENUES} == bootstrap.WORLDS.keys()
     assert Options().seed == SAMPLE_SEED
 
 

@@ -77,7 +77,8 @@ FIGURE = "from trader_core.rulebook import rule\n\n\n@rule\ndef figure() -> int:
 SEEN = """
 import json, sys
 from pathlib import Path
-from trader_core.bootstrap import settings_of, source_of
+from trader_core.bootstrap import settings_of
+from trader_core.worlds.simulated import source_of
 from trader_core.engine.replay import replay
 from trader_core.settings.options import Options
 

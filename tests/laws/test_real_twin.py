@@ -8,10 +8,11 @@ import pytest
 from tests.laws.test_slow_twin import assert_the_same_replay
 from tests.scenarios.crash import ALL_STRATEGIES, CRASH_POLICY, options_in
 from tests.shared import shared
-from trader_core.bootstrap import settings_of, source_of
+from trader_core.bootstrap import settings_of
 from trader_core.domain.clocktime import parse_utc
 from trader_core.engine.replay import replay_world, world_of
 from trader_core.settings.options import Options
+from trader_core.worlds.simulated import source_of
 
 PARTS = [("2023-11-25", "2024-01-06"), ("2024-04-18T16:30:00Z", "2025-01-01"), ("2025-01-01", "2025-07-01")]
 

@@ -84,6 +84,7 @@ def asked(plan: Plan) -> list[tuple[int, int, int]]:
 @examples(120)
 def test_halted_entries_go_stops_stay_and_every_proposal_is_refused(world: Before, halted: int) -> None:
     """Standing, nothing is sold either; an exit that is out already may finish. Reducing sells as ever."""
+    world = world._replace(guard=world.guard._replace(forced=np.zeros_like(world.guard.forced)))
     active, _ = turned(world._replace(guard=world.guard._replace(halted=ACTIVE)))
     world = world._replace(guard=world.guard._replace(halted=halted))
     after, plan = turned(world)
@@ -102,6 +103,20 @@ def test_halted_entries_go_stops_stay_and_every_proposal_is_refused(world: Befor
     assert set(plan.verdict.tolist()) <= {codes.NEVER, Verdict.HALTED}
     proposed = world.columns.enter[:, 0].any(axis=0) & (world.state.clock[codes.DECIDED_MS] < world.columns.at_ms[0])
     assert ((plan.verdict == Verdict.HALTED) == (proposed & (world.guard.barred == 0))).all()
+
+
+@given(eves, st.sampled_from([ACTIVE, REDUCING, STANDING]))
+def test_what_is_ordered_closed_is_sold_whole_and_at_once_whatever_else_holds(world: Before, halted: int) -> None:
+    world = world._replace(guard=world.guard._replace(halted=halted))
+    state, guard = world.state, world.guard
+    after, _ = turned(world)
+    can = (state.lots > 0) & (guard.unknown == 0) & (world.columns.bid[0] > 0) & (state.orders[:, EXIT, KIND] == 0)
+    ordered = can & (guard.forced != 0)
+    assert (after.orders[ordered, EXIT, LOTS] == state.lots[ordered]).all()
+    assert (after.orders[ordered, EXIT, codes.REASON] == codes.BY_LIQUIDATION).all()
+    assert not after.orders[ordered, STOP].any()
+    if halted == STANDING:
+        assert not after.orders[can & (guard.forced == 0), EXIT].any()
 
 
 def paused(guard: Guard, i: int) -> Guard:

@@ -248,7 +248,9 @@ class Dice:
         ]
         foreign = [self.between(1, 10**6) if self.often(0.1) else 0 for _ in range(COUNT)]
         halted = self.one_of((codes.REDUCING, codes.STANDING)) if self.seldom() else codes.ACTIVE
-        return Guard(halted, int(self.seldom()), unknown, differs, barred, ints(*banned), ints(*foreign))
+        forced = [codes.BY_LIQUIDATION if self.seldom() else 0 for _ in range(COUNT)]
+        paused = int(self.seldom())
+        return Guard(halted, paused, unknown, differs, barred, ints(*banned), ints(*foreign), ints(*forced))
 
     def state(self, law: Law, columns: Columns) -> State:
         """Books as they can be, at the columns' first row."""

@@ -8,7 +8,7 @@ from typing import Any
 from tests.scenarios.checks import VERDICTS
 from tests.shared import shared
 from tests.world import CONFIG, write_config
-from trader_core.bootstrap import open_system, settings_of, source_of
+from trader_core.bootstrap import open_system, settings_of
 from trader_core.desk import open_state
 from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.facts import Decided, Fact, Filled, Intended
@@ -20,6 +20,7 @@ from trader_core.ledger.fold import fold
 from trader_core.ledger.laws import broken_laws
 from trader_core.settings.options import Options
 from trader_core.strategies import STRATEGIES
+from trader_core.worlds.simulated import source_of
 
 AUGUST_2024 = Options(since_ms=parse_utc("2024-08-01"), until_ms=parse_utc("2024-08-09"))  # bitcoin -29 %
 MAY_2021 = Options(since_ms=parse_utc("2021-05-10"), until_ms=parse_utc("2021-05-24"))  # bitcoin -49 %

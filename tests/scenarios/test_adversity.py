@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 
 from tests.world import Bar, Series, World, at, bar_of, outcomes, sent, write_candles
-from trader_core.bootstrap import settings_of, source_of
+from trader_core.bootstrap import settings_of
 from trader_core.desk import archive_paper, open_desk
 from trader_core.domain.clocktime import HOUR_MS, EpochMs, parse_utc
 from trader_core.domain.errors import ConfigInvalid, GateClosed, StateUnusable, UsageError, VenueUnavailable
 from trader_core.domain.facts import Banned, Filled, HaltChanged
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import tripped
-from trader_core.domain.order import ApprovedOrder, OrderReport, Role
+from trader_core.domain.order import ApprovedOrder, Order, OrderReport, Role
 from trader_core.engine.replay import Replayed, replay
 from trader_core.engine.run import cycles
 from trader_core.ports import VenueTrader
 from trader_core.store.sqlite import SqliteStore
+from trader_core.worlds.simulated import source_of
 
 UP = [100, 100, 100, 100, 100, 102]
 START = "2024-03-04"
@@ -61,17 +62,18 @@ class DeafToPurchases:
     """A trader whose venue does not answer when a purchase is to be canceled."""
 
     def __init__(self, trader: VenueTrader) -> None:
-        self._trader, self._buys = trader, set[str]()
+        self._trader = trader
 
-    def place(self, client_order_id: str, order: ApprovedOrder) -> OrderReport:
-        if order.side is Side.BUY:
-            self._buys.add(client_order_id)
-        return self._trader.place(client_order_id, order)
+    def payload(self, client_order_id: str, order: ApprovedOrder) -> str:
+        return self._trader.payload(client_order_id, order)
 
-    def cancel(self, client_order_id: str) -> OrderReport:
-        if client_order_id in self._buys:
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
+        return self._trader.place(client_order_id, order, payload)
+
+    def cancel(self, order: Order) -> OrderReport:
+        if order.approved.side is Side.BUY:
             raise VenueUnavailable("the cancel timed out")
-        return self._trader.cancel(client_order_id)
+        return self._trader.cancel(order)
 
 
 @contextmanager

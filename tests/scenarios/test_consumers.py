@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.calm import CALM
+from tests.ops.consumed import CONSUMED
 from tests.scenarios.limits import LIMITS
 from tests.settings.keys import Leaf, leaf_keys
 from tests.world import BAR_MS, CONFIG, START, Bar, Series, World, put
-from trader_core.bootstrap import source_of
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.errors import TraderError
 from trader_core.engine.replay import replay
@@ -24,6 +24,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Profiles, Settings, Strategies
+from trader_core.worlds.simulated import source_of
 
 SHIPPED = load(CONFIG)
 COINS = ("BTC", "ETH", "MATIC", "ZZZ")  # of tiers 1 and 2, and of none
@@ -253,7 +254,7 @@ BY_THE_PROGRAM: dict[str, Ends] = {
     "app.exchange.read_only": Ends(False, True, {"mode": "LIVE"}),
     "policy.cycle.base_bar_min": Ends(1, 15, SIMULATED),
 }
-OTHERS = [leaf for leaf in leaf_keys() if ".".join(leaf.path) not in {*LIMITS, *BY_THE_PROGRAM}]
+OTHERS = [leaf for leaf in leaf_keys() if ".".join(leaf.path) not in {*LIMITS, *BY_THE_PROGRAM, *CONSUMED}]
 
 
 @pytest.mark.parametrize("leaf", OTHERS, ids=lambda leaf: ".".join(leaf.path))
@@ -275,5 +276,5 @@ def test_moving_a_key_changes_what_the_program_answers(key: str, market: Path, t
 
 def test_every_key_is_looked_at() -> None:
     keys = {".".join(leaf.path) for leaf in leaf_keys()}
-    assert keys == {*LIMITS, *BY_THE_PROGRAM, *(".".join(leaf.path) for leaf in OTHERS)}
+    assert keys == {*LIMITS, *BY_THE_PROGRAM, *CONSUMED, *(".".join(leaf.path) for leaf in OTHERS)}
     assert set(ENDS) <= {".".join(leaf.path) for leaf in OTHERS}, "no end of a key that is not there"

@@ -10,11 +10,12 @@ from tests.cli.program import Program
 from tests.scenarios.checks import nothing_is_lost, shipped_values
 from tests.scenarios.scenes import DIP, RISE
 from tests.world import START, World, outcomes
-from trader_core.bootstrap import settings_of, source_of
+from trader_core.bootstrap import settings_of
 from trader_core.domain.fill import Side
 from trader_core.engine.replay import Replayed, replay
 from trader_core.settings.feasibility import bands, startup_warning
 from trader_core.settings.schema import REGIMES
+from trader_core.worlds.simulated import source_of
 
 ROUND = (*RISE[:6], DIP, 103, 104, 101, 99, 98, 98)  # bought, and sold on a falling average
 

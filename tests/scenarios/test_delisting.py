@@ -7,7 +7,7 @@ import pytest
 
 from tests.scenarios.scenes import DIP, RISE
 from tests.world import BAR_MS, START, Series, World, outcomes
-from trader_core.bootstrap import settings_of, source_of
+from trader_core.bootstrap import settings_of
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.facts import Closed, Delisted, Intended
 from trader_core.domain.fill import Side
@@ -16,6 +16,7 @@ from trader_core.domain.order import Role
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.replay import replay
 from trader_core.report.status import status
+from trader_core.worlds.simulated import source_of
 
 HELD: Series = (*RISE[:6], DIP, 103)
 LAST = len(HELD) - 1  # ETH's last bar

@@ -14,7 +14,7 @@ from trader_core.domain.errors import OutcomeUnknown, StateUnusable, VenueUnavai
 from trader_core.domain.facts import Closed, Filled, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.market import Candles, TopOfBook
-from trader_core.domain.order import ApprovedOrder, OrderReport, OrderStatus, Role
+from trader_core.domain.order import ApprovedOrder, Order, OrderReport, OrderStatus, Role
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
 from trader_core.ports import VenueTrader
@@ -51,11 +51,14 @@ class Trader:
     inner: VenueTrader
     place_with: Callable[[VenueTrader, str, ApprovedOrder], OrderReport]
 
-    def place(self, client_order_id: str, order: ApprovedOrder) -> OrderReport:
+    def payload(self, client_order_id: str, order: ApprovedOrder) -> str:
+        return self.inner.payload(client_order_id, order)
+
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
         return self.place_with(self.inner, client_order_id, order)
 
-    def cancel(self, client_order_id: str) -> OrderReport:
-        return self.inner.cancel(client_order_id)
+    def cancel(self, order: Order) -> OrderReport:
+        return self.inner.cancel(order)
 
 
 class NoCandlesOf(ReadOnly):
@@ -152,7 +155,7 @@ def test_an_order_of_unknown_fate_is_asked_for_and_never_sent_twice(arrives: boo
 
     def lost(trader: VenueTrader, client_order_id: str, order: ApprovedOrder) -> OrderReport:
         if arrives:
-            trader.place(client_order_id, order)
+            trader.place(client_order_id, order, "")
         raise OutcomeUnknown("the line went dead")
 
     world = World(tmp_path).market(BTC=(*RISE, DIP, 103, 104))

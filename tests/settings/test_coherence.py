@@ -14,6 +14,7 @@ TIER_1, TIER_2 = "tiers.tier_1_core", "tiers.tier_2_rotational"
     ("file", "old", "new", "what"),
     [
         ("app", "maker_fee_bps: 60", "maker_fee_bps: 121", "paper.maker_fee_bps 121 is above taker_fee_bps 120"),
+        ("app", "warn_age_days: 83", "warn_age_days: 90", "secrets.warn_age_days 90 is not below max_age_days 90"),
         ("policy", "    DEFI: 5", "    DEFI: 3.9", "risk.max_per_theme_pct.DEFI 3.9 is below max_per_asset_pct 4"),
         ("policy", "max_day_loss_pct: 3", "max_day_loss_pct: 7", "risk.max_day_loss_pct 7 is not below max_week_loss"),
         ("policy", "after_win_min: 10", "after_win_min: 61", "pacing.cooldown_after_win_min 61 is above"),
@@ -163,6 +164,15 @@ def test_live_on_the_simulated_venue_is_refused(config: Config) -> None:
     config.load()
     config.replace("app", "venue: coinbase", "venue: simulated")
     assert config.problem().startswith(f"app.yaml:{line}: mode is LIVE, but exchange.venue is simulated")
+
+
+@pytest.mark.parametrize("server", ["", "    - 1.POOL.ntp.org\n    - a\n"])
+def test_time_servers_are_three_different_ones(config: Config, server: str) -> None:
+    """Two have no majority, and one that is asked twice agrees with itself."""
+    line = config.line("app", "servers: #")
+    config.replace("app", "    - time.cloudflare.com\n    - time.nist.gov\n", server)
+    what = "clock.servers must name at least 3 servers, each once: fewer have no majority"
+    assert config.problem() == f"app.yaml:{line}: {what}"
 
 
 def test_all_contradictions_are_listed_at_once_in_the_order_of_lines(config: Config) -> None:

@@ -55,7 +55,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(config: Config) ->
 
 def test_an_unknown_key_like_no_other_is_refused_with_those_that_exist(config: Config) -> None:
     line = config.replace("app", "  read_only: true", "  read_only: true\n  zzz: 1")
-    what = "exchange.zzz is not a known key; known here: venue, read_only"
+    what = "exchange.zzz is not a known key; known here: venue, venue_url, quote, read_only"
     assert config.problem() == f"app.yaml:{line + 1}: {what}"
 
 

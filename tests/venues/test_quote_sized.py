@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from tests.laws.make import BAR_MS, START, instrument, market, policy
 from trader_core.domain.account import Balance
-from trader_core.domain.money import Quote
-from trader_core.domain.order import OrderStatus
+from trader_core.domain.fill import Side
+from trader_core.domain.money import Base, Quote
+from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderStatus, Role
 from trader_core.engine.law import costs_of
 from trader_core.venues.simulated.books import Books
 from trader_core.venues.simulated.venue import SimulatedVenue
@@ -46,7 +47,7 @@ def test_what_a_quote_sized_order_buys_is_whole_lots_and_all_that_the_amount_pay
     venue.advance(START + BAR_MS)
     placed = venue.buy_for("by hand", listed.symbol, Quote(amount))
     venue.advance(START + 2 * BAR_MS)
-    told = venue.orders(["by hand"])["by hand"]
+    told = venue.orders([by_hand(listed.symbol)])["by hand"]
     fills = [filled.fill for filled in venue.fills("")]
     held = {balance.asset: balance for balance in venue.balances("").balances}
     books.close()
@@ -77,3 +78,24 @@ def test_an_amount_that_is_not_there_is_refused() -> None:
     assert refused.status is OrderStatus.REJECTED
     assert venue.balances("").balances[0] == Balance("USD", Decimal(CASH), Decimal(0))
     books.close()
+
+
+def by_hand(symbol: str) -> Order:
+    """An order known by its id alone."""
+    nothing = ApprovedOrder(
+        symbol,
+        Side.BUY,
+        Role.ENTRY,
+        OrderKind.TAKER,
+        Base(Decimal(1)),
+        Decimal(1),
+        Decimal(0),
+        "",
+        "",
+        0,
+        0,
+        0,
+        0,
+        START,
+    )
+    return Order("by hand", nothing, START)

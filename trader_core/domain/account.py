@@ -18,6 +18,14 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class Fees:
+    """What the venue takes of a trade's value now, as fractions: 0.006 is 60 bps."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class BalancePage:
     balances: tuple[Balance, ...]
     next_cursor: str  # empty on the last page

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -82,9 +82,17 @@ def _decoder(kind: Any) -> Encode:
 
 
 def _class_decoder(kind: Any) -> Encode:
+    """What was written before a field was added has it at its default: new fields come last, and have one."""
     hints = get_type_hints(kind)
     parts = [_decoder(hints[name]) for name in _names(kind)]
-    return lambda raw: kind(*[part(item) for part, item in zip(parts, raw, strict=True)])
+    needed = sum(one.default is MISSING and one.default_factory is MISSING for one in fields(kind))
+
+    def decode(raw: Any) -> Any:
+        if not needed <= len(raw) <= len(parts):
+            raise ValueError(f"{kind.__name__} has {len(parts)} fields, not {len(raw)}")
+        return kind(*[part(item) for part, item in zip(parts, raw, strict=False)])
+
+    return decode
 
 
 def _tuple_decoder(args: tuple[Any, ...]) -> Encode:

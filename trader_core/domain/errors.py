@@ -29,6 +29,18 @@ class ConfigInvalid(TraderError):
         self.problems = problems
 
 
+class KeyUnusable(TraderError):
+    """The venue's key is missing, badly kept, too old, another one, or may do what it must not."""
+
+    exit_code = 11
+
+
+class ClockUnsound(TraderError):
+    """This machine's time is too far from the true one, or nobody knows how far."""
+
+    exit_code = 12
+
+
 class StateUnusable(TraderError):
     """The state is missing, unreadable, of another identity or of another schema."""
 
@@ -53,6 +65,12 @@ class GateClosed(TraderError):
     exit_code = 20
 
 
+class Halted(TraderError):
+    """A kill or a halt is in force; a person has to look first."""
+
+    exit_code = 21
+
+
 class DataUnavailable(TraderError):
     """Market data that the command needs is not there."""
 
@@ -65,10 +83,46 @@ class VenueUnavailable(TraderError):
     exit_code = 30
 
 
+class Unreachable(VenueUnavailable):
+    """Not a byte of the request left: no connection, an open breaker, or no token in our own bucket."""
+
+
+class RateLimited(Unreachable):
+    """Too many requests: the venue turned this one away, or we did so ourselves."""
+
+    exit_code = 31
+
+
+class VenueRefused(TraderError):
+    """The venue read the request and said no; nothing was executed. `word` is its own, empty where it had none."""
+
+    exit_code = 32
+
+    def __init__(self, what: str, *, word: str = "", safe: str = "nothing was executed", remedy: str = "") -> None:
+        super().__init__(what, safe=safe, remedy=remedy)
+        self.word = word
+
+
+class KeyRefused(KeyUnusable):
+    """The venue does not know the key, or does not let it do this; nothing was executed."""
+
+
+class VenuePayload(VenueUnavailable):
+    """An answer that does not say what it must: `where` is the place in it. Nothing in it is believed."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(f"the venue's answer cannot be read at {where}: {what}", safe="nothing in it was used")
+        self.where = where
+
+
 class OutcomeUnknown(TraderError):
     """A send whose outcome nobody knows; it keeps its reservation until the venue has been asked."""
 
     exit_code = 41
+
+
+class Lost(OutcomeUnknown):
+    """The request may have left and no answer tells what became of it."""
 
 
 class IllegalMove(TraderError):

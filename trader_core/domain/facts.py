@@ -61,10 +61,21 @@ class Intended:
     client_order_id: str
     approved: ApprovedOrder
     at_ms: EpochMs
+    payload: str = ""  # the very bytes that are sent; empty where the venue is in this process
+    host_ms: EpochMs = EpochMs(0)  # when, by this machine's clock
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
+    client_order_id: str
+    at_ms: EpochMs
+    venue_order_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """The same bytes under the same id are about to leave once more: whether they arrived before, nobody knows."""
+
     client_order_id: str
     at_ms: EpochMs
 
@@ -172,8 +183,8 @@ class CycleClosed:
 
 
 Fact = (
-    Opened | CashFlow | CashObserved | Marked | Decided | Intended | Acknowledged | Closed | Filled | HaltChanged
-    | Paused | Resumed | Banned | BanLifted | Delisted | StrategyFailed | StrategyRecovered
+    Opened | CashFlow | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed | Filled
+    | HaltChanged | Paused | Resumed | Banned | BanLifted | Delisted | StrategyFailed | StrategyRecovered
     | DiscrepancyFound | DiscrepancyGone | CycleClosed
 )  # fmt: skip
 
@@ -195,6 +206,7 @@ FACTS: dict[str, type[Fact]] = {
     "marked": Marked,
     "opened": Opened,
     "paused": Paused,
+    "resent": Resent,
     "resumed": Resumed,
     "strategy_failed": StrategyFailed,
     "strategy_recovered": StrategyRecovered,

@@ -74,6 +74,10 @@ class Order:
     filled: Base = Base(Decimal(0))
     filled_value: Quote = Quote(Decimal(0))
     closed_ms: EpochMs | None = None
+    venue_order_id: str = ""  # the venue's own name for it; empty until the venue has told it
+    sends: int = 1  # how often its bytes may have left
+    payload: str = ""  # those bytes
+    sent_ms: EpochMs = EpochMs(0)  # when it was written down, by this machine's clock
 
     @property
     def remaining(self) -> Base:
@@ -86,12 +90,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """An order as the venue knows it."""
+    """An order as the venue knows it. `filled` is None where it tells of fills at once."""
 
     client_order_id: str
     status: OrderStatus
     reason: str
     at_ms: EpochMs
+    venue_order_id: str = ""
+    filled: Base | None = None
 
 
 def advance(order: Order, status: OrderStatus, at_ms: EpochMs) -> Order:
@@ -102,6 +108,11 @@ def advance(order: Order, status: OrderStatus, at_ms: EpochMs) -> Order:
         raise IllegalMove(order.client_order_id, order.status, status)
     closed = None if status is OrderStatus.WORKING else at_ms
     return replace(order, status=status, closed_ms=closed)
+
+
+def named(order: Order, venue_order_id: str) -> Order:
+    """The order under the venue's name for it, once that is known."""
+    return replace(order, venue_order_id=venue_order_id) if venue_order_id else order
 
 
 def with_fill(order: Order, fill: Fill) -> Order:

@@ -3,6 +3,8 @@
 A quiet market, a halt or a failed reading never skips the guard or the record; it only closes what it must.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -11,26 +13,22 @@ from trader_core.domain.account import Balance, External
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.decision import Decision
-from trader_core.domain.errors import TooManyPages, VenueUnavailable
-from trader_core.domain.facts import (
-    CashObserved,
-    CycleClosed,
-    Filled,
-    HaltChanged,
-    Intended,
-)
+from trader_core.domain.errors import OutcomeUnknown, TooManyPages, VenueUnavailable
+from trader_core.domain.facts import CashObserved, CycleClosed, Filled, HaltChanged, Intended
 from trader_core.domain.halt import cooled_down, killed, switched
 from trader_core.domain.money import Quote
-from trader_core.domain.order import OrderStatus
+from trader_core.domain.objection import Objection
+from trader_core.domain.order import OrderReport, OrderStatus
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot, observe
 from trader_core.engine.record import decision_facts
-from trader_core.engine.send import send
-from trader_core.engine.settle import fold_balances, fold_fills, fold_flows, fold_orders
-from trader_core.execution.reconcile import delistings, externals, foreign_to
+from trader_core.engine.send import resend, send
+from trader_core.engine.settle import settle
+from trader_core.execution.protection import bans_of_unprotected
+from trader_core.execution.reconcile import Account, delistings, externals, undead
 from trader_core.ledger.pnl import Valuation, valuation
-from trader_core.ports import Ports
+from trader_core.ports import Ports, VenueTrader
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -41,7 +39,10 @@ UNREADABLE = "the venue does not even say what it lists"
 
 @dataclass(frozen=True)
 class CycleReport:
-    """What one cycle saw and did. `problem` names what could not be read; `decision` is None where nothing could."""
+    """What one cycle saw and did. `problem` names what could not be read; `decision` is None where nothing could.
+
+    Where a cycle went round more than once, the decision is the first one: entries are decided there alone.
+    """
 
     cycle_id: int
     decision_ms: EpochMs
@@ -52,6 +53,7 @@ class CycleReport:
     prices: dict[str, Decimal]
     problem: str
     book: Book
+    objections: tuple[Objection, ...] = ()
 
     @property
     def valuation(self) -> Valuation | None:
@@ -65,18 +67,33 @@ class View:
     snapshot: Snapshot
     fills: tuple[Filled, ...]
     balances: tuple[Balance, ...]
+    marked: tuple[OrderReport, ...]  # orders at the venue that bear our mark
 
 
 def run_cycle(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> CycleReport:
-    """Run the cycle of one decision time. Raises only what makes recording itself impossible."""
+    """Run the cycle of one decision time. Raises only what makes recording itself impossible.
+
+    Where the venue fills at once, it goes round while anything was sent: what was bought gets its stop now.
+    """
     guard(ports, policy, journal, decision_ms)
-    try:
-        view = look(ports, policy, journal, decision_ms)
-    except VenueUnavailable:
-        return _close(ports, journal, decision_ms, None, None, 0)
-    decision = decide(view.snapshot, journal.book, policy)
-    placed = act(ports, journal, decision)
-    return _close(ports, journal, decision_ms, view, decision, placed)
+    first: Decision | None = None
+    fills: tuple[Filled, ...] = ()
+    placed = 0
+    for _ in range(ports.patience.passes):
+        try:
+            view = look(ports, policy, journal, decision_ms)
+        except VenueUnavailable:
+            return _close(ports, journal, decision_ms, None, first, placed, fills)
+        fills += view.fills
+        if ports.trader is not None:
+            mend(ports.trader, journal, view.marked, decision_ms)
+        decision = decide(view.snapshot, journal.book, policy)
+        first = first or decision
+        tried, went = act(ports, journal, decision)
+        placed += went
+        if not tried:
+            break
+    return _close(ports, journal, decision_ms, view, first, placed, fills)
 
 
 def guard(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> None:
@@ -99,51 +116,66 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
     """
     listed, problem = ports.reader.instruments(), ""
     fills: tuple[Filled, ...] = ()
-    balances: tuple[Balance, ...] = ()
+    account: Account | None = None
     if ports.trader is None:
         if ports.observed_equity is not None:
             journal.record(decision_ms, [CashObserved(Quote(ports.observed_equity), decision_ms)])
     else:
         try:
-            fold_flows(ports, journal, decision_ms)
-            fills = fold_fills(ports, journal, decision_ms)
-            fold_orders(ports, journal, decision_ms)
-            balances = fold_balances(ports, journal, decision_ms)
+            fills, account = settle(ports, journal, decision_ms)
         except (VenueUnavailable, TooManyPages) as gap:
             problem = gap.what
     journal.record(decision_ms, delistings(journal.book, {one.symbol for one in listed}, decision_ms))
-    book = journal.book
-    foreign = foreign_to(book, balances, ports.account_quote)
-    snapshot = observe(ports.reader, policy, listed, book.watched, foreign, decision_ms, problem)
-    return View(snapshot, fills, balances)
+    balances = tuple(account.balances) if account else ()
+    snapshot = observe(ports, policy, listed, journal.book, balances, decision_ms, problem)
+    return View(snapshot, fills, balances, tuple(account.marked) if account else ())
 
 
-def act(ports: Ports, journal: Journal, decision: Decision) -> int:
-    """Write the decision and its orders down, then send them. Without a trader the decision is all there is."""
+def mend(trader: VenueTrader, journal: Journal, marked: Sequence[OrderReport], decision_ms: EpochMs) -> None:
+    """What works at the venue and is over for us is canceled; what sells and never arrived is sent once more; what
+    nobody can protect is not bought again."""
+    for order in undead(journal.book, marked):
+        with suppress(OutcomeUnknown, VenueUnavailable):
+            trader.cancel(order)
+    resend(trader, journal, decision_ms)
+    journal.record(decision_ms, bans_of_unprotected(journal.book, decision_ms))
+
+
+def act(ports: Ports, journal: Journal, decision: Decision) -> tuple[int, int]:
+    """Write the decision and its orders down, then send them; (cancels and orders tried, orders placed). Without a
+    trader the decision is all there is."""
     at_ms = decision.decision_ms
     facts = decision_facts(journal.book, decision)
     if ports.trader is None:
         journal.record(at_ms, facts)
-        return 0
+        return 0, 0
     first = journal.book.intents + 1
     ids = [ports.order_id(first + n, 0) for n in range(len(decision.orders))]
-    facts += [Intended(one, order, at_ms) for one, order in zip(ids, decision.orders, strict=True)]
+    for one, order in zip(ids, decision.orders, strict=True):
+        facts.append(Intended(one, order, at_ms, ports.trader.payload(one, order), ports.clock.host_ms()))
     journal.record(at_ms, facts)
-    return send(ports.trader, ports.halts, journal, decision.cancels, ids, at_ms)
+    placed = send(ports.trader, ports.halts, journal, decision.cancels, ids, at_ms)
+    return len(decision.cancels) + len(ids), placed
 
 
 def _close(
-    ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None, placed: int
+    ports: Ports,
+    journal: Journal,
+    at_ms: EpochMs,
+    view: View | None,
+    decision: Decision | None,
+    placed: int,
+    fills: tuple[Filled, ...],
 ) -> CycleReport:
     cycle_id = journal.next_cycle
-    fills = view.fills if view else ()
     problem = view.snapshot.problem if view else UNREADABLE
+    objections = view.snapshot.objections if view else ()
     refused = len(decision.refusals) if decision else 0
-    closed = CycleClosed(at_ms, placed, refused, len(fills), problem, ports.clock.host_ms())
-    journal.record(at_ms, [closed])
+    told = "; ".join([problem] * bool(problem) + [one.what for one in objections])
+    journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms())])
     prices = last_prices(view.snapshot) if view else {}
     foreign = externals(journal.book, view.balances, ports.account_quote, prices) if view else ()
-    return CycleReport(cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book)
+    return CycleReport(cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections)
 
 
 def last_prices(snapshot: Snapshot) -> dict[str, Decimal]:

@@ -20,6 +20,7 @@ from trader_core.engine.columns import columns_of, with_quotes
 from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.observe import Snapshot
+from trader_core.execution.protection import unprotected
 from trader_core.ledger.integers import Axes, lots_of, to_state
 from trader_core.market.regime import describe
 from trader_core.rulebook import codes
@@ -40,7 +41,7 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     opinions = columns_of(snapshot.frame, axes.instruments, policy, row)
     columns = quoted(opinions.columns, row, snapshot)
     state, plan = to_state(book, axes), empty_plan(len(axes.instruments), len(axes.strategies))
-    law, guard = law_of(policy, axes), guard_of(book, axes, snapshot)
+    law, guard = law_of(policy, axes, snapshot.fees), guard_of(book, axes, snapshot)
     equity = step_turn(law, guard, state, columns, row, plan)
     seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, book.decided_ms >= snapshot.decision_ms)
     return Decision(
@@ -65,27 +66,35 @@ def quoted(columns: Columns, row: int, snapshot: Snapshot) -> Columns:
             bid[i] = int(quote.bid // instrument.tick)
             ask[i] = -int(-quote.ask // instrument.tick)
             depth[i] = grains_down(quote.depth)
-            age[i] = max(snapshot.decision_ms - quote.at_ms, 0)
+            age[i] = max(snapshot.seen_ms - min(quote.at_ms, snapshot.decision_ms), 0)
     return with_quotes(columns, row, bid, ask, depth, age)
 
 
 def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
-    """What closes entries from outside: halt and pause, orders of unknown fate, every named discrepancy, every failed
-    reading, a universe that has no place for what we still hold, bans, and coins that are not ours."""
-    count = len(axes.instruments)
-    unknown, differs, barred, banned_ms, foreign = (np.zeros(count, np.int64) for _ in range(5))
+    """What closes entries from outside: halt and pause, orders of unknown fate and markets that take none, every named
+    discrepancy, every failed reading, a universe that has no place for what we still hold, bans, and coins that are
+    not ours. What nothing protects, and what a person closes, is sold."""
+    count, naked = len(axes.instruments), unprotected(book) if book.halt.trading is not Trading.HALTED else ()
+    unknown, differs, barred, banned_ms, foreign, forced = (np.zeros(count, np.int64) for _ in range(6))
     for order in book.orders.values():
         if order.status is OrderStatus.INTENDED and order.approved.symbol in axes.index:
             unknown[axes.index[order.approved.symbol]] += 1
+    for symbol in snapshot.frozen & axes.index.keys():
+        unknown[axes.index[symbol]] += 1
     bases, excluded = {one.base for one in axes.instruments}, {one.symbol for one in snapshot.exclusions}
     for i, instrument in enumerate(axes.instruments):
         of_all = [one for one in book.discrepancies if one == instrument.base or one not in bases]
-        differs[i] = len(of_all) + (1 if snapshot.problem else 0)
+        differs[i] = len(of_all) + (1 if snapshot.problem or snapshot.objections else 0)
         barred[i] = instrument.symbol in excluded or instrument.symbol in book.delisted
         banned_ms[i] = book.bans[instrument.base].until_ms if instrument.base in book.bans else 0
+        if instrument.symbol in snapshot.closing:
+            forced[i] = codes.BY_LIQUIDATION
+        elif instrument.symbol in naked:
+            forced[i] = codes.BY_NAKEDNESS
         if axes.first_of(instrument.base) == i:  # coins that are not ours count once
             foreign[i] = lots_of(instrument, snapshot.foreign.get(instrument.base, Decimal(0)))
-    return Guard(HALTED[book.halt.trading], int(bool(book.paused)), unknown, differs, barred, banned_ms, foreign)
+    halted = max(HALTED[book.halt.trading], HALTED[snapshot.trading])
+    return Guard(halted, int(bool(book.paused)), unknown, differs, barred, banned_ms, foreign, forced)
 
 
 def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:

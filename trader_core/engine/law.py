@@ -1,6 +1,7 @@
 """A policy in the law's own units: percent and bps become fractions and ppm, minutes become milliseconds."""
 
 from collections.abc import Iterable
+from decimal import ROUND_CEILING
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,11 @@ from trader_core.domain.money import grains_up
 from trader_core.ledger.integers import Axes
 from trader_core.rulebook import limits
 from trader_core.rulebook.codes import REGIMES
+from trader_core.rulebook.money import PPM
 from trader_core.strategies import STRATEGIES
 
 if TYPE_CHECKING:
+    from trader_core.domain.account import Fees
     from trader_core.settings.schema import Settings, SlippageModel, Threshold
 
 
@@ -30,7 +33,8 @@ def themes_of(policy: "Settings") -> tuple[str, ...]:
     return tuple(policy.policy.risk.max_per_theme_pct)
 
 
-def law_of(policy: "Settings", axes: Axes) -> limits.Law:
+def law_of(policy: "Settings", axes: Axes, fees: "Fees | None" = None) -> limits.Law:
+    """`fees` are what the account pays; without them, what the policy assumes."""
     return limits.Law(
         risk=_risk(policy),
         pacing=_pacing(policy),
@@ -38,7 +42,7 @@ def law_of(policy: "Settings", axes: Axes) -> limits.Law:
         tiers=_tiers(policy),
         liquidity=_liquidity(policy),
         orders=_orders(policy),
-        costs=costs_of(policy),
+        costs=costs_of(policy) if fees is None else paying(costs_of(policy), fees),
         instruments=_instruments(policy, axes),
         strategies=_strategies(policy, axes),
     )
@@ -54,6 +58,12 @@ def costs_of(policy: "Settings") -> limits.Costs:
         max_share_ppm=_ppm(paper.max_share_of_volume_pct * 100),
         depth_ppm=_ppm(paper.depth_of_day_volume_pct * 100),
     )
+
+
+def paying(costs: limits.Costs, fees: "Fees") -> limits.Costs:
+    """A rate that is no whole ppm counts as the next one."""
+    maker, taker = (int((rate * PPM).to_integral_value(ROUND_CEILING)) for rate in (fees.maker, fees.taker))
+    return costs._replace(maker_fee_ppm=maker, taker_fee_ppm=taker)
 
 
 def slippage_of(model: "SlippageModel") -> limits.Slippage:

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from trader_core.domain.account import Balance
+from trader_core.domain.account import Balance, Fees
+from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import TooManyPages, VenueUnavailable
+from trader_core.domain.halt import Trading
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import NO_CANDLES, Candles, TopOfBook
+from trader_core.domain.objection import Objection
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.law import bar_ms_of
+from trader_core.execution.reconcile import foreign_to
 from trader_core.market.frame import Frame, build
 from trader_core.market.universe import eligible
-from trader_core.ports import PAGES_MAX, VenueReader
+from trader_core.ports import PAGES_MAX, Ports, VenueReader
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -29,29 +33,52 @@ class Snapshot:
     exclusions: tuple[Exclusion, ...]
     frame: Frame
     quotes: dict[str, TopOfBook]
+    frozen: frozenset[str]  # symbols whose market takes no order now
     foreign: Mapping[str, Decimal]  # coins in the account that the bot did not buy, by asset
     problem: str  # what could not be read; empty when everything could
+    seen_ms: EpochMs  # the market's time when it was looked at: at the decision, or a moment later
+    fees: Fees | None  # what the account pays; None where the policy says
+    objections: tuple[Objection, ...]  # what stands against entries from outside
+    closing: frozenset[str] = frozenset()  # symbols that a person wants sold
+
+    @property
+    def trading(self) -> Trading:
+        """What the objections leave."""
+        return Trading.REDUCING if any(one.reduces for one in self.objections) else Trading.ACTIVE
 
 
 def observe(
-    reader: VenueReader,
+    ports: Ports,
     policy: "Settings",
     listed: Sequence[Instrument],
-    watched: Collection[str],
-    foreign: Mapping[str, Decimal],
+    book: Book,
+    balances: Sequence[Balance],
     decision_ms: EpochMs,
     problem: str,
 ) -> Snapshot:
     """Closed bars only, as many as the longest window needs. An instrument that cannot be read has no price."""
-    instruments, exclusions = watched_universe(listed, reader.exclusions(), policy, watched)
-    bar_ms = bar_ms_of(policy)
+    reader, bar_ms = ports.reader, bar_ms_of(policy)
+    instruments, exclusions = watched_universe(listed, reader.exclusions(), policy, book.watched)
     first_ms = decision_ms - lookback_of(policy) * bar_ms
     symbols = [one.symbol for one in instruments]
     problems = [problem] if problem else []
+    reader.read_markets(symbols, first_ms, decision_ms)
     candles = {one: _candles(reader, one, first_ms, decision_ms, problems) for one in symbols}
     quotes = _quotes(reader, symbols, problems)
     frame = build(candles, first_ms, decision_ms, bar_ms)
-    return Snapshot(decision_ms, instruments, exclusions, frame, quotes, foreign, "; ".join(problems))
+    return Snapshot(
+        decision_ms=decision_ms,
+        instruments=instruments,
+        exclusions=exclusions,
+        frame=frame,
+        quotes=quotes,
+        frozen=reader.frozen(),
+        foreign=foreign_to(book, balances, ports.account_quote),
+        fees=_fees(reader, problems),
+        problem="; ".join(problems),
+        seen_ms=max(ports.clock.seen_ms(), decision_ms),
+        objections=ports.objections(worth_of(book)),
+    )
 
 
 def watched_universe(
@@ -68,6 +95,19 @@ def _candles(reader: VenueReader, symbol: str, since_ms: int, until_ms: int, pro
     except VenueUnavailable as gap:
         problems.append(f"{symbol}: {gap.what}")
         return NO_CANDLES
+
+
+def worth_of(book: Book) -> Decimal | None:
+    """The newest mark; of an account that was never marked and holds nothing, its cash."""
+    return book.cash if book.equity is None and not book.held else book.equity
+
+
+def _fees(reader: VenueReader, problems: list[str]) -> Fees | None:
+    try:
+        return reader.fees()
+    except VenueUnavailable as gap:
+        problems.append(gap.what)
+        return None
 
 
 def _quotes(reader: VenueReader, symbols: list[str], problems: list[str]) -> dict[str, TopOfBook]:

@@ -20,7 +20,7 @@ def cycles(
     """
     done = 0
     while (limit is None or done < limit) and not stop():
-        decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms)
+        decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms, stop)
         if decision_ms is None:
             return
         yield run_cycle(ports, policy, journal, decision_ms)

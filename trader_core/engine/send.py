@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.errors import OutcomeUnknown, VenueUnavailable
-from trader_core.domain.facts import Acknowledged, Closed, Fact
+from trader_core.domain.errors import OutcomeUnknown, Unreachable, VenueUnavailable
+from trader_core.domain.facts import Acknowledged, Closed, Fact, Resent
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
-from trader_core.domain.order import OrderReport, OrderStatus
+from trader_core.domain.order import Order, OrderReport, OrderStatus, Role
 from trader_core.engine.journal import Journal
+from trader_core.execution.reconcile import awaits_fills
 from trader_core.ports import Halts, VenueTrader
 
 PREDECESSOR = "its predecessor could not be canceled"
@@ -50,10 +51,11 @@ def _news_of_a_kill(halts: Halts, journal: Journal) -> str:
 def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str) -> bool:
     """Whether the order is over now and may be replaced."""
     try:
-        report = trader.cancel(client_order_id)
+        report = trader.cancel(journal.book.orders[client_order_id])
     except (OutcomeUnknown, VenueUnavailable):
         return False
-    if report.status in (OrderStatus.WORKING, OrderStatus.FILLED):
+    order = journal.book.orders[client_order_id]
+    if report.status in (OrderStatus.WORKING, OrderStatus.FILLED) or awaits_fills(order, report):
         return False  # a fill that overtook the cancel comes with the next reading
     journal.record(report.at_ms, [_outcome(report)])
     return True
@@ -69,8 +71,32 @@ def _place(
     if why_not:
         journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, f"not sent: {why_not}", now_ms)])
         return 0
+    return _sent(trader, journal, order)
+
+
+def resend(trader: VenueTrader, journal: Journal, now_ms: EpochMs) -> int:
+    """Send once more, byte for byte and under the same id, what sells and may never have arrived. Returns how many.
+
+    Arrived before, the venue says so again; a purchase is never repeated: what it was decided on is gone.
+    """
+    standing, sent = journal.book.halt.trading is Trading.HALTED, 0
+    for order in tuple(journal.book.orders.values()):
+        lost = order.status is OrderStatus.INTENDED and order.sends == 1
+        if lost and (order.approved.role is Role.STOP or (order.approved.role is Role.EXIT and not standing)):
+            journal.record(now_ms, [Resent(order.client_order_id, now_ms)])
+            sent += _sent(trader, journal, order)
+    return sent
+
+
+def _sent(trader: VenueTrader, journal: Journal, order: Order) -> int:
+    """An order that never left is closed; one whose outcome nobody knows stays, fully reserved, until the venue has
+    been asked."""
     try:
-        report = trader.place(client_order_id, order.approved)
+        report = trader.place(order.client_order_id, order.approved, order.payload)
+    except Unreachable as denied:
+        if order.sends > 1:
+            return 0  # the first time may have arrived
+        report = OrderReport(order.client_order_id, OrderStatus.REJECTED, f"not sent: {denied.what}", order.placed_ms)
     except (OutcomeUnknown, VenueUnavailable):
         return 0
     journal.record(report.at_ms, [_outcome(report)])
@@ -79,5 +105,5 @@ def _place(
 
 def _outcome(report: OrderReport) -> Fact:
     if report.status is OrderStatus.WORKING:
-        return Acknowledged(report.client_order_id, report.at_ms)
+        return Acknowledged(report.client_order_id, report.at_ms, report.venue_order_id)
     return Closed(report.client_order_id, report.status, report.reason, report.at_ms)

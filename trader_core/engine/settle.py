@@ -1,35 +1,58 @@
 """Take in what the venue says of our account: cash flows, fills, what became of orders, and balances, in that order."""
 
-from trader_core.domain.account import Balance
+from dataclasses import replace
+
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Filled
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import all_balances
-from trader_core.execution.reconcile import balance_facts, order_facts
+from trader_core.execution.reconcile import Account, difference_facts, differences, order_facts
 from trader_core.ports import Ports
 
 
-def fold_flows(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
-    journal.record(decision_ms, ports.reader.flows(journal.book.flow_cursor))
+def settle(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[tuple[Filled, ...], Account]:
+    """(new fills, the account). What differs is looked at again, as often as the venue may need, before it is believed:
+    a fill between two readings looks like a difference.
+
+    Raises VenueUnavailable or TooManyPages.
+    """
+    fills: tuple[Filled, ...] = ()
+    for looks in range(max(ports.patience.looks, 1)):
+        asked = [order for order in journal.book.orders.values() if order.is_open]
+        ports.reader.read_account(asked, journal.book.fill_cursor)
+        journal.record(decision_ms, ports.reader.flows(journal.book.flow_cursor))
+        fills += fold_fills(ports, journal, decision_ms)
+        account = read_orders(ports, journal, decision_ms)
+        found = differences(journal.book, account, ports.account_quote, ports.patience.cash)
+        if not found or looks + 1 >= ports.patience.looks:
+            break
+    journal.record(decision_ms, difference_facts(journal.book, found, decision_ms))
+    return fills, account
 
 
 def fold_fills(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[Filled, ...]:
-    fills = tuple(one for one in ports.reader.fills(journal.book.fill_cursor) if is_new(journal.book, one))
+    """Fills of our orders alone: what somebody traded by hand is not ours, and shows in the balances. A venue may fill
+    an order under another name of its product; it is of what was ordered."""
+    book = journal.book
+    told = [one for one in ports.reader.fills(book.fill_cursor) if one.fill.client_order_id in book.orders]
+    ours = (_as_ordered(book, one) for one in told)
+    fills = tuple(one for one in ours if is_new(book, one))
     journal.record(decision_ms, fills)
     return fills
 
 
-def fold_orders(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
-    open_ids = [order.client_order_id for order in journal.book.orders.values() if order.is_open]
-    if open_ids:
-        journal.record(decision_ms, order_facts(journal.book, ports.reader.orders(open_ids), decision_ms))
+def read_orders(ports: Ports, journal: Journal, decision_ms: EpochMs) -> Account:
+    asked = [order for order in journal.book.orders.values() if order.is_open]
+    reports, host_ms = ports.reader.orders(asked) if asked else {}, ports.clock.host_ms()
+    news = order_facts(journal.book, reports, decision_ms, host_ms=host_ms, unseen_ms=ports.patience.unseen_ms)
+    journal.record(decision_ms, news)
+    return Account(reports, ports.reader.marked(), all_balances(ports.reader))
 
 
-def fold_balances(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[Balance, ...]:
-    balances = all_balances(ports.reader)
-    journal.record(decision_ms, balance_facts(journal.book, balances, ports.account_quote, decision_ms))
-    return balances
+def _as_ordered(book: Book, told: Filled) -> Filled:
+    symbol = book.orders[told.fill.client_order_id].approved.symbol
+    return told if told.fill.symbol == symbol else replace(told, fill=replace(told.fill, symbol=symbol))
 
 
 def is_new(book: Book, told: Filled) -> bool:

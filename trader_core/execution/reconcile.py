@@ -1,6 +1,7 @@
 """Compare the venue with the ledger. Pure: what differs is named, nothing is merged."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from trader_core.domain.account import Balance, External
@@ -9,46 +10,72 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Acknowledged, Closed, Delisted, DiscrepancyFound, DiscrepancyGone, Fact
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
-from trader_core.domain.order import OrderReport, OrderStatus
+from trader_core.domain.order import Order, OrderReport, OrderStatus
 from trader_core.ledger.laws import broken_laws
 
 
-def order_facts(book: Book, reports: Mapping[str, OrderReport], now_ms: EpochMs) -> tuple[Fact, ...]:
+@dataclass(frozen=True)
+class Account:
+    """What one look at the account found: our orders by id, all that bear our mark, and every balance."""
+
+    reports: Mapping[str, OrderReport]
+    marked: Sequence[OrderReport]
+    balances: Sequence[Balance]
+
+
+def order_facts(
+    book: Book, reports: Mapping[str, OrderReport], now_ms: EpochMs, *, host_ms: int = 0, unseen_ms: int = 0
+) -> tuple[Fact, ...]:
     """What the venue's word makes of our open orders. Fills must be folded first.
 
-    An intent the venue has never seen was never sent and is closed; it is not sent again. A working order that the
-    venue does not know any more is over too: a lost stop is placed anew, a lost purchase is not.
+    An intent that the venue has never seen, and would show by now, was never sent and is closed; it is not sent again.
+    A working order that the venue does not know any more is over too: a lost stop is placed anew, a lost purchase is
+    not. What has fills that have not been told yet stays open until they have.
     """
     facts: list[Fact] = []
     for order in book.orders.values():
+        report = reports.get(order.client_order_id)
         if not order.is_open:
             continue
-        report = reports.get(order.client_order_id)
         if report is None and order.status is OrderStatus.INTENDED:
-            facts.append(Closed(order.client_order_id, OrderStatus.REJECTED, "the venue never saw it", now_ms))
+            if host_ms - order.sent_ms >= unseen_ms:
+                facts.append(Closed(order.client_order_id, OrderStatus.REJECTED, "the venue never saw it", now_ms))
         elif report is None:
             facts.append(Closed(order.client_order_id, OrderStatus.CANCELED, "the venue does not know it", now_ms))
-        elif report.status is OrderStatus.FILLED:
-            continue  # its fills are on their way
-        elif report.status is OrderStatus.WORKING:
-            if order.status is OrderStatus.INTENDED:
-                facts.append(Acknowledged(order.client_order_id, report.at_ms))
         else:
-            facts.append(Closed(order.client_order_id, report.status, report.reason, report.at_ms))
+            if order.status is OrderStatus.INTENDED and report.status is not OrderStatus.REJECTED:
+                facts.append(Acknowledged(order.client_order_id, report.at_ms, report.venue_order_id))
+            if report.status not in (OrderStatus.WORKING, OrderStatus.FILLED) and not awaits_fills(order, report):
+                facts.append(Closed(order.client_order_id, report.status, report.reason, report.at_ms))
     return tuple(facts)
 
 
-def balance_facts(book: Book, balances: Sequence[Balance], quote: str, now_ms: EpochMs) -> tuple[Fact, ...]:
-    """Discrepancies that appeared, changed or went away, by asset. More coins than ours are external, not one."""
+def awaits_fills(order: Order, report: OrderReport) -> bool:
+    """Whether the venue counts more as filled than it has told of."""
+    if report.filled is None:
+        return report.status is OrderStatus.FILLED
+    return report.filled > order.filled
+
+
+def differences(book: Book, account: Account, quote: str, least_cash: Decimal) -> dict[str, str]:
+    """What is not as the ledger has it, by subject. More coins than ours are external, no difference."""
     found = {"ledger": "; ".join(laws)} if (laws := broken_laws(book)) else {}
-    at_venue = {balance.asset: balance.total for balance in balances}
+    strangers = [one.client_order_id for one in account.marked if one.client_order_id not in book.orders]
+    if strangers:
+        found["orders"] = f"{', '.join(strangers[:3])}: not ours, and yet of a trader: another one uses this account"
+    at_venue = {balance.asset: balance.total for balance in account.balances}
     cash = at_venue.get(quote, Decimal(0))
-    if book.cash is not None and cash != book.cash:
+    if book.cash is not None and cash != book.cash and abs(cash - book.cash) >= least_cash:
         found[quote] = f"the ledger has {plain(book.cash)} {quote}, the venue {plain(cash)}"
     for asset, ours in held_by_asset(book).items():
         theirs = at_venue.get(asset, Decimal(0))
         if theirs < ours:
             found[asset] = f"the ledger has {plain(ours)} {asset}, the venue {plain(theirs)}"
+    return found
+
+
+def difference_facts(book: Book, found: Mapping[str, str], now_ms: EpochMs) -> tuple[Fact, ...]:
+    """Discrepancies that appeared, changed or went away, by subject."""
     news: list[Fact] = [
         DiscrepancyFound(subject, detail, now_ms)
         for subject, detail in found.items()
@@ -56,6 +83,12 @@ def balance_facts(book: Book, balances: Sequence[Balance], quote: str, now_ms: E
     ]
     news += [DiscrepancyGone(subject, now_ms) for subject in book.discrepancies if subject not in found]
     return tuple(news)
+
+
+def undead(book: Book, marked: Sequence[OrderReport]) -> tuple[Order, ...]:
+    """Orders that are over for the ledger and yet work at the venue: what came later than anybody waited for."""
+    working = {one.client_order_id for one in marked if one.status is OrderStatus.WORKING}
+    return tuple(one for one in book.orders.values() if not one.is_open and one.client_order_id in working)
 
 
 def delistings(book: Book, listed: Collection[str], now_ms: EpochMs) -> tuple[Fact, ...]:

@@ -30,6 +30,7 @@ from trader_core.domain.facts import (
     Marked,
     Opened,
     Paused,
+    Resent,
     Resumed,
     StrategyFailed,
     StrategyRecovered,
@@ -37,7 +38,7 @@ from trader_core.domain.facts import (
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import EXACT, GRAIN, Base, Quote, from_grains, grains_down
-from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role, advance, with_fill
+from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role, advance, named, with_fill
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -130,7 +131,7 @@ def _decided(book: Book, fact: Decided) -> Book:
 
 
 def _intended(book: Book, fact: Intended) -> Book:
-    order = Order(fact.client_order_id, fact.approved, fact.at_ms)
+    order = Order(fact.client_order_id, fact.approved, fact.at_ms, payload=fact.payload, sent_ms=fact.host_ms)
     written = replace(book, orders=_with(book.orders, order.client_order_id, order), intents=book.intents + 1)
     if fact.approved.role is Role.ENTRY and fact.approved.reason == NEW_ENTRY:
         return _entered(written, fact.approved.symbol, fact.at_ms)
@@ -155,7 +156,20 @@ def _entered(book: Book, symbol: str, at_ms: EpochMs) -> Book:
 
 
 def _acknowledged(book: Book, fact: Acknowledged) -> Book:
-    return _move(book, fact.client_order_id, OrderStatus.WORKING, fact.at_ms)
+    """The venue has it, and has named it. What is over already stays so, under that name."""
+    order = book.orders.get(fact.client_order_id)
+    if order is None:
+        return book
+    if order.is_open:
+        order = advance(order, OrderStatus.WORKING, fact.at_ms)
+    return replace(book, orders=_with(book.orders, fact.client_order_id, named(order, fact.venue_order_id)))
+
+
+def _resent(book: Book, fact: Resent) -> Book:
+    order = book.orders.get(fact.client_order_id)
+    if order is None:
+        return book
+    return replace(book, orders=_with(book.orders, fact.client_order_id, replace(order, sends=order.sends + 1)))
 
 
 def _closed(book: Book, fact: Closed) -> Book:
@@ -333,6 +347,7 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     Marked: _marked,
     Opened: _opened,
     Paused: _paused,
+    Resent: _resent,
     Resumed: _resumed,
     StrategyFailed: _strategy_failed,
     StrategyRecovered: _strategy_recovered,

@@ -19,6 +19,7 @@ from trader_core.domain.facts import (
     Filled,
     Intended,
     Marked,
+    Resent,
 )
 from trader_core.domain.fill import Side
 from trader_core.domain.instrument import Instrument
@@ -176,7 +177,7 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
         _step_filled(state, fact, book, axes)
     elif isinstance(fact, Delisted):
         step_delisted(state, index[fact.symbol])
-    elif isinstance(fact, Acknowledged):
+    elif isinstance(fact, (Acknowledged, Resent)):
         return  # a reservation is made by the intent, whatever the venue answers
 
 

@@ -1,5 +1,6 @@
-"""The kill file: the one order to stop that needs no program to give."""
+"""The orders to stop that come from outside: the kill file, which needs no program to give, and the row beside it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 KILL_FILE = "KILL_SWITCH"
@@ -19,3 +20,14 @@ class KillFile:
         except OSError as unreadable:
             return f"the kill file cannot be read: {unreadable.strerror}"
         return f"kill file {self._path.name} exists"
+
+
+class LatchOrKillFile:
+    """What `kill` leaves behind, in both of its places: `row` reads the one in the account's own database. Either is
+    enough, so deleting the file gives nothing back."""
+
+    def __init__(self, state: Path, row: Callable[[], str | None]) -> None:
+        self._file, self._row = KillFile(state), row
+
+    def kill_requested(self) -> str | None:
+        return self._file.kill_requested() or self._row()

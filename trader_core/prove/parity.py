@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from trader_core.bootstrap import LAST_CYCLES, System, open_system, span_of
+from trader_core.bootstrap import open_system
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import UsageError
 from trader_core.domain.facts import Decided
@@ -20,6 +20,8 @@ from trader_core.prove.sides import Amount, lived_in_replay, lived_on_paper
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.store.files import StateFiles
+from trader_core.worlds.simulated import LAST_CYCLES, span_of
+from trader_core.worlds.system import System
 
 LEG_CYCLES = 10_000  # between two copies of the account
 

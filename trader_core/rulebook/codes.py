@@ -122,8 +122,13 @@ KINDS = ("", "MAKER", "TAKER", "STOP")
 ORDER_FIELDS = 13
 
 # Why an order exists. BY_SIGNAL opens or closes by opinion; the two after BY_TARGET complete an entry.
-BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK, BY_REPRICE, BY_TRAILING, BY_TIME = range(1, 8)
-REASONS = ("", "signal", "stop", "target", "fallback", "reprice", "trailing", "time")
+# The last two are ordered from outside: nothing protects the position, or a person wants it closed.
+(
+    BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK, BY_REPRICE, BY_TRAILING, BY_TIME, BY_NAKEDNESS, BY_LIQUIDATION,
+) = range(1, 10)  # fmt: skip
+REASONS = (
+    "", "signal", "stop", "target", "fallback", "reprice", "trailing", "time", "unprotected", "liquidation",
+)  # fmt: skip
 
 CANCEL, PLACE = 1, 2  # what a turn asks for
 

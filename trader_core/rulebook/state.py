@@ -53,6 +53,7 @@ class Guard(NamedTuple):
     barred: Ints  # [instrument], 1 where the universe has no place for it: it may only be sold
     banned_ms: Ints  # [instrument], until when it is banned; 0 is not
     foreign: Ints  # [instrument], lots in the account that the bot did not buy
+    forced: Ints  # [instrument], why it must be sold whatever the market says; 0 is no such reason
 
 
 class Columns(NamedTuple):
@@ -198,4 +199,4 @@ def empty_tape(instruments: int, rows: int) -> Tape:
 def empty_guard(instruments: int) -> Guard:
     """Nothing stands against anything."""
     nothing = np.zeros(instruments, np.int64)
-    return Guard(0, 0, nothing, nothing, nothing, nothing, nothing)
+    return Guard(0, 0, nothing, nothing, nothing, nothing, nothing, nothing)

@@ -100,6 +100,8 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     now, held, strategy = columns.at_ms[t], state.lots[i], state.strategy[i]
     at = levels(law, state, i) if held > 0 else Levels(0, 0, 0)
     reason = exit_reason(state, columns, t, i, at) if held > 0 and guard.halted != STANDING else 0
+    if held > 0 and guard.forced[i] != 0 and columns.bid[t, i] > 0:
+        reason = guard.forced[i]
     trigger = at.stop
     stop = state.orders[i, STOP]
     if stop[KIND] != 0 and (reason != 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != held):

@@ -27,6 +27,7 @@ from trader_core.settings.schema import (
 
 THEME_LIKENESS = 0.4  # L2 is meant to be LAYER2
 HOURS_A_DAY = 24
+TIME_SERVERS_MIN = 3
 RULES_BAR_MIN = 15  # the longest bar in which a trigger can see what it measures
 TRIGGERS = tuple(name for name, field in Rules.model_fields.items() if section_of(field) is TriggerRule)
 
@@ -88,7 +89,23 @@ def _app(settings: Settings) -> Iterator[Clash]:
     app = settings.app
     if app.mode == "LIVE" and app.exchange.venue == "simulated":
         yield Clash("app", ("mode",), "mode is LIVE, but exchange.venue is simulated: no real money trades there")
+    yield from _order("app", ("secrets",), app.secrets, "warn_age_days", "max_age_days")
     yield from _order("app", ("paper",), app.paper, "maker_fee_bps", "taker_fee_bps", equal=True)
+    servers = [server.lower() for server in app.clock.servers]
+    if len(set(servers)) < max(len(servers), TIME_SERVERS_MIN):
+        what = f"clock.servers must name at least {TIME_SERVERS_MIN} servers, each once: fewer have no majority"
+        yield Clash("app", ("clock", "servers"), what)
+
+
+def keeps_from_live(settings: Settings, mode: str) -> tuple[str, ...]:
+    """What in the settings themselves speaks against real money, under the mode that was asked for."""
+    app = settings.app
+    found = (
+        (mode != "LIVE", f"the mode is {mode}"),
+        (app.exchange.venue == "simulated", "exchange.venue is simulated"),
+        (app.exchange.read_only, "exchange.read_only is true"),
+    )
+    return tuple(what for speaks, what in found if speaks)
 
 
 def _losses(settings: Settings) -> Iterator[Clash]:

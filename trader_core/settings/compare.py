@@ -21,6 +21,8 @@ Path = tuple[str, ...]
 _MORE = (
     ("app.exchange.read_only", -1),
     ("app.mode", 1),
+    ("app.clock.recheck_min", 1),
+    ("app.secrets.*", 1),
     ("app.paper.*", 0),  # a model of the venue allows nothing
     ("policy.profile", 1),
     ("policy.halt.enabled", -1),

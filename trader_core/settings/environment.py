@@ -27,6 +27,11 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     )
 
 
+def process_environment() -> Mapping[str, str]:
+    """As it stands, for settings.secrets alone: what is secret in it is never kept in an Environment."""
+    return os.environ
+
+
 def state_directory(option: Path | None, environment: Environment) -> Path:
     """Absolute: the `--state` option, else what the environment says. Raises StateUnusable where neither tells."""
     state = option.absolute() if option else environment.state

@@ -12,7 +12,19 @@ from pydantic_core import ErrorDetails
 from trader_core.domain.errors import ConfigInvalid
 from trader_core.settings.coherence import check
 from trader_core.settings.document import UNUSABLE, Document, KeyPath, dotted, read, shown
-from trader_core.settings.schema import FILES, UNITS, Asset, Section, Settings, Theme, range_of, section_of, unit_of
+from trader_core.settings.schema import (
+    FILES,
+    UNITS,
+    Asset,
+    Section,
+    Settings,
+    Theme,
+    TimeServer,
+    VenueUrl,
+    range_of,
+    section_of,
+    unit_of,
+)
 
 _MUST = {
     "bool_type": "must be true or false",
@@ -26,6 +38,8 @@ _MUST = {
 _NAMES = {
     FieldInfo.from_annotation(Asset).metadata[0].pattern: "an asset code in capitals, like BTC",
     FieldInfo.from_annotation(Theme).metadata[0].pattern: "the name of a theme in capitals, like LAYER1",
+    FieldInfo.from_annotation(VenueUrl).metadata[0].pattern: "empty or an address like https://127.0.0.1:8443",
+    FieldInfo.from_annotation(TimeServer).metadata[0].pattern: "a host or host:port, like time.example.org",
 }
 _OUTSIDE = ("greater_than_equal", "less_than_equal")
 _BLOCK = ("model_type", "model_attributes_type", "mapping_type", "dict_type")

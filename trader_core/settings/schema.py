@@ -20,6 +20,7 @@ UNITS = {
     "_s": "seconds",
     "_min": "minutes",
     "_h": "hours",
+    "_days": "days",
     "_bars": "bars",
     "_sigma": "standard deviations",
     "_atr": "average true ranges",
@@ -58,6 +59,8 @@ Quantity = Annotated[Money, Field(ge=0, le=1_000_000_000_000)]
 Asset = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")]
 Holdings = Annotated[Mapping[Asset, Quantity], AfterValidator(MappingProxyType), PlainSerializer(dict)]
 Assets = tuple[Asset, ...]
+VenueUrl = Annotated[str, Field(pattern=r"^(https?://[A-Za-z0-9.:\[\]-]{1,255}/?)?$")]
+TimeServer = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[1-9][0-9]{0,4})?$")]
 Theme = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
 Themes = Annotated[Mapping[Theme, Assets], AfterValidator(MappingProxyType), PlainSerializer(dict)]
 Percent = Annotated[Hundredths, Field(ge=0.01, le=100)]
@@ -74,8 +77,28 @@ class Section(BaseModel):
 
 
 class Exchange(Section):
+    """`venue_url` is empty, for the venue's own address, or names a rehearsal venue on this machine."""
+
     venue: VenueName
+    venue_url: VenueUrl
+    quote: Asset
     read_only: bool
+
+
+class ClockCheck(Section):
+    """What this machine's time is compared with before real money trades on it."""
+
+    servers: tuple[TimeServer, ...]
+    max_drift_ms: int = Field(ge=1, le=150)
+    recheck_min: int = Field(ge=1, le=60)
+
+
+class Secrets(Section):
+    """How old the venue's key may be, and whether it may come from a plain file."""
+
+    max_age_days: int = Field(ge=1, le=90)
+    warn_age_days: int = Field(ge=0, le=90)
+    files_allowed: bool
 
 
 class SlippageModel(Section):
@@ -105,6 +128,8 @@ class Paper(Section):
 class App(Section):
     mode: Mode
     exchange: Exchange
+    clock: ClockCheck
+    secrets: Secrets
     paper: Paper
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from trader_core.domain.account import BalancePage
+from trader_core.domain.account import BalancePage, Fees
+from trader_core.domain.errors import Unreachable
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles, TopOfBook
-from trader_core.domain.order import OrderReport
-from trader_core.ports import VenueReader
+from trader_core.domain.order import ApprovedOrder, Order, OrderReport
+from trader_core.ports import VenueReader, VenueTrader
 
 
 class ReadOnly:
@@ -37,5 +38,36 @@ class ReadOnly:
     def flows(self, cursor: str) -> tuple[CashFlow, ...]:
         return self._venue.flows(cursor)
 
-    def orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
-        return self._venue.orders(client_order_ids)
+    def orders(self, asked: Sequence[Order]) -> dict[str, OrderReport]:
+        return self._venue.orders(asked)
+
+    def marked(self) -> tuple[OrderReport, ...]:
+        return self._venue.marked()
+
+    def fees(self) -> Fees | None:
+        return self._venue.fees()
+
+    def frozen(self) -> frozenset[str]:
+        return self._venue.frozen()
+
+    def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
+        self._venue.read_account(asked, fill_cursor)
+
+    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int) -> None:
+        self._venue.read_markets(symbols, since_ms, until_ms)
+
+
+class Mute:
+    """A VenueTrader that can write an order down and send nothing."""
+
+    def __init__(self, venue: VenueTrader) -> None:
+        self._venue = venue
+
+    def payload(self, client_order_id: str, order: ApprovedOrder) -> str:
+        return self._venue.payload(client_order_id, order)
+
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
+        raise Unreachable("this is a preview: nothing is sent")
+
+    def cancel(self, order: Order) -> OrderReport:
+        raise Unreachable("this is a preview: nothing is sent")

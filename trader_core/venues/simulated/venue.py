@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from trader_core.domain.account import Balance, BalancePage
+from trader_core.domain.account import Balance, BalancePage, Fees
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs, rfc3339
 from trader_core.domain.errors import ConfigInvalid, StateUnusable
 from trader_core.domain.facts import CashFlow, Filled
@@ -16,7 +16,7 @@ from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import MARK_BARS, Candles, TopOfBook
 from trader_core.domain.money import Base, Quote, from_grains, grains_down
-from trader_core.domain.order import ApprovedOrder, OrderKind, OrderReport, OrderStatus
+from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderReport, OrderStatus
 from trader_core.market.frame import build
 from trader_core.market.guards import day_ranges
 from trader_core.ports import CandleSource
@@ -181,13 +181,32 @@ class SimulatedVenue:
             for one in self._books.transfers_after(int(cursor or 0))
         )
 
-    def orders(self, client_order_ids: Sequence[str]) -> dict[str, OrderReport]:
-        found = [self._books.order(one) for one in client_order_ids]
+    def orders(self, asked: Sequence[Order]) -> dict[str, OrderReport]:
+        found = [self._books.order(one.client_order_id) for one in asked]
         return {one.client_order_id: _report(one) for one in found if one}
+
+    def marked(self) -> tuple[OrderReport, ...]:
+        """Nobody else trades here."""
+        return ()
+
+    def fees(self) -> Fees | None:
+        return None
+
+    def frozen(self) -> frozenset[str]:
+        return frozenset()
+
+    def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
+        """Everything is at hand."""
+
+    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int) -> None:
+        """Everything is at hand."""
 
     # --- VenueTrader -------------------------------------------------------------------------------------
 
-    def place(self, client_order_id: str, order: ApprovedOrder) -> OrderReport:
+    def payload(self, client_order_id: str, order: ApprovedOrder) -> str:
+        return ""
+
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
         """Accept or reject; an id that is known returns its order, and never stands for another one."""
         with self._books.change():
             asked, known = self._admit(client_order_id, order), self._books.order(client_order_id)
@@ -215,14 +234,14 @@ class SimulatedVenue:
             self._books.insert(self._held(order))
         return _report(order)
 
-    def cancel(self, client_order_id: str) -> OrderReport:
+    def cancel(self, order: Order) -> OrderReport:
         with self._books.change():
-            order = self._books.order(client_order_id)
-            if order is None:
-                return OrderReport(client_order_id, OrderStatus.REJECTED, "unknown order", self.now_ms)
-            if order.status == OrderStatus.WORKING:
-                order = self._end(order, OrderStatus.CANCELED, "canceled", self.now_ms)
-        return _report(order)
+            known = self._books.order(order.client_order_id)
+            if known is None:
+                return OrderReport(order.client_order_id, OrderStatus.REJECTED, "unknown order", self.now_ms)
+            if known.status == OrderStatus.WORKING:
+                known = self._end(known, OrderStatus.CANCELED, "canceled", self.now_ms)
+        return _report(known)
 
     def _admit(self, client_order_id: str, order: ApprovedOrder) -> VenueOrder:
         """The order with the hold it needs, or a rejected one with the reason."""

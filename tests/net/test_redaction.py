@@ -1,0 +1,78 @@
+"""No secret leaves by way of a text, whatever the text."""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from urllib.parse import quote
+
+import pytest
+
+from tests.shared import ROOT
+from tests.venues.coinbase.keys import KEYS, long_lines
+from trader_core.net.redaction import HIDDEN, guard_logs, redact, register
+from trader_core.venues.coinbase.sign import ApiKey
+
+PEM = next(key.secret for key in KEYS if "EC PRIVATE" in key.secret)
+JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_a_key_is_hidden_however_it_is_written(key: ApiKey) -> None:
+    secret = key.secret
+    ways = (secret, secret.replace("\n", "\\n"), repr(secret), json.dumps({"k": secret}), quote(secret, safe=""))
+    for way in ways:
+        told = redact(f"before {way} after")
+        assert told.startswith("before ") and told.endswith(" after")
+        pieces = [piece for line in long_lines(secret) for piece in re.findall("[A-Za-z0-9]{5,}", line)]
+        assert pieces and not any(piece in told for piece in pieces)
+
+
+def test_what_looks_like_a_secret_is_hidden_unregistered() -> None:
+    other = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n-----END PRIVATE KEY-----"
+    assert redact(f"a {other} b") == f"a {HIDDEN} b"
+    assert redact(f"a {other[:40]}") == f"a {HIDDEN}"
+    assert redact(f"Authorization: Bearer {JWT}!") == f"Authorization: {HIDDEN}!"
+    assert redact(f"token={JWT}") == f"token={HIDDEN}"
+
+
+@pytest.mark.parametrize("text", ["", "bearer of news", "a position of 0.00125758 BTC-USD", "eyJ", "order 1-2-3 lost"])
+def test_other_text_is_left_alone(text: str) -> None:
+    register("ab")  # too short to be a secret
+    assert redact(text) == text
+
+
+def test_a_log_is_redacted_after_its_arguments_are_in(caplog: pytest.LogCaptureFixture) -> None:
+    lines: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    handler = Kept()
+    guard_logs([handler])
+    guard_logs([handler])
+    log = logging.getLogger("test.redaction")
+    log.addHandler(handler)
+    try:
+        raise ValueError(PEM)
+    except ValueError:
+        log.exception("signed with %s", PEM)
+    log.removeHandler(handler)
+    assert HIDDEN in lines[0] and "ValueError" in lines[0]
+    assert not any(line in lines[0] for line in long_lines(PEM))
+
+
+UNCAUGHT = """
+from trader_core.net.redaction import guard_tracebacks, register
+guard_tracebacks()
+register("planted-secret-of-a-test")
+raise RuntimeError("it was planted-secret-of-a-test, Bearer abcdefghijklmnop")
+"""
+
+
+def test_a_traceback_that_nobody_caught_is_redacted() -> None:
+    done = subprocess.run([sys.executable, "-c", UNCAUGHT], cwd=ROOT, capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last == f"RuntimeError: it was {HIDDEN}, {HIDDEN}"

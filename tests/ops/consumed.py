@@ -1,0 +1,12 @@
+"""Settings whose consumers are not in decisions: tests/cli/test_live_keys.py shows what each does."""
+
+CONSUMED = (
+    "app.clock.servers",
+    "app.clock.max_drift_ms",
+    "app.clock.recheck_min",
+    "app.secrets.max_age_days",
+    "app.secrets.warn_age_days",
+    "app.secrets.files_allowed",
+    "app.exchange.venue_url",
+    "app.exchange.quote",
+)

@@ -1,0 +1,129 @@
+"""Candles of a live market as a CandleSource: what has been fetched is kept in a folder like any other, and only what
+is new is asked for.
+
+The venue's newest bars may come late or be corrected before they are closed, so only closed ones are kept, and a bar
+that the venue did not have is asked for again for as long as it is the newest. Nothing is filled in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from threading import Lock
+from typing import Protocol, cast
+
+import numpy as np
+
+from trader_core.candles.bars import VOLUME_LOTS_MAX, Bars, faults, sound
+from trader_core.candles.files import NO_ROWS, CandleFile, Rows, granularity_name, read_rows
+from trader_core.candles.merge import Merged, merge
+from trader_core.candles.writing import write_rows
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.errors import DataUnavailable
+from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.market import Candles
+
+CALL_BARS = 300  # in one call to the venue
+
+Fetch = Callable[[str, int, int], Rows]  # symbol, from (inclusive) and to (exclusive) in ms: at most CALL_BARS bars
+
+
+class Listed(Protocol):
+    @property
+    def instruments(self) -> tuple[Instrument, ...]: ...
+    @property
+    def exclusions(self) -> tuple[Exclusion, ...]: ...
+
+
+@dataclass
+class FetchedCandles:
+    """One granularity of one venue. Two threads may ask for two symbols at once."""
+
+    bar_ms: int
+    quote: str
+    fingerprint: str
+    first_ms: EpochMs
+    directory: Path
+    fetch: Fetch
+    listed: Callable[[], Listed]
+    warnings: tuple[str, ...] = ()
+    end_ms: EpochMs | None = None
+    _kept: dict[str, Rows] = field(default_factory=dict)
+    _through: dict[str, int] = field(default_factory=dict)  # everything before has been asked for
+    _locks: dict[str, Lock] = field(default_factory=dict)
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return self.listed().instruments
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        return self.listed().exclusions
+
+    def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
+        """Closed bars that open in [since_ms, until_ms), oldest first. Raises VenueUnavailable or DataUnavailable."""
+        one = next((one for one in self.instruments() if one.symbol == symbol), None)
+        if one is None:
+            raise DataUnavailable(f"the venue does not list {symbol}")
+        rows = self.rows(symbol, since_ms, until_ms)
+        first, last = rows.ts.searchsorted((since_ms, until_ms))
+        bars = integers(rows.take(slice(int(first), int(last))), one.tick, one.lot, self.bar_ms)
+        return Candles(*(cast("list[int]", column) for column in bars.columns()))
+
+    def rows(self, symbol: str, since_ms: int, until_ms: int) -> Rows:
+        """Everything that is kept of it, and reaches over that time."""
+        with self._locks.setdefault(symbol, Lock()):
+            kept = self._kept.get(symbol)
+            if kept is None:
+                kept = self._kept[symbol] = self._read(symbol)
+            missing = self._missing(symbol, kept, since_ms, until_ms)
+            for start, end in missing:
+                kept = merged(kept, self.fetch(symbol, start, end), self.bar_ms).rows
+                self._keep(symbol, kept)
+            if missing:
+                self._through[symbol] = until_ms
+            return kept
+
+    def _missing(self, symbol: str, kept: Rows, since_ms: int, until_ms: int) -> list[tuple[int, int]]:
+        """Spans to ask for, newest last: before what is kept, and behind it. What lies between was asked for once."""
+        if until_ms <= self._through.get(symbol, 0) and len(kept) and kept.ts[-1] >= until_ms - self.bar_ms:
+            return []
+        if not len(kept):
+            return calls(since_ms, until_ms, self.bar_ms)
+        first, after = int(kept.ts[0]), int(kept.ts[-1]) + self.bar_ms
+        older = [] if symbol in self._through else calls(since_ms, first, self.bar_ms)
+        return older + calls(max(after, since_ms), until_ms, self.bar_ms)
+
+    def _file(self, symbol: str) -> CandleFile:
+        name = granularity_name(self.bar_ms)
+        return CandleFile(symbol, name, self.bar_ms, self.directory / symbol / f"{name}.parquet")
+
+    def _read(self, symbol: str) -> Rows:
+        file = self._file(symbol)
+        return read_rows(file) if file.path.exists() else NO_ROWS
+
+    def _keep(self, symbol: str, rows: Rows) -> None:
+        self._kept[symbol] = rows
+        self.directory.mkdir(parents=True, exist_ok=True)
+        write_rows(self._file(symbol).path, rows)
+
+
+def merged(kept: Rows, offered: Rows, bar_ms: int) -> Merged:
+    """What is kept stays; what is unsound is not taken."""
+    return merge(kept, offered, faults(offered, bar_ms))
+
+
+def calls(since_ms: int, until_ms: int, bar_ms: int) -> list[tuple[int, int]]:
+    """The span in pieces of one call each, on the grid, oldest first."""
+    start, end, step = -(-since_ms // bar_ms) * bar_ms, until_ms // bar_ms * bar_ms, CALL_BARS * bar_ms
+    return [(begin, min(begin + step, end)) for begin in range(start, end, step)]
+
+
+def integers(rows: Rows, tick: Decimal, lot: Decimal, bar_ms: int) -> Bars:
+    """Sound rows in the venue's own ticks and lots, prices to the nearest and volume rounded down."""
+    good = rows.take(np.flatnonzero(sound(rows, bar_ms)))
+    step = float(tick)
+    opened, high, low, close = (
+        np.rint(column / step).astype(np.int64) for column in (good.open, good.high, good.low, good.close)
+    )
+    lots = np.minimum(np.floor(good.volume / float(lot)), float(VOLUME_LOTS_MAX)).astype(np.int64)
+    bars = Bars(good.ts, opened, high, low, close, lots)
+    return bars.take(bars.low > 0)

@@ -1,0 +1,175 @@
+"""Sell what the ledger holds, and not one coin more: limit orders that take at once what is bid within a band.
+
+Each is written down before it leaves. One whose fate is not known is looked for before anything else is sold of that
+product, and its bytes are sent again at most once, under the same id.
+"""
+
+from collections.abc import Mapping
+from decimal import ROUND_FLOOR, Decimal
+from functools import partial
+from itertools import count
+from pathlib import Path
+from threading import Lock
+from time import monotonic, sleep
+
+from trader_core.domain.clocktime import SECOND_MS, EpochMs
+from trader_core.domain.errors import OutcomeUnknown, TooManyPages, TraderError, Unreachable
+from trader_core.domain.fill import Side
+from trader_core.domain.ids import OrderIdsOf
+from trader_core.domain.instrument import base_of
+from trader_core.domain.money import EXACT, Base, plain, quantise_up
+from trader_core.kill.reach.insist import OutOfTime, beside, insist
+from trader_core.kill.run import Progress
+from trader_core.kill.sales import Sale, record_sale
+from trader_core.net.breaker import Direction
+from trader_core.ops.clock import host_ms
+from trader_core.ports import PAGES_MAX
+from trader_core.venues.coinbase.bodies import BaseSize, LimitIoc, order_body
+from trader_core.venues.coinbase.client import CoinbaseClient
+from trader_core.venues.coinbase.words import Accepted, ProductListing, Reason, Refused, VenueOrder
+
+BAND_BPS = 200  # below the best bid; nothing is sold for less
+LEVELS = 100  # of the book
+SLICES_MAX = 12
+PAUSE_S = 0.25
+LOOK_BACK_MS = 10 * SECOND_MS  # our clock and the venue's are not one
+
+
+class Unsold(TraderError):
+    """What is left of a position, and why."""
+
+
+class Flattening:
+    """One kill's sales. `until_s` is on the monotonic clock."""
+
+    def __init__(self, client: CoinbaseClient, state: Path, progress: Progress, until_s: float) -> None:
+        self._client, self._state, self._progress, self._until_s = client, state, progress, until_s
+        self._id_of, self._numbers, self._lock = OrderIdsOf(f"kill-{host_ms()}"), count(1), Lock()
+
+    def run(self, held: Mapping[str, Decimal]) -> None:
+        """All positions beside each other. What stays unsold stands in `progress`."""
+        if not held:
+            self._progress.notes.append("the ledger holds no position")
+            return
+        free = insist(self._available, self._until_s)
+        beside([partial(self._sold, symbol, quantity, free) for symbol, quantity in held.items()])
+
+    def _available(self) -> dict[str, Decimal]:
+        found: dict[str, Decimal] = {}
+        cursor = ""
+        for _ in range(PAGES_MAX):
+            page = self._client.accounts(cursor)
+            for one in page.accounts:
+                found[one.currency] = found.get(one.currency, Decimal(0)) + one.available
+            if not page.next_cursor or page.next_cursor == cursor:
+                return found
+            cursor = page.next_cursor
+        raise TooManyPages(f"accounts did not end after {PAGES_MAX} pages")
+
+    def _sold(self, symbol: str, quantity: Decimal, free: Mapping[str, Decimal]) -> None:
+        """One position. A failure is of this one alone."""
+        left = [min(quantity, free.get(base_of(symbol), Decimal(0)))]
+        missing = quantity - left[0]
+        try:
+            if missing > 0:
+                raise Unsold(f"the account has only {plain(left[0])} of it free")
+            self._sell(symbol, left)
+        except TraderError as failed:
+            self._progress.problems.append(f"{plain(left[0] + missing)} {symbol} not sold: {failed.what}")
+
+    def _sell(self, symbol: str, left: list[Decimal]) -> None:
+        """Slice by slice, until what is left is dust. Raises TraderError."""
+        listing = insist(partial(self._client.product, symbol), self._until_s)
+        if listing.why_closed or listing.post_only:
+            raise Unsold(listing.why_closed or "it takes no orders that trade at once")
+        for _ in range(SLICES_MAX):
+            book = insist(partial(self._client.book, symbol, LEVELS), self._until_s)
+            if not book.bids:
+                raise Unsold("nobody bids")
+            if _is_dust(left[0], listing, book.bids[0].price):
+                self._dust(symbol, left[0])
+                return
+            limit = quantise_up(book.bids[0].price * (10_000 - BAND_BPS) / 10_000, listing.price_increment)
+            depth = sum((one.size for one in book.bids if one.price >= limit), Decimal(0))
+            size = _floor(min(left[0], depth, listing.base_max), listing.base_increment)
+            if size >= listing.base_min and size * limit >= listing.quote_min:
+                left[0] -= self._slice(symbol, size, limit)
+            elif left[0] <= depth:
+                self._dust(symbol, left[0])
+                return
+            sleep(max(0.0, min(PAUSE_S, self._until_s - monotonic())))
+        raise Unsold(f"not within {SLICES_MAX} orders at most {BAND_BPS} bps below the bid")
+
+    def _dust(self, symbol: str, left: Decimal) -> None:
+        if left > 0:
+            self._progress.notes.append(f"dust: {plain(left)} {symbol} is less than the venue trades")
+
+    def _slice(self, symbol: str, size: Decimal, limit: Decimal) -> Decimal:
+        """Send one order and return what it sold, once that is final. Raises TraderError."""
+        with self._lock:
+            identity = self._id_of(next(self._numbers), 0)
+        spec = LimitIoc(BaseSize(Base(size)), limit)
+        body, sent_ms = order_body(identity, symbol, Side.SELL, spec), host_ms()
+        try:
+            record_sale(self._state, Sale(identity, symbol, plain(size), plain(limit), body.decode(), sent_ms))
+        except OSError as full:
+            self._progress.problems.append(f"the sale {identity} is not written down: {full.strerror}")
+        order = self._final(self._placed(identity, body, EpochMs(sent_ms - LOOK_BACK_MS)))
+        self._progress.sold.append(
+            {"product": symbol, "quantity": plain(order.filled_size), "value": plain(order.filled_value),
+             "order_id": order.order_id, "client_order_id": identity}
+        )  # fmt: skip
+        return Decimal(order.filled_size)
+
+    def _placed(self, identity: str, body: bytes, since_ms: EpochMs) -> str:
+        """The venue's id of the order. What surely was not accepted is sent again; what may have been, once."""
+        resends = 1
+        while monotonic() < self._until_s:
+            try:
+                answer = self._client.create(body, Direction.EXITS)
+            except Unreachable:
+                sleep(PAUSE_S)
+                continue
+            except OutcomeUnknown as lost:
+                found = self._found(identity, since_ms)
+                if found:
+                    return found
+                if not resends:
+                    raise lost
+                resends -= 1
+                continue
+            if isinstance(answer, Accepted):
+                return answer.order_id
+            self._refused(answer)
+            sleep(PAUSE_S)
+        raise OutOfTime("the order was not accepted in time")
+
+    def _refused(self, answer: object) -> None:
+        """Only too many requests are worth another try."""
+        if isinstance(answer, Refused) and answer.reason is Reason.RATE:
+            return
+        said = f"{answer.word} {answer.message}" if isinstance(answer, Refused) else "an answer nobody can read"
+        raise Unsold(f"refused: {said}")
+
+    def _found(self, identity: str, since_ms: EpochMs) -> str:
+        listed = insist(partial(self._client.orders_since, since_ms), self._until_s)
+        return next((one.order_id for one in listed if one.client_order_id == identity), "")
+
+    def _final(self, order_id: str) -> VenueOrder:
+        """The order when nothing can change it any more. Raises OutOfTime."""
+        while monotonic() < self._until_s:
+            order = insist(partial(self._client.order, order_id), self._until_s)
+            if order is not None and order.is_over:
+                return order
+            sleep(PAUSE_S)
+        raise OutOfTime(f"the fate of order {order_id} is not known")
+
+
+def _floor(amount: Decimal, step: Decimal) -> Decimal:
+    return EXACT.multiply(EXACT.divide(amount, step).to_integral_value(ROUND_FLOOR), step)
+
+
+def _is_dust(left: Decimal, listing: ProductListing, bid: Decimal) -> bool:
+    """Less than the venue trades, even at the best bid."""
+    size = _floor(left, listing.base_increment)
+    return size < listing.base_min or size * bid < listing.quote_min or size <= 0

@@ -1,0 +1,53 @@
+"""What the live account's ledger says is ours, read beside a loop that may be writing it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+
+from trader_core.domain.clocktime import SECOND_MS
+from trader_core.domain.errors import StateUnusable
+from trader_core.domain.instrument import base_of
+from trader_core.ledger.fold import fold
+from trader_core.ops.clock import host_ms
+from trader_core.store.sqlite import SqliteStore
+
+LIVE = "live.db"
+TURNS_UP_MS = 90 * SECOND_MS  # so long an order that arrived may be missing in every list
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Positions by symbol, and our orders that were open when it was last written: our id, and the venue's or ''."""
+
+    held: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
+    orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    unsure: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # of late, with no venue's name
+
+    def by_base(self) -> dict[str, Decimal]:
+        found: dict[str, Decimal] = {}
+        for symbol, quantity in self.held.items():
+            found[base_of(symbol)] = found.get(base_of(symbol), Decimal(0)) + quantity
+        return found
+
+
+def read_ledger(state: Path | None) -> Ledger:
+    """Raises StateUnusable or JournalBroken where it cannot be known."""
+    path = state / LIVE if state else None
+    if path is None or not path.is_file():
+        raise StateUnusable("there is no live account in this state directory")
+    store = SqliteStore(path, None)
+    try:
+        book = fold(store.facts())
+    finally:
+        store.close()
+    held = {symbol: Decimal(one.quantity) for symbol, one in book.holdings.items() if one.quantity > 0}
+    working = [one for one in book.orders.values() if one.is_open]
+    known = {one.client_order_id: one.venue_order_id for one in working}
+    unsure = {
+        one.client_order_id: f"{one.approved.side} {one.approved.symbol}"
+        for one in working
+        if not one.venue_order_id and host_ms() - one.sent_ms < TURNS_UP_MS
+    }
+    return Ledger(MappingProxyType(held), MappingProxyType(known), MappingProxyType(unsure))

@@ -1,0 +1,155 @@
+"""Market data: time, products, books, candles, trades. The same under /market without a key."""
+
+from decimal import Decimal
+from typing import Any
+
+from trader_core.loopback.book import BUY, SELL, Level
+from trader_core.loopback.calls import Answer, Call, problem, told
+from trader_core.loopback.chance import bits
+from trader_core.loopback.faults import Plan
+from trader_core.loopback.market import DAY_MS, MINUTE_MS
+from trader_core.loopback.numbers import ZERO, steps, text, units
+from trader_core.loopback.products import Product
+from trader_core.loopback.venue import Venue
+from trader_core.loopback.wire import book_figures, book_shape, candles_shape, moment, product_shape, time_shape
+
+GRANULARITIES = {
+    "ONE_MINUTE": MINUTE_MS,
+    "FIVE_MINUTE": 5 * MINUTE_MS,
+    "FIFTEEN_MINUTE": 15 * MINUTE_MS,
+    "THIRTY_MINUTE": 30 * MINUTE_MS,
+    "ONE_HOUR": 60 * MINUTE_MS,
+    "TWO_HOUR": 120 * MINUTE_MS,
+    "SIX_HOUR": 360 * MINUTE_MS,
+    "ONE_DAY": DAY_MS,
+}
+BUCKETS_MAX = 350
+BOOK_LEVELS = 50
+TRADES_MAX = 1_000
+_SECONDS_MAX = 4_000_000_000
+
+
+def time(venue: Venue, call: Call, plan: Plan) -> Answer:
+    return told(time_shape(venue.exchange.clock.now_ms() + plan.skew_ms))
+
+
+def products(venue: Venue, call: Call, plan: Plan) -> Answer:
+    """`num_products` counts what is listed here; futures there are none."""
+    wanted = call.each("product_ids", "product_id")
+    spot = call.query.get("product_type", "SPOT") in ("SPOT", "UNKNOWN_PRODUCT_TYPE", "")
+    found = [one for one in venue.exchange.products.values() if spot and (not wanted or one.product_id in wanted)]
+    offset = call.whole("offset", 0, 10_000)
+    cut = found[offset : offset + call.whole("limit", len(found) or 1, 10_000)]
+    return told({"products": [_shape(venue, one) for one in cut], "num_products": len(found), "pagination": None})
+
+
+def product(venue: Venue, call: Call, plan: Plan) -> Answer:
+    found = venue.exchange.products.get(call.named["product_id"])
+    return problem(404, "NOT_FOUND", "product not found") if found is None else told(_shape(venue, found))
+
+
+def _shape(venue: Venue, one: Product) -> dict[str, Any]:
+    exchange = venue.exchange
+    now_ms, book = exchange.clock.now_ms(), exchange.book(one)
+    last, before = book.feed.price(now_ms) or 0, book.feed.price(now_ms - DAY_MS) or 0
+    lots, value = exchange.last_day(one)
+    turnover = units(value, one.base_digits + one.price_digits).quantize(Decimal("0.01"))
+    return product_shape(
+        one, exchange.standing[one.product_id], book.price(last), book.price(before), units(lots, one.base_digits),
+        turnover,
+    )  # fmt: skip
+
+
+def product_book(venue: Venue, call: Call, plan: Plan) -> Answer:
+    found = venue.exchange.products.get(call.query.get("product_id", ""))
+    if found is None:
+        return problem(404, "NOT_FOUND", "product not found")
+    exchange = venue.exchange
+    now_ms, prices = exchange.clock.now_ms(), exchange.prices(found)
+    count = call.whole("limit", BOOK_LEVELS, BOOK_LEVELS)
+    bids, asks = _side(venue, found, BUY, count), _side(venue, found, SELL, count)
+    figures = {} if prices is None else book_figures(prices.bid, prices.ask, prices.last)
+    return told({"pricebook": book_shape(found, bids, asks, now_ms), **figures})
+
+
+def _side(venue: Venue, product: Product, side: str, count: int) -> list[Level]:
+    """What rests there, our own orders among the others."""
+    exchange = venue.exchange
+    levels = exchange.book(product).side(side, exchange.clock.now_ms(), count)
+    ours: dict[int, int] = {}
+    for order in exchange.resting(product):
+        if order.side == side and order.limit is not None and not order.waits:
+            ticks = steps(order.limit, product.price_digits)
+            ours[ticks] = ours.get(ticks, 0) + steps(order.remaining, product.base_digits)
+    if not ours:
+        return levels
+    sizes = {level.price: level.lots for level in levels}
+    merged = {price: sizes.get(price, 0) + ours.get(price, 0) for price in sizes.keys() | ours.keys()}
+    return [Level(price, merged[price]) for price in sorted(merged, reverse=side == BUY)][:count]
+
+
+def best_bid_ask(venue: Venue, call: Call, plan: Plan) -> Answer:
+    wanted = call.each("product_ids", "product_id") or list(venue.exchange.products)
+    found = [venue.exchange.products[name] for name in wanted if name in venue.exchange.products]
+    now_ms = venue.exchange.clock.now_ms()
+    books = [book_shape(one, _side(venue, one, BUY, 1), _side(venue, one, SELL, 1), now_ms) for one in found]
+    return told({"pricebooks": books})
+
+
+def candles(venue: Venue, call: Call, plan: Plan) -> Answer:
+    """Buckets that open in [start, end]; the newest may be unfinished."""
+    found = venue.exchange.products.get(call.named["product_id"])
+    step_ms = GRANULARITIES.get(call.query.get("granularity", ""))
+    if found is None:
+        return problem(404, "NOT_FOUND", "product not found")
+    if step_ms is None:
+        return problem(400, "INVALID_ARGUMENT", "granularity argument is invalid")
+    since_s, until_s = _seconds(call.query.get("start", "")), _seconds(call.query.get("end", ""))
+    if since_s is None or until_s is None or until_s < since_s:
+        return problem(400, "INVALID_ARGUMENT", "start and end argument are invalid")
+    if (until_s - since_s) * 1_000 // step_ms >= BUCKETS_MAX:
+        message = f"number of candles requested should be less than {BUCKETS_MAX}"
+        return problem(400, "INVALID_ARGUMENT", message)
+    feed, now_ms = venue.exchange.book(found).feed, venue.exchange.clock.now_ms()
+    rows = feed.candles(step_ms, since_s * 1_000, until_s * 1_000 + 1, now_ms)
+    shapes = candles_shape(rows, found)
+    return told({"candles": shapes[: call.whole("limit", BUCKETS_MAX, BUCKETS_MAX)]})
+
+
+def _seconds(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
+
+
+def ticker(venue: Venue, call: Call, plan: Plan) -> Answer:
+    """Trades at the market's steps, newest first; a trade's number is its step's."""
+    found = venue.exchange.products.get(call.named["product_id"])
+    if found is None:
+        return problem(404, "NOT_FOUND", "product not found")
+    exchange = venue.exchange
+    prices, feed, now_ms = exchange.prices(found), exchange.book(found).feed, exchange.clock.now_ms()
+    step_ms, trades = feed.path.step_ms, []
+    since_s, until_s = _seconds(call.query.get("start", "")) or 0, _seconds(call.query.get("end", "")) or _SECONDS_MAX
+    newest = min(now_ms, until_s * 1_000) // step_ms
+    for step in range(newest, newest - call.whole("limit", 100, TRADES_MAX), -1):
+        at_ms = step * step_ms
+        last, lots = feed.price(at_ms), feed.path.volume(at_ms)
+        if last is None or at_ms < since_s * 1_000:
+            break
+        trades.append(_trade(found, step, at_ms, last, max(1, lots)))
+    bid, ask = (ZERO, ZERO) if prices is None else (prices.bid, prices.ask)
+    return told({"trades": trades, "best_bid": text(bid), "best_ask": text(ask)})
+
+
+def _trade(product: Product, step: int, at_ms: int, last: int, lots: int) -> dict[str, str]:
+    side = "BUY" if bits(product.canonical, step)[0] % 2 else "SELL"
+    return {
+        "trade_id": str(step),
+        "product_id": product.product_id,
+        "price": text(units(last, product.price_digits)),
+        "size": text(units(lots, product.base_digits)),
+        "time": moment(at_ms * 1_000),
+        "side": side,
+        "bid": "",
+        "ask": "",
+        "exchange": "coinbase",
+    }

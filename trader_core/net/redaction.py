@@ -1,0 +1,66 @@
+"""Secrets end here: every text that leaves the program by way of an error, a log or a traceback passes `redact`.
+
+A secret is known by name, because whoever makes a key registers it, or by its looks: a PEM block, a token, a bearer
+header. Both are taken out; what is left still says what happened.
+"""
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from types import TracebackType
+from urllib.parse import quote
+
+HIDDEN = "[redacted]"
+SHORTEST = 12  # of what is registered: a shorter piece would take innocent text with it
+_known: set[str] = set()
+_ESCAPED_NEWLINE = re.compile(r"(?:\\+[rn]|\s)+")
+_LOOKS = (
+    re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    re.compile(r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{8,}"),
+    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?"),
+)
+
+
+def register(secret: str) -> None:
+    """From now on `redact` takes this secret out: whole, line by line, and as it looks inside a URL."""
+    for piece in {secret.strip(), *_ESCAPED_NEWLINE.split(secret)}:
+        if len(piece) >= SHORTEST and not piece.startswith("-----"):
+            _known.update((piece, quote(piece, safe="")))
+
+
+def redact(text: str) -> str:
+    """The text without anything that is a secret or looks like one."""
+    for look in _LOOKS:
+        text = look.sub(HIDDEN, text)
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+class RedactingFormatter(logging.Formatter):
+    """Another formatter's text, arguments and tracebacks included, without the secrets."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(self._inner.format(record))
+
+
+def guard_logs(handlers: Iterable[logging.Handler]) -> None:
+    """Put the redaction between each handler and its sink, once."""
+    for handler in handlers:
+        if not isinstance(handler.formatter, RedactingFormatter):
+            handler.setFormatter(RedactingFormatter(handler.formatter or logging.Formatter()))
+
+
+def guard_tracebacks() -> None:
+    """An exception that nobody caught is written to stderr without secrets."""
+    sys.excepthook = _told
+
+
+def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

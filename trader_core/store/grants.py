@@ -1,0 +1,94 @@
+"""The permits of a state directory: every grant, revocation and change of key, append-only and chained.
+
+A file of its own and not a part of the live journal: a grant is written before there is a journal, is revoked while a
+run holds that journal or after it was damaged, and a rotation belongs to the key and not to an account.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from trader_core.domain.codec import from_json, to_json
+from trader_core.domain.errors import JournalBroken, StateUnusable
+from trader_core.domain.grant import PERMIT_FACTS, PERMIT_KIND_OF, PermitFact
+from trader_core.store.chain import Row, chained, verified
+from trader_core.store.sqlite import as_state_error, connect, transaction
+
+NAME = "permits.db"
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS permits (
+    seq INTEGER PRIMARY KEY, cycle_id INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
+    config_digest TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL UNIQUE) STRICT""",
+    """CREATE TABLE IF NOT EXISTS head (
+    id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, checksum TEXT NOT NULL) STRICT""",
+)
+_ROWS = "SELECT seq, cycle_id, at_ms, kind, body, config_digest, prev_hash, hash FROM permits ORDER BY seq"
+_WORDS = "nothing is signed; exits that rest at the venue stay there"
+
+
+class Permits:
+    """Each call is a transaction of its own and waits for other processes. Raises StateUnusable where the file cannot
+    be used or is not as it was written: a permission that cannot be read is none."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @property
+    def path(self) -> Path:
+        return self._directory / NAME
+
+    def facts(self) -> tuple[PermitFact, ...]:
+        """Oldest first; none where nothing was ever permitted."""
+        if not self.path.exists():
+            return ()
+        with self._told(), closing(connect(self.path, create=False)) as db, as_state_error(self.path):
+            return tuple(from_json(PERMIT_FACTS[row.kind], row.body) for row in _rows(db.execute))
+
+    def append(self, fact: PermitFact, at_ms: int) -> None:
+        """On disk when this returns, or not at all. Refused on a file that is not as it was written."""
+        self._make_directory()
+        with self._told(), closing(connect(self.path, create=True)) as db, as_state_error(self.path), transaction(db):
+            for table in _TABLES:
+                db.execute(table)
+            rows = _rows(db.execute)
+            row = chained(rows[-1] if rows else None, 0, at_ms, PERMIT_KIND_OF[type(fact)], to_json(fact), "")
+            db.execute("INSERT INTO permits VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (row.seq, _checksum(row)))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What went wrong in the words of a permission."""
+        try:
+            yield
+        except JournalBroken as broken:
+            raise StateUnusable(
+                f"the permits in {self.path} were changed by another hand than trader's",
+                safe=_WORDS,
+                remedy=f"look into it; move {self.path.name} away, then trader rotate-secrets and trader arm again",
+            ) from broken
+        except StateUnusable as failed:
+            raise StateUnusable(failed.what, safe=_WORDS, remedy=failed.remedy) from failed
+
+    def _make_directory(self) -> None:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as failed:
+            raise StateUnusable(
+                f"{self._directory} cannot be made: {failed.strerror}", remedy="name another place with --state DIR"
+            ) from failed
+
+
+def _rows(ask: Callable[[str], Iterable[tuple[Any, ...]]]) -> list[Row]:
+    """All rows, verified, up to the one that was written last: a chain does not show that its end is missing."""
+    if not list(ask("SELECT 1 FROM sqlite_schema")):
+        return []
+    rows = list(verified(Row(*one) for one in ask(_ROWS)))
+    if list(ask("SELECT seq, checksum FROM head")) != [(row.seq, _checksum(row)) for row in rows[-1:]]:
+        raise JournalBroken("its end is missing")
+    return rows
+
+
+def _checksum(row: Row) -> str:
+    return sha256(f"head {row.seq} {row.hash}".encode()).hexdigest()

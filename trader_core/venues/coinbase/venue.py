@@ -1,0 +1,305 @@
+"""Coinbase as the engine sees it: VenueReader and VenueTrader in one; who may use which half is decided in bootstrap.
+
+Each remote fact is read once a look: the account in one bundle of calls that run beside each other, the markets in
+another. What failed there fails again when it is asked for, with the same words.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any, TypeVar
+
+from trader_core.domain.account import Balance, BalancePage, Fees
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs
+from trader_core.domain.errors import OutcomeUnknown, TraderError, VenueUnavailable
+from trader_core.domain.facts import CashFlow, Filled
+from trader_core.domain.fill import Fill, Side
+from trader_core.domain.ids import bears_mark
+from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.market import Candles, TopOfBook
+from trader_core.domain.money import Quote
+from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderReport, OrderStatus
+from trader_core.net.breaker import Direction
+from trader_core.ports import PAGES_MAX, CandleSource
+from trader_core.venues.coinbase import bodies
+from trader_core.venues.coinbase.client import CoinbaseClient
+from trader_core.venues.coinbase.parse import top_of
+from trader_core.venues.coinbase.products import Products
+from trader_core.venues.coinbase.words import (
+    Account,
+    FillRow,
+    Reason,
+    Refused,
+    Status,
+    StrangeFill,
+    VenueOrder,
+    Wallet,
+)
+
+Told = TypeVar("Told")
+LEVELS = 100  # of a book: enough for what rests within 20 bps
+OVERLAP_MS = 10 * MINUTE_MS  # read again behind the newest: lists lag, and tell things out of order
+CANCEL_LOOKS = 6  # how often an order is looked at until its cancel is done
+CANCEL_PAUSE_S = 0.25
+PPM = 1_000_000
+WALLETS = (Wallet.CRYPTO, Wallet.FIAT)
+STATUS = {
+    Status.FILLED: OrderStatus.FILLED,
+    Status.CANCELLED: OrderStatus.CANCELED,
+    Status.EXPIRED: OrderStatus.EXPIRED,
+    Status.FAILED: OrderStatus.REJECTED,
+}  # of what is over; everything else may still fill
+
+
+@dataclass
+class Look:
+    """One look at the account. Each part is what came, or why nothing did."""
+
+    accounts: "Future[tuple[Account, ...]]"
+    open: "Future[tuple[VenueOrder, ...]]"
+    recent: "Future[tuple[VenueOrder, ...]]"
+    fills: "Future[tuple[tuple[FillRow, ...], tuple[StrangeFill, ...]]]"
+    fees: "Future[Fees]"
+
+
+@dataclass
+class CoinbaseVenue:
+    """`band_ppm`: how far below its trigger a stop still sells. `since_ms`: nothing older than the account is ours."""
+
+    client: CoinbaseClient
+    source: CandleSource
+    products: Products
+    pool: Executor
+    band_ppm: int
+    since_ms: EpochMs
+    pause: Callable[[float], None]
+    _look: Look | None = None
+    _books: dict[str, "Future[TopOfBook | None]"] = field(default_factory=dict)
+    _owner: dict[str, str] = field(default_factory=dict)  # our id of an order, by the venue's
+
+    # --- VenueReader -------------------------------------------------------------------------------------
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return self.products().instruments
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        return self.products().exclusions
+
+    def frozen(self) -> frozenset[str]:
+        return self.products().frozen
+
+    def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
+        """Orders from a while before the oldest that is open, fills from a while before the newest one known."""
+        now_ms = self.client.venue_ms()
+        oldest = min((one.sent_ms for one in asked if one.sent_ms), default=now_ms)
+        orders_ms = EpochMs(max(min(oldest, now_ms) - OVERLAP_MS, self.since_ms))
+        fills_ms = EpochMs(max(int(fill_cursor or 0) - OVERLAP_MS, self.since_ms))
+        start, client = self.pool.submit, self.client
+        self._look = Look(
+            accounts=start(lambda: tuple(all_accounts(client))),
+            open=start(client.orders_open),
+            recent=start(lambda: client.orders_since(orders_ms)),
+            fills=start(lambda: client.fills_since(fills_ms)),
+            fees=start(lambda: fees_of(client)),
+        )
+
+    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int) -> None:
+        self._books = {one: self.pool.submit(self._book, one) for one in symbols}
+        for done in [self.pool.submit(self.source.candles, one, since_ms, until_ms) for one in symbols]:
+            done.exception()  # it is raised where the candles are asked for
+
+    def _book(self, symbol: str) -> TopOfBook | None:
+        return top_of(self.client.book(symbol, LEVELS))
+
+    def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
+        return self.source.candles(symbol, since_ms, until_ms)
+
+    def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
+        """Raises VenueUnavailable where not one book could be read; a book that is missing alone has no quote."""
+        books = {one: self._books.get(one) or self.pool.submit(self._book, one) for one in symbols}
+        failures = [failed for one in books.values() if (failed := one.exception())]
+        if books and len(failures) == len(books):
+            raise _unavailable(failures[0])
+        found = {one: told for one, book in books.items() if not book.exception() and (told := book.result())}
+        return found
+
+    def balances(self, cursor: str) -> BalancePage:
+        """Wallets of one asset added up; what lies in a vault cannot be traded and does not count."""
+        totals: dict[str, tuple[Decimal, Decimal]] = {}
+        for one in told(self._looked().accounts):
+            if one.kind in WALLETS:
+                available, hold = totals.get(one.currency, (Decimal(0), Decimal(0)))
+                totals[one.currency] = available + one.available, hold + one.hold
+        return BalancePage(tuple(Balance(asset, *totals[asset]) for asset in sorted(totals)), "")
+
+    def fills(self, cursor: str) -> tuple[Filled, ...]:
+        """Fills of orders that bear our mark, oldest first. What is no plain fill is for a person."""
+        fills, strange = told(self._looked().fills)
+        if strange:
+            one = strange[0]
+            raise VenueUnavailable(f"the fill {one.entry_id} of {one.product_id} is {one.why}: look at it by hand")
+        self._learn()
+        owned = [(self._owner_of(one.order_id), one) for one in fills]
+        return tuple(_filled(owner, one) for owner, one in owned if bears_mark(owner))
+
+    def flows(self, cursor: str) -> tuple[CashFlow, ...]:
+        """The cash that is there when the account is opened. The venue does not tell of deposits: what comes later
+        shows as a difference, and a person books it."""
+        if cursor:
+            return ()
+        quote = self.source.quote
+        cash = sum((one.total for one in self.balances("").balances if one.asset == quote), Decimal(0))
+        return (CashFlow(Quote(cash), self.client.venue_ms(), "cash found at the venue", "opening"),)
+
+    def orders(self, asked: Sequence[Order]) -> dict[str, OrderReport]:
+        """By the lists, and where they do not show it, by the venue's own name for it: the lists lag."""
+        listed = {one.client_order_id: one for one in self._listed()}
+        found: dict[str, OrderReport] = {}
+        for order in asked:
+            shown = listed.get(order.client_order_id)
+            if shown is None and order.venue_order_id:
+                shown = self.client.order(order.venue_order_id)
+            if shown is not None:
+                found[order.client_order_id] = _report(shown, self.client.venue_ms())
+        return found
+
+    def marked(self) -> tuple[OrderReport, ...]:
+        now_ms = self.client.venue_ms()
+        return tuple(_report(one, now_ms) for one in self._listed() if bears_mark(one.client_order_id))
+
+    def fees(self) -> Fees:
+        return told(self._looked().fees)
+
+    # --- VenueTrader -------------------------------------------------------------------------------------
+
+    def payload(self, client_order_id: str, order: ApprovedOrder) -> str:
+        return bodies.order_body(client_order_id, order.symbol, order.side, self._spec(order)).decode()
+
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
+        """The venue knows our id: the same bytes again are the same order. Raises Unreachable where nothing left, and
+        OutcomeUnknown where nobody knows."""
+        direction = Direction.ENTRIES if order.side is Side.BUY else Direction.EXITS
+        answer, now_ms = self.client.create(payload.encode(), direction), self.client.venue_ms()
+        if isinstance(answer, Refused):
+            if answer.reason is Reason.DUPLICATE:
+                raise OutcomeUnknown(f"the venue has an order {client_order_id} already")
+            why = f"{answer.reason}: {answer.word}"
+            return OrderReport(client_order_id, OrderStatus.REJECTED, why, now_ms)
+        if answer.client_order_id not in ("", client_order_id):
+            raise OutcomeUnknown(f"the venue answered for {answer.client_order_id} when asked for {client_order_id}")
+        self._owner[answer.order_id] = client_order_id
+        return OrderReport(client_order_id, OrderStatus.WORKING, "", now_ms, answer.order_id)
+
+    def cancel(self, order: Order) -> OrderReport:
+        """A cancel is a promise; it is done when the order says so. Raises OutcomeUnknown until then."""
+        venue_id = order.venue_order_id or self._name_of(order.client_order_id)
+        if not venue_id:
+            raise OutcomeUnknown(f"the venue does not show {order.client_order_id} yet")
+        self.client.cancel([venue_id])
+        for looks in range(CANCEL_LOOKS):
+            shown = self.client.order(venue_id)
+            if shown is not None and shown.is_over:
+                return _report(shown, self.client.venue_ms())
+            if looks + 1 < CANCEL_LOOKS:
+                self.pause(CANCEL_PAUSE_S)
+        raise OutcomeUnknown(f"the cancel of {order.client_order_id} is not done yet")
+
+    def _spec(self, order: ApprovedOrder) -> bodies.Spec:
+        """A maker is good for one bar more than we want it, should we not be there to cancel it."""
+        size = bodies.BaseSize(order.quantity)
+        if order.kind is OrderKind.MAKER:
+            return bodies.PostOnly(size, order.limit, EpochMs(order.expires_ms + self.source.bar_ms))
+        if order.kind is OrderKind.TAKER:
+            return bodies.LimitIoc(size, order.limit)
+        tick = self.products().ticks[order.symbol]
+        below = order.trigger * (PPM - self.band_ppm) / PPM
+        return bodies.StopLimit(size, order.trigger, steps_down(below, tick) * tick)
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _looked(self) -> Look:
+        if self._look is None:
+            self.read_account((), "")
+        assert self._look is not None  # noqa: S101 - it was just made
+        return self._look
+
+    def _listed(self) -> tuple[VenueOrder, ...]:
+        """What the open list shows wins: the other one may be older."""
+        shown = {one.order_id: one for one in told(self._looked().recent)}
+        shown.update((one.order_id, one) for one in told(self._looked().open) if not _over(shown.get(one.order_id)))
+        return tuple(shown.values())
+
+    def _learn(self) -> None:
+        self._owner.update((one.order_id, one.client_order_id) for one in self._listed())
+
+    def _owner_of(self, venue_id: str) -> str:
+        """Our id of an order, empty where it is not ours."""
+        if venue_id not in self._owner:
+            shown = self.client.order(venue_id)
+            self._owner[venue_id] = shown.client_order_id if shown else ""
+        return self._owner[venue_id]
+
+    def _name_of(self, client_order_id: str) -> str:
+        self._learn()
+        return next((venue for venue, ours in self._owner.items() if ours == client_order_id), "")
+
+
+def all_accounts(client: CoinbaseClient) -> Iterable[Account]:
+    cursor = ""
+    for _ in range(PAGES_MAX):
+        page = client.accounts(cursor)
+        yield from page.accounts
+        cursor = page.next_cursor
+        if not cursor:
+            return
+    raise VenueUnavailable(f"the list of accounts did not end after {PAGES_MAX} pages")
+
+
+def fees_of(client: CoinbaseClient) -> Fees:
+    tier = client.fee_tier()
+    return Fees(tier.maker, tier.taker)
+
+
+def steps_down(price: Decimal, tick: Decimal) -> Decimal:
+    """Whole ticks in a price, one at the least."""
+    return max((price / tick).to_integral_value(ROUND_FLOOR), Decimal(1))
+
+
+def told(part: "Future[Told]") -> Told:
+    """What came. Raises VenueUnavailable with why nothing did."""
+    failed = part.exception()
+    if failed is not None:
+        raise _unavailable(failed)
+    return part.result()
+
+
+def _unavailable(failed: BaseException) -> Any:
+    if isinstance(failed, VenueUnavailable) or not isinstance(failed, TraderError):
+        return failed
+    return VenueUnavailable(failed.what, safe=failed.safe, remedy=failed.remedy)
+
+
+def _over(order: VenueOrder | None) -> bool:
+    return order is not None and order.is_over
+
+
+def _report(order: VenueOrder, now_ms: EpochMs) -> OrderReport:
+    why = order.reject_reason or order.message if order.status in (Status.FAILED, Status.CANCELLED) else ""
+    status = STATUS.get(order.status, OrderStatus.WORKING)
+    return OrderReport(order.client_order_id, status, why, now_ms, order.order_id, order.filled_size)
+
+
+def _filled(owner: str, row: FillRow) -> Filled:
+    fill = Fill(
+        trade_id=row.entry_id,
+        client_order_id=owner,
+        symbol=row.product_id,
+        side=row.side,
+        price=row.price,
+        quantity=row.quantity,
+        value=row.value,
+        fee=row.commission,
+        at_ms=row.at_ms,
+    )
+    return Filled(fill, str(int(row.at_ms)))

@@ -1,0 +1,346 @@
+"""A world on a real venue, from settings, key and state: what a mode may do there, and what stands against entries.
+
+Real money needs everything at once: the configuration, a key that may trade and nothing more, a grant, a sound clock.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from secrets import token_hex
+from time import sleep
+
+import numpy as np
+
+from trader_core.candles.fetched import FetchedCandles
+from trader_core.candles.files import Rows
+from trader_core.domain.clocktime import DAY_MS, SECOND_MS, EpochMs
+from trader_core.domain.errors import GateClosed, StateUnusable, VenueUnavailable
+from trader_core.domain.grant import Permission
+from trader_core.domain.ids import OrderIdsOf
+from trader_core.domain.money import grains_down
+from trader_core.domain.objection import Objection
+from trader_core.engine.journal import Journal
+from trader_core.engine.law import bar_ms_of, costs_of
+from trader_core.keyring import (
+    age_of_key,
+    check_ever_granted,
+    client_of,
+    clock_problem,
+    gate,
+    key_in_force,
+    key_in_view,
+)
+from trader_core.ops.clock import WallClock, host_ms
+from trader_core.ops.halts import KillFile
+from trader_core.ops.rotation import check_permissions
+from trader_core.ports import Patience, Ports, Store, VenueTrader, nothing_objected
+from trader_core.settings.coherence import keeps_from_live
+from trader_core.settings.digest import digest
+from trader_core.settings.options import Options
+from trader_core.settings.schema import Settings
+from trader_core.store.files import StateFiles
+from trader_core.store.memory import MemoryStore
+from trader_core.store.sqlite import Identity, SqliteStore
+from trader_core.venues.coinbase.client import CoinbaseClient
+from trader_core.venues.coinbase.products import Products
+from trader_core.venues.coinbase.sign import ApiKey, fingerprint
+from trader_core.venues.coinbase.venue import CoinbaseVenue
+from trader_core.venues.coinbase.words import Granularity
+from trader_core.venues.simulated.books import Books
+from trader_core.venues.simulated.clock import Paced
+from trader_core.venues.simulated.venue import SimulatedVenue
+from trader_core.venues.wrappers import Mute, ReadOnly
+from trader_core.worlds.system import NEW_ACCOUNT, System, World
+
+HISTORY_MS = 90 * DAY_MS  # of candles, behind now
+WORKERS = 16  # calls beside each other
+REAL = Patience(passes=4, looks=3, unseen_ms=90 * SECOND_MS, cash=Decimal("0.01"))
+CANDLES = "candles"  # in the state directory
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One venue, seen with a key or without."""
+
+    client: CoinbaseClient
+    venue: CoinbaseVenue
+    source: FetchedCandles
+    policy: Settings
+    files: StateFiles
+
+    def clock(self, options: Options, waits: bool) -> WallClock:
+        halts = KillFile(self.files.directory)
+        return WallClock(
+            bar_ms=self.source.bar_ms,
+            host_ms=host_ms,
+            seen_ms=self.client.venue_ms,
+            alarmed=lambda: halts.kill_requested() is not None,
+            waits=waits,
+            until_ms=options.until_ms,
+        )
+
+
+@contextmanager
+def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey | None) -> Iterator[Connection]:
+    """Nothing is asked of the venue yet."""
+    client = client_of(policy, files.directory, key)
+    exchange, bar_ms, began_ms = policy.app.exchange, bar_ms_of(policy), files.decided_ms()[0]
+    products = Products(client, exchange.quote, host_ms)
+
+    def fetch(symbol: str, since_ms: int, until_ms: int) -> Rows:
+        found = client.candles(symbol, Granularity(bar_ms // 1_000), since_ms // 1_000, until_ms // 1_000, public=True)
+        columns = [[float(getattr(one, name)) for one in found] for name in ("open", "high", "low", "close", "volume")]
+        return Rows(np.array([int(one.open_ms) for one in found], np.int64), *(np.array(one) for one in columns))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        source = FetchedCandles(
+            bar_ms=bar_ms,
+            quote=exchange.quote,
+            fingerprint=exchange.venue_url or "coinbase",
+            first_ms=EpochMs((host_ms() - HISTORY_MS) // bar_ms * bar_ms),
+            directory=options.data or files.directory / CANDLES / exchange.venue,
+            fetch=fetch,
+            listed=products,
+        )
+        venue = CoinbaseVenue(
+            client=client,
+            source=source,
+            products=products,
+            pool=pool,
+            band_ppm=round(policy.policy.orders.limit_band_bps * 100),
+            since_ms=EpochMs(began_ms if began_ms >= 0 else host_ms()),
+            pause=sleep,
+        )
+        yield Connection(client, venue, source, policy, files)
+
+
+def live_key(policy: Settings, mode: str, state: Path) -> ApiKey:
+    """The key to trade with. Raises GateClosed before anything is signed, where one condition is missing."""
+    against = keeps_from_live(policy, mode)
+    if against:
+        remedy = "set mode: LIVE and read_only: false in app.yaml, then: trader arm"
+        raise GateClosed(f"LIVE is closed: {'; '.join(against)}", safe="nothing was signed", remedy=remedy)
+    key = key_in_force(policy, state)
+    check_ever_granted(state, fingerprint(key))
+    return key
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What was verified of the key when this process began; the rest is asked again at every cycle."""
+
+    policy: Settings
+    state: Path
+    fingerprint: str
+    portfolio: str
+    client: CoinbaseClient
+    problem: str  # why its permissions could not be read
+
+    def __call__(self, equity: Decimal | None) -> tuple[Objection, ...]:
+        now_ms = host_ms()
+        granted = gate(self.policy, self.state, self.fingerprint, self.portfolio, equity, now_ms)
+        _, expired = age_of_key(self.policy, self.state, self.fingerprint, now_ms)
+        clock = clock_problem(self.policy, self.state, self.client)
+        found = (
+            Objection(granted.reason, GateClosed.exit_code, reduces=True) if granted.reason else None,
+            Objection(self.problem, VenueUnavailable.exit_code) if self.problem else None,
+            Objection(expired, 11) if expired else None,
+            Objection(clock, 12) if clock else None,
+        )
+        return tuple(one for one in found if one)
+
+
+def licence_of(connection: Connection, key: ApiKey) -> Licence:
+    """Look at the key's permissions, and by the way at the venue's time. A venue that does not answer keeps nobody from
+    caring for what is held: the portfolio is then the one of the state.
+
+    Raises KeyUnusable for a key that may move money, and GateClosed where no grant was ever given to it in this
+    portfolio.
+    """
+    policy, state = connection.policy, connection.files.directory
+    try:
+        connection.client.server_time()
+        permissions = connection.client.permissions()
+    except VenueUnavailable as gap:
+        known = known_identity(connection.files).get("data", "")
+        if not known:
+            raise
+        what = f"the key's permissions are unknown: {gap.what}"
+        return Licence(policy, state, fingerprint(key), known, connection.client, what)
+    check_permissions(permissions)
+    licence = Licence(policy, state, fingerprint(key), permissions.portfolio_uuid, connection.client, "")
+    granted = gate(policy, state, licence.fingerprint, licence.portfolio, None, host_ms())
+    if granted.permission is Permission.NEVER:
+        raise GateClosed(
+            f"LIVE is closed: {granted.reason}", safe="nothing was sent",
+            remedy="trader arm --max-equity AMOUNT --expires 24h",
+        )  # fmt: skip
+    return licence
+
+
+def identity_of(connection: Connection, mode: str, account: str) -> Identity:
+    """A live account's instance is drawn once: no other may ever use its order ids."""
+    known = known_identity(connection.files)
+    return {
+        "mode": mode,
+        "venue": connection.policy.app.exchange.venue,
+        "quote": connection.source.quote,
+        "data": account,
+        "clock": f"wall, {connection.source.bar_ms} ms",
+        "instance": known.get("instance") or token_hex(16),
+    }
+
+
+def known_identity(files: StateFiles) -> Identity:
+    if not files.begun:
+        return {}
+    with files.reading() as store:
+        return store.identity()
+
+
+def observed_cash(connection: Connection, key: ApiKey | None, options: Options) -> Decimal | None:
+    """Without a ledger: what a view key shows of the account's currency, else what the operator said."""
+    if key is None or options.equity is not None:
+        return options.equity
+    quote = connection.source.quote
+    found = connection.venue.balances("").balances
+    return sum((one.total for one in found if one.asset == quote), Decimal(0))
+
+
+def copied(files: StateFiles) -> MemoryStore:
+    """The state as it stands, where there is one."""
+    if not files.begun:
+        return MemoryStore()
+    with files.reading() as kept:
+        return MemoryStore(kept.facts())
+
+
+# --- worlds ----------------------------------------------------------------------------------------------------------
+
+
+def looking(connection: Connection, options: Options, store: Store, equity: Decimal | None, waits: bool) -> System:
+    """Decisions on real quotes, and nothing to send with."""
+    return _system(connection, options, store, None, waits, equity=equity)
+
+
+def trading(
+    connection: Connection, options: Options, store: Store, licence: Licence, instance: str, waits: bool
+) -> System:
+    return _system(connection, options, store, connection.venue, waits, licence=licence, instance=instance)
+
+
+def in_thought(connection: Connection, options: Options, store: Store, licence: Licence) -> System:
+    """What a live cycle would do. Its trader can write an order down and send nothing."""
+    return _system(connection, options, store, Mute(connection.venue), False, licence=licence)
+
+
+def on_paper(connection: Connection, options: Options, store: Store, books: Books, waits: bool, begun: bool) -> System:
+    """A simulated account over real candles, as they close."""
+    policy, files, source = connection.policy, connection.files, connection.source
+    if begun and books.now_ms() is None:
+        raise StateUnusable(f"{files.venue} is empty, but {files.state.name} belongs to it", remedy=NEW_ACCOUNT)
+    paper, tier_of = policy.app.paper, policy.universe.tier_of
+    venue = SimulatedVenue(source, costs_of(policy), books, grains_down(paper.cash_quote), paper.holdings, tier_of)
+    clock = connection.clock(options, waits)
+    ports = Ports(
+        reader=ReadOnly(venue),
+        trader=venue,
+        store=store,
+        clock=Paced(clock, venue),
+        halts=KillFile(files.directory),
+        order_id=OrderIdsOf(f"{files.mode}-{source.fingerprint}"),
+        account_quote=source.quote,
+        observed_equity=None,
+    )
+    return System(ports, policy, Journal(store), source, files.mode, files.directory, _market(connection))
+
+
+def _system(
+    connection: Connection, options: Options, store: Store, trader: VenueTrader | None, waits: bool, *,
+    equity: Decimal | None = None, licence: Licence | None = None, instance: str = "",
+) -> System:  # fmt: skip
+    files, source = connection.files, connection.source
+    ports = Ports(
+        reader=ReadOnly(connection.venue),
+        trader=trader,
+        store=store,
+        clock=connection.clock(options, waits),
+        halts=KillFile(files.directory),
+        order_id=OrderIdsOf(instance),
+        account_quote=source.quote,
+        observed_equity=equity,
+        objections=licence or nothing_objected,
+        patience=REAL,
+    )
+    return System(ports, connection.policy, Journal(store), source, files.mode, files.directory, _market(connection))
+
+
+def _market(connection: Connection) -> str:
+    url = connection.policy.app.exchange.venue_url
+    return f"the {connection.policy.app.exchange.venue} venue{f', rehearsed at {url}' if url else ''}"
+
+
+@contextmanager
+def _looking(policy: Settings, options: Options, files: StateFiles, waits: bool) -> Iterator[System]:
+    """Real quotes and candles, and nothing to send with."""
+    key = key_in_view(policy)
+    with connected(policy, options, files, key) as connection:
+        identity = identity_of(connection, files.mode, connection.source.fingerprint)
+        with closing(SqliteStore(files.state, identity, digest(policy))) as store:
+            yield looking(connection, options, store, observed_cash(connection, key, options), waits)
+
+
+@contextmanager
+def _looked_at(policy: Settings, options: Options, files: StateFiles) -> Iterator[System]:
+    key = key_in_view(policy)
+    with connected(policy, options, files, key) as connection:
+        store = copied(files)
+        yield looking(connection, options, store, observed_cash(connection, key, options), False)
+
+
+@contextmanager
+def _on_paper(policy: Settings, options: Options, files: StateFiles, waits: bool) -> Iterator[System]:
+    """Real candles as they close, and a simulated account on them."""
+    with connected(policy, options, files, None) as connection, ExitStack() as until_closed:
+        files.check_venue()
+        begun, identity = files.begun, identity_of(connection, files.mode, connection.source.fingerprint)
+        store = SqliteStore(files.state, identity, digest(policy))
+        until_closed.callback(store.close)
+        books = Books(files.venue)
+        until_closed.callback(books.close)
+        yield on_paper(connection, options, store, books, waits, begun)
+
+
+@contextmanager
+def _on_paper_previewed(policy: Settings, options: Options, files: StateFiles) -> Iterator[System]:
+    with connected(policy, options, files, None) as connection:
+        files.check_venue()
+        with closing(Books.copied(files.venue) if files.venue.exists() else Books(None)) as books:
+            yield on_paper(connection, options, copied(files), books, False, files.begun)
+
+
+@contextmanager
+def _trading(policy: Settings, options: Options, files: StateFiles, waits: bool) -> Iterator[System]:
+    """Real money: every condition is looked at before anything is signed."""
+    key = live_key(policy, files.mode, files.directory)
+    with connected(policy, options, files, key) as connection:
+        licence = licence_of(connection, key)
+        identity = identity_of(connection, files.mode, licence.portfolio)
+        with closing(SqliteStore(files.state, identity, digest(policy))) as store:
+            yield trading(connection, options, store, licence, identity["instance"], waits)
+
+
+@contextmanager
+def _traded_in_thought(policy: Settings, options: Options, files: StateFiles) -> Iterator[System]:
+    """The account is read, and there is nothing to send with."""
+    key = live_key(policy, files.mode, files.directory)
+    with connected(policy, options, files, key) as connection:
+        yield in_thought(connection, options, copied(files), licence_of(connection, key))
+
+
+LOOKING, ON_PAPER, TRADING = (
+    World(_looking, _looked_at), World(_on_paper, _on_paper_previewed), World(_trading, _traded_in_thought)
+)  # fmt: skip
