@@ -69,7 +69,7 @@ LAYERS = {
     "store": Layer("domain ports settings"),
     "alerts": Layer("domain ports settings net"),
     "ops": Layer("domain ports settings"),
-    "kill": Layer("domain.errors ops.halts settings.environment settings.locate", lazy="bootstrap store.latch"),
+    "kill": Layer("domain.errors ops.halts settings.environment settings.locate store.latch", lazy="bootstrap"),
     "kill.reach": Layer("domain kill ledger net ops.clock ports settings store.sqlite venues.coinbase"),
     "loopback": Layer("rulebook.matching", "numpy pyarrow starlette uvicorn jwt cryptography yaml"),
     "research": Layer(

@@ -9,20 +9,28 @@ from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from trader_core.desk import Desk
     from trader_core.domain.halt import Halt
+    from trader_core.kill.latch import Seen
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the journal.")]
 
 
 def show(ctx: typer.Context) -> Result:
-    """Show the halt machine: its state, since when, why, and what trades in it."""
+    """Show the halt machine: its state, since when, why, and what trades in it; and what a kill has left."""
     from trader_core.desk import open_state
     from trader_core.engine.journal import Journal
+    from trader_core.kill.back import file_in
 
-    with open_state(options_of(shared_of(ctx))) as (store, mode):
-        return _shown(Journal(store).book.halt, mode)
+    options = options_of(shared_of(ctx))
+    alone = file_in(options.state_directory)
+    if alone:
+        rows, data = _file_told(alone)
+        return Result({"latch": {"file": data, "row": None}}, "no account was begun here\n" + _pairs(rows))
+    with open_state(options) as (store, mode):
+        return _shown(Journal(store).book.halt, mode, options.state_directory)
 
 
 def trip(ctx: typer.Context, reason: Reason) -> Result:
@@ -44,19 +52,28 @@ def ack(ctx: typer.Context) -> Result:
 
 
 def reset(ctx: typer.Context, reason: Reason) -> Result:
-    """Arm again after a halt or a kill. Refused while the kill file is there."""
-    from trader_core.domain.errors import GateClosed
+    """Arm again after a halt or a kill. What a kill has left is lifted once the journal has it."""
+    from trader_core.desk import open_desk
+    from trader_core.domain.facts import HaltChanged
+    from trader_core.domain.halt import killed
     from trader_core.domain.halt import reset as reset_of
+    from trader_core.kill.back import file_in, lift, lift_without_account, standing
 
-    def change(desk: "Desk") -> "Halt":
-        kill = desk.halts.kill_requested()
-        if kill:
-            raise GateClosed(
-                f"cannot reset: {kill}", safe="nothing was changed", remedy=f"remove it from {desk.files.directory}"
-            )
-        return reset_of(desk.journal.book.halt, said(reason), desk.at_ms)
-
-    return _changed(ctx, change)
+    why, options = said(reason), options_of(shared_of(ctx))
+    alone = file_in(options.state_directory)
+    if alone:
+        lift_without_account(options.state_directory, alone)
+        return Result({"latch": {"file": None, "row": None}}, "the kill file is gone; no account was begun here")
+    with open_desk(options) as desk:
+        halt, latch = desk.journal.book.halt, standing(desk.files.state)
+        if latch:  # no cycle may have seen it yet
+            halt = killed(halt, f"killed: {latch.reason}", desk.at_ms)
+        facts = [HaltChanged(halt)] if halt != desk.journal.book.halt else []
+        armed = reset_of(halt, why, desk.at_ms)
+        desk.journal.record(desk.at_ms, [*facts, HaltChanged(armed)])
+        if latch:
+            lift(desk.files.state, latch, why)
+        return _shown(armed, desk.files.mode, desk.files.directory)
 
 
 def said(reason: str) -> str:
@@ -75,12 +92,11 @@ def _changed(ctx: typer.Context, change: "Callable[[Desk], Halt]") -> Result:
     with open_desk(options_of(shared_of(ctx))) as desk:
         halt = change(desk)
         desk.journal.record(desk.at_ms, [HaltChanged(halt)])
-        return _shown(halt, desk.files.mode)
+        return _shown(halt, desk.files.mode, desk.files.directory)
 
 
-def _shown(halt: "Halt", mode: str) -> Result:
+def _shown(halt: "Halt", mode: str, state: "Path") -> Result:
     from cli.plain import moment
-    from cli.show import pairs
     from trader_core.domain.clocktime import short
     from trader_core.domain.halt import Trading
 
@@ -94,9 +110,40 @@ def _shown(halt: "Halt", mode: str) -> Result:
     if halt.until_ms is not None:
         rows.append(("until", f"{short(halt.until_ms)} UTC, then armed again if nothing speaks against it"))
     rows.append(("trips", f"{halt.trips}, resets {halt.resets}"))
+    latch_rows, latch = _latch_told(state, mode)
     data: dict[str, Any] = {
         "mode": mode, "state": halt.state, "trading": halt.trading, "reason": halt.reason,
         "since": moment(halt.since_ms) if halt.since_ms else None, "until": moment(halt.until_ms),
-        "trips": halt.trips, "resets": halt.resets,
+        "trips": halt.trips, "resets": halt.resets, "latch": latch,
     }  # fmt: skip
-    return Result(data, f"halt machine of {mode}\n" + pairs(rows))
+    return Result(data, f"halt machine of {mode}\n" + _pairs([*rows, *latch_rows]))
+
+
+def _latch_told(state: "Path", mode: str) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """What a kill has left for this account, and that it stops it whatever the machine says."""
+    from cli.plain import moment
+    from trader_core.domain.clocktime import short
+    from trader_core.kill.back import standing
+
+    found = standing(state / f"{mode.lower()}.db")
+    rows, data = _file_told(found.file) if found.file else ([], None)
+    row = {"reason": found.row.reason, "since": moment(found.row.at_ms)} if found.row else None
+    if found.row:
+        rows.append(("latch row", f"{found.row.reason}, since {short(found.row.at_ms)} UTC"))
+    if rows:
+        rows.append(("way back", "trader halt reset --reason TEXT; deleting the file is none"))
+    return rows, {"file": data, "row": row}
+
+
+def _file_told(file: "Seen") -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    from cli.plain import moment
+    from trader_core.domain.clocktime import short
+
+    told = f"{file.reason or 'it says nothing'}, since {short(file.since_ms)} UTC"
+    return [("latch file", told)], {"reason": file.reason, "since": moment(file.since_ms)}
+
+
+def _pairs(rows: list[tuple[str, str]]) -> str:
+    from cli.show import pairs
+
+    return pairs(rows)

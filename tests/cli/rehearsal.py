@@ -26,7 +26,7 @@ class Sim:
     url: str
     folder: Path  # of `sim cert`
 
-    def admin(self, path: str, **body: Any) -> dict[str, Any]:
+    def admin(self, path: str, /, **body: Any) -> dict[str, Any]:
         trusted = ssl.create_default_context(cafile=self.folder / "ca.pem")
         request = urllib.request.Request(f"{self.url}/admin/{path}", json.dumps(body).encode())  # noqa: S310 - https
         with urllib.request.urlopen(request, context=trusted, timeout=10) as answer:  # noqa: S310

@@ -144,7 +144,7 @@ pauses = st.sampled_from([0] * 15 + [200, 400, 4_000])
 steps = st.lists(st.tuples(st.integers(0, 2), pauses, st.sampled_from(Urgency)), min_size=40, max_size=160)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(steps)
 def test_no_span_of_time_sees_more_than_burst_and_rate(steps: list[tuple[int, int, Urgency]]) -> None:
     """Whoever asks, however urgently, whichever process: the law of the module's first lines."""

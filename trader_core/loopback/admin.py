@@ -7,7 +7,7 @@ from typing import Any
 from trader_core.loopback.auth import key_of
 from trader_core.loopback.calls import Answer, Call, told
 from trader_core.loopback.faults import Plan
-from trader_core.loopback.market import Pin
+from trader_core.loopback.market import DAY_MS, Pin
 from trader_core.loopback.numbers import on_step, parsed, steps, text
 from trader_core.loopback.orders import No
 from trader_core.loopback.products import Product
@@ -95,8 +95,8 @@ def price(venue: Venue, call: Call, plan: Plan) -> Answer:
 
 def _pin(product: Product, body: Mapping[str, Any], now_ms: int) -> Pin:
     after_ms = _whole(body, "after_ms") if "after_ms" in body else 0
-    if not 0 <= after_ms <= PIN_MS_MAX:
-        raise Misused(f"after_ms is from 0 to {PIN_MS_MAX}")
+    if not -DAY_MS <= after_ms <= PIN_MS_MAX:
+        raise Misused(f"after_ms is from {-DAY_MS} to {PIN_MS_MAX}")
     last, bid, ask = (_ticks(product, body, name) for name in ("price", "bid", "ask"))
     if (bid is None) != (ask is None) or (bid is not None and ask is not None and bid >= ask):
         raise Misused("bid and ask come together, the bid below")

@@ -140,9 +140,13 @@ class Licence:
     problem: str  # why its permissions could not be read
 
     def __call__(self, equity: Decimal | None) -> tuple[Objection, ...]:
+        """What cannot be read allows no entry; exits go on."""
         now_ms = host_ms()
-        granted = gate(self.policy, self.state, self.fingerprint, self.portfolio, equity, now_ms)
-        _, expired = age_of_key(self.policy, self.state, self.fingerprint, now_ms)
+        try:
+            granted = gate(self.policy, self.state, self.fingerprint, self.portfolio, equity, now_ms)
+            _, expired = age_of_key(self.policy, self.state, self.fingerprint, now_ms)
+        except StateUnusable as broken:
+            return (Objection(broken.what, broken.exit_code, reduces=True),)
         clock = clock_problem(self.policy, self.state, self.client)
         found = (
             Objection(granted.reason, GateClosed.exit_code, reduces=True) if granted.reason else None,
