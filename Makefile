@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-fuzz
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,8 @@ lint: setup ## ruff and strict mypy
 
 bench: setup ## what a cycle and a replay cost, beside a plain loop and other engines that are installed (minutes)
 	@.venv/bin/python benchmarks/cycle.py
+	@mkdir -p .bench
+	@.venv/bin/python -m benchmarks.live --out .bench/live.json
 	@.venv/bin/python -m benchmarks.data .bench/data >/dev/null
 	@for case in a b c sweep linear whole; do \
 	  .venv/bin/python -m benchmarks.replay --data .bench/data --case $$case --peers --out .bench/$$case.json || exit; \
@@ -64,3 +66,6 @@ prove-sigkill: setup ## fifty kills at random moments
 
 prove-properties: setup ## ten thousand examples of every law, slow twins too: hours; what failed is tried first again
 	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 tests/laws tests/market tests/strategies
+
+prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
+	@.venv/bin/python -m tests.prove_fuzz_payloads

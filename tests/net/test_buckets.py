@@ -86,7 +86,8 @@ def test_a_wait_that_is_too_long_is_refused_and_costs_no_token() -> None:
 def test_when_the_venue_asks_for_silence_only_kill_speaks() -> None:
     clock, rows = Clock(), LocalRows()
     gate = buckets(clock, rows)
-    gate.enter("private", Urgency.ROUTINE)
+    for _ in range(2):  # the second time with a block, of which something is over
+        gate.enter("private", Urgency.ROUTINE)
     gate.rest("private", 5)
     with pytest.raises(RateLimited):
         gate.enter("private", Urgency.ROUTINE, max_wait_s=4.9)
@@ -138,6 +139,15 @@ def test_leases_are_taken_in_blocks_only_by_who_is_busy() -> None:
         gate.enter("private", Urgency.ROUTINE)
         seen.append(left())
     assert seen == [29, 25, 25, 25, 25, 21]
+
+
+def test_what_is_over_of_old_leases_is_worth_nothing() -> None:
+    clock, rows = Clock(), LocalRows()
+    gates = [buckets(clock, rows) for _ in range(5)]
+    for gate in gates * 2:
+        gate.enter("private", Urgency.ROUTINE)
+    clock.pause(60)
+    assert sum(in_a_row(gate, clock, Urgency.KILL) for gate in gates) == 30
 
 
 pauses = st.sampled_from([0] * 15 + [200, 400, 4_000])

@@ -143,8 +143,7 @@ def read_rows(file: CandleFile) -> Rows:
     with _opened(file) as parquet:
         try:
             table = parquet.read(columns=list(COLUMNS))
-            prices = {name: table[name].cast(pa.float64()).to_numpy() for name in COLUMNS[1:]}
-            return Rows(ts=_epoch_ms(file, table["ts"]), **prices)
+            return Rows(ts=_epoch_ms(file, table["ts"]), **{name: _floats(table[name]) for name in COLUMNS[1:]})
         except (pa.ArrowException, OSError) as broken:
             raise _unreadable(file, broken) from broken
 
@@ -206,8 +205,14 @@ def _epoch_ms(file: CandleFile, column: "pa.ChunkedArray[Any]") -> Ints:
             f"{file.path}: ts must be timestamp[ms, UTC] without nulls, and is {kind} with {column.null_count} nulls",
             remedy="write ts as the bar's opening time in UTC, or move the file away",
         )
-    moments = column.cast(pa.timestamp("ms", tz="UTC"), safe=False).cast(pa.int64())
-    return np.asarray(moments.to_numpy(), np.int64)
+    return np.asarray(column.to_numpy()).astype("datetime64[ms]").astype(np.int64)
+
+
+def _floats(column: "pa.ChunkedArray[Any]") -> Floats:
+    """A column that is doubles already is taken as it is: a cast loads a library of its own."""
+    import pyarrow as pa
+
+    return np.asarray((column if column.type == pa.float64() else column.cast(pa.float64())).to_numpy(), np.float64)
 
 
 def _unreadable(file: CandleFile, broken: Exception) -> DataUnavailable:

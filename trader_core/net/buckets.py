@@ -79,11 +79,6 @@ class _Lease:
     tokens: int = 0
     until_ms: int = 0
 
-    def worth(self, rule: Rule, now_ms: int) -> float:
-        """What may go back. Not more than the bucket lacks for it: had it been full, it could not have held them."""
-        age_ms = now_ms - (self.until_ms - LEASE_MS)
-        return max(0.0, self.tokens - rule.rate * age_ms / 1_000) if age_ms >= 0 else 0.0
-
 
 class Buckets:
     """One gate in front of every request. Thread-safe; nothing is locked while somebody waits."""
@@ -139,8 +134,7 @@ class Buckets:
                 self._leases[bucket] = replace(lease, tokens=lease.tokens - 1)
                 return 0
             wanted = BLOCK if is_fresh and urgency is Urgency.ROUTINE else 1  # more only for whoever used up the last
-            over = lease.worth(rule, now_ms)
-            taken, wait_ms = self._change(bucket, lambda old: _leased(old, rule, urgency, wanted, over, now_ms))
+            taken, wait_ms = self._change(bucket, lambda old: _leased(old, rule, urgency, wanted, now_ms))
             self._leases[bucket] = _Lease(max(0, taken - 1), now_ms + LEASE_MS)
             return wait_ms
 
@@ -153,12 +147,10 @@ class Buckets:
             return self._local.change(bucket, step)
 
 
-def _leased(
-    old: str | None, rule: Rule, urgency: Urgency, wanted: int, over: float, now_ms: int
-) -> tuple[str, tuple[int, int]]:
-    """Tokens taken for this process and the ms to wait; what is over of its last lease goes back first."""
+def _leased(old: str | None, rule: Rule, urgency: Urgency, wanted: int, now_ms: int) -> tuple[str, tuple[int, int]]:
+    """Tokens taken for this process and the ms to wait. A block is taken only while half of the burst stays, so that
+    what is over of it, which nobody gets back, makes nobody wait who stays below the rate."""
     level = filled(_read(old, now_ms), rule, now_ms)
-    level = replace(level, tokens=min(float(rule.burst), level.tokens + over))
     if urgency is not Urgency.KILL and level.rest_ms > now_ms:
         return _written(level), (0, level.rest_ms - now_ms)
     taken = wanted if level.tokens - wanted >= rule.burst / 2 else 1

@@ -185,6 +185,12 @@ def licence_of(connection: Connection, key: ApiKey) -> Licence:
     return licence
 
 
+def warnings_of(policy: Settings, files: StateFiles, key: ApiKey) -> tuple[str, ...]:
+    """What nears its end."""
+    warning, _ = age_of_key(policy, files.directory, fingerprint(key), host_ms())
+    return (warning,) if warning else ()
+
+
 def identity_of(connection: Connection, mode: str, account: str) -> Identity:
     """A live account's instance is drawn once: no other may ever use its order ids."""
     known = known_identity(connection.files)
@@ -332,6 +338,7 @@ def _trading(policy: Settings, options: Options, files: StateFiles, waits: bool)
     key = live_key(policy, files.mode, files.directory)
     with connected(policy, options, files, key) as connection:
         licence = licence_of(connection, key)
+        connection.source.warnings = warnings_of(policy, files, key)
         identity = identity_of(connection, files.mode, licence.portfolio)
         with closing(SqliteStore(files.state, identity, digest(policy))) as store:
             yield trading(connection, options, store, licence, identity["instance"], waits)

@@ -6,7 +6,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TypeVar
 
-from trader_core.domain.errors import KeyRefused, OutcomeUnknown, TraderError, VenueUnavailable
+from trader_core.domain.errors import KeyRefused, OutcomeUnknown, RateLimited, TraderError, VenueUnavailable
 
 BESIDE_S = 0.75  # an answer that takes longer is asked for once more, beside the first
 SOONER = 0.6  # the next of them comes so much sooner
@@ -26,11 +26,11 @@ def insist(ask: Callable[[], T], until_s: float) -> T:
     """The first answer. What must not be done twice must not be asked for here. Raises OutOfTime, or at once what no
     patience mends."""
     outcomes: SimpleQueue[tuple[T] | TraderError] = SimpleQueue()
-    running, failed, next_s, every_s = 0, "it did not answer", monotonic(), BESIDE_S
+    running, failed, next_s, every_s = 0, "", monotonic(), BESIDE_S
     while True:
         now_s = monotonic()
         if now_s >= until_s:
-            raise OutOfTime(failed)
+            raise OutOfTime(failed or "it did not answer")
         if running < BESIDE_MAX and (not running or now_s >= next_s):
             Thread(target=_asking(ask, outcomes), daemon=True).start()
             running, next_s, every_s = running + 1, now_s + every_s, max(BESIDE_LEAST_S, every_s * SOONER)
@@ -43,7 +43,8 @@ def insist(ask: Callable[[], T], until_s: float) -> T:
         running -= 1
         if not isinstance(outcome, VenueUnavailable | OutcomeUnknown) or isinstance(outcome, KeyRefused):
             raise outcome
-        failed = outcome.what
+        if not failed or not isinstance(outcome, RateLimited):  # it is what came before that says what is wrong
+            failed = outcome.what
         sleep(max(0.0, min(PAUSE_S, until_s - monotonic())))
 
 

@@ -131,30 +131,14 @@ class Sweep:
             key: one for key, one in ours.items() if self._stops_too or self._everything or one.side is not Side.SELL
         }
         kept = {key: one for key, one in ours.items() if key not in risky}
-        uncovered = self._uncovered(kept)
+        beyond = {} if self._ledger is None else uncovered(kept, self._ledger.by_base())
         self._progress.foreign = len(found) - len(ours)
-        self._progress.kept[:] = [told(one) for key, one in kept.items() if key not in uncovered]
-        return {**risky, **uncovered}
+        self._progress.kept[:] = [told(one) for key, one in kept.items() if key not in beyond]
+        return {**risky, **beyond}
 
     def _is_ours(self, order: VenueOrder) -> bool:
         known = self._ledger is not None and order.client_order_id in self._ledger.orders
         return known or bears_mark(order.client_order_id)
-
-    def _uncovered(self, sales: Orders) -> Orders:
-        """Sales of more than the ledger holds: stops are kept first, then older ones. An unknown size is too much."""
-        if self._ledger is None:
-            return {}
-        free, found = self._ledger.by_base(), {}
-        for key, one in sorted(
-            sales.items(), key=lambda item: (item[1].shape.stop is None, item[1].created_ms, item[0])
-        ):
-            base, size = base_of(one.product_id), one.shape.base_size
-            remaining = None if size is None else size - one.filled_size
-            if remaining is None or remaining > free.get(base, Decimal(0)):
-                found[key] = one
-            else:
-                free[base] -= remaining
-        return found
 
     # --- canceling ---------------------------------------------------------------------------------------------------
 
@@ -166,6 +150,19 @@ class Sweep:
         ids = list(orders)
         parts = [ids[start : start + CANCELS_MAX] for start in range(0, len(ids), CANCELS_MAX)]
         beside([self._insisting(partial(self._client.cancel, part)) for part in parts])
+
+
+def uncovered(sales: Orders, held: Mapping[str, Decimal]) -> Orders:
+    """Sales of more than is held, by base: stops are kept first, then older ones. An unknown size is too much."""
+    free, found = dict(held), {}
+    for key, one in sorted(sales.items(), key=_stops_first):
+        base, size = base_of(one.product_id), one.shape.base_size
+        remaining = None if size is None else size - one.filled_size
+        if remaining is None or remaining > free.get(base, Decimal(0)):
+            found[key] = one
+        else:
+            free[base] -= remaining
+    return found
 
 
 def _stops_first(item: tuple[str, VenueOrder]) -> tuple[bool, int, str]:

@@ -1,0 +1,274 @@
+"""The latch: it is the first thing that happens, nothing on the command line or on the disk keeps it from happening,
+and only a person takes it away again."""
+
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.emergency import FLAGS, WITH_VALUE, kills, wish_of
+from cli.options import MODES
+from tests.cli.program import START, Inside
+from tests.kill.scene import Scene, key_seen
+from trader_core.kill.latch import SPARE, prepare_latch, read_file, write_file
+from trader_core.ops.halts import LatchOrKillFile
+from trader_core.store.latch import DATABASES, latched_in, read_row
+from trader_core.store.sqlite import SqliteStore
+
+BARE_TIMES = 10  # so many bare starts of Python are allowed from the start to the latch
+HEAVY = ("typer", "pydantic", "requests", "urllib3", "yaml", "numpy", "click", "rich")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+# --- it latches ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--flaten"], ["everything", "now"], ["--reason"], ["--mode", "MAYBE"], ["--\udcff"], ["-x", "--=", "=", ""]],
+    ids=str,
+)
+def test_no_command_line_keeps_it_from_latching(scene: Scene, words: list[str]) -> None:
+    """What it does not understand is done last: it says so, and is incomplete."""
+    done = scene.kill(*words)
+    assert scene.file.read_text() == "killed by hand\n"
+    assert "LATCHED" in done.err and "Traceback" not in done.err
+    assert done.code == (50 if words else 0), done.out
+    assert ("not understood" in done.out) is bool(words)
+
+
+@given(
+    before=st.lists(st.sampled_from([*WITH_VALUE, "--json", "-q", "--x=kill"]), max_size=3),
+    after=st.lists(st.one_of(st.text(max_size=9), st.sampled_from([*WITH_VALUE, *FLAGS, "kill"])), max_size=6),
+)
+def test_every_word_is_understood_or_told(before: list[str], after: list[str]) -> None:
+    """Nothing is dropped, nothing raises, and an option never swallows another one."""
+    filled = [part for one in before for part in ((one, "value") if one in WITH_VALUE else (one,))]
+    words = [*filled, "kill", *after]
+    assert kills(words) is ("--help" not in words)
+    wish, _ = wish_of(words)
+    assert wish.flatten == ("--flatten" in after)
+    for word in after:
+        known = word == "kill" or word in FLAGS or word.partition("=")[0] in WITH_VALUE
+        swallowed = word in (wish.state, wish.config, wish.reason)
+        assert known or swallowed or word in wish.unknown or f"--mode {word}" in wish.unknown
+
+
+@pytest.mark.parametrize("words", [["status", "kill"], ["halt", "trip", "--reason", "kill"], ["kill", "--help"], []])
+def test_only_the_command_kills(words: list[str]) -> None:
+    assert not kills(words)
+
+
+def test_help_latches_nothing(scene: Scene) -> None:
+    done = scene("kill", "--help")
+    assert (done.code, "--flatten" in done.out, scene.file.exists()) == (0, True, False)
+
+
+def test_a_state_directory_that_is_not_there_is_made(scene: Scene) -> None:
+    assert scene("--state", scene.home / "a" / "b", "kill", "--reason", "new\nhere").code == 0
+    assert (scene.home / "a" / "b" / "KILL_SWITCH").read_text() == "new here\n"
+
+
+def test_a_place_that_cannot_be_is_not_latched_and_said(scene: Scene) -> None:
+    (scene.home / "file").write_text("no directory")
+    done = scene("kill", "--state", scene.home / "file", "--json")
+    assert (done.code, done.data["latch"]["file"]["stands"]) == (50, False)
+    assert "NOT LATCHED" in done.err
+    scene.given["TRADER_STATE"] = ""
+    nowhere = replace(scene, given={**scene.given, "HOME": ""})("kill")
+    assert (nowhere.code, "stop the loop by hand" in nowhere.out) == (50, True)
+
+
+def test_before_the_latch_nothing_is_loaded_that_could_be_slow_or_broken(scene: Scene) -> None:
+    """Nor at all, where there is no key and no account."""
+    start = [START[0], "-X", "importtime", *START[1:], "kill"]
+    done = subprocess.run(start, env=scene.environment, cwd=scene.home, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
+    assert "trader_core.kill.latch" in loaded
+    assert loaded & set(HEAVY) == set()
+
+
+def test_the_latch_stands_within_ten_bare_starts(scene: Scene) -> None:
+    """The best of a few, beside each other: what a busy machine adds is no part of it."""
+    pairs = [(_bare_s(scene), _latched_s(scene, turn)) for turn in range(5)]
+    bare, latched = (min(times) for times in zip(*pairs, strict=True))
+    assert latched < BARE_TIMES * bare, f"{latched * 1e3:.0f} ms against {bare * 1e3:.0f} ms"
+
+
+def _bare_s(scene: Scene) -> float:
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "pass"], env=scene.environment, check=True)
+    return time.monotonic() - began
+
+
+def _latched_s(scene: Scene, turn: int) -> float:
+    state = scene.home / f"state-{turn}"
+    began = time.time()
+    assert scene("kill", "--state", state).code == 0
+    return (state / "KILL_SWITCH").stat().st_mtime - began
+
+
+# --- whatever the disk does ------------------------------------------------------------------------------------------
+
+
+def test_a_disk_without_room_for_a_file_has_room_for_a_name(tmp_path: Path) -> None:
+    """The process may open nothing more, so no file can be made; the spare one takes the name."""
+    prepare_latch(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = [os.open(tmp_path, os.O_RDONLY)]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(opened) + 1, before[1]))
+        while True:
+            try:
+                opened.append(os.open(tmp_path, os.O_RDONLY))
+            except OSError:
+                break
+        part = write_file(tmp_path, "full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for one in opened:
+            os.close(one)
+    assert (part.stands, (tmp_path / "KILL_SWITCH").exists(), (tmp_path / SPARE).exists()) == (True, True, False)
+    assert "the spare file took its name" in part.note
+
+
+def test_a_locked_database_is_waited_for_a_moment_and_said(scene: Scene) -> None:
+    paper = scene.begun("paper")
+    dry = scene.begun("dry_run")
+    with closing(sqlite3.connect(paper, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        done = scene.kill("--reason", "the loop hangs", "--json")
+    assert scene.file.read_text() == "the loop hangs\n"
+    assert (done.code, done.seconds < 3) == (50, True)
+    assert "database is locked" in done.data["not_done"][0] and str(paper) in done.data["not_done"][0]
+    assert (read_row(dry).reason, bool(read_row(paper))) == ("the loop hangs", False)
+
+
+def test_a_file_that_is_no_account_is_left_alone(scene: Scene) -> None:
+    scene.state.mkdir()
+    (scene.state / "live.db").write_bytes(b"not a database, but somebody's")
+    (scene.state / "paper.db").touch()
+    done = scene.kill("--json")
+    assert done.code == 50
+    assert "live.db" in done.data["not_done"][0]
+    assert (scene.state / "live.db").read_bytes() == b"not a database, but somebody's"
+    assert (scene.state / "paper.db").read_bytes() == b""
+
+
+def test_every_mode_has_its_row() -> None:
+    assert {name.removesuffix(".db").upper() for name in DATABASES} == set(MODES)
+
+
+# --- the loop sees it, and the way back ------------------------------------------------------------------------------
+
+
+@contextmanager
+def loop_on(database: Path) -> Iterator[LatchOrKillFile]:
+    """The latch as a loop looks at it that had its database open before."""
+    with closing(SqliteStore.writing(database, "digest")) as store:
+        yield LatchOrKillFile(database.parent, lambda: latched_in(store.query))
+
+
+def test_a_running_loop_sees_either_and_deleting_the_file_gives_nothing_back(scene: Scene) -> None:
+    with loop_on(scene.begun("paper")) as halts:
+        assert halts.kill_requested() is None
+        assert scene.kill("--reason", "now").code == 0
+        assert halts.kill_requested() == "kill file KILL_SWITCH exists"
+        scene.file.unlink()
+        assert halts.kill_requested() == "killed: now"
+
+
+def test_a_second_kill_is_no_less_than_the_first(scene: Scene) -> None:
+    assert scene.kill("--reason", "first").code == 0
+    seen = read_file(scene.state)
+    done = scene.kill("--reason", "second", "--json")
+    assert (done.code, done.data["latch"]["file"]["note"]) == (0, "it was there already")
+    now = read_file(scene.state)
+    assert seen and now and (seen.reason, now.reason) == ("first", "first")
+    assert seen.stamp != now.stamp, "or a reset that saw only the first would take both away"
+
+
+def paper(program: Inside, cycles: int) -> dict[str, object]:
+    words = ("run", "--mode", "PAPER", "--venue", "simulated", "--cycles", str(cycles), "--json")
+    done = program(*words, "--state", program.state)
+    assert done.code == 0, done.err
+    return done.data
+
+
+def halt(program: Inside, *words: str) -> dict[str, object]:
+    done = program("halt", *words, "--state", program.state, "--json")
+    assert done.code == 0, done.err
+    return done.data
+
+
+def test_after_a_kill_nothing_trades_until_a_person_resets_it(tmp_path: Path) -> None:
+    program, scene = Inside(tmp_path), Scene(tmp_path)
+    paper(program, 10)
+    assert scene.kill("--reason", "news").code == 0
+    shown = halt(program, "show")
+    assert shown["state"] == "ARMED", "no cycle has seen it yet"
+    assert shown["latch"] == {"file": shown["latch"]["file"], "row": shown["latch"]["row"]}  # type: ignore[index]
+    assert [part["reason"] for part in shown["latch"].values()] == ["news", "news"]  # type: ignore[attr-defined]
+    assert paper(program, 20)["orders"] == 0
+    assert halt(program, "show")["state"] == "KILLED"
+    assert program("halt", "ack", "--state", program.state).code == 20
+    armed = halt(program, "reset", "--reason", "the news was false")
+    assert (armed["state"], armed["latch"]) == ("ARMED", {"file": None, "row": None})
+    assert not scene.file.exists()
+    assert (scene.state / SPARE).exists()
+    assert paper(program, 60)["orders"] != 0
+
+
+def test_a_reset_before_any_cycle_saw_the_kill_tells_of_both(tmp_path: Path) -> None:
+    program, scene = Inside(tmp_path), Scene(tmp_path)
+    paper(program, 1)
+    assert scene.kill("--reason", "by mistake").code == 0
+    armed = halt(program, "reset", "--reason", "it was")
+    assert (armed["state"], armed["trips"], armed["resets"], armed["latch"]) == (
+        "ARMED", 1, 1, {"file": None, "row": None},
+    )  # fmt: skip
+
+
+def test_each_account_is_given_back_by_itself(tmp_path: Path) -> None:
+    """The file is of all of them. Made by hand it left no rows, so a reset of one leaves one for the other."""
+    program, scene = Inside(tmp_path), Scene(tmp_path)
+    paper(program, 1)
+    other = scene.begun("live")
+    scene.file.touch()
+    assert halt(program, "reset", "--reason", "paper again", "--mode", "PAPER")["state"] == "ARMED"
+    assert not scene.file.exists()
+    assert read_row(other).reason == "the kill file was made by hand"
+    assert not read_row(scene.state / "paper.db")
+
+
+def test_where_no_account_was_begun_the_file_alone_is_shown_and_removed(tmp_path: Path) -> None:
+    program, scene = Inside(tmp_path), Scene(tmp_path)
+    assert scene.kill("--reason", "too early").code == 0
+    assert halt(program, "show")["latch"]["file"]["reason"] == "too early"  # type: ignore[index]
+    assert halt(program, "reset", "--reason", "begin")["latch"] == {"file": None, "row": None}
+    assert not scene.file.exists()
+
+
+def test_the_environment_is_never_told(scene: Scene) -> None:
+    scene.given.update(
+        COINBASE_API_KEY="organizations/x/apiKeys/y", COINBASE_API_SECRET="a secret that is no key at all"
+    )
+    scene.given["TRADER_ALERT_HOOK"] = "https://127.0.0.1:9/hook/a-token-of-the-hook"
+    done = scene.kill("--json")
+    assert done.code == 50
+    assert key_seen(scene, done) == []
+    assert "a-token" not in done.out + done.err

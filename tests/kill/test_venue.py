@@ -1,0 +1,219 @@
+"""What a kill does at a venue over real HTTP: what adds risk is gone and looked for, what protects stays."""
+
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kill.scene import Scene, age_s, hook_into, id_of, key_seen
+from tests.loopback.served import Served, limit, serving, trader
+from trader_core.kill.sales import sales
+from trader_core.store.sqlite import SqliteStore
+
+ETH, BTC = "ETH-USD", "BTC-USD"
+GONE, OPEN = "CANCELLED", "OPEN"
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("venue")
+    assert trader("sim", "cert", folder).returncode == 0
+    with serving(folder, "--realtime") as served:
+        yield served
+
+
+@pytest.fixture
+def scene(venue: Served, tmp_path: Path) -> Scene:
+    venue.admin("reset", {})
+    return Scene(tmp_path).at(venue)
+
+
+def bid(venue: Served, product: str = ETH) -> Decimal:
+    return Decimal(venue.get("/product_book", product_id=product, limit="1")["pricebook"]["bids"][0]["price"])
+
+
+def resting(venue: Served, number: int, side: str, size: str = "0.01", identity: str = "") -> str:
+    """A limit order far from the market; its id at the venue."""
+    away = Decimal("0.8") if side == "BUY" else Decimal("1.2")
+    price = f"{bid(venue) * away:.2f}"
+    found = venue.create(identity or id_of(number, 0), side, limit(size, price), ETH)
+    assert isinstance(found, str), found
+    return found
+
+
+def stop(venue: Served, number: int, size: str) -> str:
+    trigger = bid(venue) * Decimal("0.9")
+    shape = {
+        "base_size": size, "stop_price": f"{trigger:.2f}", "limit_price": f"{trigger - 50:.2f}",
+        "stop_direction": "STOP_DIRECTION_STOP_DOWN",
+    }  # fmt: skip
+    found = venue.create(id_of(number, 0), "SELL", {"stop_limit_stop_limit_gtc": shape}, ETH)
+    assert isinstance(found, str), found
+    return found
+
+
+def statuses(venue: Served, *order_ids: str) -> list[str]:
+    by_id = {one["order_id"]: one["status"] for one in venue.orders()}
+    return [by_id[one] for one in order_ids]
+
+
+def test_fifty_orders_in_a_storm_are_gone_and_looked_for_within_ten_seconds(venue: Served, scene: Scene) -> None:
+    ours = [resting(venue, number, "BUY") for number in range(50)]
+    foreign = resting(venue, 0, "BUY", identity="somebody else's")
+    scene.given["TRADER_ALERT_HOOK"], kept = hook_into(scene.home)
+    storm = [{"kind": "latency", "ms": 500}, {"kind": "429_json", "probability": 0.5}]
+    venue.admin("faults", {"replace": storm})
+    began = time.time()
+    done = scene.kill("--json", "--reason", "the storm")
+    assert (done.code, done.document["exit_name"]) == (0, "OK"), done.out + done.err
+    assert done.seconds < 10
+    assert set(statuses(venue, *ours)) == {GONE}
+    assert statuses(venue, foreign) == [OPEN]
+    told = done.data["venue"]
+    assert (told["verified"], len(told["canceled"]), told["foreign_open"], told["left"]) == (True, 50, 1, [])
+    assert age_s(kept, began) < 5
+    assert '"reason": "the storm"' in kept.read_text()
+    assert {"latch file", "look", "cancel", "verify"} <= done.data["phases_ms"].keys()
+
+
+def test_what_the_ledger_covers_keeps_its_stop_and_no_more(venue: Served, scene: Scene) -> None:
+    scene.holding({ETH: "2"})
+    entry, protecting, beyond = resting(venue, 1, "BUY"), stop(venue, 2, "1.5"), resting(venue, 3, "SELL", "1")
+    done = scene.kill("--json")
+    assert done.code == 0, done.out + done.err
+    assert statuses(venue, entry, protecting, beyond) == [GONE, OPEN, GONE]
+    assert [one["order_id"] for one in done.data["venue"]["kept"]] == [protecting]
+    assert [Path(one["place"]).name for one in done.data["latch"]["rows"] if one["stands"]] == ["live.db"]
+
+
+def test_without_a_ledger_our_sales_stay_and_all_takes_everything(venue: Served, scene: Scene) -> None:
+    entry, sale = resting(venue, 1, "BUY"), resting(venue, 2, "SELL")
+    foreign = resting(venue, 3, "SELL", identity="by hand")
+    first = scene.kill()
+    assert first.code == 0, first.out + first.err
+    assert statuses(venue, entry, sale, foreign) == [GONE, OPEN, OPEN]
+    assert "the ledger is not known" in first.out and f"kept     {ETH} SELL" in first.out
+    assert scene.kill("--all").code == 0
+    assert statuses(venue, sale, foreign) == [GONE, GONE]
+
+
+def test_a_list_that_lags_is_not_believed(venue: Served, scene: Scene) -> None:
+    """For a minute it shows what is gone; one by one the orders tell the truth."""
+    ours = [resting(venue, number, "BUY") for number in range(3)]
+    time.sleep(1.2)
+    venue.fault("list_lag", ms=1_000)
+    done = scene.kill("--json")
+    assert done.code == 0, done.out + done.err
+    assert set(statuses(venue, *ours)) == {GONE}
+    assert len(done.data["venue"]["canceled"]) == 3
+
+
+def test_a_refused_key_gives_way_to_the_one_that_is_to_come(venue: Served, scene: Scene) -> None:
+    entry = resting(venue, 1, "BUY")
+    for part in ("KEY", "SECRET"):
+        scene.given[f"COINBASE_NEW_API_{part}"] = scene.given[f"COINBASE_API_{part}"]
+    scene.given["COINBASE_API_KEY"] = "organizations/nobody/apiKeys/unknown"
+    done = scene.kill()
+    assert done.code == 0, done.out + done.err
+    assert statuses(venue, entry) == [GONE]
+    assert "the new one is tried" in done.out
+    assert key_seen(scene, done) == []
+
+
+@pytest.mark.parametrize("spoil", ["app.yaml: [", "mode: 7\nexchange: {venue_url: '%s', nonsense: {}}\n", ""])
+def test_a_broken_configuration_changes_nothing(venue: Served, scene: Scene, spoil: str) -> None:
+    """Only where the venue is must be readable, whatever stands around it."""
+    entry, file = resting(venue, 1, "BUY"), scene.home / "config" / "app.yaml"
+    file.write_text(spoil % venue.url if "%s" in spoil else f"{spoil}\n  venue_url: {venue.url} # here\n")
+    for other in ("policy", "universe", "signals", "strategies"):
+        (scene.home / "config" / f"{other}.yaml").write_bytes(b"\x00\xff: [")
+    done = scene.kill()
+    assert done.code == 0, done.out + done.err
+    assert statuses(venue, entry) == [GONE]
+
+
+def test_a_full_disk_keeps_nobody_from_it(venue: Served, scene: Scene) -> None:
+    """Not one byte can be written; the name of a file is enough. The row is missing, and that is said."""
+    scene.holding({})
+    entry = resting(venue, 1, "BUY")
+    done = scene.kill("--json", before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    assert scene.file.exists()
+    assert statuses(venue, entry) == [GONE]
+    assert (done.code, done.data["venue"]["verified"]) == (50, True), done.out + done.err
+    assert [one.partition(":")[0] for one in done.data["not_done"]] == [f"the latch row in {scene.state}/live.db"]
+
+
+def test_a_venue_that_cannot_be_reached_is_said_in_time(venue: Served, scene: Scene) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and never listens
+        write = scene.home / "config" / "app.yaml"
+        write.write_text(f"venue_url: https://127.0.0.1:{nobody.getsockname()[1]}\n")
+        done = scene.kill("--json")
+    assert (done.code, done.document["exit_name"]) == (50, "INCOMPLETE")
+    assert done.seconds < 10
+    assert scene.file.exists()
+    assert "cannot be reached" in done.data["not_done"][0]
+    assert key_seen(scene, done) == []
+
+
+def test_a_live_account_without_a_key_is_incomplete_at_once(venue: Served, scene: Scene) -> None:
+    scene.holding({})
+    del scene.given["COINBASE_API_SECRET"]
+    done = scene.kill()
+    assert done.code == 50
+    assert done.seconds < 5
+    assert "the key's secret is missing" in done.out and "trader kill --state" in done.out
+
+
+def test_another_mode_asks_no_venue(venue: Served, scene: Scene) -> None:
+    entry = resting(venue, 1, "BUY")
+    done = scene.kill("--mode", "PAPER", "--json")
+    assert (done.code, done.data["venue"]["why_not_asked"]) == (0, "not asked: PAPER has no orders at a venue")
+    assert scene.file.exists()
+    assert statuses(venue, entry) == [OPEN]
+
+
+# --- flatten ---------------------------------------------------------------------------------------------------------
+
+
+def fund(venue: Served, **amounts: str) -> None:
+    venue.admin("balances", amounts)
+
+
+def sold(venue: Served) -> list[dict[str, Any]]:
+    return [one for one in venue.orders() if one["side"] == "SELL" and Decimal(one["filled_size"]) > 0]
+
+
+@pytest.mark.parametrize("fault", [{}, {"kind": "5xx_after", "count": 1, "path": "/orders$"}], ids=["well", "lost"])
+def test_flatten_sells_what_the_ledger_holds_and_no_coin_more(
+    venue: Served, scene: Scene, fault: dict[str, Any]
+) -> None:
+    """Also when the answer to the sale is lost: it is found again, and never sold twice."""
+    live = scene.holding({ETH: "1.25", BTC: "0.1"})
+    fund(venue, ETH="20", BTC="2")
+    protecting = stop(venue, 1, "1.25")
+    venue.admin("faults", {"replace": [fault] if fault else []})
+    done = scene.kill("--flatten", "--json")
+    assert done.code == 0, done.out + done.err
+    assert statuses(venue, protecting) == [GONE]
+    money = venue.money()
+    assert (money["ETH"][0], money["BTC"][0]) == (Decimal("18.75"), Decimal("1.9"))
+    written = {one.client_order_id: one for one in sales(scene.state)}
+    assert {one["client_order_id"] for one in sold(venue)} == written.keys()
+    assert sum(Decimal(one["quantity"]) for one in done.data["venue"]["sold"]) == Decimal("1.35")
+    store = SqliteStore(live, None)
+    assert len(list(store.facts())) == 4, "the journal is the loop's"
+    store.close()
+    assert key_seen(scene, done) == []
+
+
+def test_flatten_without_a_ledger_sells_nothing(venue: Served, scene: Scene) -> None:
+    done = scene.kill("--flatten")
+    assert done.code == 50
+    assert "nothing was sold, because what is ours is not known" in done.out
+    assert sold(venue) == []

@@ -1,0 +1,190 @@
+"""A LIVE account on a loopback venue whose market a test sets, minute by minute, and whose truth is kept in a file."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.cli.program import START, Done, Inside
+from tests.cli.rehearsal import KEY_FILE, Rehearsal, Sim
+from tests.live.checker import Checked, check, truth_of
+from tests.ops.ntp import NtpServer
+from tests.world import QUICK
+
+ARM = ("arm", "--max-equity", "1000000", "--expires", "24h", "--yes")
+MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
+MINUTE_MS = 60_000
+SETTLED_MS = 4_000  # after a minute's end the program has seen its bar
+ROOM_MS = 20_000  # what a scene needs before the next bar closes
+FLAT, UP = "60000.00", "60600.00"
+OPENING = {"USD": "10000", "BTC": "0", "ETH": "0"}
+CASH = 10_000
+
+
+def live_policy(*bases: str, **edits: Any) -> dict[str, Any]:
+    """A bar a minute, an entry that takes at once where nothing else is said, and no coin but these."""
+    quick = {
+        **QUICK,
+        "policy.cycle.base_bar_min": 1,
+        "policy.orders.maker_ttl_bars": 0,
+        "universe.tiers.tier_1_core.bases": list(bases),
+        "universe.tiers.tier_2_rotational.bases": [],
+    }
+    return {**quick, **{key.replace("__", "."): value for key, value in edits.items()}}
+
+
+@contextmanager
+def venue_served(folder: Path, *words: str) -> Iterator["Venue"]:
+    """`trader sim serve` in a process of its own, with its truth in a file."""
+    program = Inside(folder)
+    assert program("sim", "cert", folder / "tls").code == 0
+    truth = folder / "truth.jsonl"
+    serve = ["sim", "serve", "--tls", str(folder / "tls"), "--realtime", "--port", "0", "--truth", str(truth)]
+    running = subprocess.Popen(
+        [*START, *serve, *words], env=program.environment, cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    try:
+        yield Venue(json.loads(running.stdout.readline())["url"], folder / "tls", truth)
+    finally:
+        running.terminate()
+        running.communicate(timeout=20)
+
+
+@dataclass(frozen=True)
+class Venue(Sim):
+    truth: Path
+
+    def fault(self, *rules: dict[str, Any]) -> None:
+        """These rules from now on, and none else."""
+        self.admin("faults", replace=list(rules))
+
+    def cleared(self) -> None:
+        self.admin("faults", clear=True)
+
+    def anew(self, **balances: str) -> None:
+        """An account of this much, and a market that goes its own way."""
+        self.admin("reset")
+        self.permit(**MAY)
+        self.admin("balances", **{**OPENING, **balances})
+
+    def fired(self) -> int:
+        from urllib.request import urlopen
+
+        with urlopen(f"{self.url}/admin/faults", context=self._trust, timeout=10) as answer:  # noqa: S310
+            return sum(one["fired"] for one in json.load(answer)["faults"])
+
+    def state(self) -> dict[str, Any]:
+        from urllib.request import urlopen
+
+        with urlopen(f"{self.url}/admin/state", context=self._trust, timeout=10) as answer:  # noqa: S310
+            told: dict[str, Any] = json.load(answer)
+            return told
+
+    @cached_property
+    def _trust(self) -> Any:
+        import ssl
+
+        return ssl.create_default_context(cafile=self.folder / "ca.pem")
+
+    def open_orders(self) -> list[dict[str, Any]]:
+        return [one for one in self.state()["orders"] if one["status"] == "OPEN"]
+
+    def price(self, price: str, product: str = "BTC-USD") -> None:
+        self.admin("price", product=product, price=price)
+
+    def risen(self, *products: str) -> None:
+        """A market that stood still for a quarter of an hour and rose in its last closed minute: the strategy buys.
+
+        Returns early enough in a minute for a scene to be over before its end.
+        """
+        now_ms = wait_for_room()
+        begun_ms = now_ms // MINUTE_MS * MINUTE_MS
+        for product in products or ("BTC-USD",):
+            last = self.admin("price", product=product, release=True)["last"]
+            flat, up = (FLAT, UP) if product == "BTC-USD" else (last, _percent_more(last))
+            path = [
+                {"after_ms": begun_ms - now_ms - 15 * MINUTE_MS, "price": flat},
+                {"after_ms": begun_ms - now_ms - 30_000, "price": up},
+            ]
+            self.admin("price", product=product, path=path)
+
+
+def _percent_more(price: str) -> str:
+    whole, _, part = price.partition(".")
+    return f"{int(whole + part) * 101 // 100 / 10 ** len(part):.{len(part)}f}"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def wait_for_room() -> int:
+    """Not so close to a minute's end that a bar closes in the middle of a scene."""
+    while not SETTLED_MS < (now := now_ms()) % MINUTE_MS < MINUTE_MS - ROOM_MS:
+        time.sleep(0.2)
+    return now
+
+
+@dataclass(frozen=True)
+class Live(Rehearsal):
+    """One account. `since` is where its truth begins in the venue's file."""
+
+    sim: Venue
+    since: int = 0
+    cap_pct: int = 25
+
+    def armed(self) -> "Live":
+        self.configured().presenting(self.key).rotated()
+        done = self.inside(*ARM)
+        assert done.code == 0, done.err
+        return self
+
+    def cycle(self) -> Done:
+        return self.inside("run-cycle", "--json")
+
+    def settled(self, cycles: int = 3) -> Done:
+        """Cycles until one has nothing more to say, or so many."""
+        for _ in range(cycles):
+            done = self.cycle()
+            if done.code == 0:
+                break
+        return done
+
+    def checked(self, strangers: frozenset[str] = frozenset()) -> Checked:
+        return check(self.journal, self.truth, CASH, strangers)
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "live.db"
+
+    @property
+    def truth(self) -> list[dict[str, Any]]:
+        return truth_of(self.sim.truth, self.since)
+
+    def twin(self, home: Path) -> "Live":
+        """Another computer with the same key, allowed the same."""
+        home.mkdir()
+        made = Live(home, self.sim, self.servers, dict(self.given), dict(self.edits), since=self.since)
+        return made
+
+    def copied_candles(self, other: "Live") -> None:
+        shutil.copytree(other.state / "candles", self.state / "candles", dirs_exist_ok=True)
+
+
+def staged(home: Path, venue: Venue, servers: list[NtpServer], *bases: str, **edits: Any) -> Live:
+    """A new account on a venue made anew, with leave to trade."""
+    venue.anew()
+    live = Live(home, venue, servers, since=venue.truth.stat().st_size)
+    live.edits.update(live_policy(*(bases or ("BTC",)), **edits))
+    return live.armed()
+
+
+def key_of(folder: Path) -> Path:
+    return folder / KEY_FILE
