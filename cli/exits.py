@@ -15,6 +15,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from cli.options import Shared
 from trader_core.domain.errors import ConfigInvalid, TraderError
+from trader_core.net.redaction import guard_tracebacks, redact
 
 EXITS: dict[int, str] = {
     0: "OK",
@@ -67,6 +68,7 @@ def worst(codes: Sequence[int]) -> int:
 
 def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     """Run the command, tell its result, and return the exit code. Nothing escapes but an exit of the interpreter's."""
+    guard_tracebacks()
     try:
         return _told(act(), shared)
     except BrokenPipeError:  # the reader has seen enough
@@ -88,7 +90,7 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     except (KeyboardInterrupt, Abort):
         return _failed(shared, asked_json, 130, "interrupted", "what was recorded stays recorded", "run it again")
     except Exception as error:  # noqa: BLE001 - the last resort
-        traceback.print_exc()
+        note(traceback.format_exc().rstrip())
         what = f"{type(error).__name__}: {error}"
         safe = "this is a bug; what was recorded stays recorded"
         return _failed(shared, asked_json, 1, what, safe, "trader status, and report the lines above")
@@ -140,7 +142,7 @@ def _envelope(command: str, code: int, data: Any, warnings: Sequence[str], name:
 
 def _print(text: str) -> None:
     if text:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{redact(text)}\n")
     sys.stdout.flush()
 
 
@@ -152,6 +154,6 @@ def warned(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def note(text: str) -> None:
-    """Talk, not data: to stderr."""
-    sys.stderr.write(f"{text}\n")
+    """Talk, not data: to stderr, and no secret with it."""
+    sys.stderr.write(f"{redact(text)}\n")
     sys.stderr.flush()

@@ -86,7 +86,7 @@ LAYERS = {
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
     "cli": Layer(
-        "domain",
+        "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine inquiry keyring report research settings study kill loopback prove",
         lazy_third="rich tabulate",

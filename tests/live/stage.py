@@ -22,7 +22,7 @@ MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
 MINUTE_MS = 60_000
 SETTLED_MS = 4_000  # after a minute's end the program has seen its bar
 ROOM_MS = 20_000  # what a scene needs before the next bar closes
-FLAT, UP = "60000.00", "60600.00"
+PRICES = {"BTC-USD": ("60000.00", "60600.00"), "ETH-USD": ("3000.00", "3030.00"), "SOL-USD": ("150.00", "151.50")}
 OPENING = {"USD": "10000", "BTC": "0", "ETH": "0"}
 CASH = 10_000
 
@@ -104,21 +104,15 @@ class Venue(Sim):
 
         Returns early enough in a minute for a scene to be over before its end.
         """
-        now_ms = wait_for_room()
-        begun_ms = now_ms // MINUTE_MS * MINUTE_MS
+        at_ms = wait_for_room()
+        begun_ms = at_ms // MINUTE_MS * MINUTE_MS
         for product in products or ("BTC-USD",):
-            last = self.admin("price", product=product, release=True)["last"]
-            flat, up = (FLAT, UP) if product == "BTC-USD" else (last, _percent_more(last))
+            flat, up = PRICES[product]
             path = [
-                {"after_ms": begun_ms - now_ms - 15 * MINUTE_MS, "price": flat},
-                {"after_ms": begun_ms - now_ms - 30_000, "price": up},
+                {"after_ms": begun_ms - at_ms - 6 * MINUTE_MS, "price": flat},
+                {"after_ms": begun_ms - at_ms - MINUTE_MS // 2, "price": up},
             ]
             self.admin("price", product=product, path=path)
-
-
-def _percent_more(price: str) -> str:
-    whole, _, part = price.partition(".")
-    return f"{int(whole + part) * 101 // 100 / 10 ** len(part):.{len(part)}f}"
 
 
 def now_ms() -> int:

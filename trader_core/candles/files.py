@@ -171,7 +171,7 @@ def _first_bar(file: CandleFile) -> bytes:
     with _opened(file) as parquet:
         try:
             for batch in parquet.iter_batches(batch_size=1, columns=list(COLUMNS)):
-                first = [batch[name].cast(pa.float64()).to_numpy(zero_copy_only=False)[0] for name in COLUMNS[1:]]
+                first = [_floats(pa.chunked_array([batch[name]]))[0] for name in COLUMNS[1:]]
                 return struct.pack("<q5d", _epoch_ms(file, pa.chunked_array([batch["ts"]]))[0], *first)
         except (pa.ArrowException, OSError) as broken:
             raise _unreadable(file, broken) from broken

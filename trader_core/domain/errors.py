@@ -71,6 +71,12 @@ class Halted(TraderError):
     exit_code = 21
 
 
+class PlanDrifted(TraderError):
+    """What a person agreed to is not what would happen now."""
+
+    exit_code = 22
+
+
 class DataUnavailable(TraderError):
     """Market data that the command needs is not there."""
 

@@ -1,12 +1,13 @@
 """Everything that can happen to the account, one frozen class each. The journal holds nothing else."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Judgement, Peak
-from trader_core.domain.fill import Fill
+from trader_core.domain.fill import Fill, Side
 from trader_core.domain.halt import Halt
-from trader_core.domain.money import Quote
+from trader_core.domain.money import Base, Quote
 from trader_core.domain.order import ApprovedOrder, OrderStatus
 
 
@@ -25,6 +26,20 @@ class CashFlow:
     at_ms: EpochMs
     note: str
     cursor: str  # where to go on reading; empty where it was not read
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsMoved:
+    """Coins that came into the bot's hands (BUY) or left them (SELL) without a trade, because a person says so: a
+    deposit or a withdrawal in kind at that price, neither gain nor loss."""
+
+    name: str  # no two have the same
+    symbol: str
+    side: Side
+    quantity: Base
+    price: Decimal  # above zero
+    at_ms: EpochMs
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +198,7 @@ class CycleClosed:
 
 
 Fact = (
-    Opened | CashFlow | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed | Filled
+    Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed | Filled
     | HaltChanged | Paused | Resumed | Banned | BanLifted | Delisted | StrategyFailed | StrategyRecovered
     | DiscrepancyFound | DiscrepancyGone | CycleClosed
 )  # fmt: skip
@@ -195,6 +210,7 @@ FACTS: dict[str, type[Fact]] = {
     "cash_flow": CashFlow,
     "cash_observed": CashObserved,
     "closed": Closed,
+    "coins_moved": CoinsMoved,
     "cycle_closed": CycleClosed,
     "decided": Decided,
     "delisted": Delisted,

@@ -18,6 +18,7 @@ from trader_core.domain.facts import (
     CashFlow,
     CashObserved,
     Closed,
+    CoinsMoved,
     CycleClosed,
     Decided,
     Delisted,
@@ -37,7 +38,7 @@ from trader_core.domain.facts import (
 )  # fmt: skip
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import base_of
-from trader_core.domain.money import EXACT, GRAIN, Base, Quote, from_grains, grains_down
+from trader_core.domain.money import EXACT, GRAIN, Base, Quote, from_grains, grains_down, grains_up
 from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role, advance, named, with_fill
 
 K = TypeVar("K")
@@ -88,6 +89,29 @@ def _cash_flow(book: Book, fact: CashFlow) -> Book:
         high=moved(book.high),
         equity=Quote(from_grains(after)) if before > 0 else book.equity,
     )
+
+
+def parts_of(fact: CoinsMoved) -> tuple[CashFlow, Filled]:
+    """What coins without a trade are to the books: cash that comes or goes, and a trade for just that cash."""
+    rounded = grains_up if fact.side is Side.BUY else grains_down
+    value = from_grains(rounded(EXACT.multiply(fact.quantity, fact.price)))
+    trade = Fill(
+        trade_id=fact.name,
+        client_order_id="",
+        symbol=fact.symbol,
+        side=fact.side,
+        price=fact.price,
+        quantity=fact.quantity,
+        value=Quote(value),
+        fee=Quote(ZERO),
+        at_ms=fact.at_ms,
+    )
+    flow = CashFlow(Quote(value if fact.side is Side.BUY else -value), fact.at_ms, fact.reason, "")
+    return flow, Filled(trade, "")
+
+
+def _coins_moved(book: Book, fact: CoinsMoved) -> Book:
+    return fold(parts_of(fact), book)
 
 
 def _cash_observed(book: Book, fact: CashObserved) -> Book:
@@ -336,6 +360,7 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     CashFlow: _cash_flow,
     CashObserved: _cash_observed,
     Closed: _closed,
+    CoinsMoved: _coins_moved,
     CycleClosed: _cycle_closed,
     Decided: _decided,
     Delisted: _delisted,

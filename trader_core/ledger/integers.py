@@ -13,6 +13,7 @@ from trader_core.domain.facts import (
     CashFlow,
     CashObserved,
     Closed,
+    CoinsMoved,
     Decided,
     Delisted,
     Fact,
@@ -25,6 +26,7 @@ from trader_core.domain.fill import Side
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.money import EXACT, grains_down, grains_up
 from trader_core.domain.order import ApprovedOrder, Order, Role
+from trader_core.ledger.fold import apply, parts_of
 from trader_core.rulebook import account, codes, orders
 from trader_core.rulebook.state import State, empty_state
 from trader_core.rulebook.turn import step_delisted
@@ -154,6 +156,10 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
     index = axes.index
     if isinstance(fact, CashFlow):
         account.step_cash(state, grains_down(fact.amount))
+    elif isinstance(fact, CoinsMoved):
+        for part in parts_of(fact):
+            step(state, part, book, axes)
+            book = apply(book, part)
     elif isinstance(fact, CashObserved):
         state.cash[0], state.known[0] = grains_down(fact.amount), 1
     elif isinstance(fact, Marked):

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from trader_core.domain.book import ZERO, Book, Holding
 from trader_core.domain.clocktime import HOUR_MS, EpochMs, day_index
-from trader_core.domain.facts import Decided, Fact, Filled, Intended, Marked
+from trader_core.domain.facts import CoinsMoved, Decided, Fact, Filled, Intended, Marked
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.money import EXACT
-from trader_core.ledger.fold import apply
+from trader_core.ledger.fold import apply, parts_of
 from trader_core.report.orders import Fates, OrderOutcome
 
 RATIO = Decimal("0.0001")  # percentages and ratios in a report
@@ -204,13 +204,14 @@ def history(facts: Iterable[Fact]) -> History:
         elif isinstance(fact, Intended):
             fates.intend(fact)
             symbols.add(fact.approved.symbol)
-        elif isinstance(fact, Filled):
-            held = before.holdings.get(fact.fill.symbol, Holding())
-            if fact.fill.trade_id not in held.trades:
-                after = book.holdings[fact.fill.symbol]
-                fills.append(_booked(fact.fill, held, after, fates.intents.get(fact.fill.client_order_id)))
+        elif isinstance(fact, Filled | CoinsMoved):
+            fill = fact.fill if isinstance(fact, Filled) else parts_of(fact)[1].fill
+            held = before.holdings.get(fill.symbol, Holding())
+            if fill.trade_id not in held.trades:
+                after = book.holdings[fill.symbol]
+                fills.append(_booked(fill, held, after, fates.intents.get(fill.client_order_id)))
                 steps.append(Step(fills[-1], held, after))
-                symbols.add(fact.fill.symbol)
+                symbols.add(fill.symbol)
                 worth = None
         elif isinstance(fact, Marked):
             closings[day_index(fact.decision_ms)] = fact.equity

@@ -1,0 +1,36 @@
+"""One venue and three time servers for a module; an account of its own, on that venue made anew, for each test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.stage import Live, Venue, staged, venue_served
+from tests.ops.ntp import NtpServer, ntp_servers
+
+Stage = Callable[..., Live]
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    with venue_served(tmp_path_factory.mktemp("venue")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[list[NtpServer]]:
+    with ntp_servers(0, 0, 0) as three:
+        yield three
+
+
+@pytest.fixture
+def stage(venue: Venue, servers: list[NtpServer], tmp_path: Path) -> Stage:
+    """`stage("BTC", policy__orders__maker_ttl_bars=9)`: an armed LIVE account that trades these coins."""
+
+    def made(*bases: str, **edits: Any) -> Live:
+        for server in servers:
+            server.skew_ms = 0.0
+        return staged(tmp_path, venue, servers, *bases, **edits)
+
+    return made
