@@ -49,7 +49,6 @@ class FetchedCandles:
     warnings: tuple[str, ...] = ()
     end_ms: EpochMs | None = None
     _kept: dict[str, Rows] = field(default_factory=dict)
-    _through: dict[str, int] = field(default_factory=dict)  # everything before has been asked for
     _locks: dict[str, Lock] = field(default_factory=dict)
 
     def instruments(self) -> tuple[Instrument, ...]:
@@ -69,28 +68,37 @@ class FetchedCandles:
         return Candles(*(cast("list[int]", column) for column in bars.columns()))
 
     def rows(self, symbol: str, since_ms: int, until_ms: int) -> Rows:
-        """Everything that is kept of it, and reaches over that time."""
+        """Everything that is kept of it, and reaches over that time. What lies between two questions is asked for too,
+        so that what is kept has no hole of ours."""
         with self._locks.setdefault(symbol, Lock()):
             kept = self._kept.get(symbol)
             if kept is None:
                 kept = self._kept[symbol] = self._read(symbol)
-            missing = self._missing(symbol, kept, since_ms, until_ms)
-            for start, end in missing:
-                kept = merged(kept, self.fetch(symbol, start, end), self.bar_ms).rows
-                self._keep(symbol, kept)
-            if missing:
-                self._through[symbol] = until_ms
+            for start, end in self._missing(symbol, kept, since_ms, until_ms):
+                grown = merged(kept, self.fetch(symbol, start, end), self.bar_ms).rows
+                if len(grown) > len(kept):
+                    kept = self._keep(symbol, grown)
+                if len(kept) and start < self._begun(symbol, int(kept.ts[0])):
+                    self._begin(symbol).write_text(str(start), encoding="ascii")
             return kept
 
     def _missing(self, symbol: str, kept: Rows, since_ms: int, until_ms: int) -> list[tuple[int, int]]:
-        """Spans to ask for, newest last: before what is kept, and behind it. What lies between was asked for once."""
-        if until_ms <= self._through.get(symbol, 0) and len(kept) and kept.ts[-1] >= until_ms - self.bar_ms:
-            return []
+        """Spans to ask for: newest first before what is kept, then oldest first behind it. So there is never a hole."""
         if not len(kept):
-            return calls(since_ms, until_ms, self.bar_ms)
-        first, after = int(kept.ts[0]), int(kept.ts[-1]) + self.bar_ms
-        older = [] if symbol in self._through else calls(since_ms, first, self.bar_ms)
-        return older + calls(max(after, since_ms), until_ms, self.bar_ms)
+            return calls(since_ms, until_ms, self.bar_ms)[::-1]
+        older = calls(since_ms, self._begun(symbol, int(kept.ts[0])), self.bar_ms)
+        return older[::-1] + calls(int(kept.ts[-1]) + self.bar_ms, until_ms, self.bar_ms)
+
+    def _begin(self, symbol: str) -> Path:
+        """Says from when on everything was asked for: a young coin has nothing there."""
+        file = self._file(symbol)
+        return file.path.with_name(f"{file.granularity}.asked-from")
+
+    def _begun(self, symbol: str, first_ms: int) -> int:
+        try:
+            return min(int(self._begin(symbol).read_text(encoding="ascii")), first_ms)
+        except (OSError, ValueError):
+            return first_ms
 
     def _file(self, symbol: str) -> CandleFile:
         name = granularity_name(self.bar_ms)
@@ -100,10 +108,11 @@ class FetchedCandles:
         file = self._file(symbol)
         return read_rows(file) if file.path.exists() else NO_ROWS
 
-    def _keep(self, symbol: str, rows: Rows) -> None:
+    def _keep(self, symbol: str, rows: Rows) -> Rows:
         self._kept[symbol] = rows
         self.directory.mkdir(parents=True, exist_ok=True)
         write_rows(self._file(symbol).path, rows)
+        return rows
 
 
 def merged(kept: Rows, offered: Rows, bar_ms: int) -> Merged:

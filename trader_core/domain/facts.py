@@ -198,8 +198,8 @@ class CycleClosed:
 
 
 Fact = (
-    Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed | Filled
-    | HaltChanged | Paused | Resumed | Banned | BanLifted | Delisted | StrategyFailed | StrategyRecovered
+    Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed
+    | Filled | HaltChanged | Paused | Resumed | Banned | BanLifted | Delisted | StrategyFailed | StrategyRecovered
     | DiscrepancyFound | DiscrepancyGone | CycleClosed
 )  # fmt: skip
 

@@ -3,9 +3,9 @@
 A quiet market, a halt or a failed reading never skips the guard or the record; it only closes what it must.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
 
 UNREADABLE = "the venue does not even say what it lists"
+Closing = Callable[[Book, Snapshot], frozenset[str]]  # what of all that is held a person wants sold now
+Agreed = Callable[[Decision], None]  # raises PlanDrifted where this is not what a person agreed to
+
+
+def nothing_closed(book: Book, snapshot: Snapshot) -> frozenset[str]:
+    return frozenset()
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,11 @@ class View:
     marked: tuple[OrderReport, ...]  # orders at the venue that bear our mark
 
 
-def run_cycle(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> CycleReport:
-    """Run the cycle of one decision time. Raises only what makes recording itself impossible.
+def run_cycle(
+    ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs, closing: Closing = nothing_closed,
+    agreed: Agreed | None = None,
+) -> CycleReport:  # fmt: skip
+    """Run the cycle of one decision time. Raises only what makes recording itself impossible, and what `agreed` does.
 
     Where the venue fills at once, it goes round while anything was sent: what was bought gets its stop now.
     """
@@ -85,9 +94,12 @@ def run_cycle(ports: Ports, policy: "Settings", journal: Journal, decision_ms: E
         except VenueUnavailable:
             return _close(ports, journal, decision_ms, None, first, placed, fills)
         fills += view.fills
+        snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
+        if agreed and first is None:
+            agreed(decide(snapshot, journal.book, policy))
         if ports.trader is not None:
             mend(ports.trader, journal, view.marked, decision_ms)
-        decision = decide(view.snapshot, journal.book, policy)
+        decision = decide(snapshot, journal.book, policy)
         first = first or decision
         tried, went = act(ports, journal, decision)
         placed += went

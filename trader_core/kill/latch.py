@@ -14,6 +14,7 @@ from trader_core.ops.halts import KILL_FILE
 SPARE = ".latch-spare"
 TEXT_MAX = 500
 READ_MAX = 4_096
+READABLE = 0o644  # root may have killed, and the user of the service must be able to read why
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ def write_file(state: Path, reason: str) -> Part:
     path, flags = state / KILL_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         try:
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = os.open(path, flags, READABLE)
         except FileNotFoundError:
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = os.open(path, flags, READABLE)
     except OSError as refused:
         return _otherwise(path, refused)
     try:

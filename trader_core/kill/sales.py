@@ -26,7 +26,7 @@ class Sale:
 
 def record_sale(state: Path, sale: Sale) -> None:
     """On disk when this returns. Raises OSError."""
-    descriptor = os.open(state / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(state / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
         os.write(descriptor, f"{json.dumps(asdict(sale))}\n".encode())
         os.fsync(descriptor)

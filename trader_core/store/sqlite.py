@@ -105,6 +105,12 @@ class SqliteStore:
             raise StateUnusable(f"{self._path} belongs to another account: {differs}", remedy=_ELSE)
 
 
+def copy_database(source: Path, place: Path) -> None:
+    """A copy of a whole database as it stands now, also while somebody writes. Raises StateUnusable."""
+    with as_state_error(place), closing(connect(source, create=False)) as db, closing(sqlite3.connect(place)) as copy:
+        db.backup(copy)
+
+
 def is_blank(path: Path) -> bool:
     """Whether the file is a database without a single table."""
     db = connect(path, create=False)

@@ -14,7 +14,7 @@ from time import sleep
 
 import numpy as np
 
-from trader_core.candles.fetched import FetchedCandles
+from trader_core.candles.fetched import Fetch, FetchedCandles
 from trader_core.candles.files import Rows
 from trader_core.domain.clocktime import DAY_MS, SECOND_MS, EpochMs
 from trader_core.domain.errors import GateClosed, StateUnusable, VenueUnavailable
@@ -90,11 +90,6 @@ def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey
     exchange, bar_ms, began_ms = policy.app.exchange, bar_ms_of(policy), files.decided_ms()[0]
     products = Products(client, exchange.quote, host_ms)
 
-    def fetch(symbol: str, since_ms: int, until_ms: int) -> Rows:
-        found = client.candles(symbol, Granularity(bar_ms // 1_000), since_ms // 1_000, until_ms // 1_000, public=True)
-        columns = [[float(getattr(one, name)) for one in found] for name in ("open", "high", "low", "close", "volume")]
-        return Rows(np.array([int(one.open_ms) for one in found], np.int64), *(np.array(one) for one in columns))
-
     with ThreadPoolExecutor(WORKERS) as pool:
         source = FetchedCandles(
             bar_ms=bar_ms,
@@ -102,7 +97,7 @@ def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey
             fingerprint=exchange.venue_url or "coinbase",
             first_ms=EpochMs((host_ms() - HISTORY_MS) // bar_ms * bar_ms),
             directory=options.data or files.directory / CANDLES / exchange.venue,
-            fetch=fetch,
+            fetch=fetch_of(client, bar_ms),
             listed=products,
         )
         venue = CoinbaseVenue(
@@ -115,6 +110,17 @@ def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey
             pause=sleep,
         )
         yield Connection(client, venue, source, policy, files)
+
+
+def fetch_of(client: CoinbaseClient, bar_ms: int) -> Fetch:
+    """Closed candles of that length, from the public calls: no key is needed."""
+
+    def fetch(symbol: str, since_ms: int, until_ms: int) -> Rows:
+        found = client.candles(symbol, Granularity(bar_ms // 1_000), since_ms // 1_000, until_ms // 1_000, public=True)
+        columns = [[float(getattr(one, name)) for one in found] for name in ("open", "high", "low", "close", "volume")]
+        return Rows(np.array([int(one.open_ms) for one in found], np.int64), *(np.array(one) for one in columns))
+
+    return fetch
 
 
 def live_key(policy: Settings, mode: str, state: Path) -> ApiKey:

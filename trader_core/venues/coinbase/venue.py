@@ -168,8 +168,9 @@ class CoinbaseVenue:
         now_ms = self.client.venue_ms()
         return tuple(_report(one, now_ms) for one in self._listed() if bears_mark(one.client_order_id))
 
-    def fees(self) -> Fees:
-        return told(self._looked().fees)
+    def fees(self) -> Fees | None:
+        """Without a key nobody knows what the account pays; then the policy says."""
+        return told(self._looked().fees) if self.client.has_key else None
 
     # --- VenueTrader -------------------------------------------------------------------------------------
 

@@ -1,0 +1,151 @@
+"""Candles of a live market: only what is new is asked for, what is kept stays, and nothing is made up."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trader_core.candles.fetched import CALL_BARS, FetchedCandles
+from trader_core.candles.files import Rows
+from trader_core.candles.folder import open_folder
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs
+from trader_core.domain.errors import DataUnavailable, VenueUnavailable
+from trader_core.domain.instrument import Exclusion, Instrument
+
+BAR_MS = 15 * MINUTE_MS
+START = 1_700_000_100_000 // BAR_MS * BAR_MS
+BTC = Instrument("BTC-USD", "BTC", "USD", Decimal("0.01"), Decimal("0.00000001"), Decimal(1))
+
+
+@dataclass(frozen=True)
+class Listing:
+    instruments: tuple[Instrument, ...] = (BTC,)
+    exclusions: tuple[Exclusion, ...] = ()
+
+
+@dataclass
+class Market:
+    """A venue with some bars; it answers for at most one call's worth, and counts what it is asked."""
+
+    absent: frozenset[int] = frozenset()
+    calls: list[tuple[int, int]] = field(default_factory=list)
+    silent: bool = False
+
+    def fetch(self, symbol: str, since_ms: int, until_ms: int) -> Rows:
+        if self.silent:
+            raise VenueUnavailable("nobody answers")
+        assert symbol == "BTC-USD"
+        assert 0 < until_ms - since_ms <= CALL_BARS * BAR_MS
+        self.calls.append((since_ms, until_ms))
+        times = [at for at in range(since_ms, until_ms, BAR_MS) if (at - START) // BAR_MS not in self.absent]
+        closes = np.array([close_of(at) for at in times])
+        return Rows(np.array(times, np.int64), closes, closes + 1, closes - 1, closes, np.full(len(times), 2.5))
+
+
+def close_of(at_ms: int) -> float:
+    return 60_000.0 + (at_ms - START) // BAR_MS % 100 / 100
+
+
+def source_of(folder: Path, market: Market, since_ms: int = START) -> FetchedCandles:
+    return FetchedCandles(BAR_MS, "USD", "somewhere", EpochMs(since_ms), folder, market.fetch, Listing)
+
+
+def times(bars: Iterable[int]) -> list[int]:
+    return [START + n * BAR_MS for n in bars]
+
+
+def test_ticks_and_lots_are_the_venues_own(tmp_path: Path) -> None:
+    found = source_of(tmp_path, Market()).candles("BTC-USD", START, START + 2 * BAR_MS)
+    assert list(found.close) == [6_000_000, 6_000_001]
+    assert list(found.high) == [6_000_100, 6_000_101]
+    assert list(found.volume) == [250_000_000, 250_000_000]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 900), st.integers(1, 700)), min_size=1, max_size=5),
+    st.sets(st.integers(0, 1_600), max_size=30),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_asked_is_what_the_venue_has(
+    tmp_path_factory: pytest.TempPathFactory, asked: Sequence[tuple[int, int]], absent: set[int], restarts: bool
+) -> None:
+    """Time goes on from question to question. A restart finds on disk what was there before."""
+    folder, market = tmp_path_factory.mktemp("candles"), Market(frozenset(absent))
+    source = source_of(folder, market)
+    for begin, length in sorted(asked, key=lambda one: one[0] + one[1]):
+        found = source.candles("BTC-USD", *times((begin, begin + length)))
+        assert list(found.open_ms) == times(n for n in range(begin, begin + length) if n not in absent)
+        if restarts:
+            source = source_of(folder, market)
+
+
+def test_what_is_kept_is_not_asked_for_again(tmp_path: Path) -> None:
+    market = Market()
+    source_of(tmp_path, market).candles("BTC-USD", *times((0, 700)))
+    assert market.calls == [tuple(times((600, 700))), tuple(times((300, 600))), tuple(times((0, 300)))], "newest first"
+    del market.calls[:]
+    again = source_of(tmp_path, market)
+    again.candles("BTC-USD", *times((0, 700)))
+    assert market.calls == []
+    again.candles("BTC-USD", *times((1, 701)))
+    again.candles("BTC-USD", *times((1, 701)))
+    assert market.calls == [tuple(times((700, 701)))]
+
+
+def test_a_bar_that_comes_late_is_taken_in(tmp_path: Path) -> None:
+    market = Market(frozenset({9}))
+    source = source_of(tmp_path, market)
+    assert len(source.candles("BTC-USD", *times((0, 10))).close) == 9
+    market.absent = frozenset()
+    assert len(source.candles("BTC-USD", *times((0, 10))).close) == 10
+
+
+def test_a_bar_that_is_kept_never_changes(tmp_path: Path) -> None:
+    market = Market()
+    source = source_of(tmp_path, market)
+    before = list(source.candles("BTC-USD", *times((0, 10))).close)
+    honest = market.fetch
+
+    def lying(symbol: str, since_ms: int, until_ms: int) -> Rows:
+        rows = honest(symbol, since_ms - BAR_MS, until_ms)
+        return Rows(rows.ts, rows.open * 2, rows.high * 2, rows.low * 2, rows.close * 2, rows.volume)
+
+    source.fetch = lying
+    after = list(source.candles("BTC-USD", *times((0, 11))).close)
+    assert after[:10] == before
+
+
+def test_what_was_fetched_before_the_line_died_is_kept(tmp_path: Path) -> None:
+    market = Market()
+    source = source_of(tmp_path, market)
+    source.candles("BTC-USD", *times((0, 300)))
+    market.silent = True
+    with pytest.raises(VenueUnavailable, match="nobody answers"):
+        source.candles("BTC-USD", *times((0, 400)))
+    assert len(source.candles("BTC-USD", *times((0, 300))).close) == 300
+
+
+def test_a_young_coin_is_not_asked_again_for_what_it_never_had(tmp_path: Path) -> None:
+    market = Market(frozenset(range(650)))
+    assert len(source_of(tmp_path, market).candles("BTC-USD", *times((0, 700))).close) == 50
+    del market.calls[:]
+    assert len(source_of(tmp_path, market).candles("BTC-USD", *times((0, 700))).close) == 50
+    assert market.calls == []
+
+
+def test_the_folder_serves_a_backtest(tmp_path: Path) -> None:
+    source_of(tmp_path, Market()).candles("BTC-USD", *times((0, 500)))
+    folder = open_folder(tmp_path, BAR_MS, Decimal(1), START, START + 500 * BAR_MS)
+    assert [one.symbol for one in folder.instruments()] == ["BTC-USD"]
+    assert len(folder.candles("BTC-USD", START, START + 500 * BAR_MS).close) == 500
+
+
+def test_what_the_venue_does_not_list_has_no_candles(tmp_path: Path) -> None:
+    with pytest.raises(DataUnavailable, match="does not list ETH-USD"):
+        source_of(tmp_path, Market()).candles("ETH-USD", START, START + BAR_MS)

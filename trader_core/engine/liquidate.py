@@ -1,0 +1,224 @@
+"""Sell what the bot owns, because a person wants it: cycle after cycle through the same judge, until all is flat.
+
+Entries are refused from the first byte on: a trip stands in the journal before anything is sent, and stays there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from trader_core.domain.account import Balance
+from trader_core.domain.book import Book
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.errors import DataUnavailable, GateClosed, TooManyPages, VenueUnavailable
+from trader_core.domain.facts import CoinsMoved, HaltChanged
+from trader_core.domain.fill import Fill, Side
+from trader_core.domain.halt import HaltState, tripped
+from trader_core.domain.instrument import Instrument
+from trader_core.domain.money import Base, plain
+from trader_core.engine.cycle import CycleReport, guard, look, run_cycle
+from trader_core.engine.journal import Journal
+from trader_core.engine.observe import Snapshot
+from trader_core.engine.settle import settle
+from trader_core.execution.flatten import Sale, on_their_way, sales, whole_lots
+from trader_core.execution.reconcile import foreign_to
+from trader_core.ports import Ports
+
+if TYPE_CHECKING:
+    from trader_core.settings.schema import Settings
+
+REASON = "liquidation"
+ROUNDS_MAX = 24
+FRUITLESS_MAX = 5  # rounds in a row in which nothing moved
+TAKEN_OVER, HANDED_BACK = "taken over to be sold", "handed back: not sold"
+
+
+@dataclass(frozen=True)
+class Coins:
+    """Coins in the account that the bot did not buy, as far as they can be sold."""
+
+    symbol: str
+    quantity: Decimal
+    bid: Decimal
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is there to be sold, before anything is."""
+
+    decision_ms: EpochMs
+    sales: tuple[Sale, ...]
+    foreign: tuple[Coins, ...]  # those that were asked for
+    entries: tuple[str, ...]  # symbols of purchases that rest, and will be canceled
+    problem: str  # what could not be read
+
+
+@dataclass(frozen=True)
+class Liquidation:
+    """What became of it. Flat is what was verified to be flat."""
+
+    rounds: int
+    sold: tuple[Fill, ...]
+    left: tuple[Sale, ...]  # dust among them
+    pending: tuple[str, ...]  # symbols with an order that may still fill
+    unsure: str  # why nobody can say what is left
+    stopped: str  # why it ended before its time
+    book: Book
+
+    @property
+    def is_flat(self) -> bool:
+        return not self.unsure and not self.pending and not any(one.is_open for one in self.left)
+
+
+@dataclass
+class _Watch:
+    """Says to every pass of a cycle what is to be sold, and remembers what that pass saw."""
+
+    band_bps: float
+    seen: Snapshot | None = None
+
+    def __call__(self, book: Book, snapshot: Snapshot) -> frozenset[str]:
+        self.seen = snapshot
+        return frozenset(one.symbol for one in self.left(book) if one.is_open)
+
+    def left(self, book: Book) -> tuple[Sale, ...]:
+        if self.seen is None:
+            return sales(book, (), {}, (), self.band_bps)
+        return sales(book, self.seen.instruments, self.seen.quotes, self.seen.frozen, self.band_bps)
+
+
+def survey(ports: Ports, policy: "Settings", journal: Journal, assets: Sequence[str] = ()) -> Survey:
+    """Look at account and market as a cycle does, and send nothing.
+
+    Raises VenueUnavailable, DataUnavailable at the end of the market, and GateClosed where coins that were asked for
+    are not there, or cannot be sold.
+    """
+    decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms)
+    if decision_ms is None:
+        raise DataUnavailable("the market has ended: nothing can be sold any more", safe="nothing was sent")
+    guard(ports, policy, journal, decision_ms)
+    view = look(ports, policy, journal, decision_ms)
+    seen, book = view.snapshot, journal.book
+    listed, watch = {one.base: one for one in ports.reader.instruments()}, _Watch(policy.policy.orders.limit_band_bps)
+    watch(book, seen)
+    entries = [one.approved for one in book.orders.values() if one.is_open]
+    return Survey(
+        decision_ms=decision_ms,
+        sales=watch.left(book),
+        foreign=tuple(_coins(ports, one, listed.get(one), view.balances, book) for one in dict.fromkeys(assets)),
+        entries=tuple(one.symbol for one in entries if one.side is Side.BUY),
+        problem=seen.problem,
+    )
+
+
+def _coins(
+    ports: Ports, asset: str, instrument: Instrument | None, balances: Sequence[Balance], book: Book
+) -> Coins:  # fmt: skip
+    safe, quote = "nothing was sent and nothing was changed", ports.account_quote
+    if instrument is None:
+        raise GateClosed(f"{asset} cannot be sold for {quote}: the venue does not list it", safe=safe)
+    quantity = whole_lots(foreign_to(book, balances, quote).get(asset, Decimal(0)), instrument.lot)
+    top = ports.reader.quotes([instrument.symbol]).get(instrument.symbol)
+    if quantity <= 0 or top is None or quantity * top.bid < instrument.min_notional:
+        told = f"{plain(quantity)} {asset}" if quantity > 0 else f"no {asset}"
+        what = f"the account has {told} that is not ours, which is less than the venue trades"
+        raise GateClosed(what if top or quantity <= 0 else f"nobody bids for {asset}", safe=safe)
+    return Coins(instrument.symbol, quantity, top.bid)
+
+
+def liquidate(
+    ports: Ports,
+    policy: "Settings",
+    journal: Journal,
+    found: Survey,
+    pause: Callable[[int], None],
+    stop: Callable[[], bool],
+) -> Liquidation:
+    """Sell what `found` has. `pause` is called with the number of rounds in which nothing moved, where time does not
+    move by itself. A kill that comes in between ends it; one that was there before does not.
+    """
+    at_ms = EpochMs(max(found.decision_ms, journal.book.closed_ms))
+    _trip(journal, at_ms)
+    taken = _take_over(journal, found.foreign, at_ms)
+    watch = _Watch(policy.policy.orders.limit_band_bps)
+    reports, stopped = _rounds(ports, policy, journal, watch, pause, stop)
+    fills = [one.fill for report in reports for one in report.fills]
+    unsure, at_ms = "", EpochMs(max(at_ms, journal.book.closed_ms))
+    try:
+        late, _ = settle(ports, journal, at_ms)
+        fills += [one.fill for one in late]
+    except (VenueUnavailable, TooManyPages) as gap:
+        unsure = f"the account could not be read at the end: {gap.what}"
+    _hand_back(journal, taken, at_ms)
+    book = journal.book
+    sold = tuple(one for one in fills if one.side is Side.SELL)
+    return Liquidation(len(reports), sold, watch.left(book), on_their_way(book), unsure, stopped, book)
+
+
+def _trip(journal: Journal, at_ms: EpochMs) -> None:
+    """Nothing is bought back by the next cycle. A kill allows even less, and stays."""
+    halt = journal.book.halt
+    if halt.state is HaltState.KILLED or (halt.state is HaltState.TRIPPED and REASON in halt.reason):
+        return
+    journal.record(at_ms, [HaltChanged(tripped(halt, REASON, at_ms))])
+
+
+def _rounds(
+    ports: Ports, policy: "Settings", journal: Journal, watch: _Watch, pause: Callable[[int], None],
+    stop: Callable[[], bool],
+) -> tuple[list[CycleReport], str]:  # fmt: skip
+    """(the cycles that were run, why they ended before the positions did)."""
+    reports: list[CycleReport] = []
+    fruitless, killed = 0, ports.halts.kill_requested() is not None
+    for _ in range(ROUNDS_MAX):
+        if stop():
+            return reports, "somebody asked to stop"
+        if not killed and ports.halts.kill_requested() is not None:
+            return reports, "a kill came in between"
+        decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms)
+        if decision_ms is None:
+            return reports, "the market has ended"
+        moves, before = decision_ms > journal.book.closed_ms, _standing(journal.book)
+        reports.append(run_cycle(ports, policy, journal, decision_ms, closing=watch))
+        book = journal.book
+        if not on_their_way(book) and not any(one.is_open for one in watch.left(book)):
+            return reports, ""
+        fruitless = fruitless + 1 if _standing(book) == before else 0
+        if fruitless >= FRUITLESS_MAX:
+            return reports, f"nothing moved in {fruitless} rounds"
+        if fruitless and not moves:
+            pause(fruitless)
+    return reports, f"{ROUNDS_MAX} rounds were not enough"
+
+
+def _standing(book: Book) -> object:
+    held = {symbol: book.holdings[symbol].quantity for symbol in book.held}
+    return held, {name: one.status for name, one in book.orders.items() if one.is_open}
+
+
+# --- coins that the bot did not buy ----------------------------------------------------------------------------------
+
+
+def _take_over(journal: Journal, foreign: Sequence[Coins], at_ms: EpochMs) -> Mapping[str, CoinsMoved]:
+    """They become the bot's, as a deposit in kind at the bid: so they are sold like everything else."""
+    names = f"coins-{journal.book.intents}-{at_ms}"
+    facts = {
+        one.symbol: CoinsMoved(
+            f"{names}-{one.symbol}", one.symbol, Side.BUY, Base(one.quantity), one.bid, at_ms, TAKEN_OVER
+        )
+        for one in foreign
+    }
+    journal.record(at_ms, tuple(facts.values()))
+    return facts
+
+
+def _hand_back(journal: Journal, taken: Mapping[str, CoinsMoved], at_ms: EpochMs) -> None:
+    """What was not sold of them is nobody's but their owner's. What an order may still sell stays ours until then."""
+    book, facts = journal.book, list[CoinsMoved]()
+    for symbol, one in taken.items():
+        left = min(book.holdings[symbol].quantity, one.quantity)
+        if left > 0 and symbol not in on_their_way(book):
+            name = f"{one.name}-back"
+            facts.append(CoinsMoved(name, symbol, Side.SELL, Base(left), one.price, at_ms, HANDED_BACK))
+    journal.record(at_ms, facts)

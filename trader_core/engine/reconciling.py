@@ -1,0 +1,203 @@
+"""Account against ledger, for a person: everything that differs, by kind, and what may be booked of it.
+
+What is booked is cash as a deposit or withdrawal and coins as a withdrawal in kind, never as profit; orders that are
+over are closed, and those that should be are canceled. Nothing is bought or sold, and what is not ours is not touched.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trader_core.domain.book import Book
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.errors import OutcomeUnknown, VenueUnavailable
+from trader_core.domain.facts import CashFlow, CoinsMoved, Fact, Filled
+from trader_core.domain.fill import Side
+from trader_core.domain.instrument import Instrument, base_of
+from trader_core.domain.money import EXACT, GRAIN, Base, Quote, plain, quantise_up
+from trader_core.domain.order import Order, OrderStatus, Role
+from trader_core.engine.journal import Journal
+from trader_core.engine.settle import settle
+from trader_core.execution.reconcile import Account, awaits_fills, differences, held_by_asset, undead
+from trader_core.ports import Ports
+
+CASH, COINS, FILL, FLOW, LEDGER, LOST, PENDING, STOP, STRANGER, UNDEAD = (
+    "cash", "missing coins", "fill", "flow", "ledger", "lost order", "unknown order", "missing stop", "stranger",
+    "undead order",
+)  # fmt: skip
+DOES = {
+    CASH: "books it as a deposit or withdrawal",
+    COINS: "writes the position down, with --reason",
+    FILL: "books it",
+    FLOW: "books it",
+    LEDGER: "nothing: this is a bug",
+    LOST: "closes it",
+    PENDING: "waits: it is closed when the venue has not shown it for long enough",
+    STOP: "nothing: the next cycle places it",
+    STRANGER: "nothing: it is not ours",
+    UNDEAD: "cancels it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing in which account and ledger differ; None where it is no amount."""
+
+    kind: str
+    subject: str
+    detail: str
+    ledger: Decimal | None = None
+    venue: Decimal | None = None
+
+    @property
+    def does(self) -> str:
+        """What applying does about it."""
+        return DOES[self.kind]
+
+
+def compare(ports: Ports, copy: Journal, at_ms: EpochMs) -> tuple[Finding, ...]:
+    """Everything that differs, on a copy of the journal that is thrown away. Raises VenueUnavailable, TooManyPages."""
+    before = copy.book
+    fills, account = settle(ports, copy, at_ms)
+    return tuple(_findings(before, copy.book, fills, account, ports))
+
+
+def _findings(
+    before: Book, after: Book, fills: tuple[Filled, ...], account: Account, ports: Ports
+) -> Iterator[Finding]:
+    quote = ports.account_quote
+    for told in fills:
+        one = told.fill
+        detail = f"{one.side} {plain(one.quantity)} at {plain(one.price)}, fee {plain(one.fee)}, not in the ledger yet"
+        yield Finding(FILL, one.symbol, detail)
+    if after.flows != before.flows:
+        yield Finding(FLOW, quote, "a deposit or withdrawal that is not in the ledger yet", before.flows, after.flows)
+    yield from _orders(before, after, account)
+    at_venue = {one.asset: one.total for one in account.balances}
+    ours = held_by_asset(after)
+    for subject, detail in differences(after, account, quote, ports.patience.cash).items():
+        if subject == quote:
+            yield Finding(CASH, quote, detail, after.cash, at_venue.get(quote, Decimal(0)))
+        elif subject in ours:
+            yield Finding(COINS, subject, detail, ours[subject], at_venue.get(subject, Decimal(0)))
+        elif subject == "ledger":
+            yield Finding(LEDGER, subject, detail)
+    for symbol in sorted(after.held):
+        covered = any(after.working(symbol, role) for role in (Role.STOP, Role.EXIT))
+        if after.holdings[symbol].stop_bps and not covered:
+            yield Finding(STOP, symbol, f"{plain(after.holdings[symbol].quantity)} held, and no stop rests")
+
+
+def _orders(before: Book, after: Book, account: Account) -> Iterator[Finding]:
+    for name, order in before.orders.items():
+        now = after.orders[name]
+        told = f"{order.approved.symbol} {order.approved.role}"
+        if order.is_open and now.status is OrderStatus.INTENDED:
+            yield Finding(PENDING, name, f"{told}: sent, and nobody knows whether it arrived")
+        elif order.status is OrderStatus.INTENDED and now.status is OrderStatus.WORKING:
+            yield Finding(LOST, name, f"{told}: the venue has it")
+        elif order.is_open and not now.is_open and now.status is not OrderStatus.FILLED:
+            yield Finding(LOST, name, f"{told}: {order.status} in the ledger, {now.status} at the venue")
+    for one in undead(after, account.marked):
+        yield Finding(UNDEAD, one.client_order_id, f"{one.approved.symbol} {one.approved.role}: over, and yet it works")
+    for stranger in account.marked:
+        if stranger.client_order_id not in after.orders:
+            detail = f"{stranger.status}: of a trader, and not in this ledger: another one uses this account"
+            yield Finding(STRANGER, stranger.client_order_id, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done, in words."""
+
+    done: tuple[str, ...]
+    why_not: tuple[str, ...]
+
+
+def settle_up(ports: Ports, journal: Journal, at_ms: EpochMs, reason: str) -> Applied:
+    """Fold what is late, close what is over, cancel what should be, then book the rest. Raises VenueUnavailable.
+
+    Cash and coins are not booked while an order's fate is open: the difference may be a fill that has not been told.
+    """
+    canceled, not_canceled = _canceled(ports, journal, at_ms)
+    _, account = settle(ports, journal, at_ms)
+    open_fates = [one for one in journal.book.orders.values() if _is_pending(one, account)]
+    if open_fates:
+        names = ", ".join(one.client_order_id for one in open_fates)
+        return Applied(canceled, (*not_canceled, f"cash and coins are not booked while orders are unknown: {names}"))
+    facts, told = _booked(ports, journal.book, account, at_ms, reason)
+    missing = [base for base, (ours, theirs) in _missing(journal.book, account).items() if theirs < ours]
+    unsaid = [f"{base} is missing: a person has to say why, with --reason" for base in missing if not reason]
+    journal.record(at_ms, facts)
+    return Applied((*canceled, *told), (*not_canceled, *unsaid))
+
+
+def _canceled(ports: Ports, journal: Journal, at_ms: EpochMs) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(orders canceled, orders that could not be)."""
+    if ports.trader is None:
+        return (), ()
+    _, account = settle(ports, journal, at_ms)
+    done: list[str] = []
+    late = undead(journal.book, account.marked)
+    for one in late:
+        with suppress(OutcomeUnknown, VenueUnavailable):
+            ports.trader.cancel(one)
+            done.append(one.client_order_id)
+    left = [one.client_order_id for one in late if one.client_order_id not in done]
+    return tuple(f"canceled {one}" for one in done), tuple(f"{one} could not be canceled" for one in left)
+
+
+def _is_pending(order: Order, account: Account) -> bool:
+    report = account.reports.get(order.client_order_id)
+    return order.status is OrderStatus.INTENDED or (
+        order.is_open and report is not None and awaits_fills(order, report)
+    )
+
+
+def _missing(book: Book, account: Account) -> dict[str, tuple[Decimal, Decimal]]:
+    """(ours, the venue's) of every coin that the bot holds."""
+    at_venue = {one.asset: one.total for one in account.balances}
+    return {base: (ours, at_venue.get(base, Decimal(0))) for base, ours in held_by_asset(book).items()}
+
+
+def _booked(
+    ports: Ports, book: Book, account: Account, at_ms: EpochMs, reason: str
+) -> tuple[list[Fact], tuple[str, ...]]:
+    quote, facts, told = ports.account_quote, list[Fact](), list[str]()
+    cash = next((one.total for one in account.balances if one.asset == quote), Decimal(0))
+    extra = Decimal(0) if book.cash is None else cash - book.cash
+    if extra and abs(extra) >= ports.patience.cash:
+        facts.append(CashFlow(Quote(extra), at_ms, reason or "booked by reconcile", ""))
+        told.append(f"booked a {'deposit' if extra > 0 else 'withdrawal'} of {plain(abs(extra))} {quote}")
+    listed = {one.symbol: one for one in ports.reader.instruments()}
+    for base, (ours, theirs) in _missing(book, account).items():
+        if theirs < ours and reason:
+            moved = list(_written_down(ports, book, listed, base, ours - theirs, at_ms, reason))
+            facts += moved
+            told += [f"wrote {one.symbol} down by {plain(one.quantity)} at {plain(one.price)}" for one in moved]
+    return facts, tuple(told)
+
+
+def _written_down(
+    ports: Ports, book: Book, listed: dict[str, Instrument], base: str, missing: Decimal, at_ms: EpochMs, reason: str
+) -> Iterator[CoinsMoved]:
+    """In whole lots: what is written down too much is not ours any more, and never sold."""
+    for symbol in sorted(one for one in book.held if base_of(one) == base):
+        held = book.holdings[symbol]
+        lots = quantise_up(missing, listed[symbol].lot) if symbol in listed else missing
+        part = min(lots, held.quantity)
+        if part > 0:
+            price = _price(ports, book, symbol)
+            name = f"written-down-{book.intents}-{at_ms}-{symbol}"
+            yield CoinsMoved(name, symbol, Side.SELL, Base(part), price, at_ms, reason)
+        missing -= min(missing, part)
+
+
+def _price(ports: Ports, book: Book, symbol: str) -> Decimal:
+    """The bid; where nobody bids, what was paid."""
+    held, quotes = book.holdings[symbol], dict[str, Decimal]()
+    with suppress(VenueUnavailable):
+        quotes = {name: top.bid for name, top in ports.reader.quotes([symbol]).items()}
+    paid = EXACT.divide(held.cost, held.quantity).quantize(GRAIN)
+    return quotes.get(symbol) or max(paid, GRAIN)
