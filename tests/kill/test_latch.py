@@ -1,6 +1,7 @@
 """The latch: it is the first thing that happens, nothing on the command line or on the disk keeps it from happening,
 and only a person takes it away again."""
 
+import json
 import os
 import resource
 import sqlite3
@@ -10,8 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -21,6 +24,8 @@ from cli.emergency import FLAGS, WITH_VALUE, kills, wish_of
 from cli.options import MODES
 from tests.cli.program import START, Inside
 from tests.kill.scene import Scene, key_seen
+from trader_core.domain.errors import GateClosed
+from trader_core.kill.back import lift, standing
 from trader_core.kill.latch import SPARE, prepare_latch, read_file, write_file
 from trader_core.ops.halts import LatchOrKillFile
 from trader_core.store.latch import DATABASES, latched_in, read_row
@@ -255,12 +260,50 @@ def test_each_account_is_given_back_by_itself(tmp_path: Path) -> None:
     assert not read_row(scene.state / "paper.db")
 
 
+def test_a_kill_while_somebody_resets_stands(scene: Scene) -> None:
+    """Whatever the reset had seen before; the rows and the file are those of the newer kill."""
+    database = scene.begun("paper")
+    assert scene.kill("--reason", "first").code == 0
+    seen = standing(database)
+    assert scene.kill("--reason", "second").code == 0
+    with pytest.raises(GateClosed, match="killed again"):
+        lift(database, seen, "too late")
+    left = standing(database)
+    assert left.file is not None
+    assert left.row.reason == "second"
+    lift(database, left, "now")
+    assert not standing(database)
+
+
 def test_where_no_account_was_begun_the_file_alone_is_shown_and_removed(tmp_path: Path) -> None:
     program, scene = Inside(tmp_path), Scene(tmp_path)
     assert scene.kill("--reason", "too early").code == 0
     assert halt(program, "show")["latch"]["file"]["reason"] == "too early"  # type: ignore[index]
     assert halt(program, "reset", "--reason", "begin")["latch"] == {"file": None, "row": None}
     assert not scene.file.exists()
+
+
+@pytest.mark.parametrize(("status", "code"), [(204, 0), (500, 70)])
+def test_an_alert_that_arrives_and_one_that_is_refused(scene: Scene, status: int, code: int) -> None:
+    told = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        scene.given["TRADER_ALERT_HOOK"] = f"http://127.0.0.1:{server.server_port}/x"
+        done = scene.kill("--reason", "wake up", "--json")
+        thread.join()
+    assert (done.code, done.data["alert"]["delivered"]) == (code, code == 0)
+    assert told == [{"event": "kill", "reason": "wake up", "state": str(scene.state)}]
 
 
 def test_the_environment_is_never_told(scene: Scene) -> None:

@@ -12,6 +12,11 @@ import pytest
 
 from tests.kill.scene import Scene, age_s, hook_into, id_of, key_seen
 from tests.loopback.served import Served, limit, serving, trader
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.facts import Intended
+from trader_core.domain.fill import Side
+from trader_core.domain.money import Base
+from trader_core.domain.order import ApprovedOrder, OrderKind, Role
 from trader_core.kill.sales import sales
 from trader_core.store.sqlite import SqliteStore
 
@@ -111,6 +116,22 @@ def test_a_list_that_lags_is_not_believed(venue: Served, scene: Scene) -> None:
     assert done.code == 0, done.out + done.err
     assert set(statuses(venue, *ours)) == {GONE}
     assert len(done.data["venue"]["canceled"]) == 3
+
+
+def test_what_may_be_on_its_way_is_said(venue: Served, scene: Scene) -> None:
+    """Written down a moment ago, and in no list: it may have left, and turn up after the last look."""
+    now_ms = EpochMs(int(time.time() * 1_000))
+    terms = ApprovedOrder(
+        ETH, Side.BUY, Role.ENTRY, OrderKind.MAKER, Base(Decimal(1)), Decimal(100), Decimal(0), "signal", "rules", 0, 0,
+        0, 0, now_ms,
+    )  # fmt: skip
+    scene.begun("live", [Intended(id_of(7, 0), terms, now_ms, "{}", now_ms)])
+    done = scene.kill("--json")
+    assert (done.code, done.data["venue"]["verified"]) == (50, True)
+    assert done.data["not_done"][0].startswith(f"BUY {ETH} ({id_of(7, 0)}) may be on its way")
+    resting(venue, 7, "BUY")
+    again = scene.kill("--json")
+    assert (again.code, len(again.data["venue"]["canceled"])) == (0, 1), again.out
 
 
 def test_a_refused_key_gives_way_to_the_one_that_is_to_come(venue: Served, scene: Scene) -> None:

@@ -71,9 +71,7 @@ class FetchedCandles:
         """Everything that is kept of it, and reaches over that time. What lies between two questions is asked for too,
         so that what is kept has no hole of ours."""
         with self._locks.setdefault(symbol, Lock()):
-            kept = self._kept.get(symbol)
-            if kept is None:
-                kept = self._kept[symbol] = self._read(symbol)
+            kept = self._there(symbol)
             for start, end in self._missing(symbol, kept, since_ms, until_ms):
                 grown = merged(kept, self.fetch(symbol, start, end), self.bar_ms).rows
                 if len(grown) > len(kept):
@@ -81,6 +79,21 @@ class FetchedCandles:
                 if len(kept) and start < self._begun(symbol, int(kept.ts[0])):
                     self._begin(symbol).write_text(str(start), encoding="ascii")
             return kept
+
+    def missing(self, symbol: str, since_ms: int, until_ms: int) -> list[tuple[int, int]]:
+        """What would be asked for, call by call."""
+        with self._locks.setdefault(symbol, Lock()):
+            return self._missing(symbol, self._there(symbol), since_ms, until_ms)
+
+    def kept(self, symbol: str) -> Rows:
+        """What is kept of it now."""
+        with self._locks.setdefault(symbol, Lock()):
+            return self._there(symbol)
+
+    def _there(self, symbol: str) -> Rows:
+        if symbol not in self._kept:
+            self._kept[symbol] = self._read(symbol)
+        return self._kept[symbol]
 
     def _missing(self, symbol: str, kept: Rows, since_ms: int, until_ms: int) -> list[tuple[int, int]]:
         """Spans to ask for: newest first before what is kept, then oldest first behind it. So there is never a hole."""

@@ -1,0 +1,62 @@
+"""Decisions come with the ends of bars, on a clock that really runs."""
+
+from collections.abc import Callable
+from threading import Timer
+from time import monotonic
+
+import pytest
+
+from trader_core.ops.clock import SETTLE_MS, WallClock, host_ms
+
+BAR_MS = 1_000
+
+
+def clock(alarmed: Callable[[], bool] = lambda: False, waits: bool = True, until_ms: int | None = None) -> WallClock:
+    return WallClock(BAR_MS, host_ms, host_ms, alarmed, waits, until_ms)
+
+
+def newest() -> int:
+    return (host_ms() - SETTLE_MS) // BAR_MS * BAR_MS
+
+
+def test_it_waits_for_the_next_end_and_not_longer() -> None:
+    after = newest()
+    found = clock().next_decision_ms(after)
+    assert found is not None and found > after
+    assert 0 <= host_ms() - SETTLE_MS - found < BAR_MS + 500, "the venue has had its time to close the bar"
+
+
+def test_what_was_missed_is_not_made_up_for() -> None:
+    began = newest()
+    found = clock().next_decision_ms(began - 100 * BAR_MS)
+    assert found is not None and began <= found <= newest()
+
+
+def test_without_waiting_the_last_end_comes_again() -> None:
+    after = newest() + 60_000
+    assert clock(waits=False).next_decision_ms(after) == after, "time never goes back"
+
+
+def test_whoever_gives_up_is_let_go() -> None:
+    stopped: list[bool] = []
+    Timer(0.2, lambda: stopped.append(True)).start()
+    began = monotonic()
+    assert clock().next_decision_ms(newest() + 3_600_000, lambda: bool(stopped)) is None
+    assert monotonic() - began < 1.5
+
+
+def test_an_alarm_ends_the_waiting_within_a_second_and_once() -> None:
+    rings: list[bool] = []
+    waiting = clock(alarmed=lambda: bool(rings))
+    after = newest() + 3_600_000
+    Timer(0.2, lambda: rings.append(True)).start()
+    began = monotonic()
+    assert waiting.next_decision_ms(after) == after
+    assert monotonic() - began < 1.2
+    calls = iter([False, True])
+    assert waiting.next_decision_ms(after, lambda: next(calls)) is None, "the same alarm does not ring twice"
+
+
+@pytest.mark.parametrize("over", [0, 5 * BAR_MS])
+def test_at_the_end_of_the_period_it_is_over(over: int) -> None:
+    assert clock(until_ms=newest() - over).next_decision_ms(0) is None
