@@ -15,6 +15,7 @@ from cli.commands.compile_law import compile_law
 from cli.commands.export import export
 from cli.commands.init import init
 from cli.commands.kill import kill
+from cli.commands.liquidate import liquidate
 from cli.commands.montecarlo import montecarlo
 from cli.commands.orders import orders
 from cli.commands.parity import parity
@@ -22,6 +23,7 @@ from cli.commands.pause import pause, resume
 from cli.commands.pnl import pnl
 from cli.commands.positions import positions
 from cli.commands.preview import preview
+from cli.commands.reconcile import reconcile
 from cli.commands.rotate_secrets import rotate_secrets
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
@@ -66,16 +68,19 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "check-clock": check_clock,
     "rotate-secrets": rotate_secrets,
     "kill": kill,
+    "liquidate": liquidate,
+    "close-all-positions": liquidate,
+    "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset},
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "sim": {"cert": sim.cert, "serve": sim.serve},
-    "data": {"import": data.import_, "list": data.list_, "check": data.check},
+    "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
 }
 GROUPS = {
     "bans": "Assets that must not be bought for a while.",
     "config": "Compare configurations.",
-    "data": "Candles on disk: import, list, check.",
+    "data": "Candles on disk: import, list, check, fetch.",
     "halt": "Our own permission to take risk.",
     "paper": "The simulated account: cash in and out, a new beginning.",
     "sim": "A venue of our own on loopback, for drills and tests.",

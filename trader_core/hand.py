@@ -1,33 +1,33 @@
 """The hand: what a person does to an account besides looking. Each deed is first a plan, and a plan that no longer
 holds is refused."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from time import sleep
 from typing import Any
 
 from trader_core.bootstrap import open_preview, open_system, settings_of
-from trader_core.candles.fetched import CALL_BARS as CALL_BARS
+from trader_core.candles.fetched import FetchedCandles
 from trader_core.candles.fetching import Counted, Fetched, Told, fetch_pairs
-from trader_core.candles.files import PAIR, granularity_ms
+from trader_core.candles.files import PAIR, granularity_name
 from trader_core.candles.writing import only_writer
-from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs, rfc3339
+from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS, EpochMs, rfc3339
 from trader_core.domain.errors import GateClosed, UsageError, VenueUnavailable
 from trader_core.domain.money import plain
 from trader_core.engine.cycle import CycleReport, run_cycle
 from trader_core.engine.journal import Journal
 from trader_core.engine.liquidate import Liquidation, Survey, liquidate, survey
 from trader_core.engine.plan import (
-    BPS,
     Document,
     Now,
     amount_of,
     check_decision,
     check_ground,
     entries_of,
+    is_away,
     refuse,
     sealed,
     text_of,
@@ -43,6 +43,8 @@ from trader_core.settings.schema import Settings
 from trader_core.store.files import StateFiles, newest
 from trader_core.store.memory import MemoryStore
 from trader_core.store.sqlite import copy_database
+from trader_core.venues.coinbase.words import Granularity
+from trader_core.worlds.live import CANDLES, HISTORY_MS, fetch_of
 from trader_core.worlds.system import System
 
 CYCLE_PLAN, LIQUIDATION_PLAN, RECONCILE_PLAN = "trader.plan/v1", "trader.liquidation/v1", "trader.reconciliation/v1"
@@ -50,6 +52,8 @@ GOOD_MS = 15 * MINUTE_MS  # how long a plan to sell, or to book, can be agreed t
 PAUSE_S_MAX = 8  # between rounds of a liquidation in which nothing moved
 WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
 BACKUPS, BACKUPS_MAX = "backups", 10_000
+FETCHABLE = ("coinbase",)  # venues whose candles anybody may ask for
+BESIDE = 4  # pairs at once; the venue lets no more through
 Stop = Callable[[], bool]
 
 
@@ -72,8 +76,7 @@ def planned_cycle(system: System, plan: Document) -> CycleReport | None:
     if decision_ms is None:
         return None
     band_bps = policy.policy.orders.limit_band_bps
-    agreed = lambda decision: check_decision(plan, decision, band_bps)  # noqa: E731
-    return run_cycle(ports, policy, system.journal, decision_ms, agreed=agreed)
+    return run_cycle(ports, policy, system.journal, decision_ms, agreed=lambda one: check_decision(plan, one, band_bps))
 
 
 def now_of(system: System) -> Now:
@@ -90,7 +93,7 @@ def survey_of(options: Options, assets: Sequence[str]) -> tuple[Survey, Document
     with open_preview(options) as system:
         _check_trader(system)
         book, mode = system.journal.book, system.mode
-        ground = {"mode": mode, "config_digest": digest(system.policy)}
+        ground: dict[str, Any] = {"mode": mode, "config_digest": digest(system.policy)}
         ground |= {"after_cycle": book.cycles, "after_intents": book.intents}
         found = survey(system.ports, system.policy, system.journal, assets)
         until = rfc3339(system.ports.clock.seen_ms() + GOOD_MS)
@@ -137,9 +140,9 @@ def _drifts(plan: Document, found: Survey, band_bps: float) -> list[str]:
             quantity, bid = amount_of(then[one], "quantity"), amount_of(then[one], "bid")
             if quantity != now[one].quantity:
                 drifts.append(f"{plain(now[one].quantity)} {one} are held, and then {plain(quantity)}")
-            new_bid = now[one].bid or 0
-            if (bid - new_bid) * BPS > bid * type(bid)(str(band_bps)):
-                drifts.append(f"{one} is bid at {plain(new_bid + bid * 0)}, and then at {plain(bid)}")
+            lower = now[one].bid or Decimal(0)
+            if lower < bid and is_away(bid, lower, band_bps):
+                drifts.append(f"{one} is bid at {plain(lower)}, and then at {plain(bid)}")
     return drifts
 
 
@@ -260,10 +263,41 @@ class Fetching:
     unsound: int
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Empty `pairs` are those of every tier; times are None where nobody said any: the last 90 days."""
+def fetched(options: Options, pairs: Sequence[str], granularity: str, directory: Path | None, told: Told) -> Fetching:
+    """Public candles into a folder that `--data` reads; no key is needed. Without `pairs` those of every tier, without
+    times the last 90 days. Raises UsageError."""
+    policy = settings_of(options)
+    bar_ms, venue = _bar_ms(granularity), options.venue or policy.app.exchange.venue
+    if venue not in FETCHABLE:
+        raise UsageError(f"the {venue} venue has no candles of its own to fetch", remedy=f"--venue {FETCHABLE[0]}")
+    until_ms = min((host_ms() - SETTLE_MS) // bar_ms * bar_ms, options.until_ms or host_ms())
+    since_ms = until_ms - HISTORY_MS if options.since_ms is None else options.since_ms
+    wanted = tuple(dict.fromkeys(pairs)) or tuple(f"{one}-{policy.app.exchange.quote}" for one in policy.universe.bases)
+    wrong = [one for one in wanted if not PAIR.fullmatch(one)]
+    if wrong or since_ms >= until_ms:
+        told_wrong = f"no pair: {', '.join(wrong)}" if wrong else "there is no closed bar between --from and --to"
+        raise UsageError(told_wrong, remedy="--pairs BTC-USD,ETH-USD --from 2024-08-01")
+    files = StateFiles(options.state_directory, options.mode or policy.app.mode)
+    files.make_directory()
+    place = directory or files.directory / CANDLES / venue
+    counted = Counted(fetch_of(client_of(policy, files.directory, None), bar_ms), told, bar_ms)
+    source = FetchedCandles(
+        bar_ms=bar_ms, quote=policy.app.exchange.quote, fingerprint="", first_ms=EpochMs(since_ms), directory=place,
+        fetch=counted, listed=_not_asked,
+    )  # fmt: skip
+    with only_writer(place), ThreadPoolExecutor(BESIDE) as pool:
+        found = fetch_pairs(source, counted, wanted, since_ms, until_ms, pool)
+    return Fetching(place, since_ms, until_ms, found, counted.done, counted.unsound)
 
-    pairs: tuple[str, ...]
-    granularity: str
-    directory: Path | None
+
+def _not_asked() -> Any:
+    raise VenueUnavailable("the venue's list was not asked for")
+
+
+def _bar_ms(granularity: str) -> int:
+    """Raises UsageError for a length that the venue does not have."""
+    known = {granularity_name(one.value * SECOND_MS): one.value * SECOND_MS for one in Granularity}
+    if granularity not in known:
+        told = f"--granularity: the venue has no bars of '{granularity}'"
+        raise UsageError(told, remedy=f"--granularity {', '.join(known)}")
+    return known[granularity]

@@ -12,6 +12,7 @@ from cli.options import options_of, shared_of
 if TYPE_CHECKING:
     from cli.show import Ink
     from trader_core.desk import candles
+    from trader_core.hand import Fetching
 
 FAILED = 20  # a conflict, or a check that failed
 FIGURES = ("open", "high", "low", "close", "volume")
@@ -70,6 +71,43 @@ def check(
     return Result(found, _check_text(files, Ink(colours())), FAILED if failed else 0)
 
 
+def fetch(
+    ctx: typer.Context,
+    pairs: Annotated[
+        str | None, typer.Option("--pairs", metavar="PAIR,...", help="BTC-USD,ETH-USD. Default: those of every tier.")
+    ] = None,
+    all_tiers: Annotated[bool, typer.Option("--all-tiers", help="The pairs of every tier of universe.yaml.")] = False,
+    granularity: Annotated[str, typer.Option("--granularity", metavar="BAR", help="1m, 5m, 15m, 1h, 1d.")] = "15m",
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="First bar, UTC, inclusive. Default: 90 days ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End of the bars, UTC, exclusive.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to. Default: the state's own candles.")
+    ] = None,
+) -> Result:
+    """Fetch public candles from the venue; no key is needed. What is there is not asked for again."""
+    from cli.exits import worst
+    from cli.plain import jsonable, moment
+    from cli.progress import Progress
+    from trader_core import hand
+    from trader_core.domain.errors import UsageError
+
+    if pairs is not None and all_tiers:
+        raise UsageError("--pairs and --all-tiers are two answers to one question", remedy="say one of them")
+    wanted = [one.strip().upper() for one in (pairs or "").split(",") if one.strip()]
+    options = options_of(shared_of(ctx), since, until)
+    with Progress("fetching", "calls") as progress:
+        found = hand.fetched(options, wanted, granularity, out, progress)
+    problems = [f"{one.pair}: {one.problem}; {one.bars} bars are kept" for one in found.pairs if one.problem]
+    told = {
+        "directory": str(found.directory), "from": moment(found.since_ms), "to": moment(found.until_ms),
+        "calls": found.calls, "unsound": found.unsound, "files": jsonable(found.pairs),
+    }  # fmt: skip
+    code = worst([one.exit_code for one in found.pairs])
+    return Result(told, _fetched_text(found), code, warned(problems))
+
+
 # --- as text ---------------------------------------------------------------------------------------------------------
 
 
@@ -125,6 +163,27 @@ def _list_text(files: "Sequence[candles.ListedFile]") -> str:
         for one in files
     ]  # fmt: skip
     return table(head, rows)
+
+
+def _fetched_text(found: "Fetching") -> str:
+    from cli.show import count, table
+
+    head = ["bars of", "bars", "new", "first", "last", "gaps", "absent"]
+    rows = [
+        [
+            f"{one.pair} {one.granularity}", str(one.bars), str(one.new), _minute(one.first_ms), _minute(one.last_ms),
+            str(one.gaps), str(one.absent),
+        ]
+        for one in found.pairs
+    ]  # fmt: skip
+    parts = [table(head, rows), "", f"{count(found.calls, 'call')}; in {found.directory}"]
+    if any(one.absent for one in found.pairs):
+        parts.append("absent bars are those that the venue did not have; nothing was filled in")
+    if found.unsound:
+        parts.append(f"{count(found.unsound, 'bar')} made no sense and were not taken")
+    if any(one.problem for one in found.pairs):
+        parts.append("run it again: what is there is not asked for again")
+    return "\n".join(parts)
 
 
 def _check_text(files: "Sequence[candles.CheckedFile]", ink: "Ink") -> str:

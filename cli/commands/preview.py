@@ -26,8 +26,10 @@ def preview(
     """Say what the next cycle would do. Records nothing and sends nothing."""
     from cli.account import cycle_data, cycle_text, header, opening_warnings, trouble_text
     from cli.commands.backtest import write
+    from cli.plain import jsonable
     from cli.show import Ink, colours
     from trader_core.bootstrap import open_preview
+    from trader_core.engine.plan import sealed
     from trader_core.engine.preview import preview as preview_of
 
     shared, ink = shared_of(ctx), Ink(colours())
@@ -41,7 +43,7 @@ def preview(
         return Result({"cycle": None, "end_of_data": True}, "", 0, warnings)
     text = [head, "", f"cycle {report.cycle_id} would do this", cycle_text(report, ink)]
     if out is not None:
-        write(out, plan_of(system, report, book))
+        write(out, sealed(jsonable(plan_of(system, report, book))))
         text += ["", f"the plan is in {out}"]
     return Result(cycle_data(report), "\n".join([*text, *trouble_text(report.book, ink)]), 0, warnings)
 

@@ -1,5 +1,8 @@
 """`trader run-cycle`: exactly one cycle, whose health is the exit code. For timers."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from cli.exits import Result, note, warned
@@ -13,6 +16,9 @@ def run_cycle(
     data: Data = None,
     seed: Seed = SAMPLE_SEED,
     equity: Equity = None,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="Only as `preview --out FILE` said it; else 22.")
+    ] = None,
 ) -> Result:
     """Run the next cycle. The exit code is the cycle's own: 0 is healthy, with or without a trade."""
     from cli.account import cycle_data, cycle_exit, cycle_text, opening_warnings, trouble_text
@@ -20,12 +26,16 @@ def run_cycle(
     from cli.show import Ink, colours
     from trader_core.bootstrap import open_system
     from trader_core.engine.run import cycles
+    from trader_core.hand import CYCLE_PLAN, plan_in, planned_cycle
 
     shared, ink = shared_of(ctx), Ink(colours())
     options = options_of(shared, since, until, data, seed, equity)
+    agreed = None if plan is None else plan_in(plan, CYCLE_PLAN)
     with stopping(), open_system(options) as system:
         warnings = warned(opening_warnings(system, options))
-        for report in cycles(system.ports, system.policy, system.journal, lambda: False, 1):
+        told = cycles(system.ports, system.policy, system.journal, lambda: False, 1)
+        report = next(told, None) if agreed is None else planned_cycle(system, agreed)
+        if report is not None:
             text = [f"cycle {report.cycle_id}", cycle_text(report, ink), *trouble_text(report.book, ink)]
             return Result(cycle_data(report), "\n".join(text), cycle_exit(report), warnings)
         note("the market has ended: there was nothing left to do")

@@ -131,6 +131,11 @@ def test_what_was_fetched_before_the_line_died_is_kept(tmp_path: Path) -> None:
     assert len(source.candles("BTC-USD", *times((0, 300))).close) == 300
 
 
+def test_a_bar_that_opens_before_the_end_is_in(tmp_path: Path) -> None:
+    found = source_of(tmp_path, Market()).candles("BTC-USD", START - 1, START + BAR_MS + 1)
+    assert list(found.open_ms) == times((0, 1))
+
+
 def test_a_young_coin_is_not_asked_again_for_what_it_never_had(tmp_path: Path) -> None:
     market = Market(frozenset(range(650)))
     assert len(source_of(tmp_path, market).candles("BTC-USD", *times((0, 700))).close) == 50

@@ -134,8 +134,8 @@ def merged(kept: Rows, offered: Rows, bar_ms: int) -> Merged:
 
 
 def calls(since_ms: int, until_ms: int, bar_ms: int) -> list[tuple[int, int]]:
-    """The span in pieces of one call each, on the grid, oldest first."""
-    start, end, step = -(-since_ms // bar_ms) * bar_ms, until_ms // bar_ms * bar_ms, CALL_BARS * bar_ms
+    """The bars that open in the span in pieces of one call each, oldest first."""
+    start, end, step = -(-since_ms // bar_ms) * bar_ms, -(-until_ms // bar_ms) * bar_ms, CALL_BARS * bar_ms
     return [(begin, min(begin + step, end)) for begin in range(start, end, step)]
 
 

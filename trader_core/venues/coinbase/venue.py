@@ -25,7 +25,7 @@ from trader_core.ports import PAGES_MAX, CandleSource
 from trader_core.venues.coinbase import bodies
 from trader_core.venues.coinbase.client import CoinbaseClient
 from trader_core.venues.coinbase.parse import top_of
-from trader_core.venues.coinbase.products import Products
+from trader_core.venues.coinbase.products import Listing, Products
 from trader_core.venues.coinbase.words import (
     Account,
     FillRow,
@@ -81,13 +81,13 @@ class CoinbaseVenue:
     # --- VenueReader -------------------------------------------------------------------------------------
 
     def instruments(self) -> tuple[Instrument, ...]:
-        return self.products().instruments
+        return self._listing().instruments
 
     def exclusions(self) -> tuple[Exclusion, ...]:
-        return self.products().exclusions
+        return self._listing().exclusions
 
     def frozen(self) -> frozenset[str]:
-        return self.products().frozen
+        return self._listing().frozen
 
     def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
         """Orders from a while before the oldest that is open, fills from a while before the newest one known."""
@@ -159,7 +159,7 @@ class CoinbaseVenue:
         for order in asked:
             shown = listed.get(order.client_order_id)
             if shown is None and order.venue_order_id:
-                shown = self.client.order(order.venue_order_id)
+                shown = self._order(order.venue_order_id)
             if shown is not None:
                 found[order.client_order_id] = _report(shown, self.client.venue_ms())
         return found
@@ -199,7 +199,7 @@ class CoinbaseVenue:
             raise OutcomeUnknown(f"the venue does not show {order.client_order_id} yet")
         self.client.cancel([venue_id])
         for looks in range(CANCEL_LOOKS):
-            shown = self.client.order(venue_id)
+            shown = self._order(venue_id)
             if shown is not None and shown.is_over:
                 return _report(shown, self.client.venue_ms())
             if looks + 1 < CANCEL_LOOKS:
@@ -231,14 +231,28 @@ class CoinbaseVenue:
         shown.update((one.order_id, one) for one in told(self._looked().open) if not _over(shown.get(one.order_id)))
         return tuple(shown.values())
 
+    def _listing(self) -> Listing:
+        try:
+            return self.products()
+        except TraderError as failed:
+            raise _unavailable(failed) from None
+
+    def _order(self, venue_id: str) -> VenueOrder | None:
+        try:
+            return self.client.order(venue_id)
+        except TraderError as failed:
+            raise _unavailable(failed) from None
+
     def _learn(self) -> None:
         self._owner.update((one.order_id, one.client_order_id) for one in self._listed())
 
     def _owner_of(self, venue_id: str) -> str:
         """Our id of an order, empty where it is not ours."""
         if venue_id not in self._owner:
-            shown = self.client.order(venue_id)
-            self._owner[venue_id] = shown.client_order_id if shown else ""
+            shown = self._order(venue_id)
+            if shown is None:
+                return ""  # not yet shown: asked for again the next time
+            self._owner[venue_id] = shown.client_order_id
         return self._owner[venue_id]
 
     def _name_of(self, client_order_id: str) -> str:

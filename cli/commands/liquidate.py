@@ -1,0 +1,138 @@
+"""`trader liquidate`: sell what the bot owns, as a person wants it; what would be sold is told first."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.exits import Result, note, warned
+from cli.options import SAMPLE_SEED, Data, From, Seed, To, options_of, shared_of
+
+if TYPE_CHECKING:
+    from trader_core.engine.liquidate import Liquidation, Survey
+    from trader_core.execution.flatten import Sale
+
+INCOMPLETE = 50
+AGAIN = "trader liquidate --yes"
+
+Asset = Annotated[
+    list[str] | None,
+    typer.Option("--asset", metavar="COIN", help="Also sell this coin, which the bot did not buy. May be repeated."),
+]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="Write what would be sold; with --yes, sell only if it still holds."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask. Without a terminal nobody can be asked.")]
+
+
+def liquidate(
+    ctx: typer.Context,
+    plan: PlanFile = None,
+    yes: Yes = False,
+    asset: Asset = None,
+    since: From = None,
+    until: To = None,
+    data: Data = None,
+    seed: Seed = SAMPLE_SEED,
+) -> Result:
+    """Sell everything that the bot owns, and buy nothing any more. Not flat at the end is 50."""
+    from cli.commands.backtest import write
+    from cli.commands.run import stopping
+    from trader_core import hand
+
+    options = options_of(shared_of(ctx), since, until, data, seed)
+    coins = tuple(one.upper() for one in asset or ())
+    if yes:
+        agreed = None if plan is None else hand.plan_in(plan, hand.LIQUIDATION_PLAN)
+    else:
+        found, document = hand.survey_of(options, coins)
+        warnings = warned([found.problem] if found.problem else [])
+        if plan is not None:
+            write(plan, dict(document))
+            text = f"{_survey_text(found)}\n\nthe plan is in {plan}; to sell: trader liquidate --plan {plan} --yes"
+            return Result(dict(document), text, 0, warnings)
+        _agreed(found)
+        agreed = None
+    with stopping() as asked:
+        done = hand.liquidated(options, coins, agreed, lambda: bool(asked))
+    return Result(_data(done), _text(done), 0 if done.is_flat else INCOMPLETE, warned(_warnings(done)))
+
+
+def _agreed(found: "Survey") -> None:
+    """Ask on a terminal; elsewhere --yes must have been said. Raises UsageError, GateClosed on a no."""
+    import sys
+
+    from trader_core.domain.errors import GateClosed, UsageError
+
+    note(_survey_text(found))
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "there is no terminal to ask on", safe="nothing was sold", remedy="read what would be sold, then add --yes"
+        )
+    if not typer.confirm("Sell all of this now?", default=False, err=True):
+        raise GateClosed("not sold: the answer was no", safe="nothing was sent")
+
+
+def _survey_text(found: "Survey") -> str:
+    from cli.show import table
+    from trader_core.domain.money import plain
+
+    rows = [_row(one) for one in found.sales]
+    rows += [[one.symbol, plain(one.quantity), _price(one.bid), "", "not ours, and asked for"] for one in found.foreign]
+    parts = [table(["sells", "quantity", "bid", "not below", ""], rows, left=1)] if rows else ["nothing is held"]
+    if found.entries:
+        parts.append(f"purchases that rest are canceled: {', '.join(found.entries)}")
+    parts.append("entries stay refused afterwards, until: trader halt reset --reason TEXT")
+    return "\n".join(parts)
+
+
+def _row(one: "Sale") -> list[str]:
+    from trader_core.domain.money import plain
+
+    return [one.symbol, plain(one.quantity), _price(one.bid), _price(one.worst), one.why_not]
+
+
+def _price(amount: Any) -> str:
+    from cli.show import price
+
+    return price(amount)
+
+
+def _warnings(done: "Liquidation") -> list[str]:
+    told = [f"{one.symbol}: {one.why_not or 'not sold'}" for one in done.left]
+    told += [f"{one}: an order may still fill" for one in dict.fromkeys(done.pending)]
+    return [*told, *([done.unsure] if done.unsure else []), *([done.stopped] if done.stopped else [])]
+
+
+def _text(done: "Liquidation") -> str:
+    from cli.show import count, money, table
+    from trader_core.domain.money import plain
+
+    rows = [
+        [one.symbol, plain(one.quantity), _price(one.price), money(one.value), money(one.fee)] for one in done.sold
+    ]  # fmt: skip
+    parts = [table(["sold", "quantity", "price", "value", "fee"], rows)] if rows else ["nothing was sold"]
+    if done.left:
+        parts += ["", table(["left", "quantity", "bid", "not below", ""], [_row(one) for one in done.left])]
+    head = "flat" if done.is_flat else "NOT FLAT"
+    parts += ["", f"{head} after {count(done.rounds, 'round')}; cash {money(done.book.cash)}"]
+    if not done.is_flat:
+        parts.append(f"to go on: {AGAIN}; to see what waits: trader orders, trader positions")
+    return "\n".join([*parts, "entries stay refused until: trader halt reset --reason TEXT"])
+
+
+def _data(done: "Liquidation") -> dict[str, Any]:
+    from cli.account import fill_data, trouble_data
+
+    return {
+        "flat": done.is_flat,
+        "rounds": done.rounds,
+        "sold": [fill_data(one) for one in done.sold],
+        "left": list(done.left),
+        "pending": list(done.pending),
+        "unsure": done.unsure,
+        "stopped": done.stopped,
+        "cash": done.book.cash,
+        **trouble_data(done.book),
+    }

@@ -1,0 +1,80 @@
+"""What a cycle asks of the venue, and what the modes without money make of a real one."""
+
+import time
+
+from tests.live.conftest import Stage
+from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms
+
+FIXED = 8
+
+
+def counting(venue: Venue) -> None:
+    """A rule that does nothing, and counts."""
+    venue.fault({"kind": "latency", "ms": 0, "path": "^/api/"})
+
+
+def within_a_minute(live: Live) -> int:
+    """Requests of a cycle of a bar that was looked at already."""
+    for _ in range(3):
+        live.cycle()
+        before, minute = live.sim.fired(), (now_ms() - SETTLED_MS) // MINUTE_MS
+        assert live.cycle().code == 0
+        if (now_ms() - SETTLED_MS) // MINUTE_MS == minute:
+            return live.sim.fired() - before
+    raise AssertionError("a bar closed each time")
+
+
+def test_each_fact_is_read_once_a_cycle(stage: Stage, venue: Venue) -> None:
+    live = stage("BTC", "ETH", "SOL", "XRP")
+    for product in ("BTC-USD", "ETH-USD", "SOL-USD", "XRP-USD"):  # a market that stands still
+        venue.admin("price", product=product, path=[{"after_ms": -30 * MINUTE_MS, "price": "100.00"}])
+    live.cycle()
+    counting(venue)
+    assert within_a_minute(live) <= FIXED + 4
+    began, minute = venue.fired(), (now_ms() - SETTLED_MS) // MINUTE_MS
+    while (now_ms() - SETTLED_MS) // MINUTE_MS == minute:
+        time.sleep(0.2)
+    live.cycle()
+    asked = venue.fired() - began
+    assert FIXED < asked <= FIXED + 2 * 4
+
+
+def test_a_dry_run_decides_on_the_real_market_and_needs_no_key(stage: Stage, venue: Venue) -> None:
+    live = stage("BTC")
+    live.configured(mode="DRY_RUN")
+    venue.risen("BTC-USD")
+    live.presenting(None)
+    done = live.inside("run-cycle", "--equity", "5000", "--json")
+    assert done.code == 0, done.err
+    assert [(one["symbol"], one["role"]) for one in done.data["orders"]] == [("BTC-USD", "ENTRY")]
+    assert done.data["placed"] == 0
+    assert venue.state()["orders"] == []
+
+
+def test_a_dry_run_with_a_key_knows_the_cash_and_the_fees(stage: Stage) -> None:
+    live = stage("BTC")
+    live.configured(mode="DRY_RUN")
+    done = live.inside("run-cycle", "--json")
+    assert (done.code, done.data["equity"]) == (0, "10000")
+
+
+def test_paper_on_the_real_market_is_an_account_of_its_own(stage: Stage, venue: Venue) -> None:
+    live = stage("BTC")
+    live.configured(mode="PAPER")
+    venue.risen("BTC-USD")
+    live.presenting(None)
+    first = live.inside("run-cycle", "--json")
+    assert first.code == 0, first.err
+    assert first.data["placed"] == 1
+    assert venue.state()["orders"] == []
+    again = live.inside("preview", "--json")
+    assert again.code == 0, again.err
+
+
+def test_where_nobody_answers_the_cycle_says_so(stage: Stage) -> None:
+    live = stage("BTC")
+    live.configured(mode="DRY_RUN", exchange__venue_url="http://127.0.0.1:9")
+    live.presenting(None)
+    done = live.inside("run-cycle", "--equity", "5000", "--json")
+    assert done.code == 30
+    assert "does not even say what it lists" in done.data["problem"]
