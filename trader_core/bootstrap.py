@@ -6,6 +6,7 @@ A mode on a venue is a line in WORLDS, never a branch: what it must not do, it i
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from trader_core.kill.latch import prepare_latch
 from trader_core.ops.lock import StateLock
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
@@ -25,6 +26,7 @@ def open_system(options: Options, *, waits: bool = False) -> Iterator[System]:
     to wait for. Raises TraderError with nothing sent."""
     policy, files, world = _resolved(options)
     files.make_directory()
+    prepare_latch(files.directory)
     with StateLock(files.lock), world.opened(policy, options, files, waits) as system:
         yield system
 

@@ -10,7 +10,6 @@ from cli.options import SAMPLE_SEED, Data, From, Seed, To, options_of, shared_of
 
 if TYPE_CHECKING:
     from trader_core.engine.liquidate import Liquidation, Survey
-    from trader_core.execution.flatten import Sale
 
 INCOMPLETE = 50
 AGAIN = "trader liquidate --yes"
@@ -87,7 +86,7 @@ def _survey_text(found: "Survey") -> str:
     return "\n".join(parts)
 
 
-def _row(one: "Sale") -> list[str]:
+def _row(one: Any) -> list[str]:
     from trader_core.domain.money import plain
 
     return [one.symbol, plain(one.quantity), _price(one.bid), _price(one.worst), one.why_not]

@@ -56,8 +56,8 @@ def _text(found: "Reconciled", plan: Path | None) -> str:
         parts += [*found.applied.done, f"the state as it was: {', '.join(map(str, found.backup))}", ""]
     if not found.findings:
         return "\n".join([*parts, "account and ledger agree"])
-    still = "still differ" if found.applied else "differ"
-    told = f"{count(len(found.findings), 'thing')} {still}: entries stay closed"
+    still = "left" if found.applied else "found"
+    told = f"{count(len(found.findings), 'difference')} {still}: entries stay closed"
     parts += [_table(found.findings), "", told]
     if plan is not None:
         parts.append(f"the plan is in {plan}; to book it: trader reconcile --apply --plan {plan}")

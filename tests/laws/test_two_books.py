@@ -23,6 +23,7 @@ from trader_core.domain.facts import (
     CashFlow,
     CashObserved,
     Closed,
+    CoinsMoved,
     Decided,
     Delisted,
     Fact,
@@ -164,6 +165,23 @@ class History:
     def decide(self) -> None:
         self.tell(Decided(EpochMs(self.now_ms), "", ()))
 
+    def carry(self) -> None:
+        """Coins in or out without a trade: a person takes coins over, or writes a position down."""
+        one, side = self.random.choice(self.traded), self.random.choice(list(Side))
+        most = self.held(one)
+        if one.symbol in self.book.delisted or (side is Side.SELL and not most):
+            return
+        lots = self.random.choice([most, self.random.randint(1, most)]) if side is Side.SELL else self.number(9, 10**6)
+        worth, before = lots * self.ticks(), self.book.equity
+        value = value_of(one, side, lots, worth // lots)
+        marks = (self.book.day_open, self.book.week_open, self.book.high)
+        after = (before or 0) + (value if side is Side.BUY else -value)
+        if before and any(grains_down(mark or Decimal(0)) * after / before >= MARK_MAX for mark in marks):
+            return
+        price = worth // lots * one.tick
+        name = f"moved-{self.random.getrandbits(64)}"
+        self.tell(CoinsMoved(name, one.symbol, side, Base(lots * one.lot), price, self.at(), "a person"))
+
     def observe(self) -> None:
         """Cash as a reader reports it; where there is a ledger it says what that says."""
         if self.book.cash is not None:
@@ -249,7 +267,7 @@ class History:
 
 MOVES = (
     *("intend", "fill", "buy", "sell", "mark") * 3, *("acknowledge", "close", "repeat") * 2,
-    "deposit", "withdraw", "decide", "delist", "observe",
+    "deposit", "withdraw", "carry", "decide", "delist", "observe",
 )  # fmt: skip
 
 
@@ -386,6 +404,42 @@ def test_observed_cash_is_the_cash_of_both_books() -> None:
     step(state, fact, Book(), AXES)
     assert_one_truth(state, apply(Book(), fact))
     assert state.cash[0] == 1_250_000_000
+
+
+# --- coins that come and go without a trade ------------------------------------------------------------------
+
+
+def moved(side: Side, lots: int, ticks: int, name: str = "m") -> CoinsMoved:
+    one = FOUR[0]
+    return CoinsMoved(name, one.symbol, side, Base(lots * one.lot), ticks * one.tick, EpochMs(START), "said so")
+
+
+def test_coins_that_come_are_a_deposit_in_kind_and_no_gain() -> None:
+    """Their cost is their value; every loss is what it was."""
+    before: list[Fact] = [flow(10_000), marked(10_000), marked(9_000)]
+    lost, book = told(*before), told(*before, moved(Side.BUY, 1_000, 10**6))
+    value = value_of(FOUR[0], Side.BUY, 1_000, 10**6)
+    held = book.holdings[FOUR[0].symbol]
+    assert (held.cost, book.cash, book.flows, held.realised) == (value, 10_000, 10_000 + value, 0)
+    assert book.equity == 9_000 + value
+    for was, now in zip(losses(lost), losses(book), strict=True):
+        assert 0 <= now - was < Fraction(2, 10**11)
+    assert broken_laws(book) == ()
+
+
+def test_coins_that_are_gone_leave_at_their_price_and_are_no_loss_of_the_day() -> None:
+    """What they had gained or lost until then is realised; that they are gone is neither."""
+    bought: list[Fact] = [flow(10_000), moved(Side.BUY, 1_000, 10**6), marked(10_000)]
+    book = told(*bought, moved(Side.SELL, 1_000, 2 * 10**6, "gone"))
+    cost, value = (value_of(FOUR[0], Side.SELL, 1_000, ticks * 10**6) for ticks in (1, 2))
+    assert (book.held, book.cash, book.realised) == (frozenset(), 10_000, value - cost)
+    assert [float(one) for one in losses(book)] == pytest.approx([0, 0, 0], abs=1e-9)
+    assert told(*bought, moved(Side.SELL, 400, 10**6, "gone")).holdings[FOUR[0].symbol].quantity == 600 * FOUR[0].lot
+
+
+def test_the_same_move_told_twice_counts_once() -> None:
+    once = told(flow(10_000), moved(Side.BUY, 5, 10**6))
+    assert once.holdings == told(flow(10_000), moved(Side.BUY, 5, 10**6)).holdings
 
 
 # --- T3: the same fill three times, late and out of order ---------------------------------------------------

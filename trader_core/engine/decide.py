@@ -123,6 +123,14 @@ def approved(plan: Plan, state: State, axes: Axes) -> tuple[ApprovedOrder, ...]:
     )
 
 
+def emergency_sale(symbol: str, quantity: Base, limit: Decimal, at_ms: EpochMs) -> ApprovedOrder:
+    """The terms of a sale that a kill has sent already: it was no judge's, and it is ours."""
+    return ApprovedOrder(
+        symbol, Side.SELL, Role.EXIT, OrderKind.TAKER, quantity, limit, Decimal(0), codes.REASONS[codes.BY_LIQUIDATION],
+        "", 0, 0, 0, 0, at_ms,
+    )  # fmt: skip
+
+
 def approved_order(instrument: Instrument, slot: int, order: list[int], axes: Axes) -> ApprovedOrder:
     """One order slot of the law in the ledger's terms."""
     return ApprovedOrder(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 REASON = "liquidation"
 ROUNDS_MAX = 24
 FRUITLESS_MAX = 5  # rounds in a row in which nothing moved
+HOPELESS_MAX = 2  # such rounds where nothing that is left can be sold now
 TAKEN_OVER, HANDED_BACK = "taken over to be sold", "handed back: not sold"
 
 
@@ -182,10 +183,12 @@ def _rounds(
         moves, before = decision_ms > journal.book.closed_ms, _standing(journal.book)
         reports.append(run_cycle(ports, policy, journal, decision_ms, closing=watch))
         book = journal.book
-        if not on_their_way(book) and not any(one.is_open for one in watch.left(book)):
+        waits, left = on_their_way(book), [one for one in watch.left(book) if one.is_open]
+        if not waits and not left:
             return reports, ""
         fruitless = fruitless + 1 if _standing(book) == before else 0
-        if fruitless >= FRUITLESS_MAX:
+        hopeless = not waits and all(one.why_not for one in left)
+        if fruitless >= (HOPELESS_MAX if hopeless else FRUITLESS_MAX):
             return reports, f"nothing moved in {fruitless} rounds"
         if fruitless and not moves:
             pause(fruitless)

@@ -9,6 +9,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from threading import Event
 from time import monotonic
 
@@ -47,7 +48,7 @@ class Delivery:
                 return ""
         except urllib.error.HTTPError as refused:
             return f"it answered {refused.code}"
-        except (OSError, ValueError) as failed:
+        except (OSError, ValueError, HTTPException) as failed:
             return f"{type(failed).__name__}: {getattr(failed, 'reason', '') or 'no connection'}"
 
     def _run(self, seconds: float) -> str:

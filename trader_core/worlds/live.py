@@ -20,8 +20,9 @@ from trader_core.domain.clocktime import DAY_MS, SECOND_MS, EpochMs
 from trader_core.domain.errors import GateClosed, StateUnusable, VenueUnavailable
 from trader_core.domain.grant import Permission
 from trader_core.domain.ids import OrderIdsOf
-from trader_core.domain.money import grains_down
+from trader_core.domain.money import Base, grains_down
 from trader_core.domain.objection import Objection
+from trader_core.engine.adopt import EmergencySale, adopt
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import bar_ms_of, costs_of
 from trader_core.keyring import (
@@ -33,10 +34,10 @@ from trader_core.keyring import (
     key_in_force,
     key_in_view,
 )
+from trader_core.kill.sales import Sale, sales
 from trader_core.ops.clock import WallClock, host_ms
-from trader_core.ops.halts import KillFile
 from trader_core.ops.rotation import check_permissions
-from trader_core.ports import Patience, Ports, Store, VenueTrader, nothing_objected
+from trader_core.ports import Halts, Patience, Ports, Store, VenueTrader, nothing_objected
 from trader_core.settings.coherence import keeps_from_live
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
@@ -53,7 +54,7 @@ from trader_core.venues.simulated.books import Books
 from trader_core.venues.simulated.clock import Paced
 from trader_core.venues.simulated.venue import SimulatedVenue
 from trader_core.venues.wrappers import Mute, ReadOnly
-from trader_core.worlds.system import NEW_ACCOUNT, System, World
+from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of
 
 HISTORY_MS = 90 * DAY_MS  # of candles, behind now
 WORKERS = 16  # calls beside each other
@@ -71,8 +72,7 @@ class Connection:
     policy: Settings
     files: StateFiles
 
-    def clock(self, options: Options, waits: bool) -> WallClock:
-        halts = KillFile(self.files.directory)
+    def clock(self, options: Options, halts: Halts, waits: bool) -> WallClock:
         return WallClock(
             bar_ms=self.source.bar_ms,
             host_ms=host_ms,
@@ -245,7 +245,15 @@ def looking(connection: Connection, options: Options, store: Store, equity: Deci
 def trading(
     connection: Connection, options: Options, store: Store, licence: Licence, instance: str, waits: bool
 ) -> System:
-    return _system(connection, options, store, connection.venue, waits, licence=licence, instance=instance)
+    """What an emergency sold is taken into the ledger first."""
+    system = _system(connection, options, store, connection.venue, waits, licence=licence, instance=instance)
+    adopt(system.journal, store, [_sale(one) for one in sales(system.state)], host_ms())
+    return system
+
+
+def _sale(one: Sale) -> EmergencySale:
+    quantity, limit = Base(Decimal(one.quantity)), Decimal(one.limit)
+    return EmergencySale(one.client_order_id, one.symbol, quantity, limit, one.payload, EpochMs(one.host_ms))
 
 
 def in_thought(connection: Connection, options: Options, store: Store, licence: Licence) -> System:
@@ -260,13 +268,14 @@ def on_paper(connection: Connection, options: Options, store: Store, books: Book
         raise StateUnusable(f"{files.venue} is empty, but {files.state.name} belongs to it", remedy=NEW_ACCOUNT)
     paper, tier_of = policy.app.paper, policy.universe.tier_of
     venue = SimulatedVenue(source, costs_of(policy), books, grains_down(paper.cash_quote), paper.holdings, tier_of)
-    clock = connection.clock(options, waits)
+    halts = halts_of(files, store)
+    clock = connection.clock(options, halts, waits)
     ports = Ports(
         reader=ReadOnly(venue),
         trader=venue,
         store=store,
         clock=Paced(clock, venue),
-        halts=KillFile(files.directory),
+        halts=halts,
         order_id=OrderIdsOf(f"{files.mode}-{source.fingerprint}"),
         account_quote=source.quote,
         observed_equity=None,
@@ -278,13 +287,13 @@ def _system(
     connection: Connection, options: Options, store: Store, trader: VenueTrader | None, waits: bool, *,
     equity: Decimal | None = None, licence: Licence | None = None, instance: str = "",
 ) -> System:  # fmt: skip
-    files, source = connection.files, connection.source
+    files, source, halts = connection.files, connection.source, halts_of(connection.files, store)
     ports = Ports(
         reader=ReadOnly(connection.venue),
         trader=trader,
         store=store,
-        clock=connection.clock(options, waits),
-        halts=KillFile(files.directory),
+        clock=connection.clock(options, halts, waits),
+        halts=halts,
         order_id=OrderIdsOf(instance),
         account_quote=source.quote,
         observed_equity=equity,

@@ -12,7 +12,6 @@ from trader_core.domain.money import grains_down
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import bar_ms_of, costs_of
 from trader_core.ops.clock import host_ms
-from trader_core.ops.halts import KillFile
 from trader_core.ports import CandleSource, Ports, Store
 from trader_core.settings.coherence import keeps_from_live
 from trader_core.settings.digest import digest
@@ -26,7 +25,7 @@ from trader_core.venues.simulated.clock import VirtualClock
 from trader_core.venues.simulated.sample import SampleMarket
 from trader_core.venues.simulated.venue import SimulatedVenue
 from trader_core.venues.wrappers import ReadOnly
-from trader_core.worlds.system import NEW_ACCOUNT, System, World
+from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of
 
 LAST_CYCLES = 96  # of a data folder that is traded without --from
 VENUE_FLOOR = Decimal(1)  # smallest order of the simulated venue, in quote
@@ -113,7 +112,7 @@ def _wired(
         trader=venue if trades else None,
         store=store,
         clock=VirtualClock(venue, source, start_ms, until_ms, host_ms),
-        halts=KillFile(files.directory),
+        halts=halts_of(files, store),
         order_id=OrderIdsOf(f"{files.mode}-{options.seed}"),
         account_quote=source.quote,
         observed_equity=options.equity,

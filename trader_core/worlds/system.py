@@ -5,11 +5,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from trader_core.domain.errors import StateUnusable
 from trader_core.engine.journal import Journal
-from trader_core.ports import CandleSource, Ports
+from trader_core.ops.halts import LatchOrKillFile
+from trader_core.ports import CandleSource, Halts, Ports, Store
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.files import StateFiles
+from trader_core.store.latch import latched_in
+from trader_core.store.sqlite import SqliteStore
 
 NEW_ACCOUNT = "restore it, or start a new account with --state DIR"
 
@@ -25,6 +29,21 @@ class System:
     mode: str
     state: Path
     market: str  # where it stands, in words
+
+
+def halts_of(files: StateFiles, store: Store) -> Halts:
+    """The kill file, and the row beside it where the state is on disk. What cannot be read counts as an order to
+    stop."""
+
+    def row() -> str | None:
+        if not isinstance(store, SqliteStore):
+            return None
+        try:
+            return latched_in(store.query)
+        except StateUnusable as broken:
+            return f"the latch cannot be read: {broken.what}"
+
+    return LatchOrKillFile(files.directory, row)
 
 
 Opened = Callable[[Settings, Options, StateFiles, bool], AbstractContextManager[System]]

@@ -1,5 +1,8 @@
 """The venue's side of a kill: find the key and the ledger, clear the orders, and if asked sell what is ours."""
 
+import sys
+import threading
+import traceback
 from pathlib import Path
 from secrets import SystemRandom
 from threading import Thread
@@ -46,6 +49,7 @@ def _clear(wish: Wish, state: Path | None, progress: Progress, until_s: float, f
     progress.account = True
     if not keys:
         raise KeyUnusable(problems[0] if problems else f"there is none: {IN_USE.where}")
+    threading.excepthook = _told_without_secrets
     reading = _Reading(state)
     clients = [_client(hints, one, progress) for one in keys]
     ledger = reading.result(progress)
@@ -122,6 +126,14 @@ def _client(hints: Hints, key: Credentials, progress: Progress) -> "CoinbaseClie
         host_ms=host_ms,
     )
     return CoinbaseClient(http, ApiKey(key.name, key.secret), lambda: host_ms() / 1_000, Urgency.KILL)
+
+
+def _told_without_secrets(failed: threading.ExceptHookArgs) -> None:
+    """A bug in one of the threads: its trace, as every text that leaves the program."""
+    from trader_core.net.redaction import redact
+
+    lines = traceback.format_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
+    sys.stderr.write(redact("".join(lines)))
 
 
 class _Reading:

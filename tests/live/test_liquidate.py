@@ -1,0 +1,236 @@
+"""Selling everything because a person wants it: stops first, in slices, flat or told why not, nothing bought back."""
+
+import os
+import pty
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import START, Done, Inside
+from tests.live.conftest import Stage
+from tests.live.stage import Live, Venue
+from tests.world import World
+
+ORDERS = r"/orders$"
+
+
+@pytest.fixture
+def bought(stage: Stage) -> Live:
+    """A LIVE account that holds BTC, with its stop."""
+    live = stage("BTC")
+    live.sim.risen()
+    done = live.cycle()
+    assert (done.code, done.data["positions"]) == (0, 1), done.err
+    assert [one["side"] for one in live.sim.open_orders()] == ["SELL"]
+    return live
+
+
+def sold(live: Live, *words: str | Path) -> Done:
+    return live.inside("liquidate", *words, "--json")
+
+
+def exits(live: Live) -> list[dict[str, Any]]:
+    """Accepted orders that sell at once, as the venue's own file has them."""
+    return [one for one in live.truth if one["kind"] == "order" and "sor_limit_ioc" in one["order_configuration"]
+            and one["side"] == "SELL"]  # fmt: skip
+
+
+# --- LIVE ------------------------------------------------------------------------------------------------------------
+
+
+def test_everything_is_sold_the_stop_first_and_nothing_is_bought_back(bought: Live) -> None:
+    (stop,) = bought.sim.open_orders()
+    done = bought("liquidate", "--yes", "--json")
+    assert (done.code, done.data["flat"], done.data["left"]) == (0, True, []), done.err
+    assert [one["symbol"] for one in done.data["sold"]] == ["BTC-USD"]
+    assert (done.data["halt_state"], done.data["halt_reason"], done.data["trading"]) == (
+        "TRIPPED", "liquidation", "REDUCING",
+    )  # fmt: skip
+    assert bought.sim.open_orders() == []
+    over = [one["client_order_id"] for one in bought.truth if one["kind"] == "state" and one["state"] == "cancelled"]
+    lines = [one for one in bought.truth if one["client_order_id"] in (stop["client_order_id"], *_ids(bought))]
+    canceled = next(n for n, one in enumerate(lines) if one["client_order_id"] in over and one["kind"] == "state")
+    ordered = next(n for n, one in enumerate(lines) if one["client_order_id"] in _ids(bought))
+    assert canceled < ordered
+    bought.sim.risen()
+    after = bought.cycle()
+    assert (after.code, after.data["placed"], after.data["positions"]) == (21, 0, 0)
+    assert bought.checked().wrong == ()
+    assert [one["exit_reason"] for one in bought.inside("trades", "--json").data["trades"]] == ["liquidation"]
+
+
+def _ids(live: Live) -> list[str]:
+    return [one["client_order_id"] for one in exits(live)]
+
+
+def test_a_thin_book_is_sold_in_slices(bought: Live) -> None:
+    bought.sim.fault({"kind": "partial_fill", "fraction": "0.4", "count": 2})
+    done = sold(bought, "--yes")
+    assert (done.code, done.data["flat"]) == (0, True), done.err
+    assert len(exits(bought)) == 3
+    assert bought.checked().wrong == ()
+
+
+@pytest.mark.parametrize("state", ["tripped", "killed", "disarmed"])
+def test_it_sells_whatever_closes_entries(bought: Live, state: str) -> None:
+    if state == "killed":
+        (bought.state / "KILL_SWITCH").touch()
+    else:
+        words = {"tripped": ("halt", "trip", "--reason", "a look"), "disarmed": ("disarm",)}[state]
+        assert bought.inside(*words).code == 0
+    done = sold(bought, "--yes")
+    assert (done.code, done.data["flat"]) == (0, True), done.err
+    expected = {"killed": "KILLED"}.get(state, "TRIPPED")
+    assert done.data["halt_state"] == expected
+    assert bought.checked().wrong == ()
+
+
+def test_what_the_venue_refuses_is_told_and_not_insisted_on(bought: Live) -> None:
+    bought.sim.admin("product", product="BTC-USD", flags={"cancel_only": True})
+    done = sold(bought, "--yes")
+    assert (done.code, done.document["exit_name"], done.data["flat"]) == (50, "INCOMPLETE", False)
+    assert "BTC-USD: the market takes no order now" in done.err
+    assert "nothing moved in" in done.data["stopped"]
+    assert [one["symbol"] for one in done.data["left"]] == ["BTC-USD"]
+    assert exits(bought) == []
+    bought.sim.admin("product", product="BTC-USD", flags={"cancel_only": False})
+    assert sold(bought, "--yes").code == 0
+    assert bought.checked().wrong == ()
+
+
+def test_an_order_whose_answer_is_lost_is_sold_once(bought: Live) -> None:
+    bought.sim.fault({"kind": "5xx_after", "path": ORDERS, "count": 1})
+    done = sold(bought, "--yes")
+    assert (done.code, done.data["flat"]) == (0, True), done.err
+    assert len(exits(bought)) == 1
+    assert bought.checked().wrong == ()
+
+
+def test_coins_that_are_not_ours_are_sold_by_name_alone(bought: Live) -> None:
+    own = Decimal(bought.inside("positions", "--json").data["positions"][0]["quantity"])
+    bought.sim.admin("deposit", currency="BTC", amount="0.02")
+    bought.sim.admin("deposit", currency="ETH", amount="2")
+    flat = sold(bought, "--yes")
+    assert (flat.code, [Decimal(one["quantity"]) for one in flat.data["sold"]]) == (0, [own])
+    done = sold(bought, "--yes", "--asset", "eth")
+    assert (done.code, [(one["symbol"], one["quantity"]) for one in done.data["sold"]]) == (0, [("ETH-USD", "2")])
+    left = {one["currency"]: one["available_balance"]["value"] for one in bought.sim.state()["accounts"]}
+    assert (Decimal(left["BTC"]), Decimal(left["ETH"])) == (Decimal("0.02"), 0)
+    pnl = bought.inside("pnl", "--by", "symbol", "--json").data
+    of_eth = next(one for one in pnl["rows"] if one["key"] == "ETH-USD")
+    assert Decimal(of_eth["realised"]) < 0  # the fee and the spread: what the coins were worth is no gain
+    assert abs(Decimal(of_eth["realised"])) < Decimal(of_eth["fees"]) * 2
+    assert bought.inside("reconcile").code == 0
+    gone = sold(bought, "--yes", "--asset", "ETH")
+    assert (gone.code, "no ETH" in gone.err) == (20, True)
+
+
+# --- plans -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_only_kept_as_long_as_it_holds(bought: Live, tmp_path: Path) -> None:
+    plan = tmp_path / "sell.json"
+    written = sold(bought, "--plan", plan)
+    assert (written.code, written.data["positions"][0]["symbol"]) == (0, "BTC-USD")
+    assert exits(bought) == []
+    bought.sim.price("59000.00")
+    fallen = sold(bought, "--plan", plan, "--yes")
+    assert (fallen.code, "BTC-USD is bid at" in fallen.err) == (22, True)
+    assert bought.inside("halt", "show", "--json").data["state"] == "ARMED"
+    plan.write_text(plan.read_text().replace('"quantity": "0', '"quantity": "9'))
+    changed = sold(bought, "--plan", plan, "--yes")
+    assert (changed.code, "changed after it was written" in changed.err) == (2, True)
+    bought.sim.price("60600.00")
+    assert sold(bought, "--plan", plan).code == 0
+    assert sold(bought, "--plan", plan, "--yes").code == 0
+    again = sold(bought, "--plan", plan, "--yes")
+    assert (again.code, "cycles were run" in again.err) == (22, True)
+    assert bought.checked().wrong == ()
+
+
+def test_a_person_is_asked_on_a_terminal_and_nobody_elsewhere(bought: Live) -> None:
+    told = sold(bought)
+    assert (told.code, "there is no terminal to ask on" in told.err) == (2, True)
+    assert "BTC-USD" in told.err
+    answers = [_answered(bought, word) for word in ("n", "y")]
+    assert [one.code for one in answers] == [20, 0]
+    assert "Sell all of this now?" in answers[0].err
+    assert bought.checked().held["BTC-USD"] == 0
+
+
+def _answered(live: Live, word: str) -> Done:
+    """The command on a terminal of its own."""
+    outer, inner = pty.openpty()
+    running = subprocess.Popen(
+        [*START, "liquidate"], stdin=inner, stdout=inner, stderr=inner, env=live.environment, cwd=live.home
+    )
+    os.close(inner)
+    os.write(outer, f"{word}\n".encode())
+    told = b""
+    try:
+        while chunk := os.read(outer, 4096):
+            told += chunk
+    except OSError:  # the other end has hung up
+        pass
+    os.close(outer)
+    return Done(running.wait(60), "", told.decode())
+
+
+def test_without_leave_and_without_an_account_nothing_is_sent(stage: Stage, venue: Venue) -> None:
+    live = stage("BTC")
+    (live.state / "permits.db").unlink()
+    assert live.inside("liquidate", "--yes").code in (11, 20)
+    dry = live.inside("liquidate", "--yes", "--mode", "DRY_RUN", "--venue", "simulated")
+    assert (dry.code, "DRY_RUN has no account" in dry.err) == (20, True)
+    assert [one for one in live.truth if one["kind"] == "order"] == []
+
+
+# --- PAPER -----------------------------------------------------------------------------------------------------------
+
+RISE = [100.0] * 4 + [101.0, 102.0, 103.0] + [103.0] * 8
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> World:
+    world = World(tmp_path).market(BTC=RISE).configured(policy__orders__maker_ttl_bars=0)
+    reports = world.run(6)
+    assert reports[-1].book.held == {"BTC-USD"}
+    return world
+
+
+def on_paper(world: World, command: str, *words: str | Path) -> Done:
+    own = ("--mode", "PAPER", "--venue", "simulated", "--state", world.state, "--config", world.config)
+    return Inside(world.root)(command, *own, "--data", world.data, "--json", *words)
+
+
+@pytest.mark.parametrize("command", ["liquidate", "close-all-positions"])
+def test_on_paper_the_sale_meets_the_next_bar(paper: World, command: str) -> None:
+    before = paper.facts()
+    done = on_paper(paper, command, "--yes")
+    assert (done.code, done.data["flat"], done.data["rounds"]) == (0, True, 2), done.err
+    assert done.data["halt_reason"] == "liquidation"
+    assert len(paper.facts()) > len(before)
+    report = paper.run(1)[-1]
+    assert (report.book.held, report.placed) == (frozenset(), 0)
+
+
+def test_at_the_end_of_a_market_nothing_can_be_sold_any_more(paper: World) -> None:
+    paper.run()
+    done = on_paper(paper, "liquidate", "--yes")
+    assert (done.code, "the market has ended" in done.err) == (23, True)
+
+
+def test_coins_that_paper_cannot_sell_are_handed_back(tmp_path: Path) -> None:
+    world = (
+        World(tmp_path)
+        .market(BTC=RISE, ETH=[50.0] * 15)
+        .configured(app__paper__holdings={"ETH": 3}, policy__orders__maker_ttl_bars=0)
+    )
+    world.run(6)
+    done = on_paper(world, "liquidate", "--yes", "--asset", "ETH")
+    assert [one["symbol"] for one in done.data["sold"]] == ["BTC-USD"]
+    assert world.run(1)[-1].book.held == frozenset()
+    assert on_paper(world, "reconcile").code == 0
