@@ -190,7 +190,7 @@ def test_without_leave_and_without_an_account_nothing_is_sent(stage: Stage, venu
 
 # --- PAPER -----------------------------------------------------------------------------------------------------------
 
-RISE = [100.0] * 4 + [101.0, 102.0, 103.0] + [103.0] * 8
+RISE = [100.0] * 4 + [101.0 + n for n in range(11)]
 
 
 @pytest.fixture

@@ -91,8 +91,11 @@ def _cash_flow(book: Book, fact: CashFlow) -> Book:
     )
 
 
-def parts_of(fact: CoinsMoved) -> tuple[CashFlow, Filled]:
-    """What coins without a trade are to the books: cash that comes or goes, and a trade for just that cash."""
+def parts_of(fact: CoinsMoved, book: Book) -> tuple[CashFlow | Filled, ...]:
+    """What coins without a trade are to the books: cash that comes or goes, and a trade for just that cash. Nothing the
+    second time."""
+    if fact.name in book.holdings.get(fact.symbol, Holding()).trades:
+        return ()
     rounded = grains_up if fact.side is Side.BUY else grains_down
     value = from_grains(rounded(EXACT.multiply(fact.quantity, fact.price)))
     trade = Fill(
@@ -111,7 +114,7 @@ def parts_of(fact: CoinsMoved) -> tuple[CashFlow, Filled]:
 
 
 def _coins_moved(book: Book, fact: CoinsMoved) -> Book:
-    return fold(parts_of(fact), book)
+    return fold(parts_of(fact, book), book)
 
 
 def _cash_observed(book: Book, fact: CashObserved) -> Book:

@@ -157,7 +157,7 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
     if isinstance(fact, CashFlow):
         account.step_cash(state, grains_down(fact.amount))
     elif isinstance(fact, CoinsMoved):
-        for part in parts_of(fact):
+        for part in parts_of(fact, book):
             step(state, part, book, axes)
             book = apply(book, part)
     elif isinstance(fact, CashObserved):

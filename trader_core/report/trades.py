@@ -1,6 +1,6 @@
 """Positions from flat to flat, and the fills they were made of, as the ledger itself folds them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol
@@ -204,8 +204,7 @@ def history(facts: Iterable[Fact]) -> History:
         elif isinstance(fact, Intended):
             fates.intend(fact)
             symbols.add(fact.approved.symbol)
-        elif isinstance(fact, Filled | CoinsMoved):
-            fill = fact.fill if isinstance(fact, Filled) else parts_of(fact)[1].fill
+        for fill in _fills_in(fact, before):
             held = before.holdings.get(fill.symbol, Holding())
             if fill.trade_id not in held.trades:
                 after = book.holdings[fill.symbol]
@@ -213,11 +212,17 @@ def history(facts: Iterable[Fact]) -> History:
                 steps.append(Step(fills[-1], held, after))
                 symbols.add(fill.symbol)
                 worth = None
-        elif isinstance(fact, Marked):
+        if isinstance(fact, Marked):
             closings[day_index(fact.decision_ms)] = fact.equity
             worth = None if fact.equity is None or book.cash is None else fact.equity - book.cash
     trades, left = positions_of(steps)
     return History(book, tuple(fills), fates.outcomes(), trades, left, closings, worth, tuple(sorted(symbols)))
+
+
+def _fills_in(fact: Fact, book: Book) -> Iterator[Fill]:
+    """Coins that came or went without a trade are booked as one without a fee."""
+    parts = (fact,) if isinstance(fact, Filled) else parts_of(fact, book) if isinstance(fact, CoinsMoved) else ()
+    return (one.fill for one in parts if isinstance(one, Filled))
 
 
 def _booked(fill: Fill, before: Holding, after: Holding, intent: Intended | None) -> Booked:
