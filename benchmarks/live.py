@@ -85,7 +85,8 @@ def cycle_ms(live: Rehearsal) -> float:
 
 def process_ms(live: Rehearsal, words: list[str]) -> float:
     began = time.perf_counter()
-    subprocess.run(words, env=live.environment, cwd=live.home, check=False, capture_output=True)
+    environment = {name: value for name, value in live.environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(words, env=environment, cwd=live.home, check=False, capture_output=True)
     return (time.perf_counter() - began) * 1e3
 
 

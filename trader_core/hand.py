@@ -16,6 +16,7 @@ from trader_core.candles.files import PAIR, granularity_name
 from trader_core.candles.writing import only_writer
 from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS, EpochMs, rfc3339
 from trader_core.domain.errors import GateClosed, UsageError, VenueUnavailable
+from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
 from trader_core.engine.cycle import CycleReport, run_cycle
 from trader_core.engine.journal import Journal
@@ -122,6 +123,7 @@ def liquidated(options: Options, assets: Sequence[str], plan: Document | None, s
         _check_trader(system)
         if plan is not None:
             check_ground(plan, now_of(system))
+            assets = assets or [base_of(text_of(one, "symbol")) for one in entries_of(plan, "foreign")]
         found = survey(system.ports, system.policy, system.journal, assets)
         if plan is not None:
             refuse(_drifts(plan, found, system.policy.policy.orders.limit_band_bps))

@@ -1,12 +1,17 @@
 """`trader run-cycle`: exactly one cycle, whose health is the exit code. For timers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.exits import Result, note, warned
 from cli.options import SAMPLE_SEED, Data, Equity, From, Seed, To, options_of, shared_of
+
+if TYPE_CHECKING:
+    from trader_core.engine.cycle import CycleReport
+    from trader_core.engine.plan import Document
+    from trader_core.worlds.system import System
 
 
 def run_cycle(
@@ -25,18 +30,32 @@ def run_cycle(
     from cli.commands.run import stopping
     from cli.show import Ink, colours
     from trader_core.bootstrap import open_system
-    from trader_core.engine.run import cycles
-    from trader_core.hand import CYCLE_PLAN, plan_in, planned_cycle
 
     shared, ink = shared_of(ctx), Ink(colours())
     options = options_of(shared, since, until, data, seed, equity)
-    agreed = None if plan is None else plan_in(plan, CYCLE_PLAN)
+    agreed = None if plan is None else _agreed(plan)
     with stopping(), open_system(options) as system:
         warnings = warned(opening_warnings(system, options))
-        told = cycles(system.ports, system.policy, system.journal, lambda: False, 1)
-        report = next(told, None) if agreed is None else planned_cycle(system, agreed)
+        report = _lived(system, agreed)
         if report is not None:
             text = [f"cycle {report.cycle_id}", cycle_text(report, ink), *trouble_text(report.book, ink)]
             return Result(cycle_data(report), "\n".join(text), cycle_exit(report), warnings)
         note("the market has ended: there was nothing left to do")
         return Result({"cycle": None, "end_of_data": True}, "", 0, warnings)
+
+
+def _agreed(plan: Path) -> "Document":
+    from trader_core.hand import CYCLE_PLAN, plan_in
+
+    return plan_in(plan, CYCLE_PLAN)
+
+
+def _lived(system: "System", agreed: "Document | None") -> "CycleReport | None":
+    """The next cycle; with a plan only if it is the planned one."""
+    if agreed is not None:
+        from trader_core.hand import planned_cycle
+
+        return planned_cycle(system, agreed)
+    from trader_core.engine.run import cycles
+
+    return next(cycles(system.ports, system.policy, system.journal, lambda: False, 1), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Program
-from tests.world import World
+from tests.world import World, write_config
 
 COUNTS = ("cycles", "orders", "fills", "refusals", "positions")
 WIDTH = 80
@@ -193,7 +193,8 @@ def test_a_missing_folder_of_candles_is_23(program: Program) -> None:
 
 
 def test_a_venue_that_cannot_be_reached_is_30(program: Program) -> None:
-    assert program("run", "--state", program.state).code == 30
+    write_config(program.home / "config", {"app.exchange.venue_url": "http://127.0.0.1:9"})
+    assert program("run", "--state", program.state, "--config", program.home / "config").code == 30
 
 
 def contents(directory: Path) -> dict[str, str]:

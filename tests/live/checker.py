@@ -35,6 +35,7 @@ class Told:
     cash: Decimal = ZERO
     sends: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    excluded: dict[str, str] = field(default_factory=dict)  # why, by product, in the newest decision
 
 
 def truth_of(path: Path, since: int) -> Truth:
@@ -60,6 +61,8 @@ def told_by(journal: Path) -> Told:
         elif kind == "closed" and told.status[fact[0]] != "FILLED":
             told.status[fact[0]] = fact[1]
             told.notes.append(fact[2])
+        elif kind == "decided":
+            told.excluded = {one[0]: one[2] for one in fact[2] if one[1] == "excluded"}
         elif kind == "cash_flow":
             told.cash += Decimal(fact[0])
         elif kind == "filled":
@@ -68,7 +71,7 @@ def told_by(journal: Path) -> Told:
 
 
 def _fold(told: Told, fill: list[str]) -> None:
-    entry, ours, symbol, side, price, size, value, fee = fill[:8]
+    entry, ours, symbol, side, _, size, value, fee = fill[:8]
     if entry in told.fills:
         return
     told.fills[entry] = (ours, symbol, side, Decimal(size), Decimal(value), Decimal(fee))
@@ -80,7 +83,9 @@ def _fold(told: Told, fill: list[str]) -> None:
         told.status[ours] = "WORKING"
 
 
-def check(journal: Path, truth: Truth, opening: int, strangers: frozenset[str], cap_pct: int = 25) -> Checked:
+def check(
+    journal: Path, truth: Truth, opening: int, strangers: frozenset[str] = frozenset(), cap_pct: int = 25
+) -> Checked:
     """At most one venue order per intent, every venue order ours, the ledger the venue's, and every cap held."""
     told, wrong = told_by(journal), list[str]()
     orders = [one for one in truth if one["kind"] == "order" and one["client_order_id"] not in strangers]

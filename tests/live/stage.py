@@ -1,10 +1,10 @@
 """A LIVE account on a loopback venue whose market a test sets, minute by minute, and whose truth is kept in a file."""
 
 import json
-import shutil
+import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.program import START, Done, Inside
-from tests.cli.rehearsal import KEY_FILE, Rehearsal, Sim
+from tests.cli.rehearsal import Rehearsal, Sim, pieces
 from tests.live.checker import Checked, check, truth_of
 from tests.ops.ntp import NtpServer
 from tests.world import QUICK
@@ -21,10 +21,11 @@ ARM = ("arm", "--max-equity", "1000000", "--expires", "24h", "--yes")
 MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
 MINUTE_MS = 60_000
 SETTLED_MS = 4_000  # after a minute's end the program has seen its bar
-ROOM_MS = 20_000  # what a scene needs before the next bar closes
+ROOM_MS = 12_000  # what a scene needs before the next bar closes
 PRICES = {"BTC-USD": ("60000.00", "60600.00"), "ETH-USD": ("3000.00", "3030.00"), "SOL-USD": ("150.00", "151.50")}
 OPENING = {"USD": "10000", "BTC": "0", "ETH": "0"}
 CASH = 10_000
+TOKEN = re.compile(r"eyJ[\w-]{12,}")  # how a signed token begins
 
 
 def live_policy(*bases: str, **edits: Any) -> dict[str, Any]:
@@ -168,9 +169,6 @@ class Live(Rehearsal):
         made = Live(home, self.sim, self.servers, dict(self.given), dict(self.edits), since=self.since)
         return made
 
-    def copied_candles(self, other: "Live") -> None:
-        shutil.copytree(other.state / "candles", self.state / "candles", dirs_exist_ok=True)
-
 
 def staged(home: Path, venue: Venue, servers: list[NtpServer], *bases: str, **edits: Any) -> Live:
     """A new account on a venue made anew, with leave to trade."""
@@ -180,5 +178,9 @@ def staged(home: Path, venue: Venue, servers: list[NtpServer], *bases: str, **ed
     return live.armed()
 
 
-def key_of(folder: Path) -> Path:
-    return folder / KEY_FILE
+def seen(live: Live, said: Iterable[Done | str]) -> list[str]:
+    """The pieces of the key, and tokens made with it, that stand in what was said, or anywhere under the state."""
+    text = "".join(one if isinstance(one, str) else one.out + one.err for one in said) + live.written()
+    secret = json.loads(live.key.read_text())["privateKey"]
+    wanted = [*pieces(live.key), secret, json.dumps(secret)[1:-1]]
+    return [*(one for one in wanted if one in text), *TOKEN.findall(text)]

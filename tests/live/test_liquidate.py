@@ -13,6 +13,8 @@ from tests.cli.program import START, Done, Inside
 from tests.live.conftest import Stage
 from tests.live.stage import Live, Venue
 from tests.world import World
+from trader_core.domain.halt import HaltState
+from trader_core.hand import liquidated
 
 ORDERS = r"/orders$"
 
@@ -74,17 +76,17 @@ def test_a_thin_book_is_sold_in_slices(bought: Live) -> None:
     assert bought.checked().wrong == ()
 
 
-@pytest.mark.parametrize("state", ["tripped", "killed", "disarmed"])
-def test_it_sells_whatever_closes_entries(bought: Live, state: str) -> None:
-    if state == "killed":
+@pytest.mark.parametrize("killed", [False, True])
+def test_it_sells_whatever_closes_entries(bought: Live, killed: bool) -> None:
+    if killed:
         (bought.state / "KILL_SWITCH").touch()
     else:
-        words = {"tripped": ("halt", "trip", "--reason", "a look"), "disarmed": ("disarm",)}[state]
-        assert bought.inside(*words).code == 0
+        assert bought.inside("disarm").code == 0
+        assert bought.inside("halt", "trip", "--reason", "a look").code == 0
     done = sold(bought, "--yes")
     assert (done.code, done.data["flat"]) == (0, True), done.err
-    expected = {"killed": "KILLED"}.get(state, "TRIPPED")
-    assert done.data["halt_state"] == expected
+    assert done.data["halt_state"] == ("KILLED" if killed else "TRIPPED")
+    assert killed or done.data["halt_reason"] == "a look; liquidation"
     assert bought.checked().wrong == ()
 
 
@@ -118,7 +120,7 @@ def test_coins_that_are_not_ours_are_sold_by_name_alone(bought: Live) -> None:
     done = sold(bought, "--yes", "--asset", "eth")
     assert (done.code, [(one["symbol"], one["quantity"]) for one in done.data["sold"]]) == (0, [("ETH-USD", "2")])
     left = {one["currency"]: one["available_balance"]["value"] for one in bought.sim.state()["accounts"]}
-    assert (Decimal(left["BTC"]), Decimal(left["ETH"])) == (Decimal("0.02"), 0)
+    assert [Decimal(left["BTC"]), Decimal(left["ETH"])] == [Decimal("0.02"), 0]
     pnl = bought.inside("pnl", "--by", "symbol", "--json").data
     of_eth = next(one for one in pnl["rows"] if one["key"] == "ETH-USD")
     assert Decimal(of_eth["realised"]) < 0  # the fee and the spread: what the coins were worth is no gain
@@ -126,6 +128,15 @@ def test_coins_that_are_not_ours_are_sold_by_name_alone(bought: Live) -> None:
     assert bought.inside("reconcile").code == 0
     gone = sold(bought, "--yes", "--asset", "ETH")
     assert (gone.code, "no ETH" in gone.err) == (20, True)
+
+
+def test_dust_is_named_and_left(bought: Live) -> None:
+    bought.sim.price("100.00")
+    done = sold(bought, "--yes")
+    assert (done.code, done.data["flat"], done.data["sold"]) == (0, True, []), done.err
+    (left,) = done.data["left"]
+    assert (left["symbol"], left["is_dust"]) == ("BTC-USD", True)
+    assert "BTC-USD: dust: less than the venue's smallest order of 1 USD" in done.err
 
 
 # --- plans -----------------------------------------------------------------------------------------------------------
@@ -144,11 +155,13 @@ def test_a_plan_is_only_kept_as_long_as_it_holds(bought: Live, tmp_path: Path) -
     changed = sold(bought, "--plan", plan, "--yes")
     assert (changed.code, "changed after it was written" in changed.err) == (2, True)
     bought.sim.price("60600.00")
-    assert sold(bought, "--plan", plan).code == 0
-    assert sold(bought, "--plan", plan, "--yes").code == 0
+    bought.sim.admin("deposit", currency="ETH", amount="1")
+    assert sold(bought, "--plan", plan, "--asset", "ETH").code == 0
+    done = sold(bought, "--plan", plan, "--yes")
+    assert (done.code, sorted(one["symbol"] for one in done.data["sold"])) == (0, ["BTC-USD", "ETH-USD"])
     again = sold(bought, "--plan", plan, "--yes")
     assert (again.code, "cycles were run" in again.err) == (22, True)
-    assert bought.checked().wrong == ()
+    assert bought.inside("reconcile").code == 0
 
 
 def test_a_person_is_asked_on_a_terminal_and_nobody_elsewhere(bought: Live) -> None:
@@ -190,7 +203,7 @@ def test_without_leave_and_without_an_account_nothing_is_sent(stage: Stage, venu
 
 # --- PAPER -----------------------------------------------------------------------------------------------------------
 
-RISE = [100.0] * 4 + [101.0 + n for n in range(11)]
+RISE = [100.0] * 4 + [101.0 + n for n in range(36)]
 
 
 @pytest.fixture
@@ -217,6 +230,36 @@ def test_on_paper_the_sale_meets_the_next_bar(paper: World, command: str) -> Non
     assert (report.book.held, report.placed) == (frozenset(), 0)
 
 
+def test_a_kill_that_comes_in_between_ends_it_and_one_before_does_not(paper: World) -> None:
+    def kills() -> bool:
+        (paper.state / "KILL_SWITCH").touch()
+        return False
+
+    options = paper.options(since_ms=None)
+    done = liquidated(options, (), None, kills)
+    assert (done.is_flat, done.rounds, done.stopped) == (False, 0, "a kill came in between")
+    again = liquidated(options, (), None, lambda: False)
+    assert (again.is_flat, again.book.halt.state) == (True, HaltState.KILLED)
+
+
+def test_whoever_asks_to_stop_is_heard_between_rounds(paper: World) -> None:
+    asked = iter((False, True))
+    done = liquidated(paper.options(since_ms=None), (), None, lambda: next(asked))
+    assert (done.is_flat, done.rounds, done.pending) == (False, 1, ("BTC-USD",))
+    assert done.stopped == "somebody asked to stop"
+
+
+def test_on_a_real_venue_s_candles_a_resting_purchase_is_canceled_at_once(stage: Stage) -> None:
+    live = stage("BTC")
+    live.configured(mode="PAPER")
+    live.sim.risen()
+    assert live.cycle().data["placed"] == 1
+    done = sold(live, "--yes")
+    assert (done.code, done.data["flat"], done.data["halt_reason"]) == (0, True, "liquidation"), done.err
+    assert live.inside("orders", "--json").data["orders"] == []
+    assert [one for one in live.truth if one["kind"] == "order"] == []
+
+
 def test_at_the_end_of_a_market_nothing_can_be_sold_any_more(paper: World) -> None:
     paper.run()
     done = on_paper(paper, "liquidate", "--yes")
@@ -226,7 +269,7 @@ def test_at_the_end_of_a_market_nothing_can_be_sold_any_more(paper: World) -> No
 def test_coins_that_paper_cannot_sell_are_handed_back(tmp_path: Path) -> None:
     world = (
         World(tmp_path)
-        .market(BTC=RISE, ETH=[50.0] * 15)
+        .market(BTC=RISE, ETH=[50.0] * 40)
         .configured(app__paper__holdings={"ETH": 3}, policy__orders__maker_ttl_bars=0)
     )
     world.run(6)

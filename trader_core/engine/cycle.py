@@ -3,7 +3,7 @@
 A quiet market, a halt or a failed reading never skips the guard or the record; it only closes what it must.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -26,9 +26,9 @@ from trader_core.engine.record import decision_facts
 from trader_core.engine.send import resend, send
 from trader_core.engine.settle import settle
 from trader_core.execution.protection import bans_of_unprotected
-from trader_core.execution.reconcile import Account, delistings, externals, undead
+from trader_core.execution.reconcile import Account, delistings, externals, stubborn, stuck_entries, undead
 from trader_core.ledger.pnl import Valuation, valuation
-from trader_core.ports import Ports, VenueTrader
+from trader_core.ports import Halts, Ports, VenueTrader
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -87,7 +87,7 @@ def run_cycle(
     guard(ports, policy, journal, decision_ms)
     first: Decision | None = None
     fills: tuple[Filled, ...] = ()
-    placed = 0
+    placed, left = 0, ""
     for _ in range(ports.patience.passes):
         try:
             view = look(ports, policy, journal, decision_ms)
@@ -97,15 +97,20 @@ def run_cycle(
         snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
         if agreed and first is None:
             agreed(decide(snapshot, journal.book, policy))
-        if ports.trader is not None:
-            mend(ports.trader, journal, view.marked, decision_ms)
+        again = mend(ports.trader, ports.halts, journal, view, decision_ms) if ports.trader is not None else 0
         decision = decide(snapshot, journal.book, policy)
         first = first or decision
         tried, went = act(ports, journal, decision)
         placed += went
-        if not tried:
+        if not tried + again:
             break
-    return _close(ports, journal, decision_ms, view, first, placed, fills)
+    else:
+        if ports.patience.passes > 1:  # what was sent last has been answered since
+            with suppress(VenueUnavailable):
+                view = look(ports, policy, journal, decision_ms)
+                fills += view.fills
+            left = "; ".join(stubborn(journal.book, decision.cancels))
+    return _close(ports, journal, decision_ms, view, first, placed, fills, left)
 
 
 def guard(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> None:
@@ -143,14 +148,17 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
     return View(snapshot, fills, balances, tuple(account.marked) if account else ())
 
 
-def mend(trader: VenueTrader, journal: Journal, marked: Sequence[OrderReport], decision_ms: EpochMs) -> None:
-    """What works at the venue and is over for us is canceled; what sells and never arrived is sent once more; what
-    nobody can protect is not bought again."""
-    for order in undead(journal.book, marked):
+def mend(trader: VenueTrader, halts: Halts, journal: Journal, view: View, decision_ms: EpochMs) -> int:
+    """What works at the venue and is over for us is canceled, and so is a purchase that rests in a market that takes
+    no order; what sells and never arrived is sent once more; what nobody can protect is not bought again. Returns how
+    many were sent."""
+    for order in undead(journal.book, view.marked):
         with suppress(OutcomeUnknown, VenueUnavailable):
             trader.cancel(order)
-    resend(trader, journal, decision_ms)
+    send(trader, halts, journal, stuck_entries(journal.book, view.snapshot.frozen), (), decision_ms)
+    sent = resend(trader, journal, decision_ms)
     journal.record(decision_ms, bans_of_unprotected(journal.book, decision_ms))
+    return sent
 
 
 def act(ports: Ports, journal: Journal, decision: Decision) -> tuple[int, int]:
@@ -178,9 +186,10 @@ def _close(
     decision: Decision | None,
     placed: int,
     fills: tuple[Filled, ...],
+    left: str = "",
 ) -> CycleReport:
     cycle_id = journal.next_cycle
-    problem = view.snapshot.problem if view else UNREADABLE
+    problem = "; ".join(one for one in (view.snapshot.problem if view else UNREADABLE, left) if one)
     objections = view.snapshot.objections if view else ()
     refused = len(decision.refusals) if decision else 0
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])

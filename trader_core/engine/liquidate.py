@@ -32,6 +32,7 @@ REASON = "liquidation"
 ROUNDS_MAX = 24
 FRUITLESS_MAX = 5  # rounds in a row in which nothing moved
 HOPELESS_MAX = 2  # such rounds where nothing that is left can be sold now
+NEXT_BAR = "what was ordered meets the next bar: run it again then"
 TAKEN_OVER, HANDED_BACK = "taken over to be sold", "handed back: not sold"
 
 
@@ -187,6 +188,8 @@ def _rounds(
         if not waits and not left:
             return reports, ""
         fruitless = fruitless + 1 if _standing(book) == before else 0
+        if fruitless and not moves and ports.patience.passes == 1:
+            return reports, NEXT_BAR
         hopeless = not waits and all(one.why_not for one in left)
         if fruitless >= (HOPELESS_MAX if hopeless else FRUITLESS_MAX):
             return reports, f"nothing moved in {fruitless} rounds"

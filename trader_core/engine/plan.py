@@ -18,6 +18,7 @@ from trader_core.engine.digest import decision_digest
 
 SEAL = "digest"
 BPS = 10_000
+NAMED_BY = ("symbol", "side", "role", "kind")
 Document = Mapping[str, Any]
 
 
@@ -87,7 +88,7 @@ def check_decision(plan: Document, decision: Decision, band_bps: float) -> None:
         drifts.append(f"it was for {plan['decision_time']}, and a newer bar has closed since")
     if len(decision.cancels) != whole_of(plan, "cancels"):
         drifts.append(f"{len(decision.cancels)} orders would be canceled, and not {plan['cancels']}")
-    planned = {_name(one["symbol"], one["side"], one["role"], one["kind"]): one for one in entries_of(plan, "orders")}
+    planned = {_name(*(text_of(one, word) for word in NAMED_BY)): one for one in entries_of(plan, "orders")}
     now = {_name(one.symbol, one.side, one.role, one.kind): one for one in decision.orders}
     drifts += [f"{name} is new" for name in now.keys() - planned.keys()]
     drifts += [f"{name} is gone" for name in planned.keys() - now.keys()]

@@ -4,7 +4,7 @@ What is booked is cash as a deposit or withdrawal and coins as a withdrawal in k
 over are closed, and those that should be are canceled. Nothing is bought or sold, and what is not ours is not touched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -120,11 +120,15 @@ def settle_up(ports: Ports, journal: Journal, at_ms: EpochMs, reason: str) -> Ap
 
     Cash and coins are not booked while an order's fate is open: the difference may be a fill that has not been told.
     """
-    canceled, not_canceled = _canceled(ports, journal, at_ms)
     _, account = settle(ports, journal, at_ms)
-    open_fates = [one for one in journal.book.orders.values() if _is_pending(one, account)]
-    if open_fates:
-        names = ", ".join(one.client_order_id for one in open_fates)
+    late = undead(journal.book, account.marked)
+    canceled, not_canceled = _canceled(ports, late)
+    if late:
+        _, account = settle(ports, journal, at_ms)
+    pending = [one for one in journal.book.orders.values() if _is_pending(one, account)]
+    pending = pending or _unheld(journal.book, account, ports.account_quote)
+    if pending:
+        names = ", ".join(one.client_order_id for one in pending)
         return Applied(canceled, (*not_canceled, f"cash and coins are not booked while orders are unknown: {names}"))
     facts, told = _booked(ports, journal.book, account, at_ms, reason)
     missing = [base for base, (ours, theirs) in _missing(journal.book, account).items() if theirs < ours]
@@ -133,17 +137,14 @@ def settle_up(ports: Ports, journal: Journal, at_ms: EpochMs, reason: str) -> Ap
     return Applied((*canceled, *told), (*not_canceled, *unsaid))
 
 
-def _canceled(ports: Ports, journal: Journal, at_ms: EpochMs) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _canceled(ports: Ports, late: Sequence[Order]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(orders canceled, orders that could not be)."""
-    if ports.trader is None:
-        return (), ()
-    _, account = settle(ports, journal, at_ms)
     done: list[str] = []
-    late = undead(journal.book, account.marked)
     for one in late:
         with suppress(OutcomeUnknown, VenueUnavailable):
-            ports.trader.cancel(one)
-            done.append(one.client_order_id)
+            if ports.trader is not None:
+                ports.trader.cancel(one)
+                done.append(one.client_order_id)
     left = [one.client_order_id for one in late if one.client_order_id not in done]
     return tuple(f"canceled {one}" for one in done), tuple(f"{one} could not be canceled" for one in left)
 
@@ -153,6 +154,24 @@ def _is_pending(order: Order, account: Account) -> bool:
     return order.status is OrderStatus.INTENDED or (
         order.is_open and report is not None and awaits_fills(order, report)
     )
+
+
+def _unheld(book: Book, account: Account, quote: str) -> list[Order]:
+    """Open orders for which the venue holds back less than they need: they are over, and no list says so yet."""
+    hold = {one.asset: one.hold for one in account.balances}
+    working = [one for one in book.orders.values() if one.status is OrderStatus.WORKING]
+    needs: dict[str, Decimal] = {}
+    for one in working:
+        asset, amount = _needs(one, quote)
+        needs[asset] = needs.get(asset, Decimal(0)) + amount
+    return [one for one in working if needs[_needs(one, quote)[0]] > hold.get(_needs(one, quote)[0], Decimal(0))]
+
+
+def _needs(order: Order, quote: str) -> tuple[str, Decimal]:
+    """(asset, how much of it at the least) that an open order keeps."""
+    if order.approved.side is Side.SELL:
+        return base_of(order.approved.symbol), order.remaining
+    return quote, EXACT.multiply(order.remaining, order.approved.limit)
 
 
 def _missing(book: Book, account: Account) -> dict[str, tuple[Decimal, Decimal]]:

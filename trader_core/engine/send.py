@@ -84,7 +84,7 @@ def resend(trader: VenueTrader, journal: Journal, now_ms: EpochMs) -> int:
         lost = order.status is OrderStatus.INTENDED and order.sends == 1
         if lost and (order.approved.role is Role.STOP or (order.approved.role is Role.EXIT and not standing)):
             journal.record(now_ms, [Resent(order.client_order_id, now_ms)])
-            sent += _sent(trader, journal, order)
+            sent += _sent(trader, journal, journal.book.orders[order.client_order_id])
     return sent
 
 
@@ -94,11 +94,12 @@ def _sent(trader: VenueTrader, journal: Journal, order: Order) -> int:
     try:
         report = trader.place(order.client_order_id, order.approved, order.payload)
     except Unreachable as denied:
-        if order.sends > 1:
-            return 0  # the first time may have arrived
-        report = OrderReport(order.client_order_id, OrderStatus.REJECTED, f"not sent: {denied.what}", order.placed_ms)
+        status = OrderStatus.CANCELED if order.approved.role is Role.STOP else OrderStatus.REJECTED  # nobody refused it
+        report = OrderReport(order.client_order_id, status, f"not sent: {denied.what}", order.placed_ms)
     except (OutcomeUnknown, VenueUnavailable):
         return 0
+    if order.sends > 1 and report.status is not OrderStatus.WORKING:
+        return 0  # that it is turned away now says nothing of the first time
     journal.record(report.at_ms, [_outcome(report)])
     return 1 if report.status is OrderStatus.WORKING else 0
 

@@ -10,7 +10,7 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Acknowledged, Closed, Delisted, DiscrepancyFound, DiscrepancyGone, Fact
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
-from trader_core.domain.order import Order, OrderReport, OrderStatus
+from trader_core.domain.order import Order, OrderReport, OrderStatus, Role
 from trader_core.ledger.laws import broken_laws
 
 
@@ -29,6 +29,7 @@ def order_facts(
     """What the venue's word makes of our open orders. Fills must be folded first.
 
     An intent that the venue has never seen, and would show by now, was never sent and is closed; it is not sent again.
+    One that was sent twice is waited for twice as long: the second time was before the first wait was over.
     A working order that the venue does not know any more is over too: a lost stop is placed anew, a lost purchase is
     not. What has fills that have not been told yet stays open until they have.
     """
@@ -38,7 +39,7 @@ def order_facts(
         if not order.is_open:
             continue
         if report is None and order.status is OrderStatus.INTENDED:
-            if host_ms - order.sent_ms >= unseen_ms:
+            if host_ms - order.sent_ms >= unseen_ms * order.sends:
                 facts.append(Closed(order.client_order_id, OrderStatus.REJECTED, "the venue never saw it", now_ms))
         elif report is None:
             facts.append(Closed(order.client_order_id, OrderStatus.CANCELED, "the venue does not know it", now_ms))
@@ -89,6 +90,20 @@ def undead(book: Book, marked: Sequence[OrderReport]) -> tuple[Order, ...]:
     """Orders that are over for the ledger and yet work at the venue: what came later than anybody waited for."""
     working = {one.client_order_id for one in marked if one.status is OrderStatus.WORKING}
     return tuple(one for one in book.orders.values() if not one.is_open and one.client_order_id in working)
+
+
+def stuck_entries(book: Book, frozen: Collection[str]) -> tuple[str, ...]:
+    """Purchases that rest in a market that takes no order: when it opens again, what they were decided on is gone."""
+    working = [one for one in book.orders.values() if one.status is OrderStatus.WORKING]
+    return tuple(
+        one.client_order_id for one in working if one.approved.role is Role.ENTRY and one.approved.symbol in frozen
+    )
+
+
+def stubborn(book: Book, cancels: Collection[str]) -> tuple[str, ...]:
+    """Orders that were to be canceled and may still be filled, in words."""
+    left = (book.orders[one] for one in cancels if one in book.orders and book.orders[one].is_open)
+    return tuple(f"{one.approved.symbol}: its {one.approved.role} is not canceled" for one in left)
 
 
 def delistings(book: Book, listed: Collection[str], now_ms: EpochMs) -> tuple[Fact, ...]:

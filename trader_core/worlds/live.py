@@ -72,6 +72,10 @@ class Connection:
     policy: Settings
     files: StateFiles
 
+    def listed(self) -> None:
+        """Read what the venue lists ahead of who will need it."""
+        self.venue.products()
+
     def clock(self, options: Options, halts: Halts, waits: bool) -> WallClock:
         return WallClock(
             bar_ms=self.source.bar_ms,
@@ -87,7 +91,7 @@ class Connection:
 def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey | None) -> Iterator[Connection]:
     """Nothing is asked of the venue yet."""
     client = client_of(policy, files.directory, key)
-    exchange, bar_ms, began_ms = policy.app.exchange, bar_ms_of(policy), files.decided_ms()[0]
+    exchange, bar_ms = policy.app.exchange, bar_ms_of(policy)
     products = Products(client, exchange.quote, host_ms)
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -106,7 +110,7 @@ def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey
             products=products,
             pool=pool,
             band_ppm=round(policy.policy.orders.limit_band_bps * 100),
-            since_ms=EpochMs(began_ms if began_ms >= 0 else host_ms()),
+            since_ms=began_ms(files),
             pause=sleep,
         )
         yield Connection(client, venue, source, policy, files)
@@ -171,9 +175,15 @@ def licence_of(connection: Connection, key: ApiKey) -> Licence:
     portfolio.
     """
     policy, state = connection.policy, connection.files.directory
+    start = connection.venue.pool.submit
+    time, asked, _ = (
+        start(connection.client.server_time),
+        start(connection.client.permissions),
+        start(connection.listed),
+    )
     try:
-        connection.client.server_time()
-        permissions = connection.client.permissions()
+        time.result()
+        permissions = asked.result()
     except VenueUnavailable as gap:
         known = known_identity(connection.files).get("data", "")
         if not known:
@@ -224,6 +234,16 @@ def observed_cash(connection: Connection, key: ApiKey | None, options: Options) 
     quote = connection.source.quote
     found = connection.venue.balances("").balances
     return sum((one.total for one in found if one.asset == quote), Decimal(0))
+
+
+def began_ms(files: StateFiles) -> EpochMs:
+    """When something was first written down of the account, whether or not that cycle came to its end; else now."""
+    if files.begun:
+        with files.reading() as store:
+            ((first,),) = store.query("SELECT min(at_ms) FROM journal WHERE at_ms > 0")
+        if isinstance(first, int):
+            return EpochMs(first)
+    return host_ms()
 
 
 def copied(files: StateFiles) -> MemoryStore:

@@ -4,7 +4,7 @@ Each remote fact is read once a look: the account in one bundle of calls that ru
 another. What failed there fails again when it is asked for, with the same words.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from trader_core.domain.account import Balance, BalancePage, Fees
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
-from trader_core.domain.errors import OutcomeUnknown, TraderError, VenueUnavailable
+from trader_core.domain.errors import OutcomeUnknown, TraderError, Unreachable, VenueUnavailable
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.ids import bears_mark
@@ -77,6 +77,7 @@ class CoinbaseVenue:
     _look: Look | None = None
     _books: dict[str, "Future[TopOfBook | None]"] = field(default_factory=dict)
     _owner: dict[str, str] = field(default_factory=dict)  # our id of an order, by the venue's
+    _ticks: Mapping[str, Decimal] = field(default_factory=dict)  # as last listed: no order waits for another listing
 
     # --- VenueReader -------------------------------------------------------------------------------------
 
@@ -113,7 +114,10 @@ class CoinbaseVenue:
         return top_of(self.client.book(symbol, LEVELS))
 
     def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
-        return self.source.candles(symbol, since_ms, until_ms)
+        try:
+            return self.source.candles(symbol, since_ms, until_ms)
+        except TraderError as failed:
+            raise _unavailable(failed) from None
 
     def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
         """Raises VenueUnavailable where not one book could be read; a book that is missing alone has no quote."""
@@ -185,6 +189,8 @@ class CoinbaseVenue:
         if isinstance(answer, Refused):
             if answer.reason is Reason.DUPLICATE:
                 raise OutcomeUnknown(f"the venue has an order {client_order_id} already")
+            if answer.reason in (Reason.KEY, Reason.RATE):
+                raise Unreachable(f"the venue did not look at it: {answer.word}")
             why = f"{answer.reason}: {answer.word}"
             return OrderReport(client_order_id, OrderStatus.REJECTED, why, now_ms)
         if answer.client_order_id not in ("", client_order_id):
@@ -213,7 +219,7 @@ class CoinbaseVenue:
             return bodies.PostOnly(size, order.limit, EpochMs(order.expires_ms + self.source.bar_ms))
         if order.kind is OrderKind.TAKER:
             return bodies.LimitIoc(size, order.limit)
-        tick = self.products().ticks[order.symbol]
+        tick = (self._ticks or self._listing().ticks)[order.symbol]
         below = order.trigger * (PPM - self.band_ppm) / PPM
         return bodies.StopLimit(size, order.trigger, steps_down(below, tick) * tick)
 
@@ -233,9 +239,11 @@ class CoinbaseVenue:
 
     def _listing(self) -> Listing:
         try:
-            return self.products()
+            listing = self.products()
         except TraderError as failed:
             raise _unavailable(failed) from None
+        self._ticks = listing.ticks
+        return listing
 
     def _order(self, venue_id: str) -> VenueOrder | None:
         try:
@@ -261,13 +269,16 @@ class CoinbaseVenue:
 
 
 def all_accounts(client: CoinbaseClient) -> Iterable[Account]:
-    cursor = ""
+    cursor, seen = "", {""}
     for _ in range(PAGES_MAX):
         page = client.accounts(cursor)
         yield from page.accounts
         cursor = page.next_cursor
         if not cursor:
             return
+        if cursor in seen:
+            raise VenueUnavailable("the list of accounts repeats a page's cursor: what comes after it is not known")
+        seen.add(cursor)
     raise VenueUnavailable(f"the list of accounts did not end after {PAGES_MAX} pages")
 
 

@@ -1,0 +1,43 @@
+"""Every fault while a resting purchase is canceled: it is gone, or it was filled and has its stop."""
+
+import pytest
+
+from tests.live.conftest import Stage
+from tests.live.faults import CANCELS, FAULTS, strike
+from tests.live.stage import Live
+
+FATE = {**dict.fromkeys(FAULTS, "done 21"), "repeat_cursor": "done 30"}
+
+
+def without_purchases(live: Live) -> bool:
+    """Nothing is being bought any more, and what was bought has its stop."""
+    checked = live.checked()
+    sides = list(checked.working.values())
+    return sides == (["SELL"] if any(checked.held.values()) else [])
+
+
+def killed(live: Live) -> Live:
+    """A purchase that rests, and an order to stop."""
+    live.sim.risen()
+    done = live.cycle()
+    assert (done.code, done.data["placed"], done.data["positions"]) == (0, 1, 0), done.err
+    (live.state / "KILL_SWITCH").touch()
+    return live
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_cancel_meets_a_fault(stage: Stage, kind: str) -> None:
+    live = killed(stage(policy__orders__maker_ttl_bars=9))
+    assert strike(live, kind, "cancel", without_purchases) == FATE[kind]
+    assert without_purchases(live)
+
+
+def test_a_cancel_that_never_gets_through_is_told(stage: Stage) -> None:
+    live = killed(stage(policy__orders__maker_ttl_bars=9))
+    live.sim.fault({"kind": "expired_token", "method": "POST", "path": CANCELS})
+    done = live.cycle()
+    assert (done.code, done.data["problem"]) == (30, "BTC-USD: its ENTRY is not canceled")
+    assert live.checked().wrong == ()
+    live.sim.cleared()
+    assert live.cycle().code == 21
+    assert without_purchases(live)

@@ -1,0 +1,34 @@
+"""Every fault while a position is closed: sold once and whole, or the run says that it is not."""
+
+import pytest
+
+from tests.live.conftest import Stage
+from tests.live.faults import BTC, FAULTS, strike
+from tests.live.stage import Live
+
+FATE = {
+    **dict.fromkeys(FAULTS, "done 0"),
+    **dict.fromkeys(("429_json", "429_html", "expired_token", "unauthorized_text", "partial_fill"), "later 42"),
+    **dict.fromkeys(("5xx_before", "maintenance_html"), "unknown 41"),
+    "list_lag": "done 40",
+    "repeat_cursor": "done 30",
+    "product_status": "not done 0",
+    "delist": "not done 42",
+}
+
+
+def flat(live: Live) -> bool:
+    checked = live.checked()
+    return not checked.held[BTC] and not checked.working
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_an_exit_meets_a_fault(stage: Stage, kind: str) -> None:
+    live = stage()
+    live.sim.risen()
+    done = live.cycle()
+    assert (done.code, done.data["positions"]) == (0, 1), done.err
+    live.sim.price("95000.00")
+    assert strike(live, kind, "exit", flat) == FATE[kind]
+    if kind == "product_status":  # the stop stays where it is
+        assert list(live.checked().working.values()) == ["SELL"]

@@ -1,0 +1,51 @@
+"""A reading that fails closes entries and nothing else: the cycle runs to its end, and says what it could not see."""
+
+import pytest
+
+from tests.live.checker import told_by
+from tests.live.conftest import Stage
+from tests.live.stage import seen
+
+API = "^/api/v3/brokerage"
+READINGS = {
+    "products": rf"{API}/products$",
+    "candles": r"/candles$",
+    "books": r"/product_book$",
+    "accounts": r"/accounts$",
+    "fees": r"/transaction_summary$",
+    "orders": r"/orders/historical/batch$",
+    "fills": r"/orders/historical/fills$",
+}
+KINDS = ("unauthorized_text", "5xx_before", "truncated_json")
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_reading_that_fails_closes_entries_and_leaves_the_stop(stage: Stage, reading: str) -> None:
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().code == 0
+    before = live.checked()
+    for kind in KINDS:
+        live.sim.fault({"kind": kind, "path": READINGS[reading], "count": 8})
+        done = live.cycle()
+        assert "Traceback" not in done.err
+        assert live.sim.fired() > 0 or reading == "candles"  # of a bar that is known already, none is asked for
+        if live.sim.fired() > 3:
+            assert (kind, done.code) == (kind, 30), done.err
+            assert done.data["problem"]
+        live.sim.cleared()
+        assert live.checked() == before
+        assert seen(live, [done]) == []
+    assert live.settled().code == 0
+
+
+@pytest.mark.parametrize("reading", ["candles", "books", "products"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_market_nothing_is_bought(stage: Stage, reading: str, kind: str) -> None:
+    live = stage()
+    live.sim.risen()
+    live.sim.fault({"kind": kind, "path": READINGS[reading]})
+    done = live.cycle()
+    assert done.code == 30, done.err
+    assert done.data["problem"]
+    assert told_by(live.journal).intents == {}
