@@ -23,7 +23,7 @@ from trader_core.ledger.integers import Axes, lots_of
 from trader_core.market.frame import Frame, build
 from trader_core.ports import CandleSource
 from trader_core.rulebook import account, codes
-from trader_core.rulebook.limits import Flags, Ints
+from trader_core.rulebook.limits import Ints
 from trader_core.rulebook.state import Guard, Journey, empty_guard, empty_plan, empty_state, empty_tape
 from trader_core.rulebook.walk import step_walk
 
@@ -194,7 +194,7 @@ def replay_world(
     journey = Journey(
         first=first,
         coasts=0 if interpreted else 1,
-        busy=_busy_cells(columns.enter, first),
+        busy=opinions.cells,
         flips=flips,
         listed=listed,
         foreign=_foreign(axes, policy.app.paper.holdings),
@@ -249,15 +249,6 @@ def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:
         for when, amount in sorted(flows, key=lambda one: one[0])
     ]
     return np.array([pair for pair in pairs if pair[0] < len(at_ms)], np.int64).reshape(-1, 2)
-
-
-def _busy_cells(enter: Flags, first: int) -> Ints:
-    """[n, 2]: row and instrument of each cell from `first` on in which some strategy enters, row by row."""
-    some = enter[0] != 0 if len(enter) == 1 else np.asarray(enter.any(axis=0))
-    cells = [np.flatnonzero(some[first:, i]) + first for i in range(some.shape[1])]
-    rows, columns = np.concatenate(cells), np.repeat(np.arange(len(cells)), [len(one) for one in cells])
-    order = np.argsort(rows, kind="stable")
-    return np.stack([rows[order], columns[order]], axis=1)
 
 
 def _listings(frame: Frame, close: Ints) -> tuple[Ints, Ints]:

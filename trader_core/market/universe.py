@@ -28,10 +28,10 @@ DAY_H = 24
 
 @dataclass(frozen=True)
 class Volumes:
-    """What was traded in the last 24 hours in 1/100 quote, and whether that is enough. Both [hour, instrument]."""
+    """What was traded in the last 24 hours, and whether that is enough."""
 
-    day_cents: Ints
-    eligible: Flags
+    day_cents: Ints  # [whole hour, instrument], 1/100 quote
+    eligible: Flags  # [hour, instrument]
 
 
 def eligible(
@@ -81,7 +81,7 @@ def volumes(market: "Market", grains_per_unit: Floats) -> Volumes:
     day_cents = rolling_sum(cents, DAY_H)
     day_cents[: DAY_H - 1] = 0
     codes = told.of(_by_volume(market, day_cents).astype(np.int8), OUT)
-    return Volumes(told.of(day_cents, 0), _allowed(market, day_cents, codes))
+    return Volumes(day_cents, _allowed(market, day_cents, codes))
 
 
 def _by_volume(market: "Market", day_cents: Ints) -> Ints:

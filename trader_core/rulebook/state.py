@@ -59,31 +59,33 @@ class Columns(NamedTuple):
     """What depends on the market alone; row t may be read at its own close. A figure below zero is unknown.
 
     A column of [hour, ...] changes once an hour, or when a pair is delisted: at row t its row `hour[t]` is in force.
-    Terms, deviation, jump and the range ratio are told where a draft may be judged: where a strategy enters, and when
-    the maker that it placed may be repriced or taken. Elsewhere jump and ratio are unknown, which closes.
+    One of [asked, ...] has a row for each in which a draft may be judged: where a strategy enters, and when the maker
+    that it placed may be repriced or taken; for row t it is `asked[t]`. Of all others it is row 0: nobody enters, and
+    volatility, jump and ratio are unknown, which closes; so is a volume, and a book.
     """
 
     at_ms: Ints  # [row], closing time
     hour: Ints  # [row]
+    asked: Ints  # [row]
     close: Ints  # [row, instrument], last known close in ticks, 0 unknown
     bid: Ints
     ask: Ints
     age_ms: Ints  # [row, instrument], age of that price
     funding_ppm: Ints  # [row, instrument], of the position's value, paid by who holds it at that close
     outlier: Flags  # [row, instrument], FAR_OFF or INCOMPARABLE; 0 is believed
-    deviation: Floats  # [row, instrument], percent from the mean of the closes before
-    jump: Floats  # [row, instrument], standard deviations; NO_TICKS where the bars are too coarse to see one
+    deviation: Floats  # [asked, instrument], percent from the mean of the closes before
+    jump: Floats  # [asked, instrument], standard deviations; NO_TICKS where the bars are too coarse to see one
     regime: Ints  # [hour], the confirmed one
-    eligible: Flags  # [hour, instrument]
-    depth: Ints  # [hour, instrument], 1e-8 quote resting within 20 bps, both sides; 0 unknown
-    volatility: Floats  # [hour, instrument], percent a year
-    atr_ratio: Floats  # [hour, instrument], average true range over its median
+    eligible: Flags  # [asked, instrument]
+    depth: Ints  # [asked, instrument], 1e-8 quote resting within 20 bps, both sides; 0 unknown
+    volatility: Floats  # [asked, instrument], percent a year
+    atr_ratio: Floats  # [asked, instrument], average true range over its median
     day_range: Floats  # [hour, instrument], mean true range of the last 24 hours, percent of the price
-    enter: Flags  # [strategy, row, instrument]
-    leave: Flags
+    leave: Flags  # [strategy, row, instrument]
+    enter: Flags  # [strategy, asked, instrument]
     conviction: Floats
-    scale: Floats  # [strategy, row, instrument], of the tier's position
-    stop_bps: Ints  # [strategy, row, instrument]
+    scale: Floats  # [strategy, asked, instrument], of the tier's position
+    stop_bps: Ints  # [strategy, asked, instrument]
     target_bps: Ints
     hold_ms: Ints
 

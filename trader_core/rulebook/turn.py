@@ -49,10 +49,10 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
     Reducing, it refuses every entry and cancels those that rest. Standing, it also sells nothing itself; stops are
     kept in place always.
     """
-    plan.many[0] = 0
+    plan.many[0], asked = 0, columns.asked[t]
     for i in range(state.lots.shape[0]):
         for s in range(columns.enter.shape[0]):
-            if columns.enter[s, t, i]:
+            if columns.enter[s, asked, i]:
                 step_proposed(plan, i)
                 break
     return step_judged(law, guard, state, columns, t, plan)
@@ -186,13 +186,13 @@ def rest_of(law: Law, state: State, columns: Columns, t: int, i: int, equity: in
 @rule
 def best_candidate(guard: Guard, columns: Columns, t: int, plan: Plan) -> tuple[int, int]:
     """The most convinced proposal among the instruments not judged this turn; the first of equals."""
-    best, chosen, conviction = NEVER, NEVER, -1.0
+    best, chosen, conviction, asked = NEVER, NEVER, -1.0, columns.asked[t]
     for n in range(plan.many[0]):
         i = plan.proposed[n]
         if plan.verdict[i] == NEVER and guard.barred[i] == 0:
             for s in range(columns.enter.shape[0]):
-                if columns.enter[s, t, i] and columns.conviction[s, t, i] > conviction:
-                    best, chosen, conviction = i, s, columns.conviction[s, t, i]
+                if columns.enter[s, asked, i] and columns.conviction[s, asked, i] > conviction:
+                    best, chosen, conviction = i, s, columns.conviction[s, asked, i]
     return best, chosen
 
 
@@ -209,11 +209,12 @@ def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity:
         kind, price = MAKER, maker_price(columns, t, i)
     else:
         kind, price = TAKER, more(columns.ask[t, i], law.orders.band_ppm)
-    scale = regime_scale(law, columns, t) * columns.scale[strategy, t, i]
+    asked = columns.asked[t]
+    scale = regime_scale(law, columns, t) * columns.scale[strategy, asked, i]
     return Draft(
         i, strategy, kind, price, wanted_lots(law, i, equity, price, scale), BY_SIGNAL, 0, equity,
-        columns.conviction[strategy, t, i], columns.stop_bps[strategy, t, i], columns.target_bps[strategy, t, i],
-        columns.hold_ms[strategy, t, i],
+        columns.conviction[strategy, asked, i], columns.stop_bps[strategy, asked, i],
+        columns.target_bps[strategy, asked, i], columns.hold_ms[strategy, asked, i],
     )  # fmt: skip
 
 

@@ -57,12 +57,12 @@ def spread_ppm(columns: Columns, t: int, i: int) -> float:
 @rule
 def shortfall(law: Law, columns: Columns, t: int, i: int) -> int:
     """What keeps an instrument out of its tier: 0 nothing, else the first of the four reasons."""
-    tier, volume, spread = law.instruments.tier[i], columns.eligible[columns.hour[t], i], spread_ppm(columns, t, i)
+    tier, volume, spread = law.instruments.tier[i], columns.eligible[columns.asked[t], i], spread_ppm(columns, t, i)
     if volume == 0:
         return LOW_VOLUME
     if spread > law.tiers.max_spread_ppm[tier]:
         return WIDE_SPREAD
-    if columns.depth[columns.hour[t], i] < law.tiers.min_depth[tier]:
+    if columns.depth[columns.asked[t], i] < law.tiers.min_depth[tier]:
         return THIN_BOOK
     return NOT_NEAR_ENOUGH if volume == NEARLY and spread > law.tiers.near_spread_ppm else 0
 
