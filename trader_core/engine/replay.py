@@ -199,7 +199,7 @@ def replay_world(
         listed=listed,
         foreign=_foreign(axes, policy.app.paper.holdings),
         flows=moved,
-        next=np.zeros(3, np.int64),
+        next=np.array([0, 0, 0, codes.NEVER, codes.NEVER], np.int64),
         held=np.zeros((len(instruments), 4), np.int64),
     )
     tape, t = empty_tape(len(instruments), rows), first

@@ -103,8 +103,8 @@ def step_cash(state: State, amount: int) -> None:
 def step_funding(instruments: Instruments, state: State, columns: Columns, t: int) -> None:
     """What holding costs or, below zero, brings at a funding time; rounded against us. Nothing on spot."""
     for i in range(state.lots.shape[0]):
-        ppm = columns.funding_ppm[t, i]
-        if ppm != 0 and state.lots[i] > 0 and columns.close[t, i] > 0:
+        ppm = columns.funding_ppm[t, i] if state.lots[i] > 0 else 0
+        if ppm != 0 and columns.close[t, i] > 0:
             value = value_down(instruments, i, state.lots[i], columns.close[t, i])
             paid = mul_div_up(value, ppm, PPM) if ppm > 0 else -mul_div_down(value, -ppm, PPM)
             state.cash[0] -= paid

@@ -125,7 +125,7 @@ class Journey(NamedTuple):
     listed: Ints  # [instrument], row of its first price
     foreign: Ints  # [instrument], lots in the account that are not ours; what is written off joins them
     flows: Ints  # [n, 2]: row, 1e-8 quote that came in (or, below zero, went out) before it; in order
-    next: Ints  # [3], places in busy, flows and flips
+    next: Ints  # [5], places in busy, flows and flips; the row that is quiet; how many are listed in `held`
     held: Ints  # [instrument, 4], room to coast in: instrument, strategy, stop, ceiling
 
 

@@ -41,6 +41,8 @@ from trader_core.rulebook.orders import is_open, step_ask, step_close, step_plac
 from trader_core.rulebook.sizing import regime_scale, wanted_lots
 from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State
 
+UNMARKED = -2  # what no equity is
+
 
 @rule
 def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan) -> int:
@@ -55,7 +57,7 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
             if columns.enter[s, asked, i]:
                 step_proposed(plan, i)
                 break
-    return step_judged(law, guard, state, columns, t, plan)
+    return step_judged(law, guard, state, columns, t, plan, UNMARKED)
 
 
 @rule
@@ -65,18 +67,22 @@ def step_proposed(plan: Plan, i: int) -> None:
 
 
 @rule
-def step_judged(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan) -> int:
-    """A turn over what the plan lists as proposed."""
-    now = columns.at_ms[t]
-    equity = equity_of(law.instruments, state, columns, t)
-    step_mark(state, now, equity)
-    step_peaks(state, columns, t)
+def step_judged(
+    law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, marked: int
+) -> int:  # fmt: skip
+    """A turn over what the plan lists as proposed. Of a row that is `marked` with its equity already there is nothing
+    to sell, to protect or to cancel."""
+    now, equity = columns.at_ms[t], marked
+    if marked == UNMARKED:
+        equity = equity_of(law.instruments, state, columns, t)
+        step_mark(state, now, equity)
+        step_peaks(state, columns, t)
     plan.asked[0] = 0
     for s in range(plan.entered.shape[0]):
         plan.entered[s] = 0
     for i in range(state.lots.shape[0]):
         plan.verdict[i], plan.chosen[i] = NEVER, NEVER
-        if guard.unknown[i] == 0 and is_ours(state, i):
+        if marked == UNMARKED and guard.unknown[i] == 0 and is_ours(state, i):
             step_exit(law, guard, state, columns, t, i, plan)
             step_obsolete(law, guard, state, columns, t, i, plan)
     if state.clock[DECIDED_MS] < now:
