@@ -24,7 +24,7 @@ from trader_core.market.frame import Frame, build
 from trader_core.ports import CandleSource
 from trader_core.rulebook import account, codes
 from trader_core.rulebook.limits import Ints
-from trader_core.rulebook.state import Guard, Journey, empty_guard, empty_plan, empty_state, empty_tape
+from trader_core.rulebook.state import Guard, Journey, empty_guard, empty_plan, empty_state, empty_tape, fresh_tape
 from trader_core.rulebook.walk import step_walk
 
 if TYPE_CHECKING:
@@ -207,8 +207,8 @@ def replay_world(
     while t < rows:
         t = walk(law, guard, state, columns, world.frame.bars, journey, plan, tape, t, _end_of_leg(t, rows, progress))
         for used, reel, written in zip(tape.used, reels, (tape.judged, tape.asked, tape.filled), strict=True):
-            reel.append(written[:used].copy())
-        tape.used[:] = 0
+            reel.append(written[:used])
+        tape = fresh_tape(tape)
         if progress:
             progress(t - first, rows - first)
     judged, asked, filled = (_joined(reel, first) for reel in reels)
@@ -237,7 +237,7 @@ def _end_of_leg(t: int, rows: int, progress: Progress | None) -> int:
 
 def _joined(reel: list[Ints], first: int) -> Ints:
     """What one part of the tape held, from filling to filling, its rows counted from the first decision."""
-    whole = np.concatenate(reel)
+    whole = np.concatenate(reel) if len(reel) > 1 else reel[0]
     whole[:, 0] -= first
     return whole
 

@@ -3,12 +3,13 @@
 Arrays are [hour] or [hour, instrument], the rows of market.listing.Told. Before the first whole hour nothing is known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trader_core.market.frame import side_by_side
 from trader_core.market.guards import UNKNOWN, day_ranges, volatility_at
 from trader_core.market.listing import Told
 from trader_core.market.universe import Volumes, volumes
@@ -24,7 +25,6 @@ class Hours:
 
     market: "Market"
     volumes: Volumes
-    atr_ratio: Floats  # those that have been asked for; others are unknown
 
     @property
     def told(self) -> Told:
@@ -39,6 +39,11 @@ class Hours:
         return self.volumes.eligible
 
     @cached_property
+    def atr_ratio(self) -> Floats:
+        """Those that have been asked for; others are unknown."""
+        return np.full(self.eligible.shape[::-1], UNKNOWN).T
+
+    @cached_property
     def day_range(self) -> Floats:
         return self.told.of(day_ranges(self.market.hourly.frame), UNKNOWN)
 
@@ -49,16 +54,32 @@ class Hours:
     def volatility_at(self, at: Ints, columns: Ints) -> Floats:
         """Realised, percent a year."""
         hours = self.told.hour[at]
-        return np.where(hours > 0, volatility_at(self.market.hourly, np.maximum(hours - 1, 0), columns), UNKNOWN)
+        market, rows, places = self._windows(np.maximum(hours - 1, 0), columns)
+        return np.where(hours > 0, volatility_at(market, rows, places), UNKNOWN)
 
     def ratios_at(self, at: Ints, columns: Ints) -> Floats:
         """The average true range over its median. Medians cost more than all the rest together: each is looked for
-        once, here or by a replay before."""
+        once, here or by a replay before, unless it is of a few hours."""
+        hours = self.told.hour[at]
+        market, rows, places = self._windows(np.maximum(hours - 1, 0), columns)
+        if market is not self.market.hourly:
+            return np.where(hours > 0, market.ranges.ratios_at(rows, places), UNKNOWN)
         asked = np.zeros(self.atr_ratio.T.shape, np.bool_)
         asked[columns, at] = (self.told.hour[at] > 0) & (self.atr_ratio[at, columns] < 0.0)
         column, row = np.divmod(np.flatnonzero(asked), len(self.atr_ratio))
         self.atr_ratio[row, column] = self.market.hourly.ranges.ratios_at(self.told.hour[row] - 1, column)
         return self.atr_ratio[at, columns]
+
+    def _windows(self, rows: Ints, columns: Ints) -> tuple["Market", Ints, Ints]:
+        """(market of hours, rows, columns): where the windows of the cells are less than all hours there are, and none
+        is missing, a market of those windows alone."""
+        hourly, guards = self.market.hourly, self.market.signals.guards
+        length = max(guards.volatility_h, guards.atr_h + guards.atr_median_h) + 1
+        less = 0 < len(rows) * length < hourly.frame.close.size
+        if not less or not hourly.frame.is_whole or rows.min() < length - 1:
+            return hourly, rows, columns
+        windows = side_by_side(hourly.frame, rows, columns, length)
+        return replace(hourly, frame=windows), np.full(len(rows), length - 1), np.arange(len(rows))
 
     def _at(self, values: np.ndarray, unknown: float, at: Ints, columns: Ints) -> np.ndarray:
         """Of values by whole hour."""
@@ -70,5 +91,4 @@ class Hours:
 
 def hours_of(market: "Market", grains_per_unit: Floats) -> Hours:
     """`grains_per_unit` is 1e-8 quote in one tick times one lot, by instrument."""
-    traded = volumes(market, grains_per_unit)
-    return Hours(market, traded, np.full(traded.eligible.shape[::-1], UNKNOWN).T)
+    return Hours(market, volumes(market, grains_per_unit))

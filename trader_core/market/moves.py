@@ -9,7 +9,7 @@ from trader_core.rulebook.limits import Floats, Ints
 from trader_core.rulebook.money import PPM
 
 MOVE_MAX = 4 * PPM  # a move saturates here, so that 720 of them, squared, added up and times 720 fit into 64 bits
-ROWS_AT_ONCE = 1 << 14  # what is made of so many stays in a core's cache
+CELLS_AT_ONCE = 1 << 15  # what is made of so many stays in a core's cache
 
 
 def signed_move(now: Ints, then: Ints) -> Floats:
@@ -52,14 +52,16 @@ def sums_before(values: np.ndarray) -> Ints:
 def move_sums(prices: Ints) -> tuple[Ints, Ints]:
     """[row + 1, instrument] each, what the moves over one row before each add up to, and their squares."""
     rows, columns = prices.shape
-    sums, squares = (np.zeros((columns, rows + 1), np.int64) for _ in range(2))
-    for i in range(columns):
-        for start in range(1, rows, ROWS_AT_ONCE):
-            moves = moves_ppm(prices[start - 1 : start + ROWS_AT_ONCE, i], 1)
-            moves[0] = sums[i, start]
-            end = start + len(moves)
-            np.cumsum(moves, out=sums[i, start:end])
+    sums, squares = (np.empty((columns, rows + 1), np.int64) for _ in range(2))
+    sums[:, :2], squares[:, :2] = 0, 0
+    width = max(CELLS_AT_ONCE // max(rows, 1), 1)
+    for some in (slice(begin, begin + width) for begin in range(0, columns, width)):
+        for start in range(1, rows, CELLS_AT_ONCE):
+            moves = moves_ppm(prices[start - 1 : start + CELLS_AT_ONCE, some], 1).T
+            end = start + moves.shape[1]
+            moves[:, 0] = sums[some, start]
+            np.cumsum(moves, axis=1, out=sums[some, start:end])
             np.multiply(moves, moves, out=moves)
-            moves[0] = squares[i, start]
-            np.cumsum(moves, out=squares[i, start:end])
+            moves[:, 0] = squares[some, start]
+            np.cumsum(moves, axis=1, out=squares[some, start:end])
     return sums.T, squares.T

@@ -191,10 +191,16 @@ def empty_tape(instruments: int, rows: int) -> Tape:
     """Room for the records of TAPE_ROWS, and of one row at the least."""
     room = max(TAPE_ROWS, 6 * instruments)
     return Tape(
-        used=np.zeros(3, np.int64), judged=np.zeros((room, JUDGED_FIELDS), np.int64),
-        asked=np.zeros((room, ASKED_FIELDS), np.int64), filled=np.zeros((room, 1 + FILL_FIELDS), np.int64),
+        used=np.zeros(3, np.int64), judged=np.empty((room, JUDGED_FIELDS), np.int64),
+        asked=np.empty((room, ASKED_FIELDS), np.int64), filled=np.empty((room, 1 + FILL_FIELDS), np.int64),
         equity=np.empty(rows, np.int64), bar=np.zeros((3 * instruments, FILL_FIELDS), np.int64),
     )  # fmt: skip
+
+
+def fresh_tape(full: Tape) -> Tape:
+    """As much room again for records; the equity goes on."""
+    judged, asked, filled = (np.empty_like(each) for each in (full.judged, full.asked, full.filled))
+    return Tape(np.zeros(3, np.int64), judged, asked, filled, full.equity, full.bar)
 
 
 def empty_guard(instruments: int) -> Guard:
