@@ -186,7 +186,7 @@ class Witness:
             if not has_room(tape, len(state.lots)):
                 return t
             step_row(law, guard, state, columns, bars, journey, plan, tape, t)
-            following = step_coast(law, state, columns, bars, journey, tape, t + 1, end)
+            following = step_coast(law, state, columns, bars, journey, plan, tape, t + 1, end)
             if following - t > LONG:
                 self.coasted += following - t - 1
                 if following < end:

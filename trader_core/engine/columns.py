@@ -133,6 +133,7 @@ def columns_of(
     asked = _asked(market, cells)
     deviation, jump = _doubts(market, asked)
     there = market.hour[asked.rows], asked.columns
+    wild, quiet = hours.restless_at(*there)
     made = Columns(
         at_ms=frame.closes_ms,
         hour=market.hour,
@@ -148,8 +149,8 @@ def columns_of(
         deviation=deviation,
         outlier=outlier,
         jump=jump,
-        volatility=_told(asked, hours.volatility_at(*there), UNKNOWN, width),
-        atr_ratio=_told(asked, hours.ratios_at(*there), UNKNOWN, width),
+        volatility=_told(asked, wild, UNKNOWN, width),
+        atr_ratio=_told(asked, quiet, UNKNOWN, width),
         day_range=hours.day_range if costs.slippage.base_ppm.any() else _nowhere(hours),
         leave=wanted.leave,
         enter=_entering(wanted, asked, width),

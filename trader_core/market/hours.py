@@ -40,8 +40,8 @@ class Hours:
 
     @cached_property
     def atr_ratio(self) -> Floats:
-        """Those that have been asked for; others are unknown."""
-        return np.full(self.eligible.shape[::-1], UNKNOWN).T
+        """[whole hour, instrument], those that have been asked for; others are unknown."""
+        return np.full((len(self.market.frame.symbols), max(self.market.hourly.frame.rows, 1)), UNKNOWN).T
 
     @cached_property
     def day_range(self) -> Floats:
@@ -51,24 +51,26 @@ class Hours:
         """Traded in the last 24 hours, 1/100 quote."""
         return self._at(self.volumes.day_cents, 0, at, columns)
 
-    def volatility_at(self, at: Ints, columns: Ints) -> Floats:
-        """Realised, percent a year."""
+    def restless_at(self, at: Ints, columns: Ints) -> tuple[Floats, Floats]:
+        """(realised volatility in percent a year, average true range over its median)."""
         hours = self.told.hour[at]
-        market, rows, places = self._windows(np.maximum(hours - 1, 0), columns)
-        return np.where(hours > 0, volatility_at(market, rows, places), UNKNOWN)
-
-    def ratios_at(self, at: Ints, columns: Ints) -> Floats:
-        """The average true range over its median. Medians cost more than all the rest together: each is looked for
-        once, here or by a replay before, unless it is of a few hours."""
-        hours = self.told.hour[at]
-        market, rows, places = self._windows(np.maximum(hours - 1, 0), columns)
+        rows = np.maximum(hours - 1, 0)
+        market, row, column = self._windows(rows, columns)
         if market is not self.market.hourly:
-            return np.where(hours > 0, market.ranges.ratios_at(rows, places), UNKNOWN)
+            ratio = market.ranges.ratios_at(row, column)
+        else:
+            ratio = self._ratios(hours, rows, columns)
+        found = volatility_at(market, row, column), ratio
+        wild, quiet = (np.where(hours > 0, each, UNKNOWN) for each in found)
+        return wild, quiet
+
+    def _ratios(self, hours: Ints, rows: Ints, columns: Ints) -> Floats:
+        """Medians cost more than all the rest together: each is looked for once, here or by a replay before."""
         asked = np.zeros(self.atr_ratio.T.shape, np.bool_)
-        asked[columns, at] = (self.told.hour[at] > 0) & (self.atr_ratio[at, columns] < 0.0)
-        column, row = np.divmod(np.flatnonzero(asked), len(self.atr_ratio))
-        self.atr_ratio[row, column] = self.market.hourly.ranges.ratios_at(self.told.hour[row] - 1, column)
-        return self.atr_ratio[at, columns]
+        asked[columns, rows] = (hours > 0) & (self.atr_ratio[rows, columns] < 0.0)
+        column, row = np.divmod(np.flatnonzero(asked), max(len(self.atr_ratio), 1))
+        self.atr_ratio[row, column] = self.market.hourly.ranges.ratios_at(row, column)
+        return self.atr_ratio[rows, columns]
 
     def _windows(self, rows: Ints, columns: Ints) -> tuple["Market", Ints, Ints]:
         """(market of hours, rows, columns): where the windows of the cells are less than all hours there are, and none

@@ -78,9 +78,10 @@ def volumes(market: "Market", grains_per_unit: Floats) -> Volumes:
     """
     frame, told, width = market.hourly.frame, market.told, len(market.frame.symbols)
     day_cents = np.empty((width, frame.rows), np.int64).T
-    for some in np.array_split(np.arange(width), -(-day_cents.size // CELLS_AT_ONCE) or 1):
+    step = max(CELLS_AT_ONCE // max(frame.rows, 1), 1)
+    for some in (slice(begin, begin + step) for begin in range(0, width, step)):
         units = cast(float, grains_per_unit[some])  # one for each column; the law speaks of one instrument
-        lots, ticks = (each.T[some].T.astype(np.float64) for each in (frame.volume, frame.close))
+        lots, ticks = (each[:, some].astype(np.float64) for each in (frame.volume, frame.close))
         day_cents[:, some] = rolling_sum(bar_cents(lots, ticks, units), DAY_H)
     day_cents[: DAY_H - 1] = 0
     codes = told.of(_by_volume(market, day_cents).astype(np.int8), OUT)

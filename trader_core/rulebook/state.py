@@ -156,6 +156,7 @@ class Plan(NamedTuple):
     verdict: Ints  # [instrument], -1 where nothing was judged
     chosen: Ints  # [instrument], the strategy that was judged
     entered: Ints  # [strategy], new entries of this turn
+    levels: Ints  # [instrument, 2], stop and target of each position as this turn has them
     trace: Floats  # [instrument, gate, 3]: value, limit, verdict
 
 
@@ -183,7 +184,8 @@ def empty_plan(instruments: int, strategies: int) -> Plan:
         proposed=np.zeros(instruments, np.int64), many=np.zeros(1, np.int64),
         actions=np.zeros((6 * instruments, 3), np.int64), asked=np.zeros(1, np.int64),
         verdict=np.full(instruments, NEVER, np.int64), chosen=np.full(instruments, NEVER, np.int64),
-        entered=np.zeros(max(strategies, 1), np.int64), trace=np.zeros((instruments, GATE_COUNT, 3)),
+        entered=np.zeros(max(strategies, 1), np.int64), levels=np.zeros((instruments, 2), np.int64),
+        trace=np.zeros((instruments, GATE_COUNT, 3)),
     )  # fmt: skip
 
 

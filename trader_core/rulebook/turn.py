@@ -105,6 +105,7 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
         return
     now, held, strategy = columns.at_ms[t], state.lots[i], state.strategy[i]
     at = levels(law, state, i) if held > 0 else Levels(0, 0, 0)
+    plan.levels[i, 0], plan.levels[i, 1] = at.stop, at.target
     reason = exit_reason(state, columns, t, i, at) if held > 0 and guard.halted != STANDING else 0
     trigger = at.stop
     stop = state.orders[i, STOP]

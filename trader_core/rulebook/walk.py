@@ -25,7 +25,6 @@ from trader_core.rulebook.codes import (
     STOP,
     TRIGGER,
 )  # fmt: skip
-from trader_core.rulebook.exits import levels
 from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.money import value_down
 from trader_core.rulebook.orders import is_open, step_close
@@ -52,7 +51,7 @@ def step_walk(
             step_row(law, guard, state, columns, bars, journey, plan, tape, row)
             following = row + 1
             if journey.coasts != 0:
-                following = step_coast(law, state, columns, bars, journey, tape, following, end)
+                following = step_coast(law, state, columns, bars, journey, plan, tape, following, end)
     return end
 
 
@@ -182,7 +181,7 @@ def note_plan(state: State, plan: Plan, tape: Tape, t: int) -> None:
 
 @rule
 def step_coast(
-    law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, tape: Tape, t: int, end: int
+    law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape, t: int, end: int
 ) -> int:
     """Mark the rows from `t` on in which neither a bar nor a turn can do more than that; returns the first one left.
 
@@ -191,7 +190,7 @@ def step_coast(
     strategy enters is marked, and left as a quiet one: what may be entered is judged there, and nothing else.
     """
     if journey.next[HELD] == NEVER:
-        journey.next[HELD] = step_held(law, state, journey)
+        journey.next[HELD] = step_held(law, state, journey, plan)
     count, busy, following = journey.next[HELD], step_next(journey, t), t
     end = coast_end(state, columns, journey, law.orders.bar_ms, count, t, min(end, busy + 1)) if count >= 0 else t
     for start in range(t, end, STRETCH):
@@ -284,22 +283,22 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, cou
 
 
 @rule
-def step_held(law: Law, state: State, journey: Journey) -> int:
-    """List what is held, with the prices that must stay above its stop and below what would move anything; their
-    number, or -1 where an order is open that a bar may fill, or a stop is not where it belongs."""
+def step_held(law: Law, state: State, journey: Journey, plan: Plan) -> int:
+    """List what is held, with the prices that must stay above its stop and below what would move anything, as the last
+    turn has them; their number, or -1 where an order is open that a bar may fill, or a stop is not where it belongs."""
     count, held = 0, journey.held
     for i in range(state.lots.shape[0]):
         if is_open(state, i, ENTRY) or is_open(state, i, EXIT):
             return -1
         if state.lots[i] > 0:
-            at = levels(law, state, i)
-            ceiling = at.target if at.target > 0 else NO_LIMIT
+            stop, target = plan.levels[i, 0], plan.levels[i, 1]
+            ceiling = target if target > 0 else NO_LIMIT
             if law.orders.trailing_ppm > 0:
                 ceiling = min(ceiling, state.peak[i] + 1)
-            if state.strategy[i] < 0 or at.stop <= 0 or not is_open(state, i, STOP):
+            if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP):
                 return -1
-            if state.orders[i, STOP, TRIGGER] != at.stop or state.orders[i, STOP, LOTS] != state.lots[i]:
+            if state.orders[i, STOP, TRIGGER] != stop or state.orders[i, STOP, LOTS] != state.lots[i]:
                 return -1
-            held[count, 0], held[count, 1], held[count, 2], held[count, 3] = i, state.strategy[i], at.stop, ceiling
+            held[count, 0], held[count, 1], held[count, 2], held[count, 3] = i, state.strategy[i], stop, ceiling
             count += 1
     return count
