@@ -18,6 +18,7 @@ from trader_core.engine.columns import Memo, columns_of, lookback_of
 from trader_core.engine.compiled import Progress, compiled_walk, told_by
 from trader_core.engine.decide import approved_order
 from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
+from trader_core.engine.memory import keep_freed_memory
 from trader_core.engine.observe import watched_universe
 from trader_core.ledger.integers import Axes, lots_of
 from trader_core.market.frame import Frame, build
@@ -182,6 +183,7 @@ def replay_world(
 
     Replays that share a memo share what their columns have in common; `progress` hears of rows done, of how many.
     """
+    keep_freed_memory()
     walk = step_walk if interpreted else compiled_walk()
     first, rows, instruments = world.first, world.frame.rows, world.instruments
     axes = Axes(instruments, enabled_strategies(policy))

@@ -2,7 +2,7 @@
 from the ledger; a replay runs it on a State that goes on from bar to bar."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.account import equity_of, step_decided, step_entered, step_flat, step_mark, step_peaks
+from trader_core.rulebook.account import equity_of, moment, step_decided, step_entered, step_flat, step_mark, step_peaks
 from trader_core.rulebook.codes import (
     ACTIVE,
     BY_FALLBACK,
@@ -72,7 +72,7 @@ def step_judged(
 ) -> int:  # fmt: skip
     """A turn over what the plan lists as proposed. Of a row that is `marked` with its equity already there is nothing
     to sell, to protect or to cancel."""
-    now, equity = columns.at_ms[t], marked
+    now, equity = moment(columns, t), marked
     if marked == UNMARKED:
         equity = equity_of(law.instruments, state, columns, t)
         step_mark(state, now, equity)
@@ -103,7 +103,7 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     """Sell when there is a reason to; otherwise see that a stop for the whole position rests at the venue."""
     if is_open(state, i, EXIT):
         return
-    now, held, strategy = columns.at_ms[t], state.lots[i], state.strategy[i]
+    now, held, strategy = moment(columns, t), state.lots[i], state.strategy[i]
     at = levels(law, state, i) if held > 0 else Levels(0, 0, 0)
     plan.levels[i, 0], plan.levels[i, 1] = at.stop, at.target
     reason = exit_reason(state, columns, t, i, at) if held > 0 and guard.halted != STANDING else 0
@@ -127,7 +127,7 @@ def step_obsolete(law: Law, guard: Guard, state: State, columns: Columns, t: int
     entry = state.orders[i, ENTRY]
     sold = state.exit_ms[law.instruments.asset[i]] > entry[PLACED_MS]
     shut = guard.halted != ACTIVE or guard.paused != 0 or guard.barred[i] != 0
-    gone = shut or entry[STRATEGY] < 0 or guard.banned_ms[i] > columns.at_ms[t] or is_open(state, i, EXIT) or sold
+    gone = shut or entry[STRATEGY] < 0 or guard.banned_ms[i] > moment(columns, t) or is_open(state, i, EXIT) or sold
     if entry[KIND] != 0 and gone:
         step_cancel(state, i, ENTRY, plan)
 
@@ -169,7 +169,7 @@ def step_expired(
     """Cancel a maker whose time is over. What is left of it, at the new bid while it may be repriced, then taken; of
     no kind where it is let go, or where there is none."""
     order = state.orders[i, ENTRY]
-    over = order[KIND] == MAKER and columns.at_ms[t] >= order[EXPIRES_MS] and guard.unknown[i] == 0
+    over = order[KIND] == MAKER and moment(columns, t) >= order[EXPIRES_MS] and guard.unknown[i] == 0
     draft = rest_of(law, state, columns, t, i, equity) if over else Draft(i, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
     if over:
         step_cancel(state, i, ENTRY, plan)
@@ -233,7 +233,7 @@ def step_entry(law: Law, guard: Guard, state: State, columns: Columns, t: int, p
     plan.verdict[i], plan.chosen[i] = code, draft.strategy
     if code == Verdict.OK:
         life = law.orders.maker_ttl_ms if draft.kind == MAKER else law.orders.bar_ms
-        now = columns.at_ms[t]
+        now = moment(columns, t)
         step_entered(state, i, law.instruments.asset[i], draft.reason, now)
         if draft.reason == BY_SIGNAL:
             plan.entered[draft.strategy] += 1

@@ -7,6 +7,7 @@ Only replays come here. A live cycle is one `step_turn`; what the venue did sinc
 from trader_core.rulebook import rule
 from trader_core.rulebook.account import (
     DAY_MS,
+    moment,
     step_cash,
     step_decided,
     step_funding,
@@ -202,7 +203,7 @@ def step_coast(
     if following > busy:
         journey.next[QUIET], following = busy, busy
     if following > t:
-        step_decided(state, columns.at_ms[following - 1])
+        step_decided(state, moment(columns, following - 1))
     return following
 
 
@@ -239,7 +240,7 @@ def step_quiet(
             peak = max(peak, bid[k])
         state.peak[i] = peak
     if rows > 0:
-        now = columns.at_ms[t + rows - 1]
+        now = moment(columns, t + rows - 1)
         step_mark(state, now, lowest)
         step_mark(state, now, highest)
         step_mark(state, now, equity[rows - 1])
@@ -273,7 +274,7 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, cou
         end = min(end, journey.flows[flow, 0])
     if t >= end or state.known[0] == 0 or state.clock[EQUITY] <= 0:
         return t
-    now = columns.at_ms[t - 1]
+    now = moment(columns, t - 1)
     before_ms = (now // DAY_MS + 1) * DAY_MS
     for n in range(count):
         i = journey.held[n, 0]

@@ -1,6 +1,7 @@
 """May we enter this instrument at all? Halt, pause, open questions, universe, bans, regime."""
 
 from trader_core.rulebook import rule
+from trader_core.rulebook.account import moment
 from trader_core.rulebook.codes import ACTIVE, CLOSED, PASS, Verdict
 from trader_core.rulebook.gates.note import Judged, note
 from trader_core.rulebook.limits import Floats, Law
@@ -77,7 +78,7 @@ def gate_eligible(law: Law, guard: Guard, columns: Columns, t: int, draft: Draft
 
 @rule
 def gate_ban(guard: Guard, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
-    left = max(0, guard.banned_ms[draft.instrument] - columns.at_ms[t])
+    left = max(0, guard.banned_ms[draft.instrument] - moment(columns, t))
     return (CLOSED if left > 0 else PASS), lots, left / 1e3, 0.0
 
 
