@@ -82,13 +82,13 @@ def volumes(market: "Market", grains_per_unit: Floats) -> Volumes:
     for some in (slice(begin, begin + step) for begin in range(0, width, step)):
         units = cast(float, grains_per_unit[some])  # one for each column; the law speaks of one instrument
         lots, ticks = (each[:, some].astype(np.float64) for each in (frame.volume, frame.close))
-        day_cents[:, some] = rolling_sum(bar_cents(lots, ticks, units), DAY_H)
+        day_cents[:, some] = rolling_sum(bar_cents(lots, ticks, units).astype(np.int64), DAY_H)
     day_cents[: DAY_H - 1] = 0
-    codes = told.of(_by_volume(market, day_cents).astype(np.int8), OUT)
+    codes = told.of(_by_volume(market, day_cents), OUT)
     return Volumes(day_cents, _allowed(market, day_cents, codes))
 
 
-def _by_volume(market: "Market", day_cents: Ints) -> Ints:
+def _by_volume(market: "Market", day_cents: Ints) -> Flags:
     """[whole hour, instrument], in or out by the newest decision; it takes some hours in a row to make one, and it is
     remembered for so long."""
     universe, columns = market.policy.universe, range(len(market.frame.symbols))
@@ -99,12 +99,13 @@ def _by_volume(market: "Market", day_cents: Ints) -> Ints:
     )
     known, holds = since(len(day_cents), DAY_H - 1), day_cents >= enough
     if holds[DAY_H - 1 :].all():
-        return np.broadcast_to(since(len(day_cents), DAY_H + hysteresis.enter_h - 2) * IN, day_cents.shape)
+        enters = since(len(day_cents), DAY_H + hysteresis.enter_h - 2) * IN
+        return np.broadcast_to(enters.astype(np.int8), day_cents.shape)
     enters = _in_a_row(known & holds, hysteresis.enter_h)
     leaves = _in_a_row(day_cents < missed, hysteresis.leave_h)
     decided = newest(np.where(enters, IN, np.where(leaves, LEFT, OUT)), hysteresis.recall_h)
     nearly = (tiers == NEAR_TIER) & _in_a_row(known & (day_cents >= near), hysteresis.enter_h)
-    return np.where(decided == IN, IN, np.where(nearly, NEARLY, OUT))
+    return np.where(decided == IN, IN, np.where(nearly, NEARLY, OUT)).astype(np.int8)
 
 
 def _allowed(market: "Market", day_cents: Ints, codes: Flags) -> Flags:
