@@ -281,8 +281,8 @@ def test_a_strategy_that_breaks_stops_itself_alone(broken: Callable[[Any], None]
     place = [name for name in strategies.STRATEGIES if name in STRATEGIES].index("momentum")
     for name in BY_STRATEGY:
         assert not by_row(found.columns, name)[place].any()
-        others = (np.delete(by_row(each.columns, name), place, axis=0) for each in (found, sane))
-        assert np.array_equal(*others)
+        now, then = (np.delete(by_row(each.columns, name), place, axis=0) for each in (found, sane))
+        assert np.array_equal(now, then)
     assert sane.columns.enter.any() and sane.failures == {}
 
 
