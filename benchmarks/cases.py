@@ -321,7 +321,7 @@ def outcome_of(replayed: Replayed) -> Outcome:
     """Sums over the fills. What is still held at the end is not counted, nor what was paid for it."""
     filled = replayed.filled
     instrument, buys, value, fee = filled[:, 1], filled[:, 2] == codes.ENTRY, filled[:, 5], filled[:, 6]
-    newest = {int(i): n for n, i in enumerate(instrument.tolist())}
-    held = [n for n in newest.values() if buys[n]]
+    newest = len(filled) - 1 - np.unique(instrument[::-1], return_index=True)[1]
+    held = newest[buys[newest]]
     flow = np.where(buys, -value, value) - fee
     return Outcome(int((~buys).sum()), int(flow.sum() - flow[held].sum()) / 1e8)

@@ -55,6 +55,7 @@ from trader_core.engine.columns import Memo
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.replay import Replayed, World, replay_world
 from trader_core.ledger.integers import Axes
+from trader_core.market.frame import Frame
 from trader_core.rulebook.codes import GATE_COUNT
 from trader_core.rulebook.limits import Ints
 from trader_core.settings.schema import Settings
@@ -64,6 +65,7 @@ loops: Any = compiled  # to a type checker they take no arguments
 BARS = {"1m": 525_600, "1h": 8_760}
 COMBOS = 100
 OURS, LOOP = "trader", "plain loop"
+OF_BARS = ("is_whole", "highest_close", "closes_ms", "hour")
 PRICES = ("open", "high", "low", "close", "volume")
 LINEAR_ROWS = (6_250, 12_500, 25_000, 50_000, 100_000, 200_000, 400_000, 625_000)
 LINEAR_INSTRUMENTS = (1, 2, 4, 8, 16)
@@ -105,12 +107,22 @@ def job_of(bars: Bars, case: Case, combos: int = 0) -> Job:
     return Job(case, combos, windows, policies, worlds, world.first)
 
 
+def forgotten(frame: Frame) -> Frame:
+    """The same market, remembering nothing of a run before but what belongs to the bars whatever the policy: that none
+    is missing, how high they go, their times, and the bars of whole hours."""
+    fresh, hourly = replace(frame), replace(frame.hourly)
+    for one, known, names in ((fresh, frame, OF_BARS), (hourly, frame.hourly, OF_BARS[:-1])):
+        vars(one).update({name: getattr(known, name) for name in names})
+    vars(fresh)["hourly"] = hourly
+    return fresh
+
+
 def ours_of(job: Job) -> Work:
-    """Over a frame that remembers nothing of a run before. What a sweep's policies have in common is made once, and
+    """Over a frame that has forgotten the run before. What a sweep's policies have in common is made once, and
     its replays share the cores, as a sweep's do."""
 
     def work() -> Outcome:
-        frame, memo = replace(job.worlds[0].frame), Memo()
+        frame, memo = forgotten(job.worlds[0].frame), Memo()
 
         def one(n: int) -> Outcome:
             return outcome_of(replay_world(replace(job.worlds[n], frame=frame), job.policies[n], memo=memo))

@@ -186,7 +186,7 @@ class Witness:
             if not has_room(tape, len(state.lots)):
                 return t
             step_row(law, guard, state, columns, bars, journey, plan, tape, t)
-            following = step_coast(law, state, columns, bars, journey, tape, t + 1, end)
+            following = step_coast(law, state, columns, bars, journey, plan, tape, t + 1, end)
             if following - t > LONG:
                 self.coasted += following - t - 1
                 if following < end:
@@ -200,7 +200,7 @@ def reasons(law: Law, state: State, columns: Columns, bars: Bars, journey: Journ
     now, before = int(columns.at_ms[t]), int(columns.at_ms[t - 1])
     if now // DAY_MS != before // DAY_MS:
         yield "day"
-    if columns.enter[:, t].any():
+    if columns.enter[:, columns.asked[t]].any():
         yield "entry"
     if any(int(row) == t for row, _ in journey.flows[int(journey.next[1]) :].tolist()):
         yield "flow"

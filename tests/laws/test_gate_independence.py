@@ -80,7 +80,8 @@ def columns() -> Columns:
         return np.full((STRATEGY_COUNT, ROWS, COUNT), value, kind)
 
     return Columns(
-        at_ms=ints(NOON_MS), hour=ints(0), funding_ppm=everywhere(0), day_range=everywhere(1.0, np.float64),
+        at_ms=ints(NOON_MS), hour=ints(0), asked=ints(0), funding_ppm=everywhere(0),
+        day_range=everywhere(1.0, np.float64),
         close=everywhere(PRICE), bid=everywhere(PRICE - 50), ask=everywhere(PRICE + 50),
         depth=everywhere(10**6 * E8), age_ms=everywhere(0), regime=ints(CHOP), eligible=everywhere(NEARLY, np.int8),
         deviation=everywhere(1.0, np.float64), outlier=everywhere(0, np.int8), jump=everywhere(1.0, np.float64),

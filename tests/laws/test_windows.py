@@ -26,8 +26,8 @@ GARBAGE = (0, 1, -1, 2**62, -(2**62), 2**63 - 1, -(2**63))
 LONG_REPORT = "ignore::hypothesis.errors.HypothesisWarning"  # of a failure that prints a whole market
 BY_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 TERMS = BY_STRATEGY[2:]
-BY_HOUR = ("regime", "eligible", "depth", "volatility", "atr_ratio", "day_range")
-WHERE_ASKED = ("deviation", "jump", "atr_ratio")
+BY_HOUR = ("regime", "day_range")
+BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio")
 BARS = 60
 PAIR = (instrument("BTC-USD", floor="1"), instrument("ETH-USD", "0.01", "0.00000001", "1"))
 LONG = (instrument("BTC-USD", floor="1"), instrument("DOGE-USD"), instrument("PUPPY-USD"))
@@ -73,15 +73,18 @@ def frame_of(source: TinyMarket, first_ms: int, end_ms: int) -> Frame:
 def row_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:
     """Each column at one row, to the last bit; what is told only where it is asked for: of the whole row or of its
     entries."""
-    entered, found = columns.enter[:, row] != 0, dict[str, Array]()
+    at, found = columns.asked[row], dict[str, Array]()
+    entered = columns.enter[:, at] != 0
     for name, each in columns._asdict().items():
         if name in BY_HOUR:
             found[name] = each[columns.hour[row]]
-        elif name != "hour":
-            found[name] = each[:, row] if name in BY_STRATEGY else each[row]
+        elif name in BY_STRATEGY:
+            found[name] = each[:, row if name == "leave" else at]
+        elif name not in ("hour", "asked"):
+            found[name] = each[at if name in BY_ASKED else row]
         if name in TERMS:
             found[name] = np.where(entered, found[name], 0)
-        elif name in WHERE_ASKED:
+        elif name in BY_ASKED:
             found[name] = np.where(asked | entered.any(axis=0), found[name], 0.0)
     return {name: np.ascontiguousarray(each).tobytes() for name, each in found.items()}
 
@@ -101,7 +104,7 @@ def test_a_live_window_knows_what_all_of_history_knows_and_every_column_of_it_sp
         whole = columns_of(frame_of(source, first_ms, end_of_all), LONG, settings).columns
         for row in range(0, 2 * lookback, 23):
             for name, content in row_of(whole, row, asked=False).items():
-                spoken[name].add(whole.jump[row].tobytes() if name == "jump" else content)
+                spoken[name].add(whole.jump[whole.asked[row]].tobytes() if name == "jump" else content)
         for end in (START + bar * bar_ms for bar in ends):
             cut = columns_of(frame_of(source, first_ms, end), LONG, settings, (end - first_ms) // bar_ms - 1).columns
             live = columns_of(frame_of(source, end - lookback * bar_ms, end), LONG, settings, lookback - 1).columns
@@ -109,7 +112,7 @@ def test_a_live_window_knows_what_all_of_history_knows_and_every_column_of_it_sp
             assert row_of(live, -1, asked=True) == row_of(cut, -1, asked=True)
 
     holds()
-    silent = {name for name, contents in spoken.items() if len(contents) < 2} - {"hour", "funding_ppm"}
+    silent = {name for name, contents in spoken.items() if len(contents) < 2} - {"hour", "asked", "funding_ppm"}
     assert silent == ({"jump"} if bar_min > 1 else set()), f"the same at every row, which proves nothing: {silent}"
 
 

@@ -216,6 +216,7 @@ class Dice:
         return Columns(
             at_ms=NOON_MS + BAR_MS * np.arange(rows, dtype=np.int64),
             hour=np.arange(rows, dtype=np.int64),
+            asked=np.arange(rows, dtype=np.int64),
             funding_ppm=np.zeros((rows, COUNT), np.int64),
             close=cell(close),
             bid=cell([int(bid_of(law.costs, one)) for one in close]),

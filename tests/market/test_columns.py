@@ -23,7 +23,8 @@ from trader_core.strategies.base import Measured, Proposals, Terms
 
 BY_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 TERMS = ("conviction", "scale", "stop_bps", "target_bps", "hold_ms")
-BY_HOUR = ("regime", "eligible", "depth", "volatility", "atr_ratio", "day_range")
+BY_HOUR = ("regime", "day_range")
+BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio")
 UNKNOWN_FIGURES = ("volatility", "atr_ratio", "day_range")
 
 
@@ -59,20 +60,28 @@ def quick(bar_min: int, *enabled: str, **changes: Any) -> Settings:
     return policy(*enabled, **{**edits, **changes})
 
 
+def by_row(columns: Columns, name: str) -> np.ndarray:
+    """[strategy, row, instrument] of what a strategy says."""
+    found: np.ndarray = getattr(columns, name)
+    return found if name == "leave" else found[:, columns.asked]
+
+
 def bytes_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:
     """Every column at one row, to the last bit; what is only told where it is asked for, where it is."""
     found: dict[str, np.ndarray] = {}
     for name, each in columns._asdict().items():
         if name in BY_HOUR:
             found[name] = each[columns.hour[row]]
+        elif name in BY_ASKED:
+            found[name] = each[columns.asked[row]]
         elif name in BY_STRATEGY:
-            found[name] = each[:, row]
-        elif name != "hour":
+            found[name] = by_row(columns, name)[:, row]
+        elif name not in ("hour", "asked"):
             found[name] = each[row]
-    entered = columns.enter[:, row] != 0
+    entered = columns.enter[:, columns.asked[row]] != 0
     for name in TERMS:
         found[name] = np.where(entered, found[name], 0)
-    for name in ("deviation", "jump", "atr_ratio"):
+    for name in BY_ASKED:
         found[name] = np.where(asked | entered.any(axis=0), found[name], 0.0)
     return {name: np.ascontiguousarray(each).tobytes() for name, each in found.items()}
 
@@ -123,7 +132,7 @@ def test_parts_and_memos_show_no_seam(bar_min: int, holes: float, monkeypatch: p
     monkeypatch.setattr(engine, "LOOKBACKS_IN_TILE", 1)
     for known in (None, memo):
         other = columns_of(history, pairs, settings, memo=known)
-        assert (other.busy == whole.busy).all() and len(whole.busy) > 10
+        assert (other.cells == whole.cells).all() and len(whole.cells) > 10
         for row in range(0, history.rows, 7):
             assert bytes_of(other.columns, row, asked=False) == bytes_of(whole.columns, row, asked=False)
 
@@ -134,21 +143,22 @@ def test_what_a_maker_is_judged_by_again_is_told_too() -> None:
     settings, pairs = quick(1, "sma_cross", **edits), instruments()
     history = walks(Random(7), 3000, 1, holes=0.001)
     columns = columns_of(history, pairs, settings).columns
-    rows, pair = (each[-40:] for each in np.nonzero(columns.enter[0]))
+    rows, pair = (each[-40:] for each in np.nonzero(by_row(columns, "enter")[0]))
     for row, i in zip(rows.tolist(), pair.tolist(), strict=True):
         for later in (row + 3, row + 6, row + 9):
             if later < history.rows:
                 live = columns_of(cut(history, 0, later + 1), pairs, settings, first=later).columns
-                assert columns.jump[later, i] == live.jump[later, i]
-                assert columns.deviation[later, i] == live.deviation[later, i]
-                hour = columns.hour[later]
-                assert columns.atr_ratio[hour, i] == live.atr_ratio[live.hour[later], i]
+                for name in BY_ASKED:
+                    judged, then = (getattr(each, name)[each.asked[later], i] for each in (columns, live))
+                    assert judged == then, name
 
 
 def test_what_nobody_asks_for_is_unknown_and_would_close() -> None:
     columns = columns_of(walks(Random(7), 3000, 1), instruments(), quick(1)).columns
-    assert set(columns.jump.flat) == set(columns.atr_ratio.flat) == {-1.0}
-    assert not columns_of(walks(Random(7), 300, 1), instruments(), quick(1)).busy.size
+    assert not columns.asked.any()
+    assert set(columns.jump.flat) == set(columns.atr_ratio.flat) == set(columns.volatility.flat) == {-1.0}
+    assert set(columns.eligible.flat) == set(columns.depth.flat) == {0}
+    assert not columns_of(walks(Random(7), 300, 1), instruments(), quick(1)).cells.size
 
 
 def test_terms_that_never_differ_stand_beside_those_that_do() -> None:
@@ -270,15 +280,15 @@ def test_a_strategy_that_breaks_stops_itself_alone(broken: Callable[[Any], None]
     assert found.failures == {"momentum": message}
     place = [name for name in strategies.STRATEGIES if name in STRATEGIES].index("momentum")
     for name in BY_STRATEGY:
-        assert not getattr(found.columns, name)[place].any()
-        others = (np.delete(getattr(each.columns, name), place, axis=0) for each in (found, sane))
-        assert np.array_equal(*others)
+        assert not by_row(found.columns, name)[place].any()
+        now, then = (np.delete(by_row(each.columns, name), place, axis=0) for each in (found, sane))
+        assert np.array_equal(now, then)
     assert sane.columns.enter.any() and sane.failures == {}
 
 
 def test_without_strategies_or_instruments_there_is_nothing_to_say() -> None:
     nobody = columns_of(walks(Random(1), 50), instruments(), quick(15)).columns
-    assert nobody.enter.shape == (0, 50, 4)
+    assert nobody.enter.shape == (0, 1, 4) and nobody.leave.shape == (0, 50, 4)
     nothing = columns_of(frame(np.zeros((50, 0)), symbols=()), (), quick(15, "rules"))
     assert nothing.columns.close.shape == (50, 0) and nothing.failures == {}
 
@@ -286,29 +296,32 @@ def test_without_strategies_or_instruments_there_is_nothing_to_say() -> None:
 @pytest.mark.parametrize("close", [1, 60_000_00, 9_000_000_000_000, 10**13, 2**53])
 def test_a_replay_assumes_the_law_s_own_book_around_the_last_close(close: int) -> None:
     ticks = [close] * 96 + [0]
-    found, costs = columns_of(frame(ticks, [5_000_000] * 97), instruments(FOUR[:1]), quick(15)), costs_of(quick(15))
+    costs, seen = costs_of(quick(15)), frame(ticks, [5_000_000] * 97)
+    found = columns_of(seen, instruments(FOUR[:1]), quick(15), 96)
     columns = found.columns
     assert columns.bid[-1, 0] == bid_of(costs, close)
     assert columns.ask[-1, 0] == ask_of(costs, close)
-    assert columns.depth[columns.hour[-1], 0] == depth_of(costs, found.day_cents[-1:, 0].astype(np.float64))[0] > 0
+    day_cents = found.hours.volumes.day_cents[-1:, 0].astype(np.float64)
+    assert columns.depth[columns.asked[-1], 0] == depth_of(costs, day_cents)[0] > 0
     assert columns.age_ms[-1, 0] == 15 * 60_000
-    assert columns.depth[columns.hour[-3], 0] == 0, "less than a day is no day"
+    early = columns_of(cut(seen, 0, 95), instruments(FOUR[:1]), quick(15), 94).columns
+    assert early.depth[early.asked[-1], 0] == 0, "less than a day is no day"
 
 
 def test_where_the_price_is_unknown_there_is_no_book() -> None:
     """A minute's price is too old after 96 of them, while the day still counts its volume."""
     seen = frame([1000] * 1440 + [0] * 96, [10**6] * 1536, bar_min=1)
     found = columns_of(seen, instruments(FOUR[:1]), quick(1))
-    assert found.day_cents[-1, 0] > 0
+    assert found.hours.volumes.day_cents[-1, 0] > 0
     assert found.columns.bid[-1, 0] == found.columns.ask[-1, 0] == 0
     assert found.columns.bid[-2, 0] > 0
 
 
 def test_real_quotes_replace_one_row_of_the_book_and_nothing_else() -> None:
-    columns = columns_of(walks(Random(3), 300), instruments(), quick(15)).columns
+    columns = columns_of(walks(Random(3), 300), instruments(), quick(15), 299).columns
     bid, ask, depth, age_ms = (np.array([n, n + 1, n + 2, 0]) for n in (100, 200, 300, 10**6))
     found = with_quotes(columns, 299, bid, ask, depth, age_ms)
-    for name, quoted, row in (("bid", bid, 299), ("ask", ask, 299), ("depth", depth, columns.hour[299])):
+    for name, quoted, row in (("bid", bid, 299), ("ask", ask, 299), ("depth", depth, columns.asked[299])):
         assert getattr(found, name)[row].tolist() == quoted.tolist()
         assert np.array_equal(getattr(found, name)[:row], getattr(columns, name)[:row])
     assert found.age_ms[299].tolist() == np.maximum(columns.age_ms[299], age_ms).tolist()

@@ -14,7 +14,15 @@ from tests.laws.budget import examples
 from tests.market import twins
 from tests.market.make import cut, frame, market, policy, walks
 from trader_core.market.frame import Frame
-from trader_core.market.guards import Ranges, day_ranges, deviations_at, guards_lookback, jumps_at, outliers, volatility
+from trader_core.market.guards import (
+    Ranges,
+    day_ranges,
+    deviations_at,
+    guards_lookback,
+    jumps_at,
+    outliers,
+    volatility_at,
+)
 from trader_core.market.seen import Market
 from trader_core.rulebook.limits import Flags, Floats, Ints
 from trader_core.settings.schema import Settings
@@ -58,6 +66,12 @@ def doubts(here: Market) -> Doubts:
 
 def doubted(close: object, volume: object = None, bar_min: int = 15, **changes: Any) -> Doubts:
     return doubts(market(frame(close, volume, bar_min=bar_min), short(bar_min, **changes)))
+
+
+def volatility(hourly: Market) -> Floats:
+    """Of all cells."""
+    rows, columns = (each.ravel() for each in np.indices(hourly.frame.close.shape))
+    return volatility_at(hourly, rows, columns).reshape(hourly.frame.close.shape)
 
 
 def ratios(hourly: Market) -> Floats:

@@ -86,8 +86,8 @@ def traded(days: list[list[int]], settings: Settings, symbols: tuple[str, ...]) 
     assert (value >= 0).all()
     seen = frame(np.full(value.shape, 100), 100 * value, bar_min=60, symbols=symbols)
     found = volumes(market(seen, settings), units(symbols))
-    assert found.day_cents[DAY:].T.tolist() == [[100 * each for each in wanted] for wanted in days]
-    assert not found.day_cents[:DAY].any() and not found.eligible[:DAY].any()
+    assert found.day_cents[DAY - 1 :].T.tolist() == [[100 * each for each in wanted] for wanted in days]
+    assert not found.day_cents[: DAY - 1].any() and not found.eligible[:DAY].any()
     return found
 
 
@@ -187,7 +187,7 @@ def test_eligibility_is_its_slow_twin(seed: int) -> None:
     tiers, tried = [settings.universe.tier_of(base_of(one)) for one in FOUR[:3]], set()
     for t, i in [(random.randrange(rows - 320, rows), random.randrange(3)) for _ in range(60)]:
         days = cache(partial(twins.day_cents, seen, i=i, grains_per_unit=unit[i]))
-        assert found.day_cents[t + 1, i] == max(days(t), 0)
+        assert found.day_cents[t, i] == max(days(t), 0)
         assert found.eligible[t + 1, i] == twins.by_volume(days, t, Fraction(floor) * 100, tiers[i], settings)
         tried.add(int(found.eligible[t + 1, i]))
     assert len(tried) > 1

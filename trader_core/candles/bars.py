@@ -13,6 +13,7 @@ from trader_core.domain.money import EXACT, GRAIN
 Mask = NDArray[np.bool_]
 
 DIGITS_MAX = 10
+FIRST_BARS = 1_000  # that tell how many decimals there are, but for few
 PRICE_TICKS_MAX = 2**53  # beyond it a float64 no longer names one tick
 VOLUME_LOTS_MAX = 2**56  # a bar's volume saturates here, so that sums stay far below 2^62
 FAULTS = ("", "off_grid", "no_price", "bad_ohlc", "no_volume")  # what `faults` finds, by number
@@ -72,10 +73,21 @@ def faults(rows: Rows, step_ms: int) -> NDArray[np.int64]:
 
 
 def price_digits(rows: Rows, step_ms: int) -> int:
-    """The decimals of the finest price step in the file's sound bars, at most 10."""
-    mask = sound(rows, step_ms)
-    left = np.concatenate([column[mask] for column in (rows.open, rows.high, rows.low, rows.close)])
-    for digits in range(DIGITS_MAX):
+    """The decimals of the finest price step in the file's sound bars, at most 10.
+
+    What is written with few decimals is written with more, so nobody is asked for fewer than the first bars have.
+    """
+    mask, digits = sound(rows, step_ms), 0
+    columns = [column[mask] for column in (rows.open, rows.high, rows.low, rows.close)]
+    for column in (*(column[:FIRST_BARS] for column in columns), *columns):
+        digits = _digits_of(column, digits)
+    return digits
+
+
+def _digits_of(prices: NDArray[np.float64], least: int) -> int:
+    """The decimals that all of them need, and no fewer than `least`."""
+    left = prices
+    for digits in range(least, DIGITS_MAX):
         scale = 10.0**digits
         left = left[np.abs(np.rint(left * scale) / scale - left) > _ROUNDING * left]
         if not len(left):

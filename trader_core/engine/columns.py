@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from trader_core.market.guards import UNKNOWN, deviations_at, guards_lookback, j
 from trader_core.market.hours import Hours, hours_of
 from trader_core.market.regime import regime_lookback
 from trader_core.market.seen import Market
-from trader_core.market.universe import volume_lookback
+from trader_core.market.universe import OUT, volume_lookback
 from trader_core.rulebook.costs import depth_of
 from trader_core.rulebook.limits import Flags, Floats, Ints
 from trader_core.rulebook.money import PPM
@@ -33,6 +33,7 @@ Given = TypeVar("Given")
 TILE_CELLS = 1 << 16  # of rows and instruments that strategies look at together: what one core's cache holds
 LOOKBACKS_IN_TILE = 4  # a tile is at least so many lookbacks long, which it computes beside its own rows
 PARTS_WORTH_THREADS = 16
+CELLS_WORTH_THREADS = 1 << 18
 KEPT_MAX = 9  # results that a memo keeps, three for each policy
 PRODUCT_MAX = 1 << 62
 TERMS = {"conviction": np.float64, "scale": np.float64, "stop_bps": np.int64, "target_bps": np.int64,
@@ -47,8 +48,8 @@ class Opinions:
     measured: dict[str, Measured]  # by strategy, at the last row; of a live window only
     failures: dict[str, str]  # strategy -> what went wrong; it proposes nothing
     market: Market
-    day_cents: Ints  # [hour, instrument], traded in the last 24 hours, 1/100 quote
-    busy: Ints  # [n], rows in which some strategy enters, in order
+    hours: Hours
+    cells: Ints  # [n, 2]: row and instrument of each cell in which some strategy enters, in order
 
 
 @dataclass
@@ -67,16 +68,36 @@ class Memo:
         return made
 
 
-@dataclass
-class Wanted:
-    """What the enabled strategies want: [strategy, row, instrument]."""
+@dataclass(frozen=True)
+class Entries:
+    """What one strategy enters in one part, by cell, and what it measured in a live window's last row."""
 
-    enter: Flags
-    leave: Flags
-    constants: list[dict[str, float]]  # by strategy, the terms that are the same in all its cells
-    terms: dict[str, np.ndarray]  # the others, where they are asked for
+    rows: Ints
+    columns: Ints
+    enters: Flags  # of a live window all of the last row are told
+    terms: Terms
+    measured: Measured | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the enabled strategies want. One that broke wants nothing."""
+
+    leave: Flags  # [strategy, row, instrument]
+    entries: list[list[Entries]]  # by strategy, in the order of rows
     measured: dict[str, Measured]
-    failures: dict[str, tuple[int, str]]  # the first row of the part it broke in, and what went wrong
+    failures: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The rows in which a draft may be judged, and the cells of those."""
+
+    row: Ints  # [row], its number among them, from 1 on; 0 is not
+    count: int  # of them, row 0 included
+    rows: Ints  # [cell], in order
+    columns: Ints
+    numbers: Ints  # [cell], that of its row
 
 
 def lookback_of(policy: "Settings") -> int:
@@ -100,37 +121,42 @@ def columns_of(
     volume; a live cycle puts the book there. Where `first` is the last row, all is told of it, for `why`.
     """
     market, kept, shape = Market(frame, policy, first), memo or Memo(), frame.close.shape
-    costs, (close, age_ms) = costs_of(policy), frame.last_known
-    hours = _hours(market, instruments, kept)
-    wanted = _wanted(market)
-    asked = _asked(market, wanted.enter)
-    deviation, jump = _doubts(market, asked, kept)
-    rows, columns = _cells(asked, 0)
-    hours.ask(market.hour[rows], columns)
+    costs, (close, age_ms), width = costs_of(policy), frame.last_known, len(frame.symbols)
+    wanted, hours, outlier, _ = _at_once(
+        frame,
+        lambda: _wanted(market),
+        lambda: _hours(market, instruments, kept),
+        lambda: _outliers(market, kept),
+        lambda: frame.move_sums if frame.bar_ms == MINUTE_MS and not _is_live(market) else None,
+    )
+    cells = _entered(wanted, width)
+    asked = _asked(market, cells)
+    deviation, jump = _doubts(market, asked)
+    there = market.hour[asked.rows], asked.columns
+    wild, quiet = hours.restless_at(*there)
     made = Columns(
         at_ms=frame.closes_ms,
         hour=market.hour,
+        asked=asked.row,
         funding_ppm=np.broadcast_to(np.int64(0), shape),
         close=close,
         bid=_around(close, PPM - costs.half_spread_ppm, 0, frame.highest_close),
         ask=_around(close, PPM + costs.half_spread_ppm, PPM - 1, frame.highest_close),
-        depth=depth_of(costs, hours.day_cents.astype(np.float64)).astype(np.int64),
+        depth=_told(asked, depth_of(costs, hours.day_cents_at(*there).astype(np.float64)), 0, width, np.int64),
         age_ms=age_ms,
         regime=hours.regime,
-        eligible=hours.eligible,
+        eligible=_told(asked, hours.eligible[there], OUT, width, np.int8),
         deviation=deviation,
-        outlier=_outliers(market, kept),
+        outlier=outlier,
         jump=jump,
-        volatility=hours.volatility,
-        atr_ratio=hours.atr_ratio,
-        day_range=hours.day_range,
-        enter=wanted.enter,
+        volatility=_told(asked, wild, UNKNOWN, width),
+        atr_ratio=_told(asked, quiet, UNKNOWN, width),
+        day_range=hours.day_range if costs.slippage.base_ppm.any() else _nowhere(hours),
         leave=wanted.leave,
-        **{what: _term(wanted, what, kind) for what, kind in TERMS.items()},
+        enter=_entering(wanted, asked, width),
+        **{what: _term(wanted, asked, what, kind, width) for what, kind in TERMS.items()},
     )
-    busy = np.flatnonzero(wanted.enter.any(axis=(0, 2)))
-    failures = {name: what for name, (_, what) in wanted.failures.items()}
-    return Opinions(made, wanted.measured, failures, market, hours.day_cents, busy)
+    return Opinions(made, wanted.measured, wanted.failures, market, hours, cells)
 
 
 def _hours(market: Market, instruments: tuple[Instrument, ...], memo: Memo) -> Hours:
@@ -138,6 +164,11 @@ def _hours(market: Market, instruments: tuple[Instrument, ...], memo: Memo) -> H
     signals = market.signals
     key = (market.frame, units, signals.regime, signals.guards, signals.windows, market.policy.universe)
     return memo.of(key, lambda: hours_of(market, np.array(units)))
+
+
+def _nowhere(hours: Hours) -> Floats:
+    """The range of a day where nothing slips by it."""
+    return np.broadcast_to(UNKNOWN, hours.eligible.shape)
 
 
 def _outliers(market: Market, memo: Memo) -> Flags:
@@ -156,45 +187,55 @@ def _outliers(market: Market, memo: Memo) -> Flags:
     return memo.of((market.frame, market.first, *doubts), made)
 
 
-def _asked(market: Market, enter: Flags) -> np.ndarray:
-    """[row, instrument], where a draft may be judged: where a strategy enters, and, as often as a maker may be
-    repriced and then taken, whenever the one that was placed there has had its time. Of a live window its last row."""
-    orders = market.policy.policy.orders
-    entered = np.asarray(enter.any(axis=0))
-    asked = np.copy(entered)
-    if _is_live(market):
-        asked[market.first] = True
+def _entered(wanted: Wanted, width: int) -> Ints:
+    """[n, 2]: row and instrument of each cell in which some strategy enters, in order."""
+    places = [one.rows[one.enters] * width + one.columns[one.enters] for each in wanted.entries for one in each]
+    return np.stack(np.divmod(_in_order(places, len(wanted.entries)), max(width, 1)), axis=1)
+
+
+def _in_order(places: list[Ints], kinds: int) -> Ints:
+    """Each place once. Those of one part and strategy are no two the same."""
+    together = np.sort(np.concatenate([np.zeros(0, np.int64), *places]), kind="stable")
+    return together if kinds < 2 else np.unique(together)
+
+
+def _asked(market: Market, cells: Ints) -> Asked:
+    """Where a draft may be judged: where a strategy enters, and, as often as a maker may be repriced and then taken,
+    whenever the one that was placed there has had its time. Of a live window its last row."""
+    orders, (count, width) = market.policy.policy.orders, market.frame.close.shape
+    places = [cells[:, 0] * width + cells[:, 1]]
     for tries in range(1, orders.maker_max_reprices + 2 if orders.maker_ttl_bars else 1):
-        later = tries * orders.maker_ttl_bars
-        asked[later:] |= entered[: max(len(asked) - later, 0)]
-    return asked
+        places.append(places[0] + tries * orders.maker_ttl_bars * width)
+    if _is_live(market):
+        places.append(np.arange((count - 1) * width, count * width))
+    every = _in_order(places, len(places)) if len(places) > 1 else places[0]
+    rows, columns = np.divmod(every[: np.searchsorted(every, count * width)], max(width, 1))
+    numbers, row = np.cumsum(np.diff(rows, prepend=-1) != 0), np.zeros(count, np.int64)
+    row[rows] = numbers
+    return Asked(row, int(numbers[-1]) + 1 if len(rows) else 1, rows, columns, numbers)
 
 
-def _doubts(market: Market, asked: np.ndarray, memo: Memo) -> tuple[Floats, Floats]:
-    """(deviation, jump) where they are asked for, now or by a replay before. Elsewhere a jump is unknown, which closes.
+def _told(asked: Asked, figures: np.ndarray, unknown: float, width: int, kind: type = np.float64) -> np.ndarray:
+    """[asked, instrument] of what is told by cell."""
+    found: np.ndarray = np.full((asked.count, width), unknown, kind)
+    found[asked.numbers, asked.columns] = figures
+    return found
 
-    Only bars of a minute show a jump. Of a live window no more is looked at than the last row needs.
+
+def _doubts(market: Market, asked: Asked) -> tuple[Floats, Floats]:
+    """(deviation, jump) where they are asked for. Only bars of a minute show a jump.
+
+    Of a live window no more is looked at than the last row needs.
     """
-    frame, guards = market.frame, market.signals.guards
-    key = (frame, guards.outlier_bars, guards.jump_bars, market.missing)
-    deviation, jump = memo.of(key, lambda: _nothing_asked(frame))
+    frame, guards, width = market.frame, market.signals.guards, len(market.frame.symbols)
     needed = max(guards.outlier_bars + 1, guards.jump_bars + 2 + MARK_BARS)
     start = max(frame.rows - needed, 0) if _is_live(market) else 0
     part = market.part(start, frame.rows, market.first) if start else market
-    rows, columns = _cells(asked[start:], 0)
-    deviation[rows + start, columns] = deviations_at(part, rows, columns)
-    if frame.bar_ms == MINUTE_MS:
-        jump[rows + start, columns] = jumps_at(part, rows, columns)
-    return deviation, jump
-
-
-def _nothing_asked(frame: Frame) -> tuple[Floats, Floats]:
-    shape = frame.close.shape
+    rows, columns = asked.rows - start, asked.columns
+    deviation = _told(asked, deviations_at(part, rows, columns), 0.0, width)
     if frame.bar_ms != MINUTE_MS:
-        return _by_instrument(shape, np.float64), np.broadcast_to(NO_TICKS, shape)
-    jump = _by_instrument(shape, np.float64)
-    jump[:] = UNKNOWN
-    return _by_instrument(shape, np.float64), jump
+        return deviation, np.broadcast_to(NO_TICKS, deviation.shape)
+    return deviation, _told(asked, jumps_at(part, rows, columns), UNKNOWN, width)
 
 
 def _around(close: Ints, ppm: int, up: int, highest: int) -> Ints:
@@ -211,51 +252,43 @@ def _around(close: Ints, ppm: int, up: int, highest: int) -> Ints:
 
 def _wanted(market: Market) -> Wanted:
     """What each strategy wants, and what went wrong in those that broke: one that breaks stops itself alone."""
-    names, shape = enabled_strategies(market.policy), market.frame.close.shape
-    enter, leave = (_by_instrument((len(names), *shape), np.int8) for _ in range(2))
-    wanted = Wanted(enter, leave, [{} for _ in names], {}, {}, {})
+    names = enabled_strategies(market.policy)
+    leave = _by_instrument((len(names), *market.frame.close.shape), np.int8)
     parts = list(_parts(market, _own_lookback(market.policy), TILE_CELLS))
-    _on_all_cores(lambda part: _propose(part, names, wanted), parts)
+    told = _on_all_cores(lambda part: [_propose(part, name, leave[n]) for n, name in enumerate(names)], parts)
+    wanted = Wanted(leave, [], {}, {})
     for n, name in enumerate(names):
-        if name in wanted.failures:
-            wanted.enter[n], wanted.leave[n], wanted.constants[n] = 0, 0, {}
-            wanted.measured.pop(name, None)
-            for term in wanted.terms.values():
-                term[n] = 0
+        entries = [one[n] for one in told]
+        broken = next((one for one in entries if isinstance(one, str)), None)
+        if broken is not None:
+            wanted.failures[name], leave[n], entries = broken, 0, []
+        wanted.entries.append([one for one in entries if isinstance(one, Entries)])
+        for one in wanted.entries[n]:
+            if one.measured:
+                wanted.measured[name] = one.measured
     return wanted
 
 
-def _propose(part: Market, names: tuple[str, ...], wanted: Wanted) -> None:
-    """Every strategy over the rows of one part, which no other part writes to."""
-    for n, name in enumerate(names):
-        try:
-            proposals = STRATEGIES[name].columns(part, getattr(part.policy.strategies, name))
-            _note(part, proposals, n, name, wanted)
-        except Exception as broken:  # noqa: BLE001
-            told = part.start, f"{type(broken).__name__}: {broken}"
-            wanted.failures[name] = min(told, wanted.failures.get(name, told))
+def _propose(part: Market, name: str, leave: Flags) -> Entries | str:
+    """What a strategy wants in the rows of one part, which no other part writes to; or what went wrong."""
+    try:
+        return _entries(part, STRATEGIES[name].columns(part, getattr(part.policy.strategies, name)), leave)
+    except Exception as broken:  # noqa: BLE001
+        return f"{type(broken).__name__}: {broken}"
 
 
-def _note(part: Market, proposals: Proposals, n: int, name: str, wanted: Wanted) -> None:
+def _entries(part: Market, proposals: Proposals, leave: Flags) -> Entries:
     """Take the exits and the entries with their terms. Of a live window all of the last row are asked for."""
     wrong = [what for what in ("enter", "leave") if getattr(proposals, what).shape != part.frame.close.shape]
     if wrong:
         raise ValueError(f"the shape of {', '.join(wrong)}")
-    enter, begin, end = proposals.enter[part.first :], part.start + part.first, part.start + part.frame.rows
+    enter = proposals.enter[part.first :]
     rows, columns = _cells(np.ones(enter.shape, np.bool_) if _is_live(part) else enter, part.first)
-    terms = proposals.terms(rows, columns)
-    _check(terms, proposals.enter[rows, columns] != 0)
-    if _is_live(part):
-        wanted.measured[name] = proposals.measured(part.first)
-    for what, kind in TERMS.items():
-        figures = getattr(terms, what)
-        if np.ndim(figures) == 0:
-            wanted.constants[n][what] = figures
-        else:
-            if what not in wanted.terms:
-                wanted.terms.setdefault(what, _by_instrument(wanted.enter.shape, kind))
-            wanted.terms[what][n, rows + part.start, columns] = figures
-    wanted.enter[n, begin:end], wanted.leave[n, begin:end] = enter, proposals.leave[part.first :]
+    terms, enters = proposals.terms(rows, columns), proposals.enter[rows, columns] != 0
+    _check(terms, enters)
+    leave[part.start + part.first : part.start + part.frame.rows] = proposals.leave[part.first :]
+    measured = proposals.measured(part.first) if _is_live(part) else None
+    return Entries(rows + part.start, columns, enters, terms, measured)
 
 
 def _check(terms: Terms, enters: np.ndarray) -> None:
@@ -267,16 +300,27 @@ def _check(terms: Terms, enters: np.ndarray) -> None:
         raise ValueError("an entry without a stop")
 
 
-def _term(wanted: Wanted, what: str, kind: type) -> np.ndarray:
-    """[strategy, row, instrument] of one term: a number for each strategy where they all have but one."""
-    constants = [one.get(what) for one in wanted.constants]
-    if what not in wanted.terms:
-        numbers: np.ndarray = np.array([one or 0 for one in constants], kind)
-        return np.broadcast_to(numbers[:, None, None], wanted.enter.shape)
-    for n, constant in enumerate(constants):
-        if constant is not None:
-            wanted.terms[what][n][wanted.enter[n] != 0] = constant
-    return wanted.terms[what]
+def _entering(wanted: Wanted, asked: Asked, width: int) -> Flags:
+    """[strategy, asked, instrument], who enters."""
+    found: Flags = np.zeros((len(wanted.entries), asked.count, width), np.int8)
+    for n, entries in enumerate(wanted.entries):
+        for one in entries:
+            found[n, asked.row[one.rows], one.columns] = one.enters
+    return found
+
+
+def _term(wanted: Wanted, asked: Asked, what: str, kind: type, width: int) -> np.ndarray:
+    """[strategy, asked, instrument] of one term: a number for each strategy where they all have but one."""
+    figures = [[getattr(one.terms, what) for one in entries] for entries in wanted.entries]
+    shape = (len(figures), asked.count, width)
+    if all(np.ndim(one) == 0 for each in figures for one in each):
+        numbers: np.ndarray = np.array([each[0] if each else 0 for each in figures], kind)
+        return np.broadcast_to(numbers[:, None, None], shape)
+    found: np.ndarray = np.zeros(shape, kind)
+    for n, entries in enumerate(wanted.entries):
+        for one, figure in zip(entries, figures[n], strict=True):
+            found[n, asked.row[one.rows], one.columns] = figure
+    return found
 
 
 # --- how it is computed --------------------------------------------------------------------------------------------
@@ -307,21 +351,26 @@ def _parts(market: Market, lookback: int, cells: int) -> Iterator[Market]:
         yield market.part(max(begin + 1 - lookback, 0), min(begin + length, rows), begin)
 
 
-def _on_all_cores(work: Callable[[Given], None], parts: Sequence[Given]) -> None:
+def _at_once(frame: Frame, *tasks: Callable[[], Any]) -> list[Any]:
+    """What each makes; of a long market on all cores."""
+    if frame.close.size < CELLS_WORTH_THREADS:
+        return [task() for task in tasks]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(lambda task: task(), tasks))
+
+
+def _on_all_cores(work: Callable[[Given], Made], parts: Sequence[Given]) -> list[Made]:
     """Do each part. Threads share what numpy computes without the interpreter; a few parts are not worth them."""
     cores = len(os.sched_getaffinity(0))
     if cores == 1 or len(parts) < PARTS_WORTH_THREADS:
-        for part in parts:
-            work(part)
-        return
+        return [work(part) for part in parts]
     with ThreadPoolExecutor(cores) as pool:
-        for _ in pool.map(work, parts):
-            pass
+        return list(pool.map(work, parts))
 
 
 def with_quotes(columns: Columns, row: int, bid: Ints, ask: Ints, depth: Ints, age_ms: Ints) -> Columns:
     """The columns with one row's book replaced by the real one."""
     bids, asks, depths, ages = (each.copy() for each in (columns.bid, columns.ask, columns.depth, columns.age_ms))
     bids[row], asks[row], ages[row] = bid, ask, np.maximum(ages[row], age_ms)
-    depths[columns.hour[row]] = depth
+    depths[columns.asked[row]] = depth
     return columns._replace(bid=bids, ask=asks, depth=depths, age_ms=ages)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from trader_core.domain.decision import GateRow, Judgement
 from trader_core.domain.instrument import Exclusion
 from trader_core.engine.columns import Opinions
@@ -64,14 +66,14 @@ def ineligible(seen: Seen, i: int) -> str:
     tier, code = int(seen.law.instruments.tier[i]), standing.shortfall(seen.law, seen.columns, seen.row, i)
     spread = standing.spread_ppm(seen.columns, seen.row, i) / 100
     if code == standing.LOW_VOLUME:
-        volume = int(seen.opinions.day_cents[seen.columns.hour[seen.row], i]) / 100
+        volume = int(seen.opinions.hours.day_cents_at(seen.columns.hour[seen.row, None], np.array([i]))[0]) / 100
         return f"24 h volume {volume:,.0f}: not long enough above the floor of tier {tier}"
     if code == standing.WIDE_SPREAD and not seen.columns.bid[seen.row, i]:
         return "nobody quotes it"
     if code == standing.WIDE_SPREAD:
         return f"spread {spread:.1f} bps, tier {tier} allows {seen.law.tiers.max_spread_ppm[tier] / 100:g}"
     if code == standing.THIN_BOOK:
-        depth, floor = seen.columns.depth[seen.columns.hour[seen.row], i] / E8, seen.law.tiers.min_depth[tier] / E8
+        depth, floor = seen.columns.depth[seen.columns.asked[seen.row], i] / E8, seen.law.tiers.min_depth[tier] / E8
         return f"depth {depth:,.0f} within 20 bps, tier {tier} asks for {floor:,.0f}"
     if code == standing.NOT_NEAR_ENOUGH:
         return f"volume just below tier {tier}'s floor, and the spread of {spread:.1f} bps is too wide for that"
@@ -83,7 +85,7 @@ def _signal_rows(name: str, seen: Seen) -> list[GateRow]:
     unit, one = STRATEGIES[name].unit, seen.opinions.measured.get(name)
     if one is None:
         return [GateRow(name, None, None, None, unit, "unknown") for _ in seen.axes.instruments]
-    entered = seen.columns.enter[seen.axes.strategies.index(name), seen.row]
+    entered = seen.columns.enter[seen.axes.strategies.index(name), seen.columns.asked[seen.row]]
     measured = zip(one.known.tolist(), one.value.tolist(), one.limit.tolist(), entered.tolist(), strict=True)
     return [
         _row(name, value, limit, -1, unit, "OK" if enter else "no_signal")

@@ -38,10 +38,10 @@ PRICE_MAX = 2**52
 ABSURD = 1_000  # times the price
 
 PARTS = ("open", "high", "low", "close", "volume", "present")
-OF_HOUR = ("regime", "eligible", "depth", "volatility", "atr_ratio", "day_range")
+OF_HOUR = ("regime", "day_range")
 OF_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 TERMS = OF_STRATEGY[2:]  # asked for where their strategy enters
-MEASURES = ("deviation", "jump", "atr_ratio")  # asked for where some strategy enters
+MEASURES = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio")  # asked for where some strategy enters
 
 Progress = Callable[[int, int], None]  # cut rows done, of how many
 
@@ -160,16 +160,20 @@ def _read(passage: _Passage, frame: Frame, measured: Sequence[int], law: bool) -
 
 def _add_columns(said: _Said, opinions: Opinions, passage: _Passage) -> None:
     columns, first = opinions.columns, passage.first
-    hour, enters = columns.hour[first:], columns.enter[:, first:] != 0
+    hour, asked_row = columns.hour[first:], columns.asked[first:]
+    enters = columns.enter[:, asked_row] != 0
     for n, name in enumerate(enabled_strategies(passage.policy)):
         for each in OF_STRATEGY if name in said.figures else ():
-            asked = enters[n] if each in TERMS else None
-            said.figures[name].append(_Figure(f"{name}.{each}", getattr(columns, each)[n, first:], asked))
-    said.figures[""] = [_Figure("day_cents", opinions.day_cents[hour])]
+            asked, own = enters[n] if each in TERMS else None, getattr(columns, each)[n]
+            values = own[first:] if each == "leave" else own[asked_row]
+            said.figures[name].append(_Figure(f"{name}.{each}", values, asked))
+    cells = (each.ravel() for each in np.broadcast_arrays(hour[:, None], np.arange(enters.shape[2])))
+    said.figures[""] = [_Figure("day_cents", opinions.hours.day_cents_at(*cells).reshape(enters.shape[1:]))]
     for name, values in columns._asdict().items():
-        if name not in OF_STRATEGY:
-            asked = enters.any(axis=0) if name in MEASURES else None
-            said.figures[""].append(_Figure(name, values[hour] if name in OF_HOUR else values[first:], asked))
+        if name in MEASURES:
+            said.figures[""].append(_Figure(name, values[asked_row], enters.any(axis=0)))
+        elif name not in (*OF_STRATEGY, "asked"):
+            said.figures[""].append(_Figure(name, values[hour] if name in OF_HOUR else values[first:]))
 
 
 def _opinion(market: Market, name: str, measured: Sequence[int]) -> list[_Figure] | str:
@@ -302,7 +306,7 @@ def _long(world: World, policy: "Settings") -> _Passage:
 
 def _enters(passage: _Passage) -> Ints:
     """Rows in which some strategy enters."""
-    return columns_of(passage.frame, passage.instruments, passage.policy, passage.first).busy
+    return np.unique(columns_of(passage.frame, passage.instruments, passage.policy, passage.first).cells[:, 0])
 
 
 def _short(world: World, policy: "Settings", enters: Ints, rows: int, seed: int) -> list[_Passage]:

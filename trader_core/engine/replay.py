@@ -18,13 +18,14 @@ from trader_core.engine.columns import Memo, columns_of, lookback_of
 from trader_core.engine.compiled import Progress, compiled_walk, told_by
 from trader_core.engine.decide import approved_order
 from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
+from trader_core.engine.memory import keep_freed_memory
 from trader_core.engine.observe import watched_universe
 from trader_core.ledger.integers import Axes, lots_of
 from trader_core.market.frame import Frame, build
 from trader_core.ports import CandleSource
 from trader_core.rulebook import account, codes
-from trader_core.rulebook.limits import Flags, Ints
-from trader_core.rulebook.state import Guard, Journey, empty_guard, empty_plan, empty_state, empty_tape
+from trader_core.rulebook.limits import Ints
+from trader_core.rulebook.state import Guard, Journey, empty_guard, empty_plan, empty_state, empty_tape, fresh_tape
 from trader_core.rulebook.walk import step_walk
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def replay_world(
 
     Replays that share a memo share what their columns have in common; `progress` hears of rows done, of how many.
     """
+    keep_freed_memory()
     walk = step_walk if interpreted else compiled_walk()
     first, rows, instruments = world.first, world.frame.rows, world.instruments
     axes = Axes(instruments, enabled_strategies(policy))
@@ -194,12 +196,12 @@ def replay_world(
     journey = Journey(
         first=first,
         coasts=0 if interpreted else 1,
-        busy=_busy_cells(columns.enter, first),
+        busy=opinions.cells,
         flips=flips,
         listed=listed,
         foreign=_foreign(axes, policy.app.paper.holdings),
         flows=moved,
-        next=np.zeros(3, np.int64),
+        next=np.array([0, 0, 0, codes.NEVER, codes.NEVER], np.int64),
         held=np.zeros((len(instruments), 4), np.int64),
     )
     tape, t = empty_tape(len(instruments), rows), first
@@ -207,8 +209,8 @@ def replay_world(
     while t < rows:
         t = walk(law, guard, state, columns, world.frame.bars, journey, plan, tape, t, _end_of_leg(t, rows, progress))
         for used, reel, written in zip(tape.used, reels, (tape.judged, tape.asked, tape.filled), strict=True):
-            reel.append(written[:used].copy())
-        tape.used[:] = 0
+            reel.append(written[:used])
+        tape = fresh_tape(tape)
         if progress:
             progress(t - first, rows - first)
     judged, asked, filled = (_joined(reel, first) for reel in reels)
@@ -237,7 +239,7 @@ def _end_of_leg(t: int, rows: int, progress: Progress | None) -> int:
 
 def _joined(reel: list[Ints], first: int) -> Ints:
     """What one part of the tape held, from filling to filling, its rows counted from the first decision."""
-    whole = np.concatenate(reel)
+    whole = np.concatenate(reel) if len(reel) > 1 else reel[0]
     whole[:, 0] -= first
     return whole
 
@@ -249,15 +251,6 @@ def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:
         for when, amount in sorted(flows, key=lambda one: one[0])
     ]
     return np.array([pair for pair in pairs if pair[0] < len(at_ms)], np.int64).reshape(-1, 2)
-
-
-def _busy_cells(enter: Flags, first: int) -> Ints:
-    """[n, 2]: row and instrument of each cell from `first` on in which some strategy enters, row by row."""
-    some = enter[0] != 0 if len(enter) == 1 else np.asarray(enter.any(axis=0))
-    cells = [np.flatnonzero(some[first:, i]) + first for i in range(some.shape[1])]
-    rows, columns = np.concatenate(cells), np.repeat(np.arange(len(cells)), [len(one) for one in cells])
-    order = np.argsort(rows, kind="stable")
-    return np.stack([rows[order], columns[order]], axis=1)
 
 
 def _listings(frame: Frame, close: Ints) -> tuple[Ints, Ints]:

@@ -180,6 +180,15 @@ class Frame:
         )
 
 
+def side_by_side(frame: Frame, rows: Ints, columns: Ints, length: int) -> Frame:
+    """By cell, the `length` bars up to it as an instrument of their own. Of a frame without a gap, and of cells that
+    have so many: then a figure of that window at its last row is that of the cell."""
+    at = columns * frame.rows + rows - np.arange(length - 1, -1, -1)[:, None]
+    parts = {name: np.take(getattr(frame, name).T.reshape(-1), at) for name in PARTS[:-1]}
+    present = np.ones((length, len(rows)), np.bool_)
+    return Frame(("",) * len(rows), frame.first_ms, frame.bar_ms, **parts, present=present, mark_bars=frame.mark_bars)
+
+
 def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: int) -> Frame:
     """A frame of the bars that open in [first_ms, end_ms). Bars off the grid or outside are left out."""
     shape = (len(candles), (end_ms - first_ms) // bar_ms)

@@ -12,13 +12,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from trader_core.domain.market import MARK_BARS
 from trader_core.market.frame import MARK_HOURS, Frame
-from trader_core.market.moves import moves_ppm
 from trader_core.market.regime import YEAR
 from trader_core.market.windows import (
     all_known,
     complete,
     deviation_by,
-    deviation_of,
     rolling_sum,
     rows_of_hours,
 )
@@ -35,6 +33,7 @@ NO_MEASURE = 1e6  # something over nothing: beyond every limit, and still a numb
 POINTS_AT_ONCE = 1 << 18  # of the windows that are looked at together
 LANE = 8  # rows whose medians are looked for together
 BLOCK_MIN = 32  # rows that are cleared of outliers together
+MANY = 8  # blocks that are looked at as one at first
 DAY_H, DAY_RANGES_MIN = 24, 10  # the range of a day, and how many of its hours must have one
 SURE = 1.0 - 1e-9  # so much of a limit that no rounding of a screen clears what the measure would not
 
@@ -58,8 +57,11 @@ def outliers(market: "Market") -> Flags:
     length = market.signals.guards.outlier_bars
     start = max(market.first - length, 0)
     frame, first, size = market.frame.part(start, market.frame.rows), market.first - start, max(length, BLOCK_MIN)
-    found = np.zeros((len(frame.symbols), frame.rows - first), np.int8)
-    column, block = np.nonzero(_doubted(frame, market.signals.guards.outlier_deviation_pct, length, size))
+    found, limit_pct = (
+        np.zeros((len(frame.symbols), frame.rows - first), np.int8),
+        market.signals.guards.outlier_deviation_pct,
+    )
+    column, block = _in_doubt(frame, limit_pct, length, size)
     asked = (block + 1) * size > first
     column, block = column[asked, None], block[asked, None]
     at_once = POINTS_AT_ONCE // (size + length) + 1
@@ -69,6 +71,17 @@ def outliers(market: "Market") -> Flags:
         meant = (rows >= first) & (rows < frame.rows)
         found[np.broadcast_to(columns, rows.shape)[meant], rows[meant] - first] = flags[meant]
     return found.T
+
+
+def _in_doubt(frame: Frame, limit_pct: float, length: int, size: int) -> tuple[Ints, Ints]:
+    """(instrument, block of `size` rows) of all but those that are clear; first of many together."""
+    many = _doubted(frame, limit_pct, length, MANY * size)
+    if not many[:, -(-length // (MANY * size)) : frame.rows // (MANY * size)].any():
+        beside = np.arange(many.shape[1] * MANY) < -(-frame.rows // size)
+        column, block = np.nonzero(np.repeat(many, MANY, axis=1) & beside)
+    else:
+        column, block = np.nonzero(_doubted(frame, limit_pct, length, size))
+    return column, block
 
 
 def _doubted(frame: Frame, limit_pct: float, length: int, size: int) -> np.ndarray:
@@ -144,11 +157,16 @@ def jumps_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
 # --- hour by hour ----------------------------------------------------------------------------------------------------
 
 
-def volatility(market: "Market") -> Floats:
-    """[row, instrument], realised, percent a year."""
-    hours = market.signals.guards.volatility_h
-    deviation = deviation_of(moves_ppm(market.price, 1), hours, 1)
-    return np.where(all_known(market.price, hours + 1, 1), 100.0 * YEAR / PPM * deviation, UNKNOWN)
+def volatility_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
+    """By cell, realised, percent a year."""
+    frame, hours = market.frame, market.signals.guards.volatility_h
+    if not frame.rows:
+        return np.full(rows.shape, UNKNOWN)
+    oldest = np.maximum(rows - hours, 0)
+    total, squared = (sums[rows + 1, columns] - sums[oldest + 1, columns] for sums in frame.move_sums)
+    unknown = 0 if frame.is_whole else frame.unknown_sums[rows + 1, columns] - frame.unknown_sums[oldest, columns]
+    known = (rows >= hours) & (np.asarray(unknown) == 0)
+    return np.where(known, 100.0 * YEAR / PPM * deviation_by(total, squared, hours), UNKNOWN)
 
 
 def day_ranges(hourly: Frame) -> Floats:

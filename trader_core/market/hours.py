@@ -3,14 +3,16 @@
 Arrays are [hour] or [hour, instrument], the rows of market.listing.Told. Before the first whole hour nothing is known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trader_core.market.guards import UNKNOWN, Ranges, day_ranges, volatility
+from trader_core.market.frame import side_by_side
+from trader_core.market.guards import UNKNOWN, day_ranges, volatility_at
 from trader_core.market.listing import Told
-from trader_core.market.universe import volumes
+from trader_core.market.universe import Volumes, volumes
 from trader_core.rulebook.limits import Flags, Floats, Ints
 
 if TYPE_CHECKING:
@@ -19,35 +21,76 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hours:
-    """As in rulebook.state.Columns."""
+    """As in rulebook.state.Columns, and what else is asked of a whole hour, by cells of (row there, instrument)."""
 
-    regime: Ints
-    day_cents: Ints  # traded in the last 24 hours, 1/100 quote
-    eligible: Flags
-    volatility: Floats
-    day_range: Floats
-    atr_ratio: Floats  # unknown where it has not been asked for
-    ranges: Ranges
-    told: Told
+    market: "Market"
+    volumes: Volumes
 
-    def ask(self, at: Ints, columns: Ints) -> None:
-        """See that `atr_ratio` holds what is so in these cells. Medians cost more than all the rest together."""
+    @property
+    def told(self) -> Told:
+        return self.market.told
+
+    @property
+    def regime(self) -> Ints:
+        return self.market.regime
+
+    @property
+    def eligible(self) -> Flags:
+        return self.volumes.eligible
+
+    @cached_property
+    def atr_ratio(self) -> Floats:
+        """[whole hour, instrument], those that have been asked for; others are unknown."""
+        return np.full((len(self.market.frame.symbols), max(self.market.hourly.frame.rows, 1)), UNKNOWN).T
+
+    @cached_property
+    def day_range(self) -> Floats:
+        return self.told.of(day_ranges(self.market.hourly.frame), UNKNOWN)
+
+    def day_cents_at(self, at: Ints, columns: Ints) -> Ints:
+        """Traded in the last 24 hours, 1/100 quote."""
+        return self._at(self.volumes.day_cents, 0, at, columns)
+
+    def restless_at(self, at: Ints, columns: Ints) -> tuple[Floats, Floats]:
+        """(realised volatility in percent a year, average true range over its median)."""
+        hours = self.told.hour[at]
+        rows = np.maximum(hours - 1, 0)
+        market, row, column = self._windows(rows, columns)
+        if market is not self.market.hourly:
+            ratio = market.ranges.ratios_at(row, column)
+        else:
+            ratio = self._ratios(hours, rows, columns)
+        found = volatility_at(market, row, column), ratio
+        wild, quiet = (np.where(hours > 0, each, UNKNOWN) for each in found)
+        return wild, quiet
+
+    def _ratios(self, hours: Ints, rows: Ints, columns: Ints) -> Floats:
+        """Medians cost more than all the rest together: each is looked for once, here or by a replay before."""
         asked = np.zeros(self.atr_ratio.T.shape, np.bool_)
-        asked[columns, at] = (self.told.hour[at] > 0) & (self.atr_ratio[at, columns] < 0.0)
-        column, row = np.divmod(np.flatnonzero(asked), len(self.atr_ratio))
-        self.atr_ratio[row, column] = self.ranges.ratios_at(self.told.hour[row] - 1, column)
+        asked[columns, rows] = (hours > 0) & (self.atr_ratio[rows, columns] < 0.0)
+        column, row = np.divmod(np.flatnonzero(asked), max(len(self.atr_ratio), 1))
+        self.atr_ratio[row, column] = self.market.hourly.ranges.ratios_at(row, column)
+        return self.atr_ratio[rows, columns]
+
+    def _windows(self, rows: Ints, columns: Ints) -> tuple["Market", Ints, Ints]:
+        """(market of hours, rows, columns): where the windows of the cells are less than all hours there are, and none
+        is missing, a market of those windows alone."""
+        hourly, guards = self.market.hourly, self.market.signals.guards
+        length = max(guards.volatility_h, guards.atr_h + guards.atr_median_h) + 1
+        less = 0 < len(rows) * length < hourly.frame.close.size
+        if not less or not hourly.frame.is_whole or rows.min() < length - 1:
+            return hourly, rows, columns
+        windows = side_by_side(hourly.frame, rows, columns, length)
+        return replace(hourly, frame=windows), np.full(len(rows), length - 1), np.arange(len(rows))
+
+    def _at(self, values: np.ndarray, unknown: float, at: Ints, columns: Ints) -> np.ndarray:
+        """Of values by whole hour."""
+        hours = self.told.hour[at]
+        if not len(values):
+            return np.full(hours.shape, unknown, values.dtype)
+        return np.where(hours > 0, values[np.maximum(hours - 1, 0), columns], unknown).astype(values.dtype)
 
 
 def hours_of(market: "Market", grains_per_unit: Floats) -> Hours:
     """`grains_per_unit` is 1e-8 quote in one tick times one lot, by instrument."""
-    traded, ranges, told = volumes(market, grains_per_unit), market.hourly.ranges, market.told
-    return Hours(
-        regime=market.regime,
-        day_cents=traded.day_cents,
-        eligible=traded.eligible,
-        volatility=told.of(volatility(market.hourly), UNKNOWN),
-        day_range=told.of(day_ranges(market.hourly.frame), UNKNOWN),
-        atr_ratio=np.full(traded.day_cents.shape[::-1], UNKNOWN).T,
-        ranges=ranges,
-        told=told,
-    )
+    return Hours(market, volumes(market, grains_per_unit))

@@ -24,14 +24,15 @@ OUT, IN = 0, 1  # eligibility, beside NEARLY, which asks for a narrow spread too
 LEFT = 2  # a decision to be out; OUT is none
 NEAR_TIER = 2
 DAY_H = 24
+CELLS_AT_ONCE = 1 << 15  # what is made of so many stays in a core's cache
 
 
 @dataclass(frozen=True)
 class Volumes:
-    """What was traded in the last 24 hours in 1/100 quote, and whether that is enough. Both [hour, instrument]."""
+    """What was traded in the last 24 hours, and whether that is enough."""
 
-    day_cents: Ints
-    eligible: Flags
+    day_cents: Ints  # [whole hour, instrument], 1/100 quote
+    eligible: Flags  # [hour, instrument]
 
 
 def eligible(
@@ -75,16 +76,19 @@ def volumes(market: "Market", grains_per_unit: Floats) -> Volumes:
 
     An hour whose day began before the frame has no volume: it is out, and nothing rests in its book.
     """
-    frame, told = market.hourly.frame, market.told
-    units = cast(float, grains_per_unit)  # one for each column; the law speaks of one instrument
-    cents = bar_cents(frame.volume.astype(np.float64), frame.close.astype(np.float64), units)
-    day_cents = rolling_sum(cents, DAY_H)
+    frame, told, width = market.hourly.frame, market.told, len(market.frame.symbols)
+    day_cents = np.empty((width, frame.rows), np.int64).T
+    step = max(CELLS_AT_ONCE // max(frame.rows, 1), 1)
+    for some in (slice(begin, begin + step) for begin in range(0, width, step)):
+        units = cast(float, grains_per_unit[some])  # one for each column; the law speaks of one instrument
+        lots, ticks = (each[:, some].astype(np.float64) for each in (frame.volume, frame.close))
+        day_cents[:, some] = rolling_sum(bar_cents(lots, ticks, units).astype(np.int64), DAY_H)
     day_cents[: DAY_H - 1] = 0
-    codes = told.of(_by_volume(market, day_cents).astype(np.int8), OUT)
-    return Volumes(told.of(day_cents, 0), _allowed(market, day_cents, codes))
+    codes = told.of(_by_volume(market, day_cents), OUT)
+    return Volumes(day_cents, _allowed(market, day_cents, codes))
 
 
-def _by_volume(market: "Market", day_cents: Ints) -> Ints:
+def _by_volume(market: "Market", day_cents: Ints) -> Flags:
     """[whole hour, instrument], in or out by the newest decision; it takes some hours in a row to make one, and it is
     remembered for so long."""
     universe, columns = market.policy.universe, range(len(market.frame.symbols))
@@ -95,12 +99,13 @@ def _by_volume(market: "Market", day_cents: Ints) -> Ints:
     )
     known, holds = since(len(day_cents), DAY_H - 1), day_cents >= enough
     if holds[DAY_H - 1 :].all():
-        return np.broadcast_to(since(len(day_cents), DAY_H + hysteresis.enter_h - 2) * IN, day_cents.shape)
+        enters = since(len(day_cents), DAY_H + hysteresis.enter_h - 2) * IN
+        return np.broadcast_to(enters.astype(np.int8), day_cents.shape)
     enters = _in_a_row(known & holds, hysteresis.enter_h)
     leaves = _in_a_row(day_cents < missed, hysteresis.leave_h)
     decided = newest(np.where(enters, IN, np.where(leaves, LEFT, OUT)), hysteresis.recall_h)
     nearly = (tiers == NEAR_TIER) & _in_a_row(known & (day_cents >= near), hysteresis.enter_h)
-    return np.where(decided == IN, IN, np.where(nearly, NEARLY, OUT))
+    return np.where(decided == IN, IN, np.where(nearly, NEARLY, OUT)).astype(np.int8)
 
 
 def _allowed(market: "Market", day_cents: Ints, codes: Flags) -> Flags:

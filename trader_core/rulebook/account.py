@@ -32,6 +32,13 @@ MONDAY_MS = 4 * DAY_MS  # the epoch was a Thursday
 
 
 @rule
+def moment(columns: Columns, t: int) -> int:
+    """When row t closes. Rows are a bar apart: to look it up would be one memory more to wait for."""
+    first_ms = columns.at_ms[0]
+    return int(first_ms + t * (columns.at_ms[min(1, columns.at_ms.shape[0] - 1)] - first_ms))
+
+
+@rule
 def equity_of(instruments: Instruments, state: State, columns: Columns, t: int) -> int:
     """Cash plus positions at the last known closes; -1 where the cash or a held price is unknown, or not believed."""
     if state.known[0] == 0:
@@ -103,8 +110,8 @@ def step_cash(state: State, amount: int) -> None:
 def step_funding(instruments: Instruments, state: State, columns: Columns, t: int) -> None:
     """What holding costs or, below zero, brings at a funding time; rounded against us. Nothing on spot."""
     for i in range(state.lots.shape[0]):
-        ppm = columns.funding_ppm[t, i]
-        if ppm != 0 and state.lots[i] > 0 and columns.close[t, i] > 0:
+        ppm = columns.funding_ppm[t, i] if state.lots[i] > 0 else 0
+        if ppm != 0 and columns.close[t, i] > 0:
             value = value_down(instruments, i, state.lots[i], columns.close[t, i])
             paid = mul_div_up(value, ppm, PPM) if ppm > 0 else -mul_div_down(value, -ppm, PPM)
             state.cash[0] -= paid

@@ -1,7 +1,7 @@
 """What one bar does to the open orders of a replay: the fill model applied to the State."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.account import step_fill
+from trader_core.rulebook.account import moment, step_fill
 from trader_core.rulebook.codes import (
     ENTRY,
     EXIT,
@@ -60,9 +60,9 @@ def step_match(
     kind, rest = order[KIND], order[LOTS] - order[FILLED]
     if kind == STOP_MARKET and bars.low[t, i] > order[TRIGGER]:
         return 0  # as `meet` would say, without looking at the rest of the bar
-    close_ms, opened = columns.at_ms[t], bars.open[t, i]
+    close_ms, opened = moment(columns, t), bars.open[t, i]
     slippage = 0
-    if kind != MAKER:
+    if kind != MAKER and law.costs.slippage.base_ppm[law.instruments.tier[i]] != 0:
         worth, before = value_up(law.instruments, i, rest, opened), columns.hour[max(t - 1, 0)]
         slippage = slippage_of(law.costs, law.instruments.tier[i], worth, columns.day_range[before, i])
     lots, ticks, at_ms = meet(

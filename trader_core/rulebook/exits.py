@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from trader_core.rulebook import rule
+from trader_core.rulebook.account import moment
 from trader_core.rulebook.codes import BY_SIGNAL, BY_STOP, BY_TARGET, BY_TIME, BY_TRAILING
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import less, mul_div_down, mul_div_up
@@ -56,7 +57,7 @@ def exit_reason(state: State, columns: Columns, t: int, i: int, at: Levels) -> i
         return at.reason
     if 0 < at.target <= bid:
         return BY_TARGET
-    if state.hold_ms[i] > 0 and columns.at_ms[t] - state.opened_ms[i] >= state.hold_ms[i]:
+    if state.hold_ms[i] > 0 and moment(columns, t) - state.opened_ms[i] >= state.hold_ms[i]:
         return BY_TIME
     strategy = state.strategy[i]
     return BY_SIGNAL if strategy >= 0 and columns.leave[strategy, t, i] else 0

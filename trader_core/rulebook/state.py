@@ -60,31 +60,33 @@ class Columns(NamedTuple):
     """What depends on the market alone; row t may be read at its own close. A figure below zero is unknown.
 
     A column of [hour, ...] changes once an hour, or when a pair is delisted: at row t its row `hour[t]` is in force.
-    Terms, deviation, jump and the range ratio are told where a draft may be judged: where a strategy enters, and when
-    the maker that it placed may be repriced or taken. Elsewhere jump and ratio are unknown, which closes.
+    One of [asked, ...] has a row for each in which a draft may be judged: where a strategy enters, and when the maker
+    that it placed may be repriced or taken; for row t it is `asked[t]`. Of all others it is row 0: nobody enters, and
+    volatility, jump and ratio are unknown, which closes; so is a volume, and a book.
     """
 
     at_ms: Ints  # [row], closing time
     hour: Ints  # [row]
+    asked: Ints  # [row]
     close: Ints  # [row, instrument], last known close in ticks, 0 unknown
     bid: Ints
     ask: Ints
     age_ms: Ints  # [row, instrument], age of that price
     funding_ppm: Ints  # [row, instrument], of the position's value, paid by who holds it at that close
     outlier: Flags  # [row, instrument], FAR_OFF or INCOMPARABLE; 0 is believed
-    deviation: Floats  # [row, instrument], percent from the mean of the closes before
-    jump: Floats  # [row, instrument], standard deviations; NO_TICKS where the bars are too coarse to see one
+    deviation: Floats  # [asked, instrument], percent from the mean of the closes before
+    jump: Floats  # [asked, instrument], standard deviations; NO_TICKS where the bars are too coarse to see one
     regime: Ints  # [hour], the confirmed one
-    eligible: Flags  # [hour, instrument]
-    depth: Ints  # [hour, instrument], 1e-8 quote resting within 20 bps, both sides; 0 unknown
-    volatility: Floats  # [hour, instrument], percent a year
-    atr_ratio: Floats  # [hour, instrument], average true range over its median
+    eligible: Flags  # [asked, instrument]
+    depth: Ints  # [asked, instrument], 1e-8 quote resting within 20 bps, both sides; 0 unknown
+    volatility: Floats  # [asked, instrument], percent a year
+    atr_ratio: Floats  # [asked, instrument], average true range over its median
     day_range: Floats  # [hour, instrument], mean true range of the last 24 hours, percent of the price
-    enter: Flags  # [strategy, row, instrument]
-    leave: Flags
+    leave: Flags  # [strategy, row, instrument]
+    enter: Flags  # [strategy, asked, instrument]
     conviction: Floats
-    scale: Floats  # [strategy, row, instrument], of the tier's position
-    stop_bps: Ints  # [strategy, row, instrument]
+    scale: Floats  # [strategy, asked, instrument], of the tier's position
+    stop_bps: Ints  # [strategy, asked, instrument]
     target_bps: Ints
     hold_ms: Ints
 
@@ -124,7 +126,7 @@ class Journey(NamedTuple):
     listed: Ints  # [instrument], row of its first price
     foreign: Ints  # [instrument], lots in the account that are not ours; what is written off joins them
     flows: Ints  # [n, 2]: row, 1e-8 quote that came in (or, below zero, went out) before it; in order
-    next: Ints  # [3], places in busy, flows and flips
+    next: Ints  # [5], places in busy, flows and flips; the row that is quiet; how many are listed in `held`
     held: Ints  # [instrument, 4], room to coast in: instrument, strategy, stop, ceiling
 
 
@@ -155,6 +157,7 @@ class Plan(NamedTuple):
     verdict: Ints  # [instrument], -1 where nothing was judged
     chosen: Ints  # [instrument], the strategy that was judged
     entered: Ints  # [strategy], new entries of this turn
+    levels: Ints  # [instrument, 2], stop and target of each position as this turn has them
     trace: Floats  # [instrument, gate, 3]: value, limit, verdict
 
 
@@ -182,7 +185,8 @@ def empty_plan(instruments: int, strategies: int) -> Plan:
         proposed=np.zeros(instruments, np.int64), many=np.zeros(1, np.int64),
         actions=np.zeros((6 * instruments, 3), np.int64), asked=np.zeros(1, np.int64),
         verdict=np.full(instruments, NEVER, np.int64), chosen=np.full(instruments, NEVER, np.int64),
-        entered=np.zeros(max(strategies, 1), np.int64), trace=np.zeros((instruments, GATE_COUNT, 3)),
+        entered=np.zeros(max(strategies, 1), np.int64), levels=np.zeros((instruments, 2), np.int64),
+        trace=np.zeros((instruments, GATE_COUNT, 3)),
     )  # fmt: skip
 
 
@@ -190,10 +194,16 @@ def empty_tape(instruments: int, rows: int) -> Tape:
     """Room for the records of TAPE_ROWS, and of one row at the least."""
     room = max(TAPE_ROWS, 6 * instruments)
     return Tape(
-        used=np.zeros(3, np.int64), judged=np.zeros((room, JUDGED_FIELDS), np.int64),
-        asked=np.zeros((room, ASKED_FIELDS), np.int64), filled=np.zeros((room, 1 + FILL_FIELDS), np.int64),
+        used=np.zeros(3, np.int64), judged=np.empty((room, JUDGED_FIELDS), np.int64),
+        asked=np.empty((room, ASKED_FIELDS), np.int64), filled=np.empty((room, 1 + FILL_FIELDS), np.int64),
         equity=np.empty(rows, np.int64), bar=np.zeros((3 * instruments, FILL_FIELDS), np.int64),
     )  # fmt: skip
+
+
+def fresh_tape(full: Tape) -> Tape:
+    """As much room again for records; the equity goes on."""
+    judged, asked, filled = (np.empty_like(each) for each in (full.judged, full.asked, full.filled))
+    return Tape(np.zeros(3, np.int64), judged, asked, filled, full.equity, full.bar)
 
 
 def empty_guard(instruments: int) -> Guard:

@@ -2,7 +2,7 @@
 from the ledger; a replay runs it on a State that goes on from bar to bar."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.account import equity_of, step_decided, step_entered, step_flat, step_mark, step_peaks
+from trader_core.rulebook.account import equity_of, moment, step_decided, step_entered, step_flat, step_mark, step_peaks
 from trader_core.rulebook.codes import (
     ACTIVE,
     BY_FALLBACK,
@@ -41,6 +41,8 @@ from trader_core.rulebook.orders import is_open, step_ask, step_close, step_plac
 from trader_core.rulebook.sizing import regime_scale, wanted_lots
 from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State
 
+UNMARKED = -2  # what no equity is
+
 
 @rule
 def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan) -> int:
@@ -49,13 +51,13 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
     Reducing, it refuses every entry and cancels those that rest. Standing, it also sells nothing itself; stops are
     kept in place always.
     """
-    plan.many[0] = 0
+    plan.many[0], asked = 0, columns.asked[t]
     for i in range(state.lots.shape[0]):
         for s in range(columns.enter.shape[0]):
-            if columns.enter[s, t, i]:
+            if columns.enter[s, asked, i]:
                 step_proposed(plan, i)
                 break
-    return step_judged(law, guard, state, columns, t, plan)
+    return step_judged(law, guard, state, columns, t, plan, UNMARKED)
 
 
 @rule
@@ -65,18 +67,22 @@ def step_proposed(plan: Plan, i: int) -> None:
 
 
 @rule
-def step_judged(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan) -> int:
-    """A turn over what the plan lists as proposed."""
-    now = columns.at_ms[t]
-    equity = equity_of(law.instruments, state, columns, t)
-    step_mark(state, now, equity)
-    step_peaks(state, columns, t)
+def step_judged(
+    law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, marked: int
+) -> int:  # fmt: skip
+    """A turn over what the plan lists as proposed. Of a row that is `marked` with its equity already there is nothing
+    to sell, to protect or to cancel."""
+    now, equity = moment(columns, t), marked
+    if marked == UNMARKED:
+        equity = equity_of(law.instruments, state, columns, t)
+        step_mark(state, now, equity)
+        step_peaks(state, columns, t)
     plan.asked[0] = 0
     for s in range(plan.entered.shape[0]):
         plan.entered[s] = 0
     for i in range(state.lots.shape[0]):
         plan.verdict[i], plan.chosen[i] = NEVER, NEVER
-        if guard.unknown[i] == 0 and is_ours(state, i):
+        if marked == UNMARKED and guard.unknown[i] == 0 and is_ours(state, i):
             step_exit(law, guard, state, columns, t, i, plan)
             step_obsolete(law, guard, state, columns, t, i, plan)
     if state.clock[DECIDED_MS] < now:
@@ -97,8 +103,9 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     """Sell when there is a reason to; otherwise see that a stop for the whole position rests at the venue."""
     if is_open(state, i, EXIT):
         return
-    now, held, strategy = columns.at_ms[t], state.lots[i], state.strategy[i]
+    now, held, strategy = moment(columns, t), state.lots[i], state.strategy[i]
     at = levels(law, state, i) if held > 0 else Levels(0, 0, 0)
+    plan.levels[i, 0], plan.levels[i, 1] = at.stop, at.target
     reason = exit_reason(state, columns, t, i, at) if held > 0 and guard.halted != STANDING else 0
     if held > 0 and guard.forced[i] != 0 and columns.bid[t, i] > 0:
         reason = guard.forced[i]
@@ -122,7 +129,7 @@ def step_obsolete(law: Law, guard: Guard, state: State, columns: Columns, t: int
     entry = state.orders[i, ENTRY]
     sold = state.exit_ms[law.instruments.asset[i]] > entry[PLACED_MS]
     shut = guard.halted != ACTIVE or guard.paused != 0 or guard.barred[i] != 0
-    gone = shut or entry[STRATEGY] < 0 or guard.banned_ms[i] > columns.at_ms[t] or is_open(state, i, EXIT) or sold
+    gone = shut or entry[STRATEGY] < 0 or guard.banned_ms[i] > moment(columns, t) or is_open(state, i, EXIT) or sold
     if entry[KIND] != 0 and gone:
         step_cancel(state, i, ENTRY, plan)
 
@@ -164,7 +171,7 @@ def step_expired(
     """Cancel a maker whose time is over. What is left of it, at the new bid while it may be repriced, then taken; of
     no kind where it is let go, or where there is none."""
     order = state.orders[i, ENTRY]
-    over = order[KIND] == MAKER and columns.at_ms[t] >= order[EXPIRES_MS] and guard.unknown[i] == 0
+    over = order[KIND] == MAKER and moment(columns, t) >= order[EXPIRES_MS] and guard.unknown[i] == 0
     draft = rest_of(law, state, columns, t, i, equity) if over else Draft(i, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
     if over:
         step_cancel(state, i, ENTRY, plan)
@@ -188,13 +195,13 @@ def rest_of(law: Law, state: State, columns: Columns, t: int, i: int, equity: in
 @rule
 def best_candidate(guard: Guard, columns: Columns, t: int, plan: Plan) -> tuple[int, int]:
     """The most convinced proposal among the instruments not judged this turn; the first of equals."""
-    best, chosen, conviction = NEVER, NEVER, -1.0
+    best, chosen, conviction, asked = NEVER, NEVER, -1.0, columns.asked[t]
     for n in range(plan.many[0]):
         i = plan.proposed[n]
         if plan.verdict[i] == NEVER and guard.barred[i] == 0:
             for s in range(columns.enter.shape[0]):
-                if columns.enter[s, t, i] and columns.conviction[s, t, i] > conviction:
-                    best, chosen, conviction = i, s, columns.conviction[s, t, i]
+                if columns.enter[s, asked, i] and columns.conviction[s, asked, i] > conviction:
+                    best, chosen, conviction = i, s, columns.conviction[s, asked, i]
     return best, chosen
 
 
@@ -211,11 +218,12 @@ def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity:
         kind, price = MAKER, maker_price(columns, t, i)
     else:
         kind, price = TAKER, more(columns.ask[t, i], law.orders.band_ppm)
-    scale = regime_scale(law, columns, t) * columns.scale[strategy, t, i]
+    asked = columns.asked[t]
+    scale = regime_scale(law, columns, t) * columns.scale[strategy, asked, i]
     return Draft(
         i, strategy, kind, price, wanted_lots(law, i, equity, price, scale), BY_SIGNAL, 0, equity,
-        columns.conviction[strategy, t, i], columns.stop_bps[strategy, t, i], columns.target_bps[strategy, t, i],
-        columns.hold_ms[strategy, t, i],
+        columns.conviction[strategy, asked, i], columns.stop_bps[strategy, asked, i],
+        columns.target_bps[strategy, asked, i], columns.hold_ms[strategy, asked, i],
     )  # fmt: skip
 
 
@@ -227,7 +235,7 @@ def step_entry(law: Law, guard: Guard, state: State, columns: Columns, t: int, p
     plan.verdict[i], plan.chosen[i] = code, draft.strategy
     if code == Verdict.OK:
         life = law.orders.maker_ttl_ms if draft.kind == MAKER else law.orders.bar_ms
-        now = columns.at_ms[t]
+        now = moment(columns, t)
         step_entered(state, i, law.instruments.asset[i], draft.reason, now)
         if draft.reason == BY_SIGNAL:
             plan.entered[draft.strategy] += 1

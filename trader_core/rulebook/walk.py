@@ -7,6 +7,7 @@ Only replays come here. A live cycle is one `step_turn`; what the venue did sinc
 from trader_core.rulebook import rule
 from trader_core.rulebook.account import (
     DAY_MS,
+    moment,
     step_cash,
     step_decided,
     step_funding,
@@ -25,15 +26,14 @@ from trader_core.rulebook.codes import (
     STOP,
     TRIGGER,
 )  # fmt: skip
-from trader_core.rulebook.exits import levels
 from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.money import value_down
 from trader_core.rulebook.orders import is_open, step_close
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
-from trader_core.rulebook.turn import step_delisted, step_judged, step_proposed
+from trader_core.rulebook.turn import UNMARKED, step_delisted, step_judged, step_proposed
 
 JUDGED, ASKED, FILLED = range(3)  # of Tape.used
-BUSY, FLOW, FLIP = range(3)  # of Journey.next
+BUSY, FLOW, FLIP, QUIET, HELD = range(5)  # of Journey.next
 NO_LIMIT = 1 << 62
 STRETCH = 256  # rows that are looked at together, position by position
 
@@ -52,7 +52,7 @@ def step_walk(
             step_row(law, guard, state, columns, bars, journey, plan, tape, row)
             following = row + 1
             if journey.coasts != 0:
-                following = step_coast(law, state, columns, bars, journey, tape, following, end)
+                following = step_coast(law, state, columns, bars, journey, plan, tape, following, end)
     return end
 
 
@@ -68,19 +68,25 @@ def has_room(tape: Tape, instruments: int) -> bool:
 def step_row(
     law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape, t: int
 ) -> None:
-    """One row as a cycle would live it: money that came or went, what the bar filled, what is listed, and a turn."""
-    step_flows(state, journey, t)
-    if t > journey.first:
-        count = step_bar(law, state, columns, bars, t, tape.bar)
-        note_fills(tape, t, count)
+    """One row as a cycle would live it: money that came or went, what the bar filled, what is listed, and a turn. Of a
+    quiet row entries are left."""
+    quiet = journey.next[QUIET] == t
+    if not quiet:
+        step_flows(state, journey, t)
+        if t > journey.first:
+            count = step_bar(law, state, columns, bars, t, tape.bar)
+            note_fills(tape, t, count)
     if step_flipped(journey, t):
         if t > journey.first:
             step_listings(guard, state, columns, journey, t)
         step_foreign(guard, columns, journey, t)
-    step_funding(law.instruments, state, columns, t)
+    if not quiet:
+        step_funding(law.instruments, state, columns, t)
     step_busy(journey, plan, t)
-    tape.equity[t] = step_judged(law, guard, state, columns, t, plan)
+    tape.equity[t] = step_judged(law, guard, state, columns, t, plan, tape.equity[t] if quiet else UNMARKED)
     note_plan(state, plan, tape, t)
+    if not quiet or plan.asked[0] > 0:
+        journey.next[HELD] = NEVER
 
 
 @rule
@@ -176,25 +182,39 @@ def note_plan(state: State, plan: Plan, tape: Tape, t: int) -> None:
 
 @rule
 def step_coast(
-    law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, tape: Tape, t: int, end: int
+    law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape, t: int, end: int
 ) -> int:
     """Mark the rows from `t` on in which neither a bar nor a turn can do more than that; returns the first one left.
 
-    That is so while no strategy enters, no entry or exit is open, no money moves, the UTC day is the same, and all
-    that is held is priced, above its stop, below its target, in its time, and not given up by its strategy.
+    That is so while no entry or exit is open, no money moves, the UTC day is the same, and all that is held is priced,
+    above its stop, below its target, in its time, and not given up by its strategy. A row like these in which some
+    strategy enters is marked, and left as a quiet one: what may be entered is judged there, and nothing else.
     """
-    count = step_held(law, state, journey)
-    end = coast_end(state, columns, journey, law.orders.bar_ms, count, t, end) if count >= 0 else t
-    following = t
+    if journey.next[HELD] == NEVER:
+        journey.next[HELD] = step_held(law, state, journey, plan)
+    count, busy, following = journey.next[HELD], step_next(journey, t), t
+    end = coast_end(state, columns, journey, law.orders.bar_ms, count, t, min(end, busy + 1)) if count >= 0 else t
     for start in range(t, end, STRETCH):
         asked = min(end - start, STRETCH)
         rows = step_quiet(law, state, columns, bars, journey, tape.equity[start : start + asked], count, start)
         following = start + rows
         if rows < asked:
             break
+    if following > busy:
+        journey.next[QUIET], following = busy, busy
     if following > t:
-        step_decided(state, columns.at_ms[following - 1])
+        step_decided(state, moment(columns, following - 1))
     return following
+
+
+@rule
+def step_next(journey: Journey, t: int) -> int:
+    """The first row from `t` on in which some strategy enters."""
+    for n in range(journey.next[BUSY], journey.busy.shape[0]):
+        if journey.busy[n, 0] >= t:
+            return int(journey.busy[n, 0])
+        journey.next[BUSY] = n + 1
+    return NO_LIMIT
 
 
 @rule
@@ -220,7 +240,7 @@ def step_quiet(
             peak = max(peak, bid[k])
         state.peak[i] = peak
     if rows > 0:
-        now = columns.at_ms[t + rows - 1]
+        now = moment(columns, t + rows - 1)
         step_mark(state, now, lowest)
         step_mark(state, now, highest)
         step_mark(state, now, equity[rows - 1])
@@ -250,16 +270,11 @@ def add_quiet(law: Law, state: State, columns: Columns, bars: Bars, held: Ints, 
 def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, count: int, t: int, end: int) -> int:
     """The first row from `t` on that must be walked for another reason than a price."""
     flow = journey.next[FLOW]
-    for n in range(journey.next[BUSY], journey.busy.shape[0]):
-        if journey.busy[n, 0] >= t:
-            end = min(end, journey.busy[n, 0])
-            break
-        journey.next[BUSY] = n + 1
     if flow < journey.flows.shape[0]:
         end = min(end, journey.flows[flow, 0])
     if t >= end or state.known[0] == 0 or state.clock[EQUITY] <= 0:
         return t
-    now = columns.at_ms[t - 1]
+    now = moment(columns, t - 1)
     before_ms = (now // DAY_MS + 1) * DAY_MS
     for n in range(count):
         i = journey.held[n, 0]
@@ -269,22 +284,22 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, cou
 
 
 @rule
-def step_held(law: Law, state: State, journey: Journey) -> int:
-    """List what is held, with the prices that must stay above its stop and below what would move anything; their
-    number, or -1 where an order is open that a bar may fill, or a stop is not where it belongs."""
+def step_held(law: Law, state: State, journey: Journey, plan: Plan) -> int:
+    """List what is held, with the prices that must stay above its stop and below what would move anything, as the last
+    turn has them; their number, or -1 where an order is open that a bar may fill, or a stop is not where it belongs."""
     count, held = 0, journey.held
     for i in range(state.lots.shape[0]):
         if is_open(state, i, ENTRY) or is_open(state, i, EXIT):
             return -1
         if state.lots[i] > 0:
-            at = levels(law, state, i)
-            ceiling = at.target if at.target > 0 else NO_LIMIT
+            stop, target = plan.levels[i, 0], plan.levels[i, 1]
+            ceiling = target if target > 0 else NO_LIMIT
             if law.orders.trailing_ppm > 0:
                 ceiling = min(ceiling, state.peak[i] + 1)
-            if state.strategy[i] < 0 or at.stop <= 0 or not is_open(state, i, STOP):
+            if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP):
                 return -1
-            if state.orders[i, STOP, TRIGGER] != at.stop or state.orders[i, STOP, LOTS] != state.lots[i]:
+            if state.orders[i, STOP, TRIGGER] != stop or state.orders[i, STOP, LOTS] != state.lots[i]:
                 return -1
-            held[count, 0], held[count, 1], held[count, 2], held[count, 3] = i, state.strategy[i], at.stop, ceiling
+            held[count, 0], held[count, 1], held[count, 2], held[count, 3] = i, state.strategy[i], stop, ceiling
             count += 1
     return count

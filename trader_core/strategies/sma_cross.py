@@ -1,5 +1,6 @@
 """Two simple averages, long only: enter when the fast one crosses above the slow one, leave while it is not above."""
 
+from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +68,10 @@ def _above(fast: Rolling, slow: Rolling, fits: bool) -> np.ndarray:
 
     Where the products fit they are compared, else whole ticks and then what is left over.
     """
+    if isinstance(fast.count, int) and isinstance(slow.count, int):
+        common = gcd(fast.count, slow.count)
+        if fits and fast.count == common:
+            return np.asarray(fast.total * (slow.count // common) > slow.total)
     if fits:
         return np.asarray(fast.total * slow.count > slow.total * fast.count)
     whole, rest = np.divmod(fast.total, np.maximum(fast.count, 1))

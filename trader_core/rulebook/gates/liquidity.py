@@ -36,7 +36,7 @@ def gate_spread(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> 
 def gate_depth(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
     """An entry takes a part of what rests near the middle, no more; of an unknown book that is nothing."""
     i = draft.instrument
-    room = mul_div_down(columns.depth[columns.hour[t], i], law.liquidity.max_depth_ppm, PPM)
+    room = mul_div_down(columns.depth[columns.asked[t], i], law.liquidity.max_depth_ppm, PPM)
     left = min(lots, lots_for(law.instruments, i, room, draft.price))
     value = value_up(law.instruments, i, lots, draft.price)
     return shrunk(lots, left, value / E8, room / E8)
@@ -47,7 +47,7 @@ def slippage_ppm(law: Law, columns: Columns, t: int, draft: Draft, lots: int) ->
     """Expected distance of a taker's price from the middle: half the spread, the model's, and the way into the book."""
     if draft.kind == MAKER:
         return 0
-    depth = columns.depth[columns.hour[t], draft.instrument]
+    depth = columns.depth[columns.asked[t], draft.instrument]
     value = value_up(law.instruments, draft.instrument, lots, draft.price)
     walk = WALK_PPM * value / depth if depth > 0 else 0.0
     return int(min(spread_ppm(columns, t, draft.instrument) / 2 + walk, 1e6)) + model_ppm(law, columns, t, draft, value)

@@ -2,7 +2,7 @@
 the week, whatever the market does then, and in a drawdown until it is smaller."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.account import DAY_MS, week_of
+from trader_core.rulebook.account import DAY_MS, moment, week_of
 from trader_core.rulebook.codes import (
     CLOSED,
     DAY,
@@ -37,14 +37,14 @@ def loss_gate(mark: int, equity: int, limit: float, lots: int) -> Judged:
 
 @rule
 def gate_day_loss(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
-    today = state.clock[DAY] == columns.at_ms[t] // DAY_MS
+    today = state.clock[DAY] == moment(columns, t) // DAY_MS
     lowest = lower(state.clock[DAY_LOW], draft.equity)
     return loss_gate(state.clock[DAY_OPEN] if today else 0, lowest, law.risk.max_day_loss, lots)
 
 
 @rule
 def gate_week_loss(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
-    now = state.clock[WEEK] == week_of(columns.at_ms[t])
+    now = state.clock[WEEK] == week_of(moment(columns, t))
     lowest = lower(state.clock[WEEK_LOW], draft.equity)
     return loss_gate(state.clock[WEEK_OPEN] if now else 0, lowest, law.risk.max_week_loss, lots)
 

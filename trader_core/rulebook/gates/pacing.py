@@ -1,7 +1,7 @@
 """Is it too soon, or too much at once? What completes an entry that was let pass is not asked again."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.account import DAY_MS, HOUR_MS
+from trader_core.rulebook.account import DAY_MS, HOUR_MS, moment
 from trader_core.rulebook.codes import (
     BY_SIGNAL,
     BY_STOP,
@@ -30,7 +30,7 @@ from trader_core.rulebook.state import Columns, Draft, State
 def judge_pacing(
     law: Law, state: State, columns: Columns, t: int, draft: Draft, entered: Ints, lots: int, trace: Floats
 ) -> int:
-    now, asset = columns.at_ms[t], law.instruments.asset[draft.instrument]
+    now, asset = moment(columns, t), law.instruments.asset[draft.instrument]
     lots = note(trace, Verdict.COOLDOWN, gate_cooldown(law, state, asset, now, draft, lots))
     lots = note(trace, Verdict.LOSING_STREAK, gate_losing_streak(law, state, now, draft, lots))
     lots = note(trace, Verdict.SPACING, gate_spacing(law, state, now, draft, lots))
@@ -127,7 +127,7 @@ def gate_conviction(law: Law, draft: Draft, lots: int) -> Judged:
 
 @rule
 def judge_slots(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
-    now, asset = columns.at_ms[t], law.instruments.asset[draft.instrument]
+    now, asset = moment(columns, t), law.instruments.asset[draft.instrument]
     lots = note(trace, Verdict.HELD, gate_held(law, state, draft, lots))
     lots = note(trace, Verdict.ADD_SPACING, gate_add_spacing(law, state, asset, now, draft, lots))
     lots = note(trace, Verdict.ADDS_PER_DAY, gate_adds_per_day(law, state, asset, now, draft, lots))

@@ -25,13 +25,14 @@ def gate_data_age(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -
 def gate_outlier(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
     """Far from the closes before it, on hardly any volume: not a price to buy at."""
     i = draft.instrument
-    return (CLOSED if columns.outlier[t, i] else PASS), lots, columns.deviation[t, i], law.market.max_deviation
+    deviation = columns.deviation[columns.asked[t], i]
+    return (CLOSED if columns.outlier[t, i] else PASS), lots, deviation, law.market.max_deviation
 
 
 @rule
 def gate_jump(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
     """The middle price's move within 60 seconds; bars coarser than a minute cannot show it."""
-    jump = columns.jump[t, draft.instrument]
+    jump = columns.jump[columns.asked[t], draft.instrument]
     if jump == NO_TICKS:
         return NOT_HERE, lots, 0.0, law.market.max_jump
     return (CLOSED if jump < 0 or jump > law.market.max_jump else PASS), lots, jump, law.market.max_jump
@@ -46,13 +47,13 @@ def judge_weather(law: Law, columns: Columns, t: int, draft: Draft, lots: int, t
 @rule
 def gate_volatility(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
     """Realised volatility; unknown counts as too much."""
-    now, limit = columns.volatility[columns.hour[t], draft.instrument], law.market.max_volatility
+    now, limit = columns.volatility[columns.asked[t], draft.instrument], law.market.max_volatility
     return (CLOSED if now < 0 or now > limit else PASS), lots, now, limit
 
 
 @rule
 def gate_quiet_market(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
     """A market that moves less than it usually does has no edge to pay the costs with; unknown counts as quiet."""
-    hour = columns.hour[t]
-    now, limit = columns.atr_ratio[hour, draft.instrument], law.market.min_atr_ratio[columns.regime[hour]]
+    limit = law.market.min_atr_ratio[columns.regime[columns.hour[t]]]
+    now = columns.atr_ratio[columns.asked[t], draft.instrument]
     return (CLOSED if now < 0 or now < limit else PASS), lots, now, limit

@@ -1,6 +1,7 @@
 """May we enter this instrument at all? Halt, pause, open questions, universe, bans, regime."""
 
 from trader_core.rulebook import rule
+from trader_core.rulebook.account import moment
 from trader_core.rulebook.codes import ACTIVE, CLOSED, PASS, Verdict
 from trader_core.rulebook.gates.note import Judged, note
 from trader_core.rulebook.limits import Floats, Law
@@ -57,12 +58,12 @@ def spread_ppm(columns: Columns, t: int, i: int) -> float:
 @rule
 def shortfall(law: Law, columns: Columns, t: int, i: int) -> int:
     """What keeps an instrument out of its tier: 0 nothing, else the first of the four reasons."""
-    tier, volume, spread = law.instruments.tier[i], columns.eligible[columns.hour[t], i], spread_ppm(columns, t, i)
+    tier, volume, spread = law.instruments.tier[i], columns.eligible[columns.asked[t], i], spread_ppm(columns, t, i)
     if volume == 0:
         return LOW_VOLUME
     if spread > law.tiers.max_spread_ppm[tier]:
         return WIDE_SPREAD
-    if columns.depth[columns.hour[t], i] < law.tiers.min_depth[tier]:
+    if columns.depth[columns.asked[t], i] < law.tiers.min_depth[tier]:
         return THIN_BOOK
     return NOT_NEAR_ENOUGH if volume == NEARLY and spread > law.tiers.near_spread_ppm else 0
 
@@ -77,7 +78,7 @@ def gate_eligible(law: Law, guard: Guard, columns: Columns, t: int, draft: Draft
 
 @rule
 def gate_ban(guard: Guard, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
-    left = max(0, guard.banned_ms[draft.instrument] - columns.at_ms[t])
+    left = max(0, guard.banned_ms[draft.instrument] - moment(columns, t))
     return (CLOSED if left > 0 else PASS), lots, left / 1e3, 0.0
 
 
