@@ -323,8 +323,9 @@ def test_each_reason_to_sell_has_its_own_edge() -> None:
     assert [reason_at(trailing, bid) for bid in (1_800_001, 1_800_000)] == [0, codes.BY_TRAILING]
 
 
-def worked(max_reprices: int, fallback: int) -> list[tuple[int, int, int]]:
-    """(kind, reason, tries) of an entry that never fills, turn by turn, until nothing of it is left."""
+def worked(max_reprices: int, fallback: int, filled: float = 0.0) -> list[tuple[int, int, int]]:
+    """(kind, reason, tries) of an entry of which so much fills at first and then no more, turn by turn, until nothing
+    of it is left."""
     world = sold_bitcoin(codes.BY_SIGNAL)
     orders = world.law.orders._replace(maker_ttl_ms=BAR_MS, max_reprices=max_reprices, fallback=fallback)
     world = world._replace(law=world.law._replace(orders=orders))
@@ -339,6 +340,8 @@ def worked(max_reprices: int, fallback: int) -> list[tuple[int, int, int]]:
         if order[KIND] and (PLACE, 2, ENTRY) in asked(plan):
             assert order[codes.LIMIT] >= 10**6 + n - 1, "repriced at the new bid"
             seen.append((int(order[KIND]), int(order[REASON]), int(order[codes.TRIES])))
+            order[LOTS] -= order[LOTS] % 100
+            order[FILLED] = round(filled * order[LOTS])
         if order[KIND] == codes.TAKER:
             break
     return seen
@@ -350,6 +353,12 @@ def test_what_is_left_of_a_maker_is_repriced_so_often_and_then_taken_or_let_go()
     again = [(maker, codes.BY_REPRICE, 1), (maker, codes.BY_REPRICE, 2)]
     assert worked(2, 1) == [(maker, BY_SIGNAL, 0), *again, (taker, codes.BY_FALLBACK, 3)]
     assert worked(1, 0) == [(maker, BY_SIGNAL, 0), again[0]]
+
+
+def test_v12_nine_tenths_of_an_entry_are_enough() -> None:
+    maker, taker = codes.MAKER, codes.TAKER
+    assert worked(0, 1, 0.89) == [(maker, BY_SIGNAL, 0), (taker, codes.BY_FALLBACK, 1)]
+    assert worked(0, 1, 0.90) == [(maker, BY_SIGNAL, 0)]
 
 
 def test_a_maker_never_stands_at_the_ask() -> None:

@@ -35,7 +35,7 @@ FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
     "repeat_cursor": ({}, False),
     "product_status": ({"product": BTC, "flags": {"cancel_only": True}}, False),
     "delist": ({"product": BTC}, False),
-    "clock_skew": ({"ms": 30_000}, False),
+    "clock_skew": ({"ms": 8_000}, False),
 }
 BEHIND = (30, 40, 41, 42)  # codes with which a run says that the ledger may be behind the venue
 

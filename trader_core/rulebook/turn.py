@@ -169,10 +169,11 @@ def step_expired(
     law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, plan: Plan, equity: int
 ) -> Draft:
     """Cancel a maker whose time is over. What is left of it, at the new bid while it may be repriced, then taken; of
-    no kind where it is let go, or where there is none."""
+    no kind where it is let go, where nine tenths are filled, which is enough, or where there is none."""
     order = state.orders[i, ENTRY]
     over = order[KIND] == MAKER and moment(columns, t) >= order[EXPIRES_MS] and guard.unknown[i] == 0
-    draft = rest_of(law, state, columns, t, i, equity) if over else Draft(i, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
+    short = over and 10 * order[FILLED] < 9 * order[LOTS]
+    draft = rest_of(law, state, columns, t, i, equity) if short else Draft(i, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
     if over:
         step_cancel(state, i, ENTRY, plan)
     return draft
