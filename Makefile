@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-fuzz
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-fuzz prove-faults
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -70,3 +70,6 @@ prove-properties: setup ## ten thousand examples of every law, slow twins too: h
 
 prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
 	@.venv/bin/python -m tests.prove_fuzz_payloads
+
+prove-faults: setup ## every fault of the venue at every step of an order's life: minutes
+	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17"

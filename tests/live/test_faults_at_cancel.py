@@ -3,7 +3,7 @@
 import pytest
 
 from tests.live.conftest import Stage
-from tests.live.faults import CANCELS, FAULTS, strike
+from tests.live.faults import CANCELS, FAULTS, faults_at, strike
 from tests.live.stage import Live
 
 FATE = {**dict.fromkeys(FAULTS, "done 21"), "repeat_cursor": "done 30"}
@@ -25,7 +25,7 @@ def killed(live: Live) -> Live:
     return live
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("kind", faults_at("cancel"))
 def test_a_cancel_meets_a_fault(stage: Stage, kind: str) -> None:
     live = killed(stage(policy__orders__maker_ttl_bars=9))
     assert strike(live, kind, "cancel", without_purchases) == FATE[kind]

@@ -1,16 +1,11 @@
-"""T1 and the way back: a kill beside a live account, its row without its file, and what it sold."""
+"""A kill beside a live account: its row without its file, the way back, and what it sold."""
 
-import json
 import subprocess
-import time
 from decimal import Decimal
 
 from tests.cli.program import START, Done
 from tests.live.conftest import Stage
 from tests.live.stage import MINUTE_MS, Live, Venue
-
-SEES_S = 1.0  # a loop that waits has seen a kill within so long
-CYCLE_S = 12.0  # and has lived a cycle by then, on a busy machine
 
 
 def kill(live: Live, *words: str) -> Done:
@@ -19,35 +14,6 @@ def kill(live: Live, *words: str) -> Done:
         check=False,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)
-
-
-def resting(live: Live, venue: Venue) -> list[str]:
-    return [one["side"] for one in venue.open_orders()]
-
-
-def test_t1_a_waiting_loop_sees_a_kill_and_takes_back_its_entries(stage: Stage, venue: Venue) -> None:
-    live = stage("BTC", "ETH", "SOL", policy__orders__maker_ttl_bars=9)
-    venue.risen("BTC-USD", "ETH-USD", "SOL-USD")
-    words = [*START, "run", "--json"]
-    running = subprocess.Popen(words, env=live.environment, cwd=live.home, stdout=subprocess.PIPE, text=True)
-    try:
-        until = time.monotonic() + 40
-        while len(resting(live, venue)) < 3 and time.monotonic() < until:
-            time.sleep(0.2)
-        assert resting(live, venue) == ["BUY"] * 3
-        (live.state / "KILL_SWITCH").write_text("by hand")
-        until = time.monotonic() + SEES_S + CYCLE_S
-        while resting(live, venue) and time.monotonic() < until:
-            time.sleep(0.1)
-        assert resting(live, venue) == []
-        assert running.poll() is None, "the loop goes on, halted"
-    finally:
-        running.terminate()
-        told, _ = running.communicate(timeout=30)
-    assert json.loads(told)["data"]["trading"] == "HALTED"
-    assert live.checked().wrong == ()
-    (live.state / "KILL_SWITCH").unlink()
-    assert live.cycle().code == 21, "a halt survives the file and the restart"
 
 
 def test_the_row_alone_still_says_stop_and_a_reset_is_the_way_back(stage: Stage, venue: Venue) -> None:

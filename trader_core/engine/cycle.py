@@ -3,7 +3,7 @@
 A quiet market, a halt or a failed reading never skips the guard or the record; it only closes what it must.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -26,7 +26,7 @@ from trader_core.engine.record import decision_facts
 from trader_core.engine.send import resend, send
 from trader_core.engine.settle import settle
 from trader_core.execution.protection import bans_of_unprotected
-from trader_core.execution.reconcile import Account, delistings, externals, stubborn, stuck_entries, undead
+from trader_core.execution.reconcile import Account, delistings, externals, shut_in, stubborn, stuck_entries, undead
 from trader_core.ledger.pnl import Valuation, valuation
 from trader_core.ports import Halts, Ports, VenueTrader
 
@@ -87,7 +87,7 @@ def run_cycle(
     guard(ports, policy, journal, decision_ms)
     first: Decision | None = None
     fills: tuple[Filled, ...] = ()
-    placed, left = 0, ""
+    placed, left = 0, list[str]()
     for _ in range(ports.patience.passes):
         try:
             view = look(ports, policy, journal, decision_ms)
@@ -109,7 +109,8 @@ def run_cycle(
             with suppress(VenueUnavailable):
                 view = look(ports, policy, journal, decision_ms)
                 fills += view.fills
-            left = "; ".join(stubborn(journal.book, decision.cancels))
+            left += stubborn(journal.book, decision.cancels)
+    left += shut_in(journal.book, view.snapshot.frozen)
     return _close(ports, journal, decision_ms, view, first, placed, fills, left)
 
 
@@ -186,10 +187,10 @@ def _close(
     decision: Decision | None,
     placed: int,
     fills: tuple[Filled, ...],
-    left: str = "",
+    left: Sequence[str] = (),
 ) -> CycleReport:
     cycle_id = journal.next_cycle
-    problem = "; ".join(one for one in (view.snapshot.problem if view else UNREADABLE, left) if one)
+    problem = "; ".join(one for one in (view.snapshot.problem if view else UNREADABLE, *left) if one)
     objections = view.snapshot.objections if view else ()
     refused = len(decision.refusals) if decision else 0
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])

@@ -106,6 +106,11 @@ def stubborn(book: Book, cancels: Collection[str]) -> tuple[str, ...]:
     return tuple(f"{one.approved.symbol}: its {one.approved.role} is not canceled" for one in left)
 
 
+def shut_in(book: Book, frozen: Collection[str]) -> tuple[str, ...]:
+    """What is held in a market that takes no order, in words: nothing we decide can sell it."""
+    return tuple(f"{one}: it is held, and its market takes no order" for one in sorted(book.held & frozenset(frozen)))
+
+
 def delistings(book: Book, listed: Collection[str], now_ms: EpochMs) -> tuple[Fact, ...]:
     """What we hold and the venue lists no more. A venue that lists nothing at all has not answered: no such fact."""
     return tuple(Delisted(symbol, now_ms) for symbol in sorted(book.held) if listed and symbol not in listed)
