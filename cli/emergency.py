@@ -58,6 +58,7 @@ def wish_of(arguments: Sequence[str]) -> "tuple[Wish, bool]":
         state=said.get("--state", ""),
         config=said.get("--config", ""),
         offline=MODES.get(asked, ""),
+        live=asked == "LIVE",
         reason=said.get("--reason", ""),
         flatten="--flatten" in flags,
         everything="--all" in flags,

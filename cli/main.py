@@ -1,9 +1,12 @@
 """Entry point of the script `trader`. `kill` goes first: before anything is loaded that could be slow or broken."""
 
+import gc
 import os
 import sys
 
 from cli.emergency import kills
+
+LOADING = 50_000  # new objects before the collector looks: what is loaded stays, and looking at it costs start-up time
 
 
 def main() -> None:
@@ -21,6 +24,7 @@ def _killed(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    gc.set_threshold(LOADING)
     from cli.exits import ended
     from cli.options import Shared
     from cli.table import build

@@ -51,7 +51,8 @@ class Scene(Program):
 
     def at(self, venue: Served, **edits: Any) -> "Scene":
         """With the venue's key, and a configuration that names the venue."""
-        write_config(self.home / "config", {"app.exchange.venue_url": venue.url, **edits})
+        live = {"app.mode": "LIVE", "app.exchange.read_only": False, "app.exchange.venue_url": venue.url}
+        write_config(self.home / "config", {**live, **edits})
         self.given.update(
             TRADER_CONFIG=str(self.home / "config"), CA_BUNDLE=str(venue.folder / "ca.pem"),
             COINBASE_API_KEY=venue.key["name"], COINBASE_API_SECRET=venue.key["privateKey"],

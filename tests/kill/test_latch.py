@@ -311,7 +311,7 @@ def test_the_environment_is_never_told(scene: Scene) -> None:
         COINBASE_API_KEY="organizations/x/apiKeys/y", COINBASE_API_SECRET="a secret that is no key at all"
     )
     scene.given["TRADER_ALERT_HOOK"] = "https://127.0.0.1:9/hook/a-token-of-the-hook"
-    done = scene.kill("--json")
+    done = scene.kill("--json", "--mode", "LIVE")
     assert done.code == 50
     assert key_seen(scene, done) == []
     assert "a-token" not in done.out + done.err

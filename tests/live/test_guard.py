@@ -78,7 +78,7 @@ def test_no_command_writes_with_a_key_in_any_mode_but_live(
     codes, asked = {}, 0
     for command in sorted(COMMANDS, key=lambda one: one in LAST):
         with heard() as ear:
-            codes[command] = live.inside(*command.split(), *WORDS.get(command, ()), "--mode", mode).code
+            codes[command] = live.inside(*command.split(), *WORDS.get(command, ())).code
         assert ear.signed_writes == [], command
         assert ear.abroad == [], command
         asked += len(ear.requests)

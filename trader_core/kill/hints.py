@@ -16,11 +16,12 @@ _COMMENT = re.compile(r"(?m)(^|\s)#.*$")
 
 @dataclass(frozen=True)
 class Hints:
-    """`venue_url` is empty for the venue's own address, `hook` where there is none."""
+    """`venue_url` is empty for the venue's own address, `hook` where there is none, `mode` where none is found."""
 
     venue_url: str = ""
     files_allowed: bool = False
     hook: str = ""
+    mode: str = ""
 
 
 def hints_of(config: str) -> Hints:
@@ -35,6 +36,7 @@ def hints_of(config: str) -> Hints:
         venue_url=_value(text, "venue_url"),
         files_allowed=_value(text, "files_allowed").lower() == "true",
         hook=_value(text, "hook"),
+        mode=_value(text, "mode"),
     )
 
 

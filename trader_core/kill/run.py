@@ -32,6 +32,7 @@ class Wish:
     state: str = ""
     config: str = ""
     offline: str = ""  # the mode that was named, where it has no orders at a venue
+    live: bool = False  # LIVE was named
     reason: str = ""
     flatten: bool = False
     everything: bool = False

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
 from time import sleep
@@ -20,9 +21,8 @@ from trader_core.domain.clocktime import DAY_MS, SECOND_MS, EpochMs
 from trader_core.domain.errors import GateClosed, StateUnusable, VenueUnavailable
 from trader_core.domain.grant import Permission
 from trader_core.domain.ids import OrderIdsOf
-from trader_core.domain.money import Base, grains_down
+from trader_core.domain.money import grains_down
 from trader_core.domain.objection import Objection
-from trader_core.engine.adopt import EmergencySale, adopt
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import bar_ms_of, costs_of
 from trader_core.keyring import (
@@ -34,7 +34,7 @@ from trader_core.keyring import (
     key_in_force,
     key_in_view,
 )
-from trader_core.kill.sales import Sale, sales
+from trader_core.kill.sales import sales
 from trader_core.ops.clock import WallClock, host_ms
 from trader_core.ops.rotation import check_permissions
 from trader_core.ports import Halts, Patience, Ports, Store, VenueTrader, nothing_objected
@@ -59,6 +59,7 @@ from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of
 HISTORY_MS = 90 * DAY_MS  # of candles, behind now
 WORKERS = 16  # calls beside each other
 REAL = Patience(passes=4, looks=3, unseen_ms=90 * SECOND_MS, cash=Decimal("0.01"))
+LATER = ("trader_core.engine.run", "pyarrow.parquet")  # loaded while the venue is waited for
 CANDLES = "candles"  # in the state directory
 
 
@@ -95,6 +96,8 @@ def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey
     products = Products(client, exchange.quote, host_ms)
 
     with ThreadPoolExecutor(WORKERS) as pool:
+        for name in LATER:
+            pool.submit(import_module, name)
         source = FetchedCandles(
             bar_ms=bar_ms,
             quote=exchange.quote,
@@ -267,13 +270,12 @@ def trading(
 ) -> System:
     """What an emergency sold is taken into the ledger first."""
     system = _system(connection, options, store, connection.venue, waits, licence=licence, instance=instance)
-    adopt(system.journal, store, [_sale(one) for one in sales(system.state)], host_ms())
+    sold = sales(system.state)
+    if sold:
+        from trader_core.engine.adopt import adopt
+
+        adopt(system.journal, store, sold, host_ms())
     return system
-
-
-def _sale(one: Sale) -> EmergencySale:
-    quantity, limit = Base(Decimal(one.quantity)), Decimal(one.limit)
-    return EmergencySale(one.client_order_id, one.symbol, quantity, limit, one.payload, EpochMs(one.host_ms))
 
 
 def in_thought(connection: Connection, options: Options, store: Store, licence: Licence) -> System:

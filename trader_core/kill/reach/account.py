@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trader_core.kill.reach.ledger import Ledger
     from trader_core.venues.coinbase.client import CoinbaseClient
 
+OFFLINE = ("DRY_RUN", "PAPER")  # modes that have no orders at a venue
 CONNECT_S, READ_S, CALL_S = 2.0, 3.0, 4.0  # a call with all its attempts takes CALL_S at most
 LEDGER_S = 3.0  # how long the ledger is waited for
 RESERVE_S = 0.2  # of the time there is, to end in
@@ -42,6 +43,9 @@ def _clear(wish: Wish, state: Path | None, progress: Progress, until_s: float, f
         return
     progress.stage, progress.account = "finding the key", state is not None and (state / "live.db").is_file()
     hints = hints_of(wish.config)
+    if hints.mode in OFFLINE and not progress.account and not wish.live:
+        progress.why_not = f"not asked: app.yaml says {hints.mode}, and there is no live account in this directory"
+        return
     keys, problems = _keys(hints)
     if not keys and not problems and not progress.account:
         progress.why_not = "not asked: there is no live account in this state directory, and no key"
