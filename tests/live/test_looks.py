@@ -2,7 +2,10 @@
 
 import time
 
+import pytest
+
 from tests.live.conftest import Stage
+from tests.live.faults import PROVING
 from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms
 
 FIXED = 8
@@ -31,6 +34,15 @@ def test_each_fact_is_read_once_a_cycle(stage: Stage, venue: Venue) -> None:
     live.cycle()
     counting(venue)
     assert within_a_minute(live) <= FIXED + 4
+
+
+@pytest.mark.skipif(not PROVING, reason="waits for a bar to close: make prove-faults")
+def test_when_a_bar_has_closed_its_candles_are_asked_for_too(stage: Stage, venue: Venue) -> None:
+    live = stage("BTC", "ETH", "SOL", "XRP")
+    for product in ("BTC-USD", "ETH-USD", "SOL-USD", "XRP-USD"):
+        venue.admin("price", product=product, path=[{"after_ms": -30 * MINUTE_MS, "price": "100.00"}])
+    live.cycle()
+    counting(venue)
     began, minute = venue.fired(), (now_ms() - SETTLED_MS) // MINUTE_MS
     while (now_ms() - SETTLED_MS) // MINUTE_MS == minute:
         time.sleep(0.2)
