@@ -444,6 +444,7 @@ def terminal(program: Program, columns: int, *words: str | Path) -> Iterator[tup
     process = subprocess.Popen(
         [*COMMAND, *map(str, words), "--state", str(program.state)],
         cwd=program.home, env=program.environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job has it ignored
     )  # fmt: skip
     os.close(theirs)
     try:
