@@ -181,6 +181,7 @@ def test_a_second_refusal_says_nothing_of_the_first_sending(stage: Stage) -> Non
 # --- part of an order ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not PROVING, reason="waits for a bar to close: make prove-faults")
 def test_v12_of_an_entry_filled_to_89_percent_only_the_rest_is_ordered_again(stage: Stage) -> None:
     live = stage(policy__orders__maker_ttl_bars=1)
     live.sim.risen()
