@@ -72,4 +72,4 @@ prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
 	@.venv/bin/python -m tests.prove_fuzz_payloads
 
 prove-faults: setup ## every fault of the venue at every step of an order's life: minutes
-	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17 or v12 or looks"
+	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17 or v12 or looks or surroundings"

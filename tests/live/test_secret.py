@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.rehearsal import pieces
 from tests.live.conftest import Stage
+from tests.live.faults import PROVING
 from tests.live.stage import Live, seen
 
 
@@ -70,8 +71,9 @@ def _nonsense(live: Live) -> None:
     (live.config / "app.yaml").write_text(f"secrets: [{live.given['COINBASE_API_KEY']}")
 
 
+UNREACHABLE: tuple[Callable[[Live], None], ...] = (_no_tls, _away)  # each waits for a venue that never answers
 SPOILT: tuple[Callable[[Live], None], ...] = (
-    _no_trust, _no_tls, _away, _garbled, _cut, _swapped, _unwritable, _torn, _nonsense,
+    _no_trust, _garbled, _cut, _swapped, _unwritable, _torn, _nonsense, *(UNREACHABLE if PROVING else ()),
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The clock check, against real NTP servers on loopback that tell the truth, lie, stammer or say nothing."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -111,8 +112,7 @@ def test_too_far_and_unknown_both_speak_against_real_money(skews: tuple[float, .
         for server in servers[:silent]:
             server.silent = True
         reading = measure(rules(servers), None, host_ms)
-    said = reading.problem.replace("299 ms", "300 ms").replace("301 ms", "300 ms")
-    assert words in said
+    assert re.sub(r"\b(29[5-9]|30[0-5]) ms", "300 ms", reading.problem).count(words) == 1
 
 
 def test_a_time_that_is_known_too_roughly_is_not_known() -> None:
