@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from trader_core import candles as candles
 from trader_core.bootstrap import MODES, settings_of
+from trader_core.candles import store as store
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import GateClosed, UsageError
 from trader_core.domain.halt import Trading

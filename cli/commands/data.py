@@ -11,7 +11,7 @@ from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
     from cli.show import Ink
-    from trader_core.desk import candles
+    from trader_core.desk import store as candles
     from trader_core.hand import Fetching
 
 FAILED = 20  # a conflict, or a check that failed
@@ -34,7 +34,7 @@ def import_(
     """Take in candles from CSV, Parquet, Feather and JSON files. What is there is kept; conflicts are 20."""
     from cli.plain import jsonable
     from cli.show import Ink, colours
-    from trader_core.desk import candles
+    from trader_core.desk import store as candles
 
     found = candles.import_files(sources, directory, pair, granularity, dry_run)
     warnings = warned([*found.warnings, *(f"not imported: {one.path}: {one.reason}" for one in found.skipped)])
@@ -44,7 +44,7 @@ def import_(
 def list_(directory: Folder) -> Result:
     """Show what is there: bars, dates, segments, gaps."""
     from cli.plain import jsonable
-    from trader_core.desk import candles
+    from trader_core.desk import store as candles
 
     files = candles.list_folder(directory)
     problems = warned([one.problem for one in files if one.problem])
@@ -62,7 +62,7 @@ def check(
     """Report gaps, duplicates and bad ticks with their dates. Bad, repeated and unsorted bars are 20."""
     from cli.plain import jsonable
     from cli.show import Ink, colours
-    from trader_core.desk import candles
+    from trader_core.desk import store as candles
 
     span = options_of(shared_of(ctx), since, until)
     files = candles.check_folder(directory, pair.upper() if pair else None, span.since_ms, span.until_ms)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from tests.candles.making import H1, M15, START, Row, bar, stretch, write
 from tests.shared import shared
-from trader_core.candles import CheckedFile, check_folder, list_folder
 from trader_core.candles.bars import FAULTS, faults, sound
 from trader_core.candles.checking import KINDS
 from trader_core.candles.files import Rows
+from trader_core.candles.store import CheckedFile, check_folder, list_folder
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, parse_utc, rfc3339, short
 from trader_core.domain.errors import DataUnavailable
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trader_core.candles import FolderSource, open_folder
+from trader_core.candles.store import FolderSource, open_folder
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, parse_utc
 from trader_core.domain.errors import DataUnavailable
 from trader_core.domain.market import Candles

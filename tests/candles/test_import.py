@@ -20,7 +20,7 @@ from pyarrow import feather
 
 from tests.candles.making import H1, M15, START, Row, bar, csv_text, stored, stretch, table, write
 from tests.shared import ROOT, shared
-from trader_core.candles import Imported, ImportedFile, import_files, list_folder, open_folder
+from trader_core.candles.store import Imported, ImportedFile, import_files, list_folder, open_folder
 from trader_core.domain.clocktime import DAY_MS, rfc3339
 from trader_core.domain.errors import DataUnavailable, StateUnusable, TraderError, UsageError
 
@@ -535,7 +535,7 @@ def test_candles_are_packed_and_nothing_else_is_left(tmp_path: Path) -> None:
 CHILD = """
 import os, resource, signal, sys
 from pathlib import Path
-from trader_core.candles import import_files
+from trader_core.candles.store import import_files
 from trader_core.domain.errors import StateLocked, StateUnusable
 
 how = sys.argv[1]

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from statistics import median
 
 from trader_core.domain.clock_reading import ClockAnswer, ClockReading
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
@@ -91,6 +90,8 @@ def combined(answers: Sequence[ClockAnswer]) -> tuple[float | None, float | None
 
     An answer that tells the truth bounds it by its own uncertainty, so the best that agrees bounds the middle one.
     """
+    from statistics import median  # costs start-up time, and a cycle asks once an hour
+
     known = [(one.offset_ms, one.uncertainty_ms) for one in answers]
     told = [(offset, about) for offset, about in known if offset is not None and about is not None]
     middle_ms = median(offset for offset, _ in told) if told else 0.0

@@ -1,0 +1,72 @@
+"""Functions into one command line: every one with the global options added to it and to the root."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from cli.commands.version import version
+from cli.options import shared_of, shared_options
+
+Command = Callable[..., Any]
+Commands = Mapping[str, Command | Mapping[str, Command]]
+
+GROUPS = {
+    "bans": "Assets that must not be bought for a while.",
+    "config": "Compare configurations.",
+    "data": "Candles on disk: import, list, check, fetch.",
+    "halt": "Our own permission to take risk.",
+    "paper": "The simulated account: cash in and out, a new beginning.",
+    "sim": "A venue of our own on loopback, for drills and tests.",
+}
+
+
+def root(ctx: typer.Context, show_version: bool = typer.Option(False, "--version", help="Say which version.")) -> Any:
+    """Trade a market, or a copy of it, by one rulebook."""
+    shared = shared_of(ctx)
+    shared.command = ctx.invoked_subcommand or ""
+    if show_version and shared.command:
+        raise typer.BadParameter("--version stands alone")
+    if show_version:
+        shared.command = "version"
+        return version()
+    if not shared.command:
+        typer.echo(ctx.get_help())
+    return None
+
+
+def group_of(commands: Commands) -> Any:
+    """The click command that these names make."""
+    app = _app()
+    app.callback(invoke_without_command=True)(root)
+    for name, command in commands.items():
+        if isinstance(command, Mapping):
+            group = _app()
+            group.callback(invoke_without_command=True, help=GROUPS[name])(_group)
+            for one, function in command.items():
+                group.command(one)(function)
+            app.add_typer(group, name=name)
+        else:
+            app.command(name)(command)
+    made: Any = get_command(app)
+    for one in _all(made):
+        one.params += shared_options()
+    return made
+
+
+def _app() -> typer.Typer:
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _group(ctx: typer.Context) -> None:
+    shared = shared_of(ctx)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+    else:
+        shared.command = f"{shared.command} {ctx.invoked_subcommand}"
+
+
+def _all(command: Any) -> list[Any]:
+    """A command and everything below it."""
+    return [command, *(found for one in getattr(command, "commands", {}).values() for found in _all(one))]
