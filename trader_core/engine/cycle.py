@@ -23,6 +23,7 @@ from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot, observe
 from trader_core.engine.record import decision_facts
+from trader_core.engine.review import Review
 from trader_core.engine.send import resend, send
 from trader_core.engine.settle import settle
 from trader_core.execution.protection import bans_of_unprotected
@@ -100,7 +101,7 @@ def run_cycle(
         again = mend(ports.trader, ports.halts, journal, view, decision_ms) if ports.trader is not None else 0
         decision = decide(snapshot, journal.book, policy)
         first = first or decision
-        tried, went = act(ports, journal, decision)
+        tried, went = act(ports, policy, journal, snapshot, decision)
         placed += went
         if not tried + again:
             break
@@ -162,20 +163,21 @@ def mend(trader: VenueTrader, halts: Halts, journal: Journal, view: View, decisi
     return sent
 
 
-def act(ports: Ports, journal: Journal, decision: Decision) -> tuple[int, int]:
+def act(ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision) -> tuple[int, int]:
     """Write the decision and its orders down, then send them; (cancels and orders tried, orders placed). Without a
     trader the decision is all there is."""
-    at_ms = decision.decision_ms
-    facts = decision_facts(journal.book, decision)
+    at_ms, before, began_ms = decision.decision_ms, journal.book, ports.clock.host_ms()
+    facts = decision_facts(before, decision)
     if ports.trader is None:
         journal.record(at_ms, facts)
         return 0, 0
-    first = journal.book.intents + 1
+    first = before.intents + 1
     ids = [ports.order_id(first + n, 0) for n in range(len(decision.orders))]
     for one, order in zip(ids, decision.orders, strict=True):
         facts.append(Intended(one, order, at_ms, ports.trader.payload(one, order), ports.clock.host_ms()))
     journal.record(at_ms, facts)
-    placed = send(ports.trader, ports.halts, journal, decision.cancels, ids, at_ms)
+    review = Review(ports, policy, journal, snapshot, before, tuple(facts), began_ms)
+    placed = send(ports.trader, ports.halts, journal, decision.cancels, ids, at_ms, review)
     return len(decision.cancels) + len(ids), placed
 
 

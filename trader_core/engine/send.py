@@ -1,6 +1,6 @@
 """Act on what was written down, instrument by instrument: cancels, then orders, each outcome recorded at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import OutcomeUnknown, Unreachable, VenueUnavailable
@@ -13,11 +13,17 @@ from trader_core.execution.reconcile import awaits_fills
 from trader_core.ports import Halts, VenueTrader
 
 PREDECESSOR = "its predecessor could not be canceled"
+Against = Callable[[Order], str]  # why this purchase must not leave now
+
+
+def nothing_against(order: Order) -> str:
+    return ""
 
 
 def send(
-    trader: VenueTrader, halts: Halts, journal: Journal, cancels: Sequence[str], ids: Sequence[str], now_ms: EpochMs
-) -> int:
+    trader: VenueTrader, halts: Halts, journal: Journal, cancels: Sequence[str], ids: Sequence[str], now_ms: EpochMs,
+    against: Against = nothing_against,
+) -> int:  # fmt: skip
     """Cancel, then place the intents with these ids. Returns how many were placed.
 
     A purchase that cannot be canceled holds back purchases, and a sale sales: a position never loses its stop for want
@@ -39,7 +45,7 @@ def send(
         for one in ids:
             if orders[one].approved.symbol == symbol:
                 why_not = killed or (PREDECESSOR if orders[one].approved.side in stuck else "")
-                placed += _place(trader, halts, journal, one, why_not, now_ms)
+                placed += _place(trader, halts, journal, one, why_not, now_ms, against)
     return placed
 
 
@@ -62,12 +68,13 @@ def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str) -> bool
 
 
 def _place(
-    trader: VenueTrader, halts: Halts, journal: Journal, client_order_id: str, why_not: str, now_ms: EpochMs
-) -> int:
+    trader: VenueTrader, halts: Halts, journal: Journal, client_order_id: str, why_not: str, now_ms: EpochMs,
+    against: Against,
+) -> int:  # fmt: skip
     """An order whose outcome is unknown stays as it is, fully reserved, until the venue has been asked."""
     order = journal.book.orders[client_order_id]
     if not why_not and order.approved.side is Side.BUY:
-        why_not = _news_of_a_kill(halts, journal)
+        why_not = _news_of_a_kill(halts, journal) or against(order)
     if why_not:
         journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, f"not sent: {why_not}", now_ms)])
         return 0
