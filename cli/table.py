@@ -71,7 +71,7 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "liquidate": liquidate,
     "close-all-positions": liquidate,
     "reconcile": reconcile,
-    "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset},
+    "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "sim": {"cert": sim.cert, "serve": sim.serve},

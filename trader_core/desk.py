@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from os import getuid
 from pathlib import Path
+from pwd import getpwuid
 
 from trader_core import candles as candles
 from trader_core.bootstrap import MODES, settings_of
@@ -69,6 +71,14 @@ def open_state(options: Options) -> Iterator[tuple[SqliteStore, str]]:
     files = newest(options.state_directory, _modes(options))
     with files.reading() as store:
         yield store, files.mode
+
+
+def host_user() -> str:
+    """Whom the operating system takes the caller for, whatever the environment says."""
+    try:
+        return getpwuid(getuid()).pw_name
+    except KeyError:
+        return f"uid {getuid()}"
 
 
 def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:

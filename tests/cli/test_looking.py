@@ -36,7 +36,7 @@ from trader_core.domain.facts import (
     Paused,
     StrategyFailed,
 )
-from trader_core.domain.halt import ARMED, acknowledged, killed, switched, tripped
+from trader_core.domain.halt import ARMED, Halt, HaltState, acknowledged, killed, tripped
 from trader_core.domain.order import Role
 from trader_core.store.sqlite import SqliteStore
 
@@ -382,7 +382,11 @@ HALTS = {
         "cooling down until 2024-03-04 00:15 UTC",
         "trader halt reset --reason",
     ),
-    "disabled": (switched(ARMED, False, NOW), "HALT DISABLED: halt.enabled is false", "nothing trips by itself"),
+    "disabled": (
+        Halt(HaltState.DISABLED, "halt.enabled is false", NOW),
+        "HALT DISABLED: halt.enabled is false",
+        "nothing trips by itself",
+    ),
 }
 
 

@@ -74,6 +74,16 @@ def policies(draw: st.DrawFn) -> Settings:
             "policy__risk__max_open_positions": draw(st.integers(1, 4)),
             "policy__risk__max_day_loss_pct": day_loss,
             "policy__risk__max_week_loss_pct": one_of(75.0, day_loss + 0.5),
+            "policy__risk__halve_at_day_loss_pct": one_of(0.01, 0.2, 50.0),
+            "policy__halt__max_day_loss_pct": one_of(0.1, 0.5, 50.0, 50.0),
+            "policy__halt__max_open_loss_pct": one_of(0.02, 0.2, 50.0, 50.0),
+            "policy__halt__max_stop_hits": one_of(0, 0, 1, 2),
+            "policy__halt__stop_window_min": one_of(1, 15, 60),
+            "policy__halt__max_feed_age_min": one_of(0, 0, 15, 60),
+            "policy__halt__cooldown_min": one_of(0, 15, 40),
+            "policy__halt__on_trip": one_of("hold", "cancel", "flatten"),
+            "policy__halt__auto_rearm": one_of(True, True, False),
+            "policy__halt__enabled": one_of(True, True, True, False),
             "policy__risk__max_drawdown_pct": one_of(5.0, 100.0),
             "policy__pacing__cooldown_after_win_min": win,
             "policy__pacing__cooldown_after_loss_min": win + one_of(0, 30),
@@ -214,7 +224,7 @@ def test_a_paper_run_and_a_replay_are_twins() -> None:
 
 # --- interpreted and compiled ----------------------------------------------------------------------------------------
 
-DIGITS = ("at_ms", "worth", "close", "regime", "judged", "asked", "filled", "flows")
+DIGITS = ("at_ms", "worth", "close", "regime", "judged", "asked", "filled", "flows", "halted")
 
 
 def assert_the_same_replay(slow: Replayed, fast: Replayed) -> None:

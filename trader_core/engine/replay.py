@@ -84,6 +84,7 @@ class Replayed:
     asked: Ints  # [n, ASKED_FIELDS]
     filled: Ints  # [n, 1 + FILL_FIELDS]
     flows: Ints  # [n, 2]: row, 1e-8 quote
+    halted: Ints  # [n, HALTED_FIELDS], where the halt machine moved
     cash_grains: int
     failures: Mapping[str, str] = field(default_factory=dict)  # by strategy, what broke it; it proposed nothing
 
@@ -205,15 +206,16 @@ def replay_world(
         held=np.zeros((len(instruments), 4), np.int64),
     )
     tape, t = empty_tape(len(instruments), rows), first
-    reels: tuple[list[Ints], ...] = ([], [], [])
+    reels: tuple[list[Ints], ...] = ([], [], [], [])
     while t < rows:
         t = walk(law, guard, state, columns, world.frame.bars, journey, plan, tape, t, _end_of_leg(t, rows, progress))
-        for used, reel, written in zip(tape.used, reels, (tape.judged, tape.asked, tape.filled), strict=True):
+        parts = (tape.judged, tape.asked, tape.filled, tape.halted)
+        for used, reel, written in zip(tape.used, reels, parts, strict=True):
             reel.append(written[:used])
         tape = fresh_tape(tape)
         if progress:
             progress(t - first, rows - first)
-    judged, asked, filled = (_joined(reel, first) for reel in reels)
+    judged, asked, filled, halted = (_joined(reel, first) for reel in reels)
     return Replayed(
         axes=axes,
         exclusions=world.exclusions,
@@ -227,6 +229,7 @@ def replay_world(
         asked=asked,
         filled=filled,
         flows=moved - np.array([first, 0], np.int64),
+        halted=halted,
         cash_grains=int(state.cash[0]),
         failures=opinions.failures,
     )
