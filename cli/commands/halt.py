@@ -149,7 +149,7 @@ def _shown(halt: "Halt", mode: str, state: "Path") -> Result:
     from cli.plain import moment
     from trader_core.domain.clocktime import short
     from trader_core.domain.halt import Trading
-    from trader_core.engine.halting import told
+    from trader_core.report.halts import told
 
     what = {
         Trading.ACTIVE: "entries and exits",

@@ -11,6 +11,7 @@ from trader_core.domain.facts import HaltReset
 from trader_core.domain.halt import REASON_CHARS_MIN, Halt, HaltState, Measure, Seen, reset
 from trader_core.engine.law import halts_of
 from trader_core.ledger.integers import Axes, to_state
+from trader_core.report.halts import causes_of, measure, told
 from trader_core.rulebook import codes, halts
 from trader_core.rulebook.limits import Halts, Ints
 from trader_core.rulebook.state import State, empty_plan
@@ -18,11 +19,6 @@ from trader_core.rulebook.state import State, empty_plan
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
-PPM_A_PERCENT = 10_000
-UNITS = {codes.DAY_LOSS_PPM: "pct", codes.OPEN_LOSS_PPM: "pct", codes.FEED_AGE_MS: "min"}
-SCALES = {"pct": PPM_A_PERCENT, "min": MINUTE_MS}
-SAID = {"day_loss": "loss of the day", "open_loss": "loss of open positions", "execution_errors": "failures in a row",
-        "stop_hits": "stops hit", "feed_age": "age of a held price"}  # fmt: skip
 COOLED = "the cooldown is over"
 NOTHING_CHANGED = "nothing was changed"
 REMEDY = "trader halt reset --user NAME --reason 'what happened, and why it is right now'"
@@ -31,34 +27,8 @@ REMEDY = "trader halt reset --user NAME --reason 'what happened, and why it is r
 def measures_of(limits: Halts, halt: Ints, measured: Sequence[int], at_ms: int) -> tuple[Measure, ...]:
     """Every evaluator, in the order of judgement; those that are off, and what is unknown, without a figure."""
     return tuple(
-        _measure(n, int(value), int(halts.limit_of(limits, halt, n, at_ms))) for n, value in enumerate(measured)
+        measure(n, int(value), int(halts.limit_of(limits, halt, n, at_ms))) for n, value in enumerate(measured)
     )
-
-
-def _measure(n: int, value: int, limit: int) -> Measure:
-    unit = UNITS.get(n, "count")
-    scale = SCALES.get(unit, 1)
-    return Measure(
-        codes.CAUSES[n],
-        None if value < 0 else value / scale,
-        None if limit == 0 else limit / scale,
-        unit,
-    )
-
-
-def causes_of(causes: int, measures: Sequence[Measure]) -> tuple[Measure, ...]:
-    return tuple(one for n, one in enumerate(measures) if causes >> n & 1)
-
-
-def told(causes: Sequence[Measure]) -> str:
-    """'loss of the day 5.02 % of 5 %; failures in a row 5 of 5'."""
-    return "; ".join(_told(one) for one in causes)
-
-
-def _told(one: Measure) -> str:
-    unit = {"pct": " %", "min": " min"}.get(one.unit, "")
-    value, limit = ("unknown" if figure is None else f"{figure:.6g}{unit}" for figure in (one.value, one.limit))
-    return f"{SAID[one.name]} {value} of {limit}" if one.value is not None else one.name
 
 
 def moved(before: Halt, halt: Ints, measures: Sequence[Measure], at_ms: EpochMs) -> Halt:

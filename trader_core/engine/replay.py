@@ -65,6 +65,16 @@ class Executed:
     strategy: str
 
 
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """One move of the halt machine."""
+
+    decision_ms: EpochMs
+    state: str
+    causes: tuple[str, ...]
+    until_ms: EpochMs | None
+
+
 @dataclass(frozen=True)
 class Replayed:
     """Everything a replay did, in order: as integers, and in the ledger's terms where somebody asks.
@@ -120,6 +130,18 @@ class Replayed:
     @cached_property
     def fills(self) -> tuple[Executed, ...]:
         return tuple(_executed(row[1:], self.axes) for row in self.filled.tolist())
+
+    @property
+    def halts(self) -> tuple[Halted, ...]:
+        return tuple(
+            Halted(
+                EpochMs(int(self.at_ms[row])),
+                codes.HALT_STATES[state],
+                tuple(name for n, name in enumerate(codes.CAUSES) if causes >> n & 1),
+                None if until < 0 else EpochMs(until),
+            )
+            for row, state, causes, until in self.halted[:, :4].tolist()
+        )
 
     @cached_property
     def equity(self) -> tuple[tuple[EpochMs, Decimal | None], ...]:
