@@ -287,7 +287,7 @@ THIN = {"app__paper__max_share_of_volume_pct": 0.01, "policy__orders__maker_ttl_
 CROSS = ("sma_cross",)
 NEAR = {
     "policy__halt__max_day_loss_pct": 0.2, "policy__halt__auto_rearm": True, "policy__halt__cooldown_min": 60,
-    "policy__halt__max_open_loss_pct": 0.1,
+    "policy__halt__max_open_loss_pct": 0.03,
 }  # fmt: skip
 WAYS: dict[str, tuple[tuple[str, ...], dict[str, Any], set[str]]] = {
     **{f"{name} alone": ((name,), {}, {f"by {name}"}) for name in STRATEGIES},
@@ -301,7 +301,7 @@ WAYS: dict[str, tuple[tuple[str, ...], dict[str, Any], set[str]]] = {
     "for an hour": (CROSS, {"strategies__sma_cross__max_hold_h": 1}, {"time"}),
     **{
         f"tripped, {on_trip}": (
-            CROSS, {**NEAR, "policy__halt__on_trip": on_trip}, {"day_loss", "COOLING_DOWN", "HALTED", *others},
+            CROSS, {**NEAR, "policy__halt__on_trip": on_trip}, {"open_loss", "COOLING_DOWN", "HALTED", *others},
         )
         for on_trip, others in (("hold", ()), ("cancel", ()), ("flatten", ("trip",)))
     },
