@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from cli.commands import bans, config, data, halt, paper, sim
+from cli.commands import bans, breaker, config, data, halt, paper, sim
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -72,12 +72,14 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "close-all-positions": liquidate,
     "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
+    "breaker": {"list": breaker.show, "reset": breaker.reset},
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
 }
 GROUPS = {
+    "breaker": "How well the venue answers, and whether it is asked.",
     "bans": "Assets that must not be bought for a while.",
     "config": "Compare configurations.",
     "data": "Candles on disk: import, list, check, fetch.",

@@ -374,13 +374,13 @@ HALTS = {
     "killed": (
         killed(ARMED, "kill file", NOW),
         "HALTED since 2024-03-04 00:00: kill file",
-        "trader halt reset --reason",
+        "trader halt reset --user NAME --reason",
     ),
     "tripped": (tripped(ARMED, "told so", NOW), "REDUCING since 2024-03-04 00:00: told so", "trader halt ack"),
     "cooling": (
         acknowledged(tripped(ARMED, "told so", NOW), BAR_MS, NOW),
         "cooling down until 2024-03-04 00:15 UTC",
-        "trader halt reset --reason",
+        "trader halt reset --user NAME --reason",
     ),
     "disabled": (
         Halt(HaltState.DISABLED, "halt.enabled is false", NOW),

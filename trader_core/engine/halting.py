@@ -101,22 +101,20 @@ def reset_fact(
     a kill has no cooldown, and always needs a person."""
     check_asked(user, reason)
     armed = reset(halt, reason, at_ms, seen_now(book, policy, at_ms))
-    if halt.state is not HaltState.KILLED:
-        if not policy.policy.halt.allow_manual_reset:
-            what = "halt.allow_manual_reset is false: only a cooldown leads back"
-            raise GateClosed(what, safe=NOTHING_CHANGED, remedy="trader halt ack")
-        against = against_reset(book, policy, at_ms)
-        if against and not forced:
-            raise GateClosed(f"not yet: {against}", safe=NOTHING_CHANGED, remedy=f"wait, or: {REMEDY} --force")
+    if halt.state is not HaltState.KILLED and not policy.policy.halt.allow_manual_reset:
+        what = "halt.allow_manual_reset is false: only a cooldown leads back"
+        raise GateClosed(what, safe=NOTHING_CHANGED, remedy="trader halt ack")
+    against = against_reset(book, halt, policy, at_ms)
+    if against and not forced:
+        raise GateClosed(f"not yet: {against}", safe=NOTHING_CHANGED, remedy=f"wait, or: {REMEDY} --force")
     measures = measured_now(book, policy, at_ms)
     return HaltReset(armed, user, host_user, reason, forced, halt, measures, config_digest, at_ms)
 
 
-def against_reset(book: Book, policy: "Settings", at_ms: EpochMs) -> str:
+def against_reset(book: Book, halt: Halt, policy: "Settings", at_ms: EpochMs) -> str:
     """What a person must force a reset against; empty where nothing stands in its way."""
-    halt, cooldown_ms = book.halt, halts_of(policy).cooldown_ms
     found = [f"{told([one])} still holds" for one in breached_now(book, policy, at_ms)]
-    ends = halt.since_ms + cooldown_ms if halt.until_ms is None else halt.until_ms
-    if at_ms < ends:
+    ends = halt.since_ms + halts_of(policy).cooldown_ms if halt.until_ms is None else halt.until_ms
+    if halt.state is not HaltState.KILLED and at_ms < ends:
         found.append(f"the cooldown runs for another {-(-(ends - at_ms) // MINUTE_MS)} min")
     return "; ".join(found)
