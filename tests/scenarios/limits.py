@@ -278,7 +278,8 @@ def tripped_by(cause: str, times: int = 1) -> Check:
 def is_halved(fired: Fired) -> bool:
     """3.5 % of the account is wanted, less than 2 % is ordered."""
     orders = [order for one in fired[0] if one.decision for order in one.decision.orders]
-    return [one.quantity * one.limit < 200 for one in orders if (one.symbol, one.role) == (fired[1], Role.ENTRY)] == [1]
+    entry = next(one for one in orders if (one.symbol, one.role) == (fired[1], Role.ENTRY))
+    return entry.quantity * entry.limit < 200
 
 
 def ended_in(state: HaltState) -> Check:

@@ -45,7 +45,10 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     law, guard = law_of(policy, axes, snapshot.fees), guard_of(book, axes, snapshot)
     equity = step_turn(law, guard, state, columns, row, plan)
     measures = measures_of(law.halts, state.halt, plan.measured[1:].tolist(), snapshot.decision_ms)
-    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, book.decided_ms >= snapshot.decision_ms)
+    halt = moved(book.halt, state.halt, measures, snapshot.decision_ms) if plan.measured[0] else book.halt
+    halted = "" if halt.trading is Trading.ACTIVE else halt.reason
+    before = book.decided_ms >= snapshot.decision_ms
+    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, before, halted)
     return Decision(
         decision_ms=snapshot.decision_ms,
         equity=None if equity < 0 else Quote(from_grains(equity)),
@@ -56,7 +59,7 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
         regime=describe(opinions.market, row),
         failures=tuple(sorted(opinions.failures.items())),
         open_loss_ppm=int(lost) if (lost := plan.measured[1 + codes.OPEN_LOSS_PPM]) >= 0 else None,
-        halt=moved(book.halt, state.halt, measures, snapshot.decision_ms) if plan.measured[0] else None,
+        halt=halt if plan.measured[0] else None,
     )
 
 

@@ -31,7 +31,9 @@ F = TypeVar("F")
 
 FILL, EQUITY, HALT, VERDICT, CANCEL, ORDER = "fill", "equity", "halt", "verdict", "cancel", "order"
 KINDS = (FILL, EQUITY, HALT, VERDICT, CANCEL, ORDER)  # as one follows from the other within a cycle
-UNNAMED = (codes.Verdict.INELIGIBLE.name, codes.Verdict.REGIME.name)  # a journal says why, and not of which strategy
+UNNAMED = tuple(
+    one.name for one in (codes.Verdict.HALTED, codes.Verdict.INELIGIBLE, codes.Verdict.REGIME)
+)  # a journal says why, and not of which strategy
 
 Terms = Mapping[str, ApprovedOrder]  # by client order id
 
