@@ -15,6 +15,7 @@ from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
 from trader_core.rulebook import codes, halts
 from trader_core.rulebook.account import step_mark
 from trader_core.rulebook.limits import Halts, Law
+from trader_core.rulebook.money import value_down
 from trader_core.rulebook.state import Columns, Plan, State, empty_plan, empty_state
 
 LIMITS = Halts(
@@ -52,7 +53,7 @@ class Machine:
         for i, gain in enumerate(pnl):
             self.columns.close[0, i] = 100_000
             self.state.lots[i] = 1_000 * E8 * int(units.den[i]) // int(units.num[i]) // 100_000
-            worth = int(halts.value_down(units, i, self.state.lots[i], 100_000))
+            worth = int(value_down(units, i, self.state.lots[i], 100_000))
             self.state.cost[i] = worth - gain * E8
 
 
@@ -127,7 +128,7 @@ def test_unknown_equity_trips_nothing_and_ends_no_cooldown() -> None:
 
 EDGES = {
     ("ARMED", "TRIPPED"), ("ARMED", "COOLING_DOWN"), ("ARMED", "DISABLED"), ("DISABLED", "ARMED"),
-    ("DISABLED", "TRIPPED"), ("TRIPPED", "COOLING_DOWN"), ("COOLING_DOWN", "TRIPPED"), ("COOLING_DOWN", "ARMED"),
+    ("DISABLED", "TRIPPED"), ("DISABLED", "COOLING_DOWN"), ("TRIPPED", "COOLING_DOWN"), ("COOLING_DOWN", "TRIPPED"), ("COOLING_DOWN", "ARMED"),
 }  # fmt: skip
 
 
@@ -160,4 +161,4 @@ def test_every_edge_by_itself_is_one_of_the_table_and_each_is_taken() -> None:
         )
 
     holds()
-    assert {*taken} >= EDGES - {("ARMED", "COOLING_DOWN")}, EDGES - {*taken}
+    assert {*taken} >= EDGES, EDGES - {*taken}

@@ -176,8 +176,8 @@ def test_a_cooldown_is_longer_while_the_breach_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        (), ("--reason", WHY), ("--user", "me"), ("--user", " ", "--reason", WHY), ("--user", "me", "--reason", "too short"),
-        ("--user", "me", "--reason", WHY),
+        (), ("--reason", WHY), ("--user", "me"), ("--user", " ", "--reason", WHY),
+        ("--user", "me", "--reason", "too short"), ("--user", "me", "--reason", WHY),
     ],
 )  # fmt: skip
 def test_a_reset_without_a_name_a_reason_or_force_changes_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
