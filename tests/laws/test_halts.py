@@ -128,7 +128,8 @@ def test_unknown_equity_trips_nothing_and_ends_no_cooldown() -> None:
 
 EDGES = {
     ("ARMED", "TRIPPED"), ("ARMED", "COOLING_DOWN"), ("ARMED", "DISABLED"), ("DISABLED", "ARMED"),
-    ("DISABLED", "TRIPPED"), ("DISABLED", "COOLING_DOWN"), ("TRIPPED", "COOLING_DOWN"), ("COOLING_DOWN", "TRIPPED"), ("COOLING_DOWN", "ARMED"),
+    ("DISABLED", "TRIPPED"), ("DISABLED", "COOLING_DOWN"),
+    ("TRIPPED", "COOLING_DOWN"), ("COOLING_DOWN", "TRIPPED"), ("COOLING_DOWN", "ARMED"),
 }  # fmt: skip
 
 
