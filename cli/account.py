@@ -168,9 +168,9 @@ _MEANS = {
     Trading.HALTED: "no entries and no exits; resting entries are canceled, stops stay in place",
 }
 _WAY_OUT = {
-    HaltState.TRIPPED: "to go on: trader halt ack, then a cooldown; or trader halt reset --reason TEXT",
-    HaltState.COOLING_DOWN: "to go on at once: trader halt reset --reason TEXT",
-    HaltState.KILLED: "deleting the kill file is not enough: trader halt reset --reason TEXT",
+    HaltState.TRIPPED: "to go on: trader halt ack, then a cooldown; or trader halt reset --user NAME --reason TEXT",
+    HaltState.COOLING_DOWN: "to go on at once: trader halt reset --user NAME --reason TEXT",
+    HaltState.KILLED: "deleting the kill file is not enough: trader halt reset --user NAME --reason TEXT",
 }
 
 

@@ -13,6 +13,8 @@ Command = Callable[..., Any]
 Commands = Mapping[str, Command | Mapping[str, Command]]
 
 GROUPS = {
+    "breaker": "How well the venue answers, and whether it is asked.",
+    "queue": "What waits for a free slot.",
     "bans": "Assets that must not be bought for a while.",
     "config": "Compare configurations.",
     "data": "Candles on disk: import, list, check, fetch.",

@@ -4,22 +4,30 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from os import getuid
 from pathlib import Path
+from pwd import getpwuid
 
 from trader_core.bootstrap import MODES, settings_of
 from trader_core.candles import store as store
+from trader_core.domain.breaker import BreakerSeen
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import GateClosed, UsageError
+from trader_core.domain.grant import BreakerReset
 from trader_core.domain.halt import Trading
 from trader_core.domain.money import from_grains, grains_down, plain
 from trader_core.engine.journal import Journal
+from trader_core.net.breaker import PREFIX, closed_again, named, seen
+from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import StateLock
 from trader_core.ports import Halts
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
+from trader_core.store.buckets import SharedRows
 from trader_core.store.files import StateFiles, newest
+from trader_core.store.grants import Permits
 from trader_core.store.sqlite import SqliteStore
 from trader_core.venues.simulated.books import Books
 
@@ -71,6 +79,38 @@ def open_state(options: Options) -> Iterator[tuple[SqliteStore, str]]:
         yield store, files.mode
 
 
+def breakers(directory: Path) -> tuple[BreakerSeen, ...]:
+    """Every dependency that was ever asked from this state, and how well it is. Raises StateUnusable."""
+    with closing(SharedRows(directory)) as rows:
+        return tuple(seen(key, text, host_ms()) for key, text in rows.starting_with(PREFIX).items())
+
+
+def reset_breaker(directory: Path, name: str, reason: str) -> BreakerSeen:
+    """Close one breaker and return it as it was. What was done, by whom and why, is written down first.
+
+    Raises UsageError where there is none of that name, and StateUnusable.
+    """
+    with closing(SharedRows(directory)) as rows:
+        found = {named(key): (key, text) for key, text in rows.starting_with(PREFIX).items()}
+        if name not in found:
+            known = ", ".join(found) or "none"
+            raise UsageError(f"there is no breaker {name}; known: {known}", remedy="trader breaker list")
+        key, text = found[name]
+        now_ms, before = host_ms(), seen(key, text, host_ms())
+        fact = BreakerReset(name, before.condition, before.failures, reason, host_user(), now_ms)
+        Permits(directory).append(fact, now_ms)
+        rows.change(key, closed_again)
+        return before
+
+
+def host_user() -> str:
+    """Whom the operating system takes the caller for, whatever the environment says."""
+    try:
+        return getpwuid(getuid()).pw_name
+    except KeyError:
+        return f"uid {getuid()}"
+
+
 def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:
     """Deposit (above zero) into the paper account or withdraw; returns its free cash. The next cycle reads the flow.
 
@@ -96,7 +136,7 @@ def archive_paper(options: Options) -> Path:
         if halt.trading is not Trading.ACTIVE:
             raise GateClosed(
                 f"the paper account is {halt.state} ({halt.reason}), and a new one would not be",
-                safe="nothing was changed", remedy="trader halt reset --mode PAPER --reason TEXT",
+                safe="nothing was changed", remedy="trader halt reset --mode PAPER --user NAME --reason TEXT",
             )  # fmt: skip
         return files.archive()
 

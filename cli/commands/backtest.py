@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FAILED, PEEKED = 1, 60
 FAILED_NAME = "REGRESSION"
-STOPS_SHOWN, FINDINGS_SHOWN = 6, 5
+STOPS_SHOWN, FINDINGS_SHOWN, HALTS_SHOWN = 6, 5, 6
 CHART_LINES = 8
 FIGURES = (
     ("sharpe", "Sharpe"), ("sortino", "Sortino"), ("calmar", "Calmar"), ("win_rate", "win rate, %"),
@@ -246,8 +246,8 @@ def _findings_text(findings: "tuple[Finding, ...] | None", ink: "Ink") -> str:
 
 def summary_page(report: dict[str, Any], files: Sequence[tuple[str, Path]], ink: "Ink", pen: "Pen") -> str:
     parts = [
-        _head(report, files, ink), _equity(report, ink, pen), _stopped(report, ink, pen), _costs(report, ink, pen),
-        _sure(report, ink),
+        _head(report, files, ink), _equity(report, ink, pen), _halts(report, ink), _stopped(report, ink, pen),
+        _costs(report, ink, pen), _sure(report, ink),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
@@ -310,6 +310,23 @@ def _equity(report: dict[str, Any], ink: "Ink", pen: "Pen") -> str:
     ends = f"{'':{margin + 2}}{_moment(points[0]['time'])}"
     last = _moment(points[-1]["time"])
     return "\n".join([ink.bold("equity"), *drawn, ink.dim(f"{ends}{last:>{width() - len(ends)}}")])
+
+
+def _halts(report: dict[str, Any], ink: "Ink") -> str:
+    """When the halt machine moved, and why; the newest last."""
+    from cli.show import count
+
+    found = report["halts"]
+    if not found:
+        return ""
+    trips = sum("TRIPPED" in one["state"] or bool(one["causes"]) for one in found)
+    lines = [f"  {_moment(one['time'])}  {one['state']:<13}{one['reason']}".rstrip() for one in found[-HALTS_SHOWN:]]
+    before = len(found) - len(found[-HALTS_SHOWN:])
+    lines = [ink.dim(f"  {count(before, 'move')} before")] * bool(before) + lines
+    last = found[-1]
+    if last["causes"]:
+        lines.append(ink.bad(f"  {last['state']} at the end: no entries since {_moment(last['time'])}"))
+    return "\n".join([ink.bold(f"halted: {count(trips, 'time')}"), *lines])
 
 
 def _stopped(report: dict[str, Any], ink: "Ink", pen: "Pen") -> str:

@@ -8,11 +8,11 @@ from cli.exits import Result
 from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from trader_core.desk import Desk
-    from trader_core.domain.halt import Halt
+    from trader_core.domain.halt import Halt, Measure
     from trader_core.kill.latch import Seen
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the journal.")]
@@ -51,29 +51,79 @@ def ack(ctx: typer.Context) -> Result:
     return _changed(ctx, change)
 
 
-def reset(ctx: typer.Context, reason: Reason) -> Result:
-    """Arm again after a halt or a kill. What a kill has left is lifted once the journal has it."""
-    from trader_core.desk import open_desk
-    from trader_core.domain.facts import HaltChanged
-    from trader_core.domain.halt import killed
-    from trader_core.domain.halt import reset as reset_of
-    from trader_core.kill.back import file_in, lift, lift_without_account, standing
+def reset(
+    ctx: typer.Context,
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help="Who asks for it.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, in ten characters or more.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also while what tripped it holds, or it cools down.")] = False,
+) -> Result:
+    """Arm again after a halt or a kill. What a kill has left is lifted once the journal has it.
 
-    why, options = said(reason), options_of(shared_of(ctx))
+    Failures and stops are counted anew. A loss is not forgotten: it was seen, and trips again when it has grown by
+    halt.retrip_step_pct, or on the next day.
+    """
+    from trader_core.desk import open_desk
+    from trader_core.engine.halting import check_asked
+    from trader_core.kill.back import file_in, lift_without_account
+
+    check_asked(user, reason)
+    options = options_of(shared_of(ctx))
     alone = file_in(options.state_directory)
     if alone:
         lift_without_account(options.state_directory, alone)
         return Result({"latch": {"file": None, "row": None}}, "the kill file is gone; no account was begun here")
     with open_desk(options) as desk:
-        halt, latch = desk.journal.book.halt, standing(desk.files.state)
-        if latch:  # no cycle may have seen it yet
-            halt = killed(halt, f"killed: {latch.reason}", desk.at_ms)
-        facts = [HaltChanged(halt)] if halt != desk.journal.book.halt else []
-        armed = reset_of(halt, why, desk.at_ms)
-        desk.journal.record(desk.at_ms, [*facts, HaltChanged(armed)])
-        if latch:
-            lift(desk.files.state, latch, why)
+        armed = _reset(desk, user.strip(), reason.strip(), force)
         return _shown(armed, desk.files.mode, desk.files.directory)
+
+
+def _reset(desk: "Desk", user: str, why: str, force: bool) -> "Halt":
+    from trader_core.desk import host_user
+    from trader_core.domain.facts import HaltChanged
+    from trader_core.domain.halt import killed
+    from trader_core.engine.halting import reset_fact
+    from trader_core.kill.back import lift, standing
+    from trader_core.settings.digest import digest
+
+    book, latch = desk.journal.book, standing(desk.files.state)
+    halt = killed(book.halt, f"killed: {latch.reason}", desk.at_ms) if latch else book.halt  # maybe no cycle saw it
+    facts = [HaltChanged(halt)] if halt != book.halt else []
+    policy = desk.policy
+    done = reset_fact(book, halt, policy, desk.at_ms, user, host_user(), why, force, digest(policy))
+    desk.journal.record(desk.at_ms, [*facts, done])
+    if latch:
+        lift(desk.files.state, latch, why)
+    return done.halt
+
+
+def history(ctx: typer.Context) -> Result:
+    """List everything that ever halted this account, what it measured, and who armed it again."""
+    from cli.plain import moment
+    from cli.show import table
+    from trader_core.desk import open_state
+    from trader_core.domain.clocktime import short
+    from trader_core.report.halts import history_of
+
+    with open_state(options_of(shared_of(ctx))) as (store, mode):
+        found = history_of(store.facts())
+    rows = [[f"{short(one.at_ms)}", one.state, one.by or "-", one.reason] for one in found]
+    data = {
+        "mode": mode,
+        "events": [
+            {
+                "time": moment(one.at_ms), "state": one.state, "previous": one.previous, "by": one.by,
+                "host_user": one.host_user, "reason": one.reason, "forced": one.forced,
+                "until": moment(one.until_ms), "config_digest": one.config_digest,
+                "causes": _measures_data(one.causes), "measures": _measures_data(one.measures),
+            }
+            for one in found
+        ],
+    }  # fmt: skip
+    return Result(data, table(["time, UTC", "state", "by", "why"], rows) if rows else "nothing was ever halted here")
+
+
+def _measures_data(measures: "Sequence[Measure]") -> list[dict[str, Any]]:
+    return [{"name": one.name, "value": one.value, "limit": one.limit, "unit": one.unit} for one in measures]
 
 
 def said(reason: str) -> str:
@@ -99,6 +149,7 @@ def _shown(halt: "Halt", mode: str, state: "Path") -> Result:
     from cli.plain import moment
     from trader_core.domain.clocktime import short
     from trader_core.domain.halt import Trading
+    from trader_core.report.halts import told
 
     what = {
         Trading.ACTIVE: "entries and exits",
@@ -109,12 +160,13 @@ def _shown(halt: "Halt", mode: str, state: "Path") -> Result:
     rows.append(("since", f"{short(halt.since_ms)} UTC" if halt.since_ms else "the beginning"))
     if halt.until_ms is not None:
         rows.append(("until", f"{short(halt.until_ms)} UTC, then armed again if nothing speaks against it"))
+    rows += [("cause", told([one])) for one in halt.causes]
     rows.append(("trips", f"{halt.trips}, resets {halt.resets}"))
     latch_rows, latch = _latch_told(state, mode)
     data: dict[str, Any] = {
         "mode": mode, "state": halt.state, "trading": halt.trading, "reason": halt.reason,
         "since": moment(halt.since_ms) if halt.since_ms else None, "until": moment(halt.until_ms),
-        "trips": halt.trips, "resets": halt.resets, "latch": latch,
+        "trips": halt.trips, "resets": halt.resets, "causes": _measures_data(halt.causes), "latch": latch,
     }  # fmt: skip
     return Result(data, f"halt machine of {mode}\n" + _pairs([*rows, *latch_rows]))
 
@@ -131,7 +183,7 @@ def _latch_told(state: "Path", mode: str) -> tuple[list[tuple[str, str]], dict[s
     if found.row:
         rows.append(("latch row", f"{found.row.reason}, since {short(found.row.at_ms)} UTC"))
     if rows:
-        rows.append(("way back", "trader halt reset --reason TEXT; deleting the file is none"))
+        rows.append(("way back", "trader halt reset --user NAME --reason TEXT; deleting the file is none"))
     return rows, {"file": data, "row": row}
 
 

@@ -82,7 +82,7 @@ def _survey_text(found: "Survey") -> str:
     parts = [table(["sells", "quantity", "bid", "not below", ""], rows, left=1)] if rows else ["nothing is held"]
     if found.entries:
         parts.append(f"purchases that rest are canceled: {', '.join(found.entries)}")
-    parts.append("entries stay refused afterwards, until: trader halt reset --reason TEXT")
+    parts.append("entries stay refused afterwards, until: trader halt reset --user NAME --reason TEXT")
     return "\n".join(parts)
 
 
@@ -118,7 +118,7 @@ def _text(done: "Liquidation") -> str:
     parts += ["", f"{head} after {count(done.rounds, 'round')}; cash {money(done.book.cash)}"]
     if not done.is_flat:
         parts.append(f"to go on: {AGAIN}; to see what waits: trader orders, trader positions")
-    return "\n".join([*parts, "entries stay refused until: trader halt reset --reason TEXT"])
+    return "\n".join([*parts, "entries stay refused until: trader halt reset --user NAME --reason TEXT"])
 
 
 def _data(done: "Liquidation") -> dict[str, Any]:

@@ -36,7 +36,9 @@ def refused(program: Inside, code: int, *words: str) -> str:
 def test_a_trip_reduces_a_cooldown_ends_it_and_a_kill_needs_a_reset(program: Inside) -> None:
     ran(program, 20)
     assert acted(program, "halt", "show")["state"] == "ARMED"
-    assert "nothing is halted" in refused(program, 20, "halt", "reset", "--reason", "why not")
+    assert "nothing is halted" in refused(
+        program, 20, "halt", "reset", "--user", "me", "--reason", "why not, after all"
+    )
     tripped = acted(program, "halt", "trip", "--reason", "news of a hack")
     assert (tripped["state"], tripped["trading"], tripped["trips"]) == ("TRIPPED", "REDUCING", 1)
     while_tripped = ran(program, 30)
@@ -51,7 +53,7 @@ def test_a_trip_reduces_a_cooldown_ends_it_and_a_kill_needs_a_reset(program: Ins
     ran(program, 1)
     assert acted(program, "halt", "show")["state"] == "KILLED", "deleting the file gives nothing back"
     assert "a kill is in force" in refused(program, 20, "halt", "trip", "--reason", "more")
-    armed = acted(program, "halt", "reset", "--reason", "the drill is over")
+    armed = acted(program, "halt", "reset", "--user", "me", "--reason", "the drill is over")
     assert (armed["state"], armed["reason"], armed["resets"]) == ("ARMED", "reset: the drill is over", 1)
 
 

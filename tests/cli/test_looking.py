@@ -36,7 +36,7 @@ from trader_core.domain.facts import (
     Paused,
     StrategyFailed,
 )
-from trader_core.domain.halt import ARMED, acknowledged, killed, switched, tripped
+from trader_core.domain.halt import ARMED, Halt, HaltState, acknowledged, killed, tripped
 from trader_core.domain.order import Role
 from trader_core.store.sqlite import SqliteStore
 
@@ -374,15 +374,19 @@ HALTS = {
     "killed": (
         killed(ARMED, "kill file", NOW),
         "HALTED since 2024-03-04 00:00: kill file",
-        "trader halt reset --reason",
+        "trader halt reset --user NAME --reason",
     ),
     "tripped": (tripped(ARMED, "told so", NOW), "REDUCING since 2024-03-04 00:00: told so", "trader halt ack"),
     "cooling": (
         acknowledged(tripped(ARMED, "told so", NOW), BAR_MS, NOW),
         "cooling down until 2024-03-04 00:15 UTC",
-        "trader halt reset --reason",
+        "trader halt reset --user NAME --reason",
     ),
-    "disabled": (switched(ARMED, False, NOW), "HALT DISABLED: halt.enabled is false", "nothing trips by itself"),
+    "disabled": (
+        Halt(HaltState.DISABLED, "halt.enabled is false", NOW),
+        "HALT DISABLED: halt.enabled is false",
+        "nothing trips by itself",
+    ),
 }
 
 

@@ -23,7 +23,7 @@ from trader_core.prove import parity
 from trader_core.store.sqlite import SqliteStore
 
 WAVES: Series = [100 + 3 * ((n // 8) % 2) + n % 3 / 10 for n in range(160)]
-KINDS = ["fill", "equity", "verdict", "cancel", "order", "cash"]
+KINDS = ["fill", "equity", "halt", "verdict", "cancel", "order", "cash"]
 
 
 class Market:

@@ -231,7 +231,7 @@ def test_after_a_kill_nothing_trades_until_a_person_resets_it(tmp_path: Path) ->
     assert paper(program, 20)["orders"] == 0
     assert halt(program, "show")["state"] == "KILLED"
     assert program("halt", "ack", "--state", program.state).code == 20
-    armed = halt(program, "reset", "--reason", "the news was false")
+    armed = halt(program, "reset", "--user", "me", "--reason", "the news was false")
     assert (armed["state"], armed["latch"]) == ("ARMED", {"file": None, "row": None})
     assert not scene.file.exists()
     assert (scene.state / SPARE).exists()
@@ -242,7 +242,7 @@ def test_a_reset_before_any_cycle_saw_the_kill_tells_of_both(tmp_path: Path) -> 
     program, scene = Inside(tmp_path), Scene(tmp_path)
     paper(program, 1)
     assert scene.kill("--reason", "by mistake").code == 0
-    armed = halt(program, "reset", "--reason", "it was")
+    armed = halt(program, "reset", "--user", "me", "--reason", "it was a mistake")
     assert (armed["state"], armed["trips"], armed["resets"], armed["latch"]) == (
         "ARMED", 1, 1, {"file": None, "row": None},
     )  # fmt: skip
@@ -254,7 +254,7 @@ def test_each_account_is_given_back_by_itself(tmp_path: Path) -> None:
     paper(program, 1)
     other = scene.begun("live")
     scene.file.touch()
-    assert halt(program, "reset", "--reason", "paper again", "--mode", "PAPER")["state"] == "ARMED"
+    assert halt(program, "reset", "--user", "me", "--reason", "paper again", "--mode", "PAPER")["state"] == "ARMED"
     assert not scene.file.exists()
     assert read_row(other).reason == "the kill file was made by hand"
     assert not read_row(scene.state / "paper.db")
@@ -279,7 +279,7 @@ def test_where_no_account_was_begun_the_file_alone_is_shown_and_removed(tmp_path
     program, scene = Inside(tmp_path), Scene(tmp_path)
     assert scene.kill("--reason", "too early").code == 0
     assert halt(program, "show")["latch"]["file"]["reason"] == "too early"  # type: ignore[index]
-    assert halt(program, "reset", "--reason", "begin")["latch"] == {"file": None, "row": None}
+    assert halt(program, "reset", "--user", "me", "--reason", "we begin now")["latch"] == {"file": None, "row": None}
     assert not scene.file.exists()
 
 

@@ -24,9 +24,20 @@ from trader_core.engine import replay as engine
 from trader_core.engine.compiled import Walk
 from trader_core.engine.replay import Flow, Replayed, replay_world, world_of
 from trader_core.rulebook import state as rules
-from trader_core.rulebook.codes import ENTRY, EXIT, KIND
+from trader_core.rulebook.codes import (
+    CAUSE_SET,
+    COOLING_DOWN,
+    DAY_LOSS_PPM,
+    DAY_OPEN,
+    ENTRY,
+    EXIT,
+    HALT,
+    KIND,
+    UNTIL_MS,
+)
 from trader_core.rulebook.exits import levels
 from trader_core.rulebook.limits import Law
+from trader_core.rulebook.money import PPM, value_down
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
 from trader_core.rulebook.walk import STRETCH, has_room, step_coast, step_row
 from trader_core.settings.schema import Settings
@@ -52,6 +63,10 @@ QUIET: dict[str, Any] = {
     "policy__orders__limit_band_bps": 1000.0,
     "policy__exits__trailing_stop_pct": 2.0,
 }
+SLOWLY = {  # a coin that falls for hours and is held, though the averages have crossed
+    "policy__halt__max_day_loss_pct": 0.02, "strategies__sma_cross__slow_bars": 150,
+    **{f"app__paper__{name}_bps": 0.0 for name in ("maker_fee", "taker_fee", "half_spread", "slippage__tier_1")},
+}  # fmt: skip
 LATER = [(START + 100 * BAR_MS, Decimal(500))]
 WAYS: dict[str, tuple[str, dict[str, Any], list[Flow]]] = {  # reason -> event, policy, flows
     "stop": ("wick", {}, []),
@@ -65,6 +80,8 @@ WAYS: dict[str, tuple[str, dict[str, Any], list[Flow]]] = {  # reason -> event, 
     "day": ("none", {}, []),
     "flow": ("none", {}, LATER),
     "entry": ("none", {}, []),
+    "loss": ("fall", SLOWLY, []),
+    "cooled": ("fall", {**SLOWLY, "policy__halt__auto_rearm": True, "policy__halt__cooldown_min": 75}, []),
 }
 
 
@@ -128,6 +145,13 @@ def policies(draw: st.DrawFn) -> Settings:
             "strategies__sma_cross__target_pct": one_of(8, 50),
             "strategies__sma_cross__max_hold_h": one_of(2, 8760, 8760),
             "policy__risk__max_day_loss_pct": one_of(0.5, 50),
+            "policy__halt__max_day_loss_pct": one_of(0.01, 0.1, 50),
+            "policy__halt__max_open_loss_pct": one_of(0.01, 0.05, 50),
+            "policy__halt__max_stop_hits": one_of(0, 1),
+            "policy__halt__max_feed_age_min": one_of(0, 0, 15),
+            "policy__halt__cooldown_min": one_of(0, 75, 400),
+            "policy__halt__on_trip": one_of("hold", "cancel", "flatten"),
+            "policy__halt__auto_rearm": one_of(True, True, False),
             "policy__orders__maker_ttl_bars": one_of(0, 2),
             "policy__exits__use_trailing_stop": one_of(False, False, True),
             "app__paper__half_spread_bps": one_of(0.0, 5.0),
@@ -204,6 +228,14 @@ def reasons(law: Law, state: State, columns: Columns, bars: Bars, journey: Journ
         yield "entry"
     if any(int(row) == t for row, _ in journey.flows[int(journey.next[1]) :].tolist()):
         yield "flow"
+    if state.halt[HALT] == COOLING_DOWN and now >= state.halt[UNTIL_MS]:
+        yield "cooled"
+    worth = int(state.cash[0])
+    for i in np.flatnonzero(state.lots > 0).tolist():
+        worth += int(value_down(law.instruments, i, state.lots[i], columns.close[t, i]))
+    opening, limit = int(state.clock[DAY_OPEN]), law.halts.max_day_loss_ppm
+    if not state.halt[CAUSE_SET] & (1 << DAY_LOSS_PPM) and (opening - worth) * PPM >= limit * opening:
+        yield "loss"
     for i in np.flatnonzero(state.lots > 0).tolist():
         assert not state.orders[i, ENTRY, KIND] and not state.orders[i, EXIT, KIND]
         stop, target, _ = levels(law, state, i)

@@ -31,7 +31,19 @@ from trader_core.rulebook.account import week_of
 from trader_core.rulebook.codes import GATE_COUNT, GATES, Verdict
 from trader_core.rulebook.gates.standing import NEARLY
 from trader_core.rulebook.judge import judge
-from trader_core.rulebook.limits import Costs, Law, Liquidity, Market, Orders, Pacing, Risk, Slippage, Strategies, Tiers
+from trader_core.rulebook.limits import (
+    Costs,
+    Halts,
+    Law,
+    Liquidity,
+    Market,
+    Orders,
+    Pacing,
+    Risk,
+    Slippage,
+    Strategies,
+    Tiers,
+)
 from trader_core.rulebook.state import Columns, Draft, State, empty_state
 
 E8 = 10**8
@@ -49,7 +61,7 @@ def law() -> Law:
     return Law(
         risk=Risk(
             max_total=0.5, max_asset=0.5, max_theme=np.full(3, 0.5), max_tier=0.5 * ones, max_positions=2,
-            max_day_loss=0.1, max_week_loss=0.1, max_drawdown=0.1,
+            max_day_loss=0.1, max_week_loss=0.1, max_drawdown=0.1, halve_at_day_loss=0.5,
         ),
         pacing=Pacing(
             cooldown_win_ms=10 * MINUTE_MS, cooldown_loss_ms=60 * MINUTE_MS, cooldown_stop_ms=120 * MINUTE_MS,
@@ -69,6 +81,7 @@ def law() -> Law:
         costs=Costs(6_000, 12_000, 500, Slippage(ints(0, 500, 500, 500), 0, 0.0, 1.0, 5.0, 1.0), 100_000, 5_000),
         instruments=instrument_rows(UNITS, ASSETS, [0, 0, 1, 2], [1, 1, 2, 3]),
         strategies=Strategies(np.array([0.5, 0.5]), ints(3, 3), np.array([0.3, 0.3])),
+        halts=Halts(1, 500_000, 500_000, 10_000, 5, 15 * MINUTE_MS, 0, MINUTE_MS, 0, 15 * MINUTE_MS, 1, 0),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from tests.laws.markets import HISTORY, LIVELY, markets, walk, without
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Filled, Intended
 from trader_core.domain.fill import Side
+from trader_core.domain.halt import Halt
 from trader_core.domain.market import MARK_BARS
 from trader_core.domain.order import ApprovedOrder
 from trader_core.engine.cycle import CycleReport, run_cycle
@@ -74,6 +75,16 @@ def policies(draw: st.DrawFn) -> Settings:
             "policy__risk__max_open_positions": draw(st.integers(1, 4)),
             "policy__risk__max_day_loss_pct": day_loss,
             "policy__risk__max_week_loss_pct": one_of(75.0, day_loss + 0.5),
+            "policy__risk__halve_at_day_loss_pct": one_of(0.01, 0.2, 50.0),
+            "policy__halt__max_day_loss_pct": one_of(0.1, 0.5, 50.0, 50.0),
+            "policy__halt__max_open_loss_pct": one_of(0.02, 0.2, 50.0, 50.0),
+            "policy__halt__max_stop_hits": one_of(0, 0, 1, 2),
+            "policy__halt__stop_window_min": one_of(1, 15, 60),
+            "policy__halt__max_feed_age_min": one_of(0, 0, 15, 60),
+            "policy__halt__cooldown_min": one_of(0, 15, 40),
+            "policy__halt__on_trip": one_of("hold", "cancel", "flatten"),
+            "policy__halt__auto_rearm": one_of(True, True, False),
+            "policy__halt__enabled": one_of(True, True, True, False),
             "policy__risk__max_drawdown_pct": one_of(5.0, 100.0),
             "policy__pacing__cooldown_after_win_min": win,
             "policy__pacing__cooldown_after_loss_min": win + one_of(0, 30),
@@ -180,7 +191,14 @@ def assert_twins(paper: Walked, fast: Replayed) -> None:
     assert by_time(paper.fills) == by_time(fast.fills)
     equity = [(one.decision_ms, one.decision.equity) for one in paper.reports if one.decision]
     assert equity == list(fast.equity)
+    decided = [one.decision for one in paper.reports if one.decision]
+    halted = [(one.decision_ms, *machine(one.halt)) for one in decided if one.halt]
+    assert halted == [(one.decision_ms, one.state, one.causes, one.until_ms) for one in fast.halts]
     assert not paper.reports or paper.reports[-1].book.cash == fast.cash
+
+
+def machine(halt: Halt) -> tuple[str, tuple[str, ...], int | None]:
+    return halt.state, tuple(one.name for one in halt.causes), halt.until_ms
 
 
 def twins(source: TinyMarket, settings: Settings, cycles: int) -> Walked:
@@ -195,7 +213,9 @@ def twins(source: TinyMarket, settings: Settings, cycles: int) -> Walked:
 def happened(paper: Walked) -> set[str]:
     kinds = {f"{one.order.kind} {one.order.role}" for one in paper.orders}
     by = {f"by {one.strategy}" for one in paper.fills}
-    return {one.reason for one in paper.fills} | {one.verdict for one in paper.verdicts} | kinds | by
+    moves = [one.decision.halt for one in paper.reports if one.decision and one.decision.halt]
+    halts = {cause.name for one in moves for cause in one.causes} | {one.state.value for one in moves}
+    return halts | {one.reason for one in paper.fills} | {one.verdict for one in paper.verdicts} | kinds | by
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of the length of a failure's report
@@ -214,7 +234,7 @@ def test_a_paper_run_and_a_replay_are_twins() -> None:
 
 # --- interpreted and compiled ----------------------------------------------------------------------------------------
 
-DIGITS = ("at_ms", "worth", "close", "regime", "judged", "asked", "filled", "flows")
+DIGITS = ("at_ms", "worth", "close", "regime", "judged", "asked", "filled", "flows", "halted")
 
 
 def assert_the_same_replay(slow: Replayed, fast: Replayed) -> None:
@@ -243,12 +263,14 @@ def test_interpreted_and_compiled_are_twins() -> None:
         slow = replay_world(market, settings, interpreted=True, flows=moved)
         assert_the_same_replay(slow, replay_world(market, settings, flows=moved))
         seen.update({one.verdict for one in slow.verdicts} | {one.reason for one in slow.fills})
+        seen.update({one.state for one in slow.halts} | {cause for one in slow.halts for cause in one.causes})
         seen["flows"] += len(slow.flows)
         seen["unknown equity"] += bool((slow.worth < 0).any())
         seen["partial"] += bool(slow.filled.size and (slow.filled[:, 3] < slow.asked[:, 5].max(initial=0)).any())
 
     holds()
     assert {"OK", "stop", "target", "signal", "DAY_LOSS", "COOLDOWN", "MAX_POSITIONS", "MIN_NOTIONAL"} <= seen.keys()
+    assert {"DISABLED", "TRIPPED", "COOLING_DOWN", "ARMED", "trip", "day_loss", "open_loss", "stop_hits"} <= seen.keys()
     assert seen["flows"] > 20 and seen["stop"] > 10, "too quiet to prove anything"
 
 
@@ -263,6 +285,10 @@ def lively(seed: int, bar_ms: int = BAR_MS, bars: int = CYCLES, holes: float = 0
 
 THIN = {"app__paper__max_share_of_volume_pct": 0.01, "policy__orders__maker_ttl_bars": 1}
 CROSS = ("sma_cross",)
+NEAR = {
+    "policy__halt__max_day_loss_pct": 0.2, "policy__halt__auto_rearm": True, "policy__halt__cooldown_min": 60,
+    "policy__halt__max_open_loss_pct": 0.03,
+}  # fmt: skip
 WAYS: dict[str, tuple[tuple[str, ...], dict[str, Any], set[str]]] = {
     **{f"{name} alone": ((name,), {}, {f"by {name}"}) for name in STRATEGIES},
     "all together": (STRATEGIES, {}, {"signal", "stop", "target", "STOP STOP", "TAKER EXIT"}),
@@ -273,6 +299,12 @@ WAYS: dict[str, tuple[tuple[str, ...], dict[str, Any], set[str]]] = {
         CROSS, {"policy__exits__use_trailing_stop": True, "policy__exits__trailing_stop_pct": 0.3}, {"trailing"},
     ),
     "for an hour": (CROSS, {"strategies__sma_cross__max_hold_h": 1}, {"time"}),
+    **{
+        f"tripped, {on_trip}": (
+            CROSS, {**NEAR, "policy__halt__on_trip": on_trip}, {"open_loss", "COOLING_DOWN", "HALTED", *others},
+        )
+        for on_trip, others in (("hold", ()), ("cancel", ()), ("flatten", ("trip",)))
+    },
     "adds": (
         ("sma_cross", "momentum"), {"policy__adds__allowed": True, "policy__adds__max_per_day": 1}, {"ADDS_PER_DAY"},
     ),

@@ -28,10 +28,14 @@ from trader_core.domain.facts import (
     Delisted,
     Fact,
     Filled,
+    HaltChanged,
+    HaltReset,
     Intended,
     Marked,
+    SendFailed,
 )
 from trader_core.domain.fill import Fill, Side
+from trader_core.domain.halt import HaltState, Seen, acknowledged, killed, reset, tripped
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.money import Base, Quote, from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderStatus, Role
@@ -187,6 +191,20 @@ class History:
         if self.book.cash is not None:
             self.tell(CashObserved(self.book.cash, self.at()))
 
+    def fail(self) -> None:
+        self.tell(SendFailed(self.random.choice(sorted(self.orders) or ["o"]), "no answer", self.at()))
+
+    def halt(self) -> None:
+        """A person trips, acknowledges, kills or arms again, whatever of it is legal."""
+        halt, at_ms = self.book.halt, EpochMs(self.now_ms)
+        if halt.state is HaltState.ARMED:
+            self.tell(HaltChanged(self.random.choice([tripped, killed])(halt, "a drill", at_ms)))
+        elif halt.state is HaltState.TRIPPED and self.random.random() < 0.5:
+            self.tell(HaltChanged(acknowledged(halt, HOUR_MS, at_ms)))
+        else:
+            armed = reset(halt, "the drill is over", at_ms, Seen(self.now_ms // DAY_MS, self.number(9, 60_000), 7))
+            self.tell(HaltReset(armed, "me", "root", "the drill is over", False, halt, (), "", at_ms))
+
     def delist(self) -> None:
         """Something held; its orders are over with it. What is told of it later moves the ledger's cash alone."""
         gone = sorted(self.book.held)
@@ -267,7 +285,7 @@ class History:
 
 MOVES = (
     *("intend", "fill", "buy", "sell", "mark") * 3, *("acknowledge", "close", "repeat") * 2,
-    "deposit", "withdraw", "carry", "decide", "delist", "observe",
+    "deposit", "withdraw", "carry", "decide", "delist", "observe", "fail", "halt",
 )  # fmt: skip
 
 
@@ -286,7 +304,7 @@ def test_the_ledger_and_the_law_s_own_state_are_one_truth_after_every_fact() -> 
     assert min(seen[one] for one in HAPPENINGS) > 5, f"too quiet to prove anything: {seen}"
 
 
-HAPPENINGS = ("won", "lost", "added", "delisted", "peaked", "moved")
+HAPPENINGS = ("won", "lost", "added", "delisted", "peaked", "moved", "failed", "stopped", "halted")
 
 
 def what_happened(history: History) -> list[str]:
@@ -295,6 +313,7 @@ def what_happened(history: History) -> list[str]:
         any(one.won for one in book.exits.values()), book.pacing.losing_streak > 0,
         any(one.adds for one in book.entries.values()), bool(book.delisted),
         any(one.peak for one in book.holdings.values()), book.high != book.equity,
+        bool(book.failed), bool(book.stopped), book.halt.trips > 0,
     )  # fmt: skip
     return [name for name, yes in zip(HAPPENINGS, happened, strict=True) if yes]
 

@@ -20,6 +20,7 @@ from trader_core.rulebook.exits import stop_price
 from trader_core.rulebook.gates.standing import NEARLY
 from trader_core.rulebook.limits import (
     Costs,
+    Halts,
     Instruments,
     Law,
     Liquidity,
@@ -123,7 +124,7 @@ class Dice:
         )  # fmt: skip
         return Law(
             self.risk(), self.pacing(), self.market(), self.tiers(), self.liquidity(), self.orders(), self.costs(),
-            rows, budgets,
+            rows, budgets, self.halts(),
         )  # fmt: skip
 
     def risk(self) -> Risk:
@@ -131,7 +132,21 @@ class Dice:
             max_total=self.one_of((0.4, 0.9, 1.0)), max_asset=self.one_of((0.4, 0.5, 1.0)),
             max_theme=self.shares(THEME_COUNT, 0.4), max_tier=self.shares(codes.TIER_COUNT, 0.4),
             max_positions=self.between(4, 6), max_day_loss=self.one_of((0.1, 0.5)), max_week_loss=self.some(0.2, 0.5),
-            max_drawdown=self.some(0.3, 0.9),
+            max_drawdown=self.some(0.3, 0.9), halve_at_day_loss=self.one_of((0.01, 0.5)),
+        )  # fmt: skip
+
+    def halts(self) -> Halts:
+        """Mostly out of reach, at times near enough to trip."""
+
+        def limit(near: int, far: int) -> int:
+            return near if self.seldom() else far
+
+        return Halts(
+            enabled=int(self.often(0.9)), max_day_loss_ppm=limit(20_000, 500_000),
+            max_open_loss_ppm=limit(1_000, 500_000), retrip_ppm=self.one_of((100, 10_000)),
+            max_errors=self.between(1, 5), error_window_ms=self.milliseconds(1, 15), max_stops=self.one_of((0, 0, 3)),
+            stop_window_ms=self.milliseconds(15, 600), max_feed_age_ms=self.one_of((0, 0, BAR_MS)),
+            cooldown_ms=self.milliseconds(0, 15, 60), on_trip=self.between(0, 2), auto_rearm=int(self.often(0.3)),
         )  # fmt: skip
 
     def pacing(self) -> Pacing:
@@ -263,7 +278,26 @@ class Dice:
         for asset in range(ASSET_COUNT):
             self.past(state, asset, now)
         self.clock(law, state, columns, now)
+        self.halt(law, state, now)
         return state
+
+    def halt(self, law: Law, state: State, now: int) -> None:
+        """Armed for the most part; what a machine that has moved remembers; runs of failures and of stops."""
+        halt = state.halt
+        if self.seldom():
+            halt[codes.HALT] = self.between(codes.DISABLED, codes.KILLED)
+            halt[codes.SINCE_MS] = now - self.between(0, 30) * MINUTE_MS
+            halt[codes.TRIPS] = self.between(1, 3)
+        if halt[codes.HALT] in (codes.TRIPPED, codes.COOLING_DOWN):
+            halt[codes.CAUSE_SET] = self.between(0, 2 * codes.BY_OPERATOR - 1)
+        if halt[codes.HALT] == codes.COOLING_DOWN:
+            halt[codes.UNTIL_MS] = max(halt[codes.SINCE_MS] + law.halts.cooldown_ms, now - BAR_MS)
+        if self.seldom():
+            halt[codes.SEEN_DAY] = now // DAY_MS - self.between(0, 1)
+            halt[codes.SEEN_DAY_PPM], halt[codes.SEEN_OPEN_PPM] = self.between(0, 600_000), self.between(0, 600_000)
+        for ring in (codes.ERRORS, codes.STOPS):
+            for n in range(self.between(0, codes.RING) if self.seldom() else self.between(0, 2)):
+                halt[ring + n] = now - (n + self.between(0, 1)) * 10 * MINUTE_MS
 
     def past(self, state: State, asset: int, now: int) -> None:
         """What was bought and sold of an asset before."""

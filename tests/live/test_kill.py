@@ -28,7 +28,7 @@ def test_the_row_alone_still_says_stop_and_a_reset_is_the_way_back(stage: Stage,
     assert after.code == 21
     assert "killed" in after.data["halt_reason"]
     assert venue.state()["orders"] == []
-    reset = live.inside("halt", "reset", "--reason", "the drill is over")
+    reset = live.inside("halt", "reset", "--user", "me", "--reason", "the drill is over")
     assert reset.code == 0, reset.err
     last = live.cycle()
     assert (last.code, last.data["trading"]) == (0, "ACTIVE")

@@ -35,6 +35,7 @@ class Tale:
     judged: Sequence[tuple[int, int, int, int]] = ()
     regime: int = codes.CHOP
     cash: int = CASH
+    halted: Sequence[Sequence[int]] = ()
 
     def at_ms(self, row: int) -> int:
         return START + row * self.bar_ms
@@ -64,7 +65,8 @@ class Tale:
             hour=np.zeros(self.rows, np.int64), regimes=np.array([self.regime], np.int64),
             judged=_table(self.judged, codes.JUDGED_FIELDS),
             asked=_table([self.asked[key] for key in sorted(self.asked)], codes.ASKED_FIELDS),
-            filled=_table(self.filled, 1 + codes.FILL_FIELDS), flows=_table(self.flows, 2), cash_grains=self.cash,
+            filled=_table(self.filled, 1 + codes.FILL_FIELDS), flows=_table(self.flows, 2),
+            halted=_table(self.halted, codes.HALTED_FIELDS), cash_grains=self.cash,
         )  # fmt: skip
 
 

@@ -1,17 +1,20 @@
 """Every limit of the five files, with a scene that it stops, and a value of it that lets the same scene pass."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from tests.cli.program import Program
 from tests.scenarios import scenes
 from tests.scenarios.scenes import DIP, RISE, STOPPED, Fired, Scene
-from tests.world import START, Bar, Series, World, outcomes, sent
+from tests.world import START, Bar, Series, World, at, outcomes, sent
 from trader_core.domain.clocktime import parse_utc
+from trader_core.domain.errors import Unreachable
 from trader_core.domain.halt import HaltState
-from trader_core.domain.order import Role
+from trader_core.domain.order import ApprovedOrder, OrderReport, Role
+from trader_core.engine.run import cycles
+from trader_core.ports import VenueTrader
 
 Check = Callable[[Fired], bool]
 
@@ -181,6 +184,108 @@ def command(world: World, *words: str) -> None:
     assert done.code == 0, done.err
 
 
+def reset_by_command(world: World) -> int:
+    words = ("halt", "reset", "--user", "me", "--reason", "a drill, and no more", "--force")
+    return Program(world.root)(*words, "--state", world.state, "--config", world.config, "--mode", "PAPER").code
+
+
+def lost_at_a_stop(world: World, **edits: Any) -> Fired:
+    """BTC falls through its stop, which costs a quarter percent of the account; ETH rises an hour later."""
+    world.market(BTC=(*STOPPED, 80, 80, 80), ETH=(*[100] * 8, 102, 104, 106)).configured(**edits)
+    return world.run(), "ETH-USD"
+
+
+def lost_and_held(world: World, **edits: Any) -> Fired:
+    """A tenth lower, far from a stop that stands twenty below the entry."""
+    world.market(BTC=(*RISE[:6], DIP, 92, 92)).configured(strategies__sma_cross__stop_pct=20, **edits)
+    return world.run(), "BTC-USD"
+
+
+def lost_again_after_a_reset(world: World) -> Fired:
+    """Each of two coins loses a quarter percent at its stop; after the first, a person has looked."""
+    world.market(BTC=(*STOPPED, *[80] * 8), ETH=(*[100] * 4, *STOPPED, *[80] * 4)).configured(
+        policy__halt__max_day_loss_pct=0.2, policy__halt__retrip_step_pct=0.1
+    )
+    world.run(until_ms=at(8))
+    assert reset_by_command(world) == 0
+    return world.run(), "ETH-USD"
+
+
+class Deaf:
+    """A venue that nobody reaches with a purchase."""
+
+    def __init__(self, trader: VenueTrader) -> None:
+        self._trader = trader
+        self.payload, self.cancel = trader.payload, trader.cancel
+
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
+        if order.role is Role.ENTRY:
+            raise Unreachable("no route to the venue")
+        return self._trader.place(client_order_id, order, payload)
+
+
+def unheard(world: World, **edits: Any) -> Fired:
+    """Three purchases fail in one cycle."""
+    world.market(BTC=RISE, ETH=RISE, SOL=RISE).configured(policy__halt__max_execution_errors=3, **edits)
+    with world.system() as system:
+        ports = replace(system.ports, trader=Deaf(system.ports.trader))
+        return list(cycles(ports, system.policy, system.journal, lambda: False, None)), "BTC-USD"
+
+
+def stopped_twice(world: World, later: int = 0, **edits: Any) -> Fired:
+    """Two coins are stopped out, one so many bars after the other."""
+    world.market(BTC=(*STOPPED, *[80] * 5), ETH=(*[100] * later, *STOPPED, *[80] * (5 - later))).configured(
+        policy__halt__max_stop_hits=2, **edits
+    )
+    return world.run(), "ETH-USD"
+
+
+def fed_no_more(world: World) -> Fired:
+    """The venue sends no bar of what is held for an hour."""
+    world.market(BTC=(*RISE[:6], DIP, 103, None, None, None, None), ETH=[100] * 12).configured(
+        policy__halt__max_feed_age_min=30
+    )
+    return world.run(), "BTC-USD"
+
+
+def resting_at_a_trip(world: World, **edits: Any) -> Fired:
+    """BTC falls through its stop while an entry of ETH rests far below its market."""
+    rests: Series = (*[100.0] * 5, 102, 110, 110, 110, 110, 110)
+    world.market(BTC=(*STOPPED, 80, 80), ETH=rests).configured(
+        **{"policy__halt__max_day_loss_pct": 0.2, "policy__orders__maker_ttl_bars": 50} | edits
+    )
+    return world.run(), "ETH-USD"
+
+
+def reset_in_vain(world: World) -> Fired:
+    """A person asks for it with all force."""
+    world.market(BTC=(*STOPPED, 80, 80, 80)).configured(
+        policy__halt__max_day_loss_pct=0.2, policy__halt__allow_manual_reset=False
+    )
+    world.run(until_ms=at(8))
+    reset_by_command(world)
+    return world.run(), "BTC-USD"
+
+
+def tripped_by(cause: str, times: int = 1) -> Check:
+    def holds(fired: Fired) -> bool:
+        moves = [one.decision.halt for one in fired[0] if one.decision and one.decision.halt]
+        return sum(cause in {each.name for each in one.causes} for one in moves) >= times
+
+    return holds
+
+
+def is_halved(fired: Fired) -> bool:
+    """3.5 % of the account is wanted, less than 2 % is ordered."""
+    orders = [order for one in fired[0] if one.decision for order in one.decision.orders]
+    entry = next(one for one in orders if (one.symbol, one.role) == (fired[1], Role.ENTRY))
+    return entry.quantity * entry.limit < 200
+
+
+def ended_in(state: HaltState) -> Check:
+    return lambda fired: fired[0][-1].book.halt.state is state
+
+
 def budgeted(world: World, strategy: str, **edits: Any) -> Fired:
     """Two coins that one strategy wants to buy at once."""
     moves: Series = (*[100] * 5, 98, 98) if strategy == "mean_reversion" else RISE
@@ -283,6 +388,9 @@ LIMITS: dict[str, Limit] = {
     "policy.risk.max_tier_2_pct": Limit(tier_2, said("TIER_CAP"), 100),
     "policy.risk.max_tier_3_pct": Limit(tier_3, said("TIER_CAP"), 100),
     "policy.risk.max_day_loss_pct": Limit(scenes.day_loss, said("DAY_LOSS"), 3),
+    "policy.risk.halve_at_day_loss_pct": Limit(
+        partial(lost_at_a_stop, policy__risk__halve_at_day_loss_pct=0.2), is_halved, 1
+    ),
     "policy.risk.max_week_loss_pct": Limit(scenes.week_loss, said("WEEK_LOSS"), 10),
     "policy.risk.max_drawdown_pct": Limit(scenes.drawdown, said("DRAWDOWN"), 10),
     "policy.risk.max_volatility_pct": Limit(scenes.volatility, said("VOLATILITY"), 10_000),
@@ -316,6 +424,27 @@ LIMITS: dict[str, Limit] = {
     "policy.exits.trailing_stop_pct": Limit(trailed, sold_by_trailing, 20),
     "policy.halt.enabled": Limit(scenes.ok, lambda fired: fired[0][-1].book.halt.state is HaltState.ARMED, False),
     "policy.halt.cooldown_min": Limit(acknowledged_by_command, said("HALTED"), 0),
+    "policy.halt.max_day_loss_pct": Limit(
+        partial(lost_at_a_stop, policy__halt__max_day_loss_pct=0.2), tripped_by("day_loss"), 1
+    ),
+    "policy.halt.max_open_loss_pct": Limit(
+        partial(lost_and_held, policy__halt__max_open_loss_pct=0.2), tripped_by("open_loss"), 1
+    ),
+    "policy.halt.retrip_step_pct": Limit(lost_again_after_a_reset, tripped_by("day_loss"), 2),
+    "policy.halt.max_execution_errors": Limit(unheard, tripped_by("execution_errors"), 4),
+    "policy.halt.error_window_min": Limit(unheard, tripped_by("execution_errors"), 14),
+    "policy.halt.max_stop_hits": Limit(stopped_twice, tripped_by("stop_hits"), 0),
+    "policy.halt.stop_window_min": Limit(
+        partial(stopped_twice, later=2, policy__halt__stop_window_min=60), tripped_by("stop_hits"), 15
+    ),
+    "policy.halt.max_feed_age_min": Limit(fed_no_more, tripped_by("feed_age"), 0),
+    "policy.halt.on_trip": Limit(resting_at_a_trip, rests_no_more, "hold"),
+    "policy.halt.auto_rearm": Limit(
+        partial(lost_at_a_stop, policy__halt__max_day_loss_pct=0.2, policy__halt__auto_rearm=True),
+        ended_in(HaltState.COOLING_DOWN),
+        False,
+    ),
+    "policy.halt.allow_manual_reset": Limit(reset_in_vain, ended_in(HaltState.TRIPPED), True),
     **floors("tier_1_core", of_tier_1),
     **floors("tier_2_rotational", of_tier_2),
     **floors("tier_3_event_driven", of_tier_3),

@@ -85,6 +85,9 @@ class Book:
     failures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # strategy: what went wrong
     discrepancies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # subject: what differs
     halt: Halt = ARMED
+    failed: tuple[EpochMs, ...] = ()  # failures of the order path in a row, newest first
+    stopped: tuple[EpochMs, ...] = ()  # positions that ended by their stop since the newest reset, newest first
+    open_loss_ppm: int | None = None  # at the newest mark
     paused: str = ""  # why there are no entries for now
     day: int = -1  # UTC day of the newest mark
     day_open: Quote | None = None  # equity at the first mark of that day

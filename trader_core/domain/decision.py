@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.halt import Halt
 from trader_core.domain.money import Quote
 from trader_core.domain.order import ApprovedOrder
 
@@ -51,6 +52,8 @@ class Decision:
     peaks: tuple[Peak, ...]  # highest bids of what is held, where they rose
     regime: str  # in force, with its numbers
     failures: tuple[tuple[str, str], ...]  # strategies that could not be computed, with the reason
+    open_loss_ppm: int | None = None  # of the losing positions together, of the equity
+    halt: Halt | None = None  # the halt machine from now on, where it has moved
 
     @property
     def refusals(self) -> tuple[Judgement, ...]:

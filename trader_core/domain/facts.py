@@ -6,7 +6,7 @@ from decimal import Decimal
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Judgement, Peak
 from trader_core.domain.fill import Fill, Side
-from trader_core.domain.halt import Halt
+from trader_core.domain.halt import Halt, Measure
 from trader_core.domain.money import Base, Quote
 from trader_core.domain.order import ApprovedOrder, OrderStatus
 
@@ -53,11 +53,12 @@ class CashObserved:
 @dataclass(frozen=True, slots=True)
 class Marked:
     """Equity at a decision time; None where a price is missing. The first of a UTC day or week opens its loss window.
-    `peaks` are the highest bids of positions, where they rose."""
+    `peaks` are the highest bids of positions, where they rose; the open loss is that of the losing ones alone."""
 
     decision_ms: EpochMs
     equity: Quote | None
     peaks: tuple[Peak, ...]
+    open_loss_ppm: int | None = None  # of the equity, rounded down
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,34 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
+class SendFailed:
+    """The order path failed: nobody was reached, no answer came, or the venue refused what it should have taken."""
+
+    client_order_id: str
+    why: str
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
 class HaltChanged:
+    """The halt machine moved: by itself, by a trip, an acknowledgement or a kill."""
+
     halt: Halt
+
+
+@dataclass(frozen=True, slots=True)
+class HaltReset:
+    """A person has armed the machine again: who, why, out of what, and with which figures before them."""
+
+    halt: Halt  # from now on
+    user: str
+    host_user: str  # whom the operating system takes them for
+    reason: str
+    forced: bool
+    previous: Halt
+    measures: tuple[Measure, ...]
+    config_digest: str
+    at_ms: EpochMs
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +226,8 @@ class CycleClosed:
 
 Fact = (
     Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed
-    | Filled | HaltChanged | Paused | Resumed | Banned | BanLifted | Delisted | StrategyFailed | StrategyRecovered
-    | DiscrepancyFound | DiscrepancyGone | CycleClosed
+    | Filled | SendFailed | HaltChanged | HaltReset | Paused | Resumed | Banned | BanLifted | Delisted
+    | StrategyFailed | StrategyRecovered | DiscrepancyFound | DiscrepancyGone | CycleClosed
 )  # fmt: skip
 
 FACTS: dict[str, type[Fact]] = {
@@ -218,12 +245,14 @@ FACTS: dict[str, type[Fact]] = {
     "discrepancy_gone": DiscrepancyGone,
     "filled": Filled,
     "halt_changed": HaltChanged,
+    "halt_reset": HaltReset,
     "intended": Intended,
     "marked": Marked,
     "opened": Opened,
     "paused": Paused,
     "resent": Resent,
     "resumed": Resumed,
+    "send_failed": SendFailed,
     "strategy_failed": StrategyFailed,
     "strategy_recovered": StrategyRecovered,
 }

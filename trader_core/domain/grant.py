@@ -68,8 +68,21 @@ class KeyActivated:
     at_ms: EpochMs
 
 
-PermitFact = Granted | Revoked | KeyStaged | KeyVerified | KeyActivated
+@dataclass(frozen=True, slots=True)
+class BreakerReset:
+    """A person has closed a breaker: from here on its dependency is asked again."""
+
+    name: str
+    condition: str  # before
+    failures: int
+    reason: str
+    host_user: str
+    at_ms: EpochMs
+
+
+PermitFact = Granted | Revoked | KeyStaged | KeyVerified | KeyActivated | BreakerReset
 PERMIT_FACTS: dict[str, type[PermitFact]] = {
+    "breaker_reset": BreakerReset,
     "granted": Granted,
     "key_activated": KeyActivated,
     "key_staged": KeyStaged,

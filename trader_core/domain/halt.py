@@ -1,10 +1,16 @@
-"""A halt is our own permission to take risk; it outlives the process that tripped it."""
+"""A halt is our own permission to take risk; it outlives the process that tripped it.
 
-from dataclasses import dataclass
+What moves the machine by itself is a rule, `rulebook/halts.py`; here is what a person moves, and what it all means.
+"""
+
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import GateClosed
+
+REASON_CHARS_MIN = 10  # of a reset: less says nothing
+OPERATOR = "operator"  # the cause of a trip by hand
 
 
 class HaltState(StrEnum):
@@ -33,8 +39,19 @@ _TRADING = {
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """What an evaluator measured, against its limit. None is unknown, or was not measured."""
+
+    name: str
+    value: float | None
+    limit: float | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
-    """`reason` names who or what, and why. `until_ms` is the end of a cooldown."""
+    """`reason` names who or what, and why; `causes` are those of a trip, as measured then, the headline first.
+    `until_ms` is the end of a cooldown. What was `seen` is the loss at the newest reset, and its UTC day."""
 
     state: HaltState
     reason: str
@@ -42,6 +59,10 @@ class Halt:
     until_ms: EpochMs | None = None
     trips: int = 0  # so far
     resets: int = 0
+    causes: tuple[Measure, ...] = ()
+    seen_day: int = -1
+    seen_day_ppm: int = 0
+    seen_open_ppm: int = 0
 
     @property
     def trading(self) -> Trading:
@@ -55,50 +76,46 @@ def killed(halt: Halt, reason: str, at_ms: EpochMs) -> Halt:
     """From everywhere. A second kill adds nothing."""
     if halt.state is HaltState.KILLED:
         return halt
-    return Halt(HaltState.KILLED, reason, at_ms, None, halt.trips + 1, halt.resets)
+    moved = replace(halt, state=HaltState.KILLED, reason=reason, since_ms=at_ms, until_ms=None, causes=())
+    return replace(moved, trips=halt.trips + 1)
 
 
 def tripped(halt: Halt, reason: str, at_ms: EpochMs) -> Halt:
-    """A trip on top of a trip adds its cause and keeps the first one's time; a kill is more than a trip."""
+    """By a person. A trip on top of a trip adds its cause and keeps the first one's time; a kill is more than that."""
     if halt.state is HaltState.KILLED:
         raise _refused("trip", halt, "a kill is in force, which allows even less")
+    by_hand = Measure(OPERATOR, None, None, "")
+    causes = halt.causes if by_hand in halt.causes else (*halt.causes, by_hand)
     if halt.state is HaltState.TRIPPED:
-        return Halt(halt.state, f"{halt.reason}; {reason}", halt.since_ms, None, halt.trips, halt.resets)
-    return Halt(HaltState.TRIPPED, reason, at_ms, None, halt.trips + 1, halt.resets)
+        return replace(halt, reason=f"{halt.reason}; {reason}", causes=causes)
+    moved = replace(halt, state=HaltState.TRIPPED, reason=reason, since_ms=at_ms, until_ms=None, causes=causes)
+    return replace(moved, trips=halt.trips + 1)
 
 
 def acknowledged(halt: Halt, cooldown_ms: int, at_ms: EpochMs) -> Halt:
     """Somebody has seen the trip: the cooldown counts from the trip, not from the acknowledgement."""
     if halt.state is not HaltState.TRIPPED:
         raise _refused("acknowledge", halt, "only a trip can be")
-    until = EpochMs(max(halt.since_ms + cooldown_ms, at_ms))
-    return Halt(HaltState.COOLING_DOWN, halt.reason, halt.since_ms, until, halt.trips, halt.resets)
+    return replace(halt, state=HaltState.COOLING_DOWN, until_ms=EpochMs(max(halt.since_ms + cooldown_ms, at_ms)))
 
 
-def reset(halt: Halt, reason: str, at_ms: EpochMs) -> Halt:
-    """Armed again, because a person says so and says why."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The losses that a person has before them at a reset, on a UTC day; 0 where unknown."""
+
+    day: int
+    day_ppm: int
+    open_ppm: int
+
+
+def reset(halt: Halt, reason: str, at_ms: EpochMs, seen: Seen) -> Halt:
+    """Armed again, because a person says so and says why. The losses are not forgotten: they were seen."""
     if halt.state in (HaltState.ARMED, HaltState.DISABLED):
         raise _refused("reset", halt, "nothing is halted")
-    return Halt(HaltState.ARMED, f"reset: {reason}", at_ms, None, halt.trips, halt.resets + 1)
-
-
-def cooled_down(halt: Halt, still_wrong: bool, cooldown_ms: int, now_ms: EpochMs) -> Halt:
-    """Armed again by time, unless something still speaks against it: then the cooldown is extended by itself."""
-    if halt.state is not HaltState.COOLING_DOWN or halt.until_ms is None or now_ms < halt.until_ms:
-        return halt
-    if still_wrong:
-        longer = EpochMs(max(halt.until_ms + cooldown_ms, now_ms + 1))
-        return Halt(halt.state, halt.reason, halt.since_ms, longer, halt.trips, halt.resets)
-    return Halt(HaltState.ARMED, "the cooldown is over", now_ms, None, halt.trips, halt.resets)
-
-
-def switched(halt: Halt, enabled: bool, at_ms: EpochMs) -> Halt:
-    """What the policy says of the machine itself. A halt in force is never relaxed by that."""
-    if halt.state is HaltState.ARMED and not enabled:
-        return Halt(HaltState.DISABLED, "halt.enabled is false", at_ms, None, halt.trips, halt.resets)
-    if halt.state is HaltState.DISABLED and enabled:
-        return Halt(HaltState.ARMED, "halt.enabled is true", at_ms, None, halt.trips, halt.resets)
-    return halt
+    return Halt(
+        HaltState.ARMED, f"reset: {reason}", at_ms, None, halt.trips, halt.resets + 1,
+        seen_day=seen.day, seen_day_ppm=seen.day_ppm, seen_open_ppm=seen.open_ppm,
+    )  # fmt: skip
 
 
 def _refused(what: str, halt: Halt, why: str) -> GateClosed:

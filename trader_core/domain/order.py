@@ -90,7 +90,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """An order as the venue knows it. `filled` is None where it tells of fills at once."""
+    """An order as the venue knows it. `filled` is None where it tells of fills at once; a refusal is `expected` where
+    the market alone is the reason."""
 
     client_order_id: str
     status: OrderStatus
@@ -98,6 +99,7 @@ class OrderReport:
     at_ms: EpochMs
     venue_order_id: str = ""
     filled: Base | None = None
+    expected: bool = False
 
 
 def advance(order: Order, status: OrderStatus, at_ms: EpochMs) -> Order:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from trader_core.domain.account import Balance, External
 from trader_core.domain.book import Book
-from trader_core.domain.clocktime import MINUTE_MS, EpochMs
+from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision
 from trader_core.domain.errors import OutcomeUnknown, TooManyPages, VenueUnavailable
 from trader_core.domain.facts import CashObserved, CycleClosed, Filled, HaltChanged, Intended
-from trader_core.domain.halt import cooled_down, killed, switched
+from trader_core.domain.halt import killed
 from trader_core.domain.money import Quote
 from trader_core.domain.objection import Objection
-from trader_core.domain.order import OrderReport, OrderStatus
+from trader_core.domain.order import OrderReport
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot, observe
-from trader_core.engine.record import decision_facts
+from trader_core.engine.record import decision_facts, mark_facts
 from trader_core.engine.review import Review
 from trader_core.engine.send import resend, send
 from trader_core.engine.settle import settle
@@ -85,7 +85,7 @@ def run_cycle(
 
     Where the venue fills at once, it goes round while anything was sent: what was bought gets its stop now.
     """
-    guard(ports, policy, journal, decision_ms)
+    guard(ports, journal, decision_ms)
     first: Decision | None = None
     fills: tuple[Filled, ...] = ()
     placed, left = 0, list[str]()
@@ -115,17 +115,11 @@ def run_cycle(
     return _close(ports, journal, decision_ms, view, first, placed, fills, left)
 
 
-def guard(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> None:
-    """A kill request becomes a halt of our own, on disk, before anything else happens. A cooldown that is over arms
-    again, unless account and venue do not agree."""
-    book, machine, reason = journal.book, policy.policy.halt, ports.halts.kill_requested()
-    unknown = any(one.status is OrderStatus.INTENDED for one in book.orders.values())
-    halt = switched(book.halt, machine.enabled, decision_ms)
-    halt = cooled_down(halt, bool(book.discrepancies) or unknown, machine.cooldown_min * MINUTE_MS, decision_ms)
-    if reason:
-        halt = killed(book.halt, reason, decision_ms)
-    if halt != book.halt:
-        journal.record(decision_ms, [HaltChanged(halt)])
+def guard(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
+    """A kill request becomes a halt of our own, on disk, before anything else happens."""
+    halt, reason = journal.book.halt, ports.halts.kill_requested()
+    if reason and killed(halt, reason, decision_ms) != halt:
+        journal.record(decision_ms, [HaltChanged(killed(halt, reason, decision_ms))])
 
 
 def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> View:
@@ -165,9 +159,13 @@ def mend(trader: VenueTrader, halts: Halts, journal: Journal, view: View, decisi
 
 def act(ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision) -> tuple[int, int]:
     """Write the decision and its orders down, then send them; (cancels and orders tried, orders placed). Without a
-    trader the decision is all there is."""
-    at_ms, before, began_ms = decision.decision_ms, journal.book, ports.clock.host_ms()
-    facts = decision_facts(before, decision)
+    trader the decision is all there is. A halt that moves is on disk by itself, before what follows from it."""
+    at_ms, began_ms, facts = decision.decision_ms, ports.clock.host_ms(), mark_facts(decision)
+    if decision.halt is not None:
+        journal.record(at_ms, facts)
+        facts = []
+    before = journal.book
+    facts += decision_facts(before, decision)
     if ports.trader is None:
         journal.record(at_ms, facts)
         return 0, 0

@@ -18,6 +18,7 @@ from trader_core.domain.money import Base, Quote, from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder, OrderKind, OrderStatus, Role
 from trader_core.engine.columns import columns_of, with_quotes
 from trader_core.engine.explain import Seen, judgements_of
+from trader_core.engine.halting import measures_of, moved
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.observe import Snapshot
 from trader_core.execution.protection import unprotected
@@ -43,7 +44,11 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     state, plan = to_state(book, axes), empty_plan(len(axes.instruments), len(axes.strategies))
     law, guard = law_of(policy, axes, snapshot.fees), guard_of(book, axes, snapshot)
     equity = step_turn(law, guard, state, columns, row, plan)
-    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, book.decided_ms >= snapshot.decision_ms)
+    measures = measures_of(law.halts, state.halt, plan.measured[1:].tolist(), snapshot.decision_ms)
+    halt = moved(book.halt, state.halt, measures, snapshot.decision_ms) if plan.measured[0] else book.halt
+    halted = "" if halt.trading is Trading.ACTIVE else halt.reason
+    before = book.decided_ms >= snapshot.decision_ms
+    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, before, halted)
     return Decision(
         decision_ms=snapshot.decision_ms,
         equity=None if equity < 0 else Quote(from_grains(equity)),
@@ -53,6 +58,8 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
         peaks=_peaks(state, axes, book),
         regime=describe(opinions.market, row),
         failures=tuple(sorted(opinions.failures.items())),
+        open_loss_ppm=int(lost) if (lost := plan.measured[1 + codes.OPEN_LOSS_PPM]) >= 0 else None,
+        halt=halt if plan.measured[0] else None,
     )
 
 
@@ -71,9 +78,9 @@ def quoted(columns: Columns, row: int, snapshot: Snapshot) -> Columns:
 
 
 def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
-    """What closes entries from outside: halt and pause, orders of unknown fate and markets that take none, every named
-    discrepancy, every failed reading, a universe that has no place for what we still hold, bans, and coins that are
-    not ours. What nothing protects, and what a person closes, is sold."""
+    """What closes entries from outside: objections and pause, orders of unknown fate and markets that take none, every
+    named discrepancy, every failed reading, a universe that has no place for what we still hold, bans, and coins that
+    are not ours. What nothing protects, and what a person closes, is sold."""
     count, naked = len(axes.instruments), unprotected(book) if book.halt.trading is not Trading.HALTED else ()
     unknown, differs, barred, banned_ms, foreign, forced = (np.zeros(count, np.int64) for _ in range(6))
     for order in book.orders.values():
@@ -93,8 +100,7 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
             forced[i] = codes.BY_NAKEDNESS
         if axes.first_of(instrument.base) == i:  # coins that are not ours count once
             foreign[i] = lots_of(instrument, snapshot.foreign.get(instrument.base, Decimal(0)))
-    halted = max(HALTED[book.halt.trading], HALTED[snapshot.trading])
-    return Guard(halted, int(bool(book.paused)), unknown, differs, barred, banned_ms, foreign, forced)
+    return Guard(HALTED[snapshot.trading], int(bool(book.paused)), unknown, differs, barred, banned_ms, foreign, forced)
 
 
 def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:

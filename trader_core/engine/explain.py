@@ -31,6 +31,7 @@ class Seen:
     axes: Axes
     exclusions: Sequence[Exclusion]
     decided_before: bool
+    halted: str = ""  # why the halt machine lets nothing in; empty where it does
 
 
 def judgements_of(seen: Seen, plan: Plan) -> tuple[Judgement, ...]:
@@ -49,9 +50,13 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
     if plan.verdict[i] >= 0:
         strategy = seen.axes.strategies[plan.chosen[i]] if plan.chosen[i] >= 0 else ""
         verdict = codes.Verdict(int(plan.verdict[i]))
-        words = {codes.Verdict.INELIGIBLE: why_not, codes.Verdict.REGIME: describe(seen.opinions.market, seen.row)}
+        words = {
+            codes.Verdict.HALTED: seen.halted,
+            codes.Verdict.INELIGIBLE: why_not,
+            codes.Verdict.REGIME: describe(seen.opinions.market, seen.row),
+        }
         detail = words.get(verdict) or strategy
-        return Judgement(symbol, verdict.name, detail, opinions + _gate_rows(plan, i))
+        return Judgement(symbol, verdict.name, detail, opinions + _scale_rows(plan) + _gate_rows(plan, i))
     age = _row("data_age", int(seen.columns.age_ms[seen.row, i]) / 1e3, seen.law.market.max_age_ms / 1e3, 1, "s", "OK")
     rows = (age, *opinions)
     if seen.decided_before:
@@ -93,6 +98,12 @@ def _signal_rows(name: str, seen: Seen) -> list[GateRow]:
         else GateRow(name, None, None, None, unit, "unknown")
         for known, value, limit, enter in measured
     ]
+
+
+def _scale_rows(plan: Plan) -> tuple[GateRow, ...]:
+    """How far the day's loss has shrunk what was wanted, where it has."""
+    scale = 100 * float(plan.shrunk[0])
+    return (_row("loss_scale", scale, 100.0, -1, "pct", "OK"),) if scale < 100 else ()
 
 
 def _gate_rows(plan: Plan, i: int) -> tuple[GateRow, ...]:

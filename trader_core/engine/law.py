@@ -10,7 +10,7 @@ from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS
 from trader_core.domain.money import grains_up
 from trader_core.ledger.integers import Axes
 from trader_core.rulebook import limits
-from trader_core.rulebook.codes import REGIMES
+from trader_core.rulebook.codes import ON_TRIP, REGIMES
 from trader_core.rulebook.money import PPM
 from trader_core.strategies import STRATEGIES
 
@@ -45,6 +45,25 @@ def law_of(policy: "Settings", axes: Axes, fees: "Fees | None" = None) -> limits
         costs=costs_of(policy) if fees is None else paying(costs_of(policy), fees),
         instruments=_instruments(policy, axes),
         strategies=_strategies(policy, axes),
+        halts=halts_of(policy),
+    )
+
+
+def halts_of(policy: "Settings") -> limits.Halts:
+    halt = policy.policy.halt
+    return limits.Halts(
+        enabled=int(halt.enabled),
+        max_day_loss_ppm=_ppm(halt.max_day_loss_pct * 100),
+        max_open_loss_ppm=_ppm(halt.max_open_loss_pct * 100),
+        retrip_ppm=_ppm(halt.retrip_step_pct * 100),
+        max_errors=halt.max_execution_errors,
+        error_window_ms=halt.error_window_min * MINUTE_MS,
+        max_stops=halt.max_stop_hits,
+        stop_window_ms=halt.stop_window_min * MINUTE_MS,
+        max_feed_age_ms=halt.max_feed_age_min * MINUTE_MS,
+        cooldown_ms=halt.cooldown_min * MINUTE_MS,
+        on_trip=ON_TRIP.index(halt.on_trip),
+        auto_rearm=int(halt.auto_rearm),
     )
 
 
@@ -89,6 +108,7 @@ def _risk(policy: "Settings") -> limits.Risk:
         max_day_loss=risk.max_day_loss_pct / 100,
         max_week_loss=risk.max_week_loss_pct / 100,
         max_drawdown=risk.max_drawdown_pct / 100,
+        halve_at_day_loss=risk.halve_at_day_loss_pct / 100,
     )
 
 

@@ -99,7 +99,7 @@ def survey(ports: Ports, policy: "Settings", journal: Journal, assets: Sequence[
     decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms)
     if decision_ms is None:
         raise DataUnavailable("the market has ended: nothing can be sold any more", safe="nothing was sent")
-    guard(ports, policy, journal, decision_ms)
+    guard(ports, journal, decision_ms)
     view = look(ports, policy, journal, decision_ms)
     seen, book = view.snapshot, journal.book
     listed, watch = {one.base: one for one in ports.reader.instruments()}, _Watch(policy.policy.orders.limit_band_bps)

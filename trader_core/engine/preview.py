@@ -21,7 +21,7 @@ def preview(ports: Ports, policy: "Settings", journal: Journal) -> CycleReport |
     decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms)
     if decision_ms is None:
         return None
-    guard(ports, policy, journal, decision_ms)
+    guard(ports, journal, decision_ms)
     view = look(ports, policy, journal, decision_ms)
     decision = decide(view.snapshot, journal.book, policy)
     prices = last_prices(view.snapshot)

@@ -2,14 +2,19 @@
 
 from trader_core.domain.book import Book
 from trader_core.domain.decision import Decision
-from trader_core.domain.facts import Decided, Fact, Marked, StrategyFailed, StrategyRecovered
+from trader_core.domain.facts import Decided, Fact, HaltChanged, Marked, StrategyFailed, StrategyRecovered
 from trader_core.engine.digest import decision_digest
 
 
+def mark_facts(decision: Decision) -> list[Fact]:
+    """What the account is worth, and what the halt machine made of it."""
+    marked = Marked(decision.decision_ms, decision.equity, decision.peaks, decision.open_loss_ppm)
+    return [marked] if decision.halt is None else [marked, HaltChanged(decision.halt)]
+
+
 def decision_facts(book: Book, decision: Decision) -> list[Fact]:
-    """The mark, news of strategies, and the judgements: once, also where a crash cut the cycle short."""
-    at_ms = decision.decision_ms
-    facts: list[Fact] = [Marked(at_ms, decision.equity, decision.peaks), *_strategy_news(book, decision)]
+    """News of strategies, and the judgements: once, also where a crash cut the cycle short."""
+    at_ms, facts = decision.decision_ms, _strategy_news(book, decision)
     if book.decided_ms < at_ms:
         facts.append(Decided(at_ms, decision_digest(decision), decision.judgements))
     return facts

@@ -65,6 +65,16 @@ class Executed:
     strategy: str
 
 
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """One move of the halt machine."""
+
+    decision_ms: EpochMs
+    state: str
+    causes: tuple[str, ...]
+    until_ms: EpochMs | None
+
+
 @dataclass(frozen=True)
 class Replayed:
     """Everything a replay did, in order: as integers, and in the ledger's terms where somebody asks.
@@ -84,6 +94,7 @@ class Replayed:
     asked: Ints  # [n, ASKED_FIELDS]
     filled: Ints  # [n, 1 + FILL_FIELDS]
     flows: Ints  # [n, 2]: row, 1e-8 quote
+    halted: Ints  # [n, HALTED_FIELDS], where the halt machine moved
     cash_grains: int
     failures: Mapping[str, str] = field(default_factory=dict)  # by strategy, what broke it; it proposed nothing
 
@@ -119,6 +130,18 @@ class Replayed:
     @cached_property
     def fills(self) -> tuple[Executed, ...]:
         return tuple(_executed(row[1:], self.axes) for row in self.filled.tolist())
+
+    @property
+    def halts(self) -> tuple[Halted, ...]:
+        return tuple(
+            Halted(
+                EpochMs(int(self.at_ms[row])),
+                codes.HALT_STATES[state],
+                tuple(name for n, name in enumerate(codes.CAUSES) if causes >> n & 1),
+                None if until < 0 else EpochMs(until),
+            )
+            for row, state, causes, until in self.halted[:, :4].tolist()
+        )
 
     @cached_property
     def equity(self) -> tuple[tuple[EpochMs, Decimal | None], ...]:
@@ -205,15 +228,16 @@ def replay_world(
         held=np.zeros((len(instruments), 4), np.int64),
     )
     tape, t = empty_tape(len(instruments), rows), first
-    reels: tuple[list[Ints], ...] = ([], [], [])
+    reels: tuple[list[Ints], ...] = ([], [], [], [])
     while t < rows:
         t = walk(law, guard, state, columns, world.frame.bars, journey, plan, tape, t, _end_of_leg(t, rows, progress))
-        for used, reel, written in zip(tape.used, reels, (tape.judged, tape.asked, tape.filled), strict=True):
+        parts = (tape.judged, tape.asked, tape.filled, tape.halted)
+        for used, reel, written in zip(tape.used, reels, parts, strict=True):
             reel.append(written[:used])
         tape = fresh_tape(tape)
         if progress:
             progress(t - first, rows - first)
-    judged, asked, filled = (_joined(reel, first) for reel in reels)
+    judged, asked, filled, halted = (_joined(reel, first) for reel in reels)
     return Replayed(
         axes=axes,
         exclusions=world.exclusions,
@@ -227,6 +251,7 @@ def replay_world(
         asked=asked,
         filled=filled,
         flows=moved - np.array([first, 0], np.int64),
+        halted=halted,
         cash_grains=int(state.cash[0]),
         failures=opinions.failures,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import OutcomeUnknown, Unreachable, VenueUnavailable
-from trader_core.domain.facts import Acknowledged, Closed, Fact, Resent
+from trader_core.domain.facts import Acknowledged, Closed, Fact, Resent, SendFailed
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
 from trader_core.domain.order import Order, OrderReport, OrderStatus, Role
@@ -41,7 +41,7 @@ def send(
         for one in cancels:
             side = orders[one].approved.side
             if not killed and orders[one].approved.symbol == symbol and side not in stuck:
-                stuck |= set() if _cancel(trader, journal, one) else {side}
+                stuck |= set() if _cancel(trader, journal, one, now_ms) else {side}
         for one in ids:
             if orders[one].approved.symbol == symbol:
                 why_not = killed or (PREDECESSOR if orders[one].approved.side in stuck else "")
@@ -54,11 +54,12 @@ def _news_of_a_kill(halts: Halts, journal: Journal) -> str:
     return "" if journal.book.halt.trading is Trading.HALTED else halts.kill_requested() or ""
 
 
-def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str) -> bool:
+def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str, now_ms: EpochMs) -> bool:
     """Whether the order is over now and may be replaced."""
     try:
         report = trader.cancel(journal.book.orders[client_order_id])
-    except (OutcomeUnknown, VenueUnavailable):
+    except (OutcomeUnknown, VenueUnavailable) as failed:
+        journal.record(now_ms, [SendFailed(client_order_id, f"not canceled: {failed.what}", now_ms)])
         return False
     order = journal.book.orders[client_order_id]
     if report.status in (OrderStatus.WORKING, OrderStatus.FILLED) or awaits_fills(order, report):
@@ -78,7 +79,7 @@ def _place(
     if why_not:
         journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, f"not sent: {why_not}", now_ms)])
         return 0
-    return _sent(trader, journal, order)
+    return _sent(trader, journal, order, now_ms)
 
 
 def resend(trader: VenueTrader, journal: Journal, now_ms: EpochMs) -> int:
@@ -91,24 +92,28 @@ def resend(trader: VenueTrader, journal: Journal, now_ms: EpochMs) -> int:
         lost = order.status is OrderStatus.INTENDED and order.sends == 1
         if lost and (order.approved.role is Role.STOP or (order.approved.role is Role.EXIT and not standing)):
             journal.record(now_ms, [Resent(order.client_order_id, now_ms)])
-            sent += _sent(trader, journal, journal.book.orders[order.client_order_id])
+            sent += _sent(trader, journal, journal.book.orders[order.client_order_id], now_ms)
     return sent
 
 
-def _sent(trader: VenueTrader, journal: Journal, order: Order) -> int:
+def _sent(trader: VenueTrader, journal: Journal, order: Order, now_ms: EpochMs) -> int:
     """An order that never left is closed; one whose outcome nobody knows stays, fully reserved, until the venue has
-    been asked."""
+    been asked. Failures are counted: so many in a row trip the halt machine."""
     try:
         report = trader.place(order.client_order_id, order.approved, order.payload)
     except Unreachable as denied:
         status = OrderStatus.CANCELED if order.approved.role is Role.STOP else OrderStatus.REJECTED  # nobody refused it
         report = OrderReport(order.client_order_id, status, f"not sent: {denied.what}", order.placed_ms)
-    except (OutcomeUnknown, VenueUnavailable):
+    except (OutcomeUnknown, VenueUnavailable) as failed:
+        journal.record(now_ms, [SendFailed(order.client_order_id, f"no answer: {failed.what}", now_ms)])
         return 0
-    if order.sends > 1 and report.status is not OrderStatus.WORKING:
-        return 0  # that it is turned away now says nothing of the first time
-    journal.record(report.at_ms, [_outcome(report)])
-    return 1 if report.status is OrderStatus.WORKING else 0
+    placed = report.status is OrderStatus.WORKING
+    # that what was sent before is turned away now says nothing of the first time
+    news: list[Fact] = [_outcome(report)] if order.sends == 1 or placed else []
+    if not placed and not report.expected:
+        news.append(SendFailed(order.client_order_id, report.reason, now_ms))
+    journal.record(report.at_ms, news)
+    return 1 if placed else 0
 
 
 def _outcome(report: OrderReport) -> Fact:

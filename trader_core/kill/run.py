@@ -218,5 +218,6 @@ def _next(state: Path | None, file: Part, progress: Progress, code: int) -> list
         steps.append("stop the loop by hand: end its process, or make the file KILL_SWITCH in its state directory")
     if code == INCOMPLETE and progress.account and not progress.verified:
         steps.append(f"trader kill{where}   (again: it is safe), or cancel the orders at the venue by hand")
-    steps.append(f"trader halt show{where}   (then: trader halt reset{where} --reason TEXT, which is the way back)")
+    back = f"trader halt reset{where} --user NAME --reason TEXT"
+    steps.append(f"trader halt show{where}   (then: {back}, which is the way back)")
     return steps

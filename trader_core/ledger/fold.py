@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from trader_core.domain.book import ZERO, Ban, Book, Holding, LastEntry, LastExit, Pacing
-from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs, day_index, week_index
+from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, EpochMs, day_index, week_index
 from trader_core.domain.facts import (
     Acknowledged,
     BanLifted,
@@ -27,12 +27,14 @@ from trader_core.domain.facts import (
     Fact,
     Filled,
     HaltChanged,
+    HaltReset,
     Intended,
     Marked,
     Opened,
     Paused,
     Resent,
     Resumed,
+    SendFailed,
     StrategyFailed,
     StrategyRecovered,
 )  # fmt: skip
@@ -45,6 +47,9 @@ K = TypeVar("K")
 V = TypeVar("V")
 FORGET_AFTER_MS = DAY_MS  # closed orders are kept so long for fills that come late
 NEW_ENTRY = "signal"  # the reason of an entry that completes no other
+STOPPED = ("stop", "trailing")  # the reasons of a sale by a stop
+REMEMBERED = 100  # failures in a row, and stops: more than any limit asks for
+LATE_MS = 10 * MINUTE_MS  # a day's first mark that comes later than this may have missed a loss
 
 
 def fold(facts: Iterable[Fact], book: Book | None = None) -> Book:
@@ -127,12 +132,14 @@ def _marked(book: Book, fact: Marked) -> Book:
         if order.closed_ms is None or fact.decision_ms - order.closed_ms < FORGET_AFTER_MS
     }  # fmt: skip
     orders = book.orders if len(kept) == len(book.orders) else MappingProxyType(kept)
-    marked = replace(book, orders=orders, equity=fact.equity, holdings=_raised(book, fact))
+    marked = replace(
+        book, orders=orders, equity=fact.equity, holdings=_raised(book, fact), open_loss_ppm=fact.open_loss_ppm
+    )
     if fact.equity is None:
         return marked
     day, week = day_index(fact.decision_ms), week_index(fact.decision_ms)
     if day != book.day or not book.day_open:
-        marked = replace(marked, day=day, day_open=fact.equity, day_low=fact.equity)
+        marked = replace(marked, day=day, day_open=_opening(book, fact.equity, fact.decision_ms), day_low=fact.equity)
     if week != book.week or not book.week_open:
         marked = replace(marked, week=week, week_open=fact.equity, week_low=fact.equity)
     return replace(
@@ -141,6 +148,12 @@ def _marked(book: Book, fact: Marked) -> Book:
         week_low=fact.equity if marked.week_low is None else min(marked.week_low, fact.equity),
         high=fact.equity if marked.high is None else max(marked.high, fact.equity),
     )
+
+
+def _opening(book: Book, equity: Quote, at_ms: EpochMs) -> Quote:
+    """The first mark of a day; one that comes late counts no less than yesterday's last."""
+    late = at_ms % DAY_MS > LATE_MS and book.day == day_index(at_ms) - 1
+    return max(book.equity or equity, equity) if late else equity
 
 
 def _raised(book: Book, fact: Marked) -> Mapping[str, Holding]:
@@ -184,7 +197,7 @@ def _entered(book: Book, symbol: str, at_ms: EpochMs) -> Book:
 
 def _acknowledged(book: Book, fact: Acknowledged) -> Book:
     """The venue has it, and has named it. What is over already stays so, under that name."""
-    order = book.orders.get(fact.client_order_id)
+    order, book = book.orders.get(fact.client_order_id), replace(book, failed=())
     if order is None:
         return book
     if order.is_open:
@@ -214,17 +227,21 @@ def _filled(book: Book, fact: Filled) -> Book:
     terms = order.approved if order else None
     grown = _bought(holding, fill, terms) if fill.side is Side.BUY else _sold(holding, fill)
     cash = Quote((book.cash or ZERO) + (-fill.value if fill.side is Side.BUY else fill.value) - fill.fee)
-    exits, pacing = book.exits, book.pacing
+    exits, pacing, stopped = book.exits, book.pacing, book.stopped
     if fill.side is Side.SELL:
         over, won = grown.quantity == 0, grown.quantity == 0 and grown.flow > 0
         newest = exits.get(base_of(fill.symbol))
         if newest is None or fill.at_ms >= newest.at_ms:  # told late, it is not the newest
             exits = _with(exits, base_of(fill.symbol), LastExit(fill.at_ms, terms.reason if terms else "", won))
         pacing = _judged(pacing, won, fill.at_ms) if over else pacing
+        stopped = _one_more(stopped, fill.at_ms) if over and terms and terms.reason in STOPPED else stopped
     grown = _settled(grown)
     orders = _with(book.orders, order.client_order_id, _grown(order, fill)) if order else book.orders
     holdings = _with(book.holdings, fill.symbol, replace(grown, trades=holding.trades | {fill.trade_id}))
-    return replace(book, cash=cash, holdings=holdings, orders=orders, exits=exits, pacing=pacing, fill_cursor=cursor)
+    return replace(
+        book, cash=cash, holdings=holdings, orders=orders, exits=exits, pacing=pacing, fill_cursor=cursor,
+        stopped=stopped,
+    )  # fmt: skip
 
 
 def _judged(pacing: Pacing, won: bool, at_ms: EpochMs) -> Pacing:
@@ -289,6 +306,19 @@ def _grown(order: Order, fill: Fill) -> Order:
 
 def _halt_changed(book: Book, fact: HaltChanged) -> Book:
     return replace(book, halt=fact.halt)
+
+
+def _halt_reset(book: Book, fact: HaltReset) -> Book:
+    """Counted anew from here."""
+    return replace(book, halt=fact.halt, failed=(), stopped=())
+
+
+def _send_failed(book: Book, fact: SendFailed) -> Book:
+    return replace(book, failed=_one_more(book.failed, fact.at_ms))
+
+
+def _one_more(moments: tuple[EpochMs, ...], at_ms: EpochMs) -> tuple[EpochMs, ...]:
+    return (at_ms, *moments)[:REMEMBERED]
 
 
 def _paused(book: Book, fact: Paused) -> Book:
@@ -371,12 +401,14 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     DiscrepancyGone: _discrepancy_gone,
     Filled: _filled,
     HaltChanged: _halt_changed,
+    HaltReset: _halt_reset,
     Intended: _intended,
     Marked: _marked,
     Opened: _opened,
     Paused: _paused,
     Resent: _resent,
     Resumed: _resumed,
+    SendFailed: _send_failed,
     StrategyFailed: _strategy_failed,
     StrategyRecovered: _strategy_recovered,
 }

@@ -18,16 +18,20 @@ from trader_core.domain.facts import (
     Delisted,
     Fact,
     Filled,
+    HaltChanged,
+    HaltReset,
     Intended,
     Marked,
     Resent,
+    SendFailed,
 )
 from trader_core.domain.fill import Side
+from trader_core.domain.halt import Halt
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.money import EXACT, grains_down, grains_up
 from trader_core.domain.order import ApprovedOrder, Order, Role
 from trader_core.ledger.fold import apply, parts_of
-from trader_core.rulebook import account, codes, orders
+from trader_core.rulebook import account, codes, halts, orders
 from trader_core.rulebook.state import State, empty_state
 from trader_core.rulebook.turn import step_delisted
 
@@ -70,6 +74,9 @@ def to_state(book: Book, axes: Axes) -> State:
     if book.cash is not None and book.held <= axes.index.keys():
         state.cash[0], state.known[0] = grains_down(book.cash), 1
     _put_clock(state, book)
+    put_halt(state, book.halt)
+    for ring, moments in ((codes.ERRORS, book.failed), (codes.STOPS, book.stopped)):
+        state.halt[ring : ring + len(moments)] = moments
     for i, instrument in enumerate(axes.instruments):
         holding = book.holdings.get(instrument.symbol)
         if holding and instrument.symbol in book.held:
@@ -99,6 +106,16 @@ def _put_clock(state: State, book: Book) -> None:
     clock[codes.ENTRY_DAY], clock[codes.DAY_ENTRIES] = pacing.day, pacing.day_entries
     clock[codes.ENTERED_MS] = pacing.entered_ms
     clock[codes.STREAK], clock[codes.LOSS_MS] = pacing.losing_streak, pacing.loss_ms
+
+
+def put_halt(state: State, halt: Halt) -> None:
+    """The machine; what was counted stays as it is."""
+    into = state.halt
+    into[codes.HALT], into[codes.SINCE_MS] = codes.HALT_STATES.index(halt.state), halt.since_ms
+    into[codes.UNTIL_MS] = codes.NEVER if halt.until_ms is None else halt.until_ms
+    into[codes.CAUSE_SET] = sum(1 << codes.CAUSES.index(one.name) for one in halt.causes)
+    into[codes.TRIPS], into[codes.SEEN_DAY] = halt.trips, halt.seen_day
+    into[codes.SEEN_DAY_PPM], into[codes.SEEN_OPEN_PPM] = halt.seen_day_ppm, halt.seen_open_ppm
 
 
 def _grains(amount: Decimal | None) -> int:
@@ -183,7 +200,15 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
         _step_filled(state, fact, book, axes)
     elif isinstance(fact, Delisted):
         step_delisted(state, index[fact.symbol])
-    elif isinstance(fact, (Acknowledged, Resent)):
+    elif isinstance(fact, (HaltChanged, HaltReset)):
+        put_halt(state, fact.halt)
+        if isinstance(fact, HaltReset):
+            halts.step_recounted(state)
+    elif isinstance(fact, SendFailed):
+        halts.step_failed(state, fact.at_ms)
+    elif isinstance(fact, Acknowledged):
+        halts.step_succeeded(state)
+    elif isinstance(fact, Resent):
         return  # a reservation is made by the intent, whatever the venue answers
 
 

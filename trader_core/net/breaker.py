@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
+from trader_core.domain.breaker import BreakerSeen, Condition
 from trader_core.domain.errors import StateUnusable, Unreachable
 from trader_core.net.rows import LocalRows, Rows, Step, T
 
@@ -50,6 +51,7 @@ class Health:
 
 
 CLOSED = Health()
+PREFIX = "breaker "  # of a row's key
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,29 @@ def _opened(health: Health, rule: Rule, now_ms: int, chance: float) -> Health:
     """Open from now on; a chance of one half shakes nothing."""
     shaken = round(health.base_ms * (1 + rule.shake * (2 * chance - 1)))
     return replace(health, opened_ms=now_ms, until_ms=now_ms + shaken, probe_ms=0)
+
+
+def named(key: str) -> str:
+    """'coinbase-orders-entries', of a row."""
+    return key.removeprefix(PREFIX).replace(" ", "-")
+
+
+def seen(key: str, text: str, now_ms: int) -> BreakerSeen:
+    """What a row says of its breaker."""
+    try:
+        health = _read(text)
+    except (ValueError, TypeError):
+        return BreakerSeen(named(key), Condition.UNREADABLE, 0, None, 0)
+    wait_ms = asked(health, now_ms, 0)[1]
+    condition = Condition.CLOSED if health.opened_ms is None else Condition.OPEN
+    if health.opened_ms is not None and health.until_ms <= now_ms:
+        condition = Condition.HALF_OPEN
+    return BreakerSeen(named(key), condition, health.failures, health.opened_ms, wait_ms)
+
+
+def closed_again(old: str | None) -> tuple[str, None]:
+    """A person says that the dependency is well: the step that closes its breaker."""
+    return _written(CLOSED), None
 
 
 class Breakers:
@@ -152,7 +177,7 @@ class Breakers:
             return False
 
     def _change(self, dependency: str, direction: Direction, step: Step[T]) -> T:
-        key = f"breaker {dependency} {direction}"
+        key = f"{PREFIX}{dependency} {direction}"
         try:
             return self._shared.change(key, step)
         except (StateUnusable, ValueError, TypeError) as failed:

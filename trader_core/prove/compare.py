@@ -16,7 +16,7 @@ from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.replay import world_of
 from trader_core.ledger.integers import Axes
 from trader_core.ports import CandleSource
-from trader_core.prove.sides import CANCEL, EQUITY, FILL, KINDS, ORDER, VERDICT, Lived
+from trader_core.prove.sides import CANCEL, EQUITY, FILL, HALT, KINDS, ORDER, VERDICT, Lived
 from trader_core.rulebook.state import empty_plan
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 CASH, CYCLE = "cash", "cycle"  # at the end; a decision time that only one side has
 DATA, ROUNDING = "data", "rounding"
 CAUSES = {
-    CYCLE: DATA, FILL: "fill", EQUITY: "equity", VERDICT: "decision", CANCEL: "order", ORDER: "order", CASH: "fill",
+    CYCLE: DATA, FILL: "fill", EQUITY: "equity", HALT: "halt", VERDICT: "decision", CANCEL: "order", ORDER: "order",
+    CASH: "fill",
 }  # fmt: skip
 CYCLES_MAX = 100  # differing cycles that are looked into; all are counted
 NOTHING, UNKNOWN = "nothing", "unknown"
-TIMES = ("at_ms", "expires_ms")
+TIMES = ("at_ms", "expires_ms", "until_ms")
 
 Pair = tuple[str, Any, Any]  # kind, paper, replay; None where a side has nothing
 Opinions = dict[str, dict[str, str]]  # symbol -> strategy -> what it measured

@@ -16,21 +16,24 @@ from trader_core.domain.facts import (
     Fact,
     Filled,
     HaltChanged,
+    HaltReset,
     Intended,
     Marked,
     Paused,
 )
 from trader_core.domain.fill import Fill
-from trader_core.domain.halt import Trading
+from trader_core.domain.halt import OPERATOR, Halt, HaltState
 from trader_core.domain.order import ApprovedOrder, OrderStatus
 from trader_core.engine.replay import Executed, Replayed
 from trader_core.rulebook import codes
 
 F = TypeVar("F")
 
-FILL, EQUITY, VERDICT, CANCEL, ORDER = "fill", "equity", "verdict", "cancel", "order"
-KINDS = (FILL, EQUITY, VERDICT, CANCEL, ORDER)  # as one follows from the other within a cycle
-UNNAMED = (codes.Verdict.INELIGIBLE.name, codes.Verdict.REGIME.name)  # a journal says why, and not of which strategy
+FILL, EQUITY, HALT, VERDICT, CANCEL, ORDER = "fill", "equity", "halt", "verdict", "cancel", "order"
+KINDS = (FILL, EQUITY, HALT, VERDICT, CANCEL, ORDER)  # as one follows from the other within a cycle
+UNNAMED = tuple(
+    one.name for one in (codes.Verdict.HALTED, codes.Verdict.INELIGIBLE, codes.Verdict.REGIME)
+)  # a journal says why, and not of which strategy
 
 Terms = Mapping[str, ApprovedOrder]  # by client order id
 
@@ -48,6 +51,16 @@ class Spoken:
 class Canceled:
     symbol: str
     role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where the halt machine went, and why."""
+
+    symbol: str
+    state: str
+    causes: tuple[str, ...]
+    until_ms: EpochMs | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,7 @@ def _cycle(closed: CycleClosed, facts: Sequence[Fact], terms: Terms, opening: bo
     did: dict[str, list[Any]] = {
         FILL: [_executed(one.fill, terms[one.fill.client_order_id]) for one in _of(facts, Filled)],
         EQUITY: [Amount("", one.equity) for one in _of(facts, Marked)],
+        HALT: [_machine(one.halt) for one in _of(facts, HaltChanged) if not _by_hand(one)],
         VERDICT: [said for one in _of(facts, Decided) for said in _spoken(one.judgements)],
         CANCEL: [Canceled(one.symbol, one.role.value) for one in canceled],
         ORDER: [one.approved for one in _of(facts, Intended)],
@@ -109,6 +123,10 @@ def _spoken(judgements: Sequence[Judgement]) -> list[Spoken]:
     return [Spoken(one.symbol, one.outcome, "" if one.outcome in UNNAMED else one.detail) for one in said]
 
 
+def _machine(halt: Halt) -> Machine:
+    return Machine("", halt.state, tuple(one.name for one in halt.causes), halt.until_ms)
+
+
 def _executed(fill: Fill, order: ApprovedOrder) -> Executed:
     return Executed(
         fill.at_ms, fill.symbol, fill.side, fill.price, fill.quantity, fill.value, fill.fee, order.reason,
@@ -123,8 +141,10 @@ def _by_hand(fact: Fact) -> str:
             return f"paused ({fact.reason})"
         case Banned():
             return f"told not to buy {fact.asset} ({fact.reason})"
-        case HaltChanged() if fact.halt.trading is not Trading.ACTIVE:
+        case HaltChanged() if fact.halt.state is HaltState.KILLED or OPERATOR in {one.name for one in fact.halt.causes}:
             return f"halted ({fact.halt.reason})"
+        case HaltReset():
+            return f"armed again ({fact.reason})"
     return ""
 
 
@@ -134,6 +154,9 @@ def _by_hand(fact: Fact) -> str:
 def lived_in_replay(replayed: Replayed) -> list[Lived]:
     """Every row of a replay."""
     out = [Lived(EpochMs(at_ms), {kind: [] for kind in KINDS}) for at_ms in replayed.at_ms.tolist()]
+    rows = {one.at_ms: one for one in out}
+    for moved in replayed.halts:
+        rows[moved.decision_ms].did[HALT].append(Machine("", moved.state, moved.causes, moved.until_ms))
     symbols, strategies = [one.symbol for one in replayed.instruments], replayed.axes.strategies
     for one, (_, equity) in zip(out, replayed.equity, strict=True):
         one.did[EQUITY].append(Amount("", equity))

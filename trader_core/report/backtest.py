@@ -15,6 +15,7 @@ from trader_core.report.breakdown import breakdown, verdict_counts, verdicts_by_
 from trader_core.report.costs import costs, holding_times, turnover
 from trader_core.report.curve import Curve, curve_of, monthly, points_of, series
 from trader_core.report.exposure import exposure
+from trader_core.report.halts import replayed
 from trader_core.report.performance import Dice, Tried, longest_streaks, performance
 from trader_core.report.rounds import Folded, Rounds, Told, folded, open_records, trade_records
 from trader_core.report.trades import Execution
@@ -136,6 +137,7 @@ def document(
         "verdicts_by_strategy": verdicts_by_strategy(told),
         "series": series(of.curve, points),
         "exposure": exposure(told, fills, left, points, setting.themes),
+        "halts": replayed(told),
         "flows": _flows(told),
         "trades": trade_records(told, closed) if trades else [],
         "open_positions": open_records(told, left),

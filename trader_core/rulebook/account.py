@@ -3,6 +3,8 @@
 from trader_core.rulebook import rule
 from trader_core.rulebook.codes import (
     BY_SIGNAL,
+    BY_STOP,
+    BY_TRAILING,
     DAY,
     DAY_ENTRIES,
     DAY_LOW,
@@ -16,12 +18,14 @@ from trader_core.rulebook.codes import (
     HOUR_ENTRIES,
     LOSS_MS,
     NEVER,
+    RING,
+    STOPS,
     STREAK,
     WEEK,
     WEEK_LOW,
     WEEK_OPEN,
 )  # fmt: skip
-from trader_core.rulebook.limits import Instruments
+from trader_core.rulebook.limits import Instruments, Ints
 from trader_core.rulebook.money import PPM, mul_div_down, mul_div_up, value_down
 from trader_core.rulebook.state import FAR_OFF, Columns, State
 
@@ -29,6 +33,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 WEEK_MS = 7 * DAY_MS
 MONDAY_MS = 4 * DAY_MS  # the epoch was a Thursday
+LATE_MS = 600_000  # a day's first mark that comes later than this may have missed a loss
 
 
 @rule
@@ -68,15 +73,27 @@ def week_of(at_ms: int) -> int:
 def step_mark(state: State, now_ms: int, equity: int) -> None:
     """Open the loss windows at the first equity of a UTC day and week, keep their lowest, and raise the highest one."""
     clock = state.clock
+    before = clock[EQUITY]
     clock[EQUITY] = equity
     if equity < 0:
         return
-    if now_ms // DAY_MS != clock[DAY] or clock[DAY_OPEN] <= 0:
-        clock[DAY], clock[DAY_OPEN], clock[DAY_LOW] = now_ms // DAY_MS, equity, equity
+    today = now_ms // DAY_MS
+    if today != clock[DAY] or clock[DAY_OPEN] <= 0:
+        clock[DAY_OPEN] = opening_of(clock[DAY], before, now_ms, equity)
+        clock[DAY], clock[DAY_LOW] = today, equity
     if week_of(now_ms) != clock[WEEK] or clock[WEEK_OPEN] <= 0:
         clock[WEEK], clock[WEEK_OPEN], clock[WEEK_LOW] = week_of(now_ms), equity, equity
     clock[DAY_LOW], clock[WEEK_LOW] = min(clock[DAY_LOW], equity), min(clock[WEEK_LOW], equity)
     clock[HIGH] = max(clock[HIGH], equity)
+
+
+@rule
+def opening_of(newest_day: int, newest: int, now_ms: int, equity: int) -> int:
+    """A day opens at its first mark. One that comes late opens it at yesterday's last, where that was more: what was
+    lost in between is a loss of this day."""
+    today = now_ms // DAY_MS
+    late = now_ms - today * DAY_MS > LATE_MS and newest_day == today - 1
+    return int(max(newest, equity)) if late else equity
 
 
 @rule
@@ -179,11 +196,21 @@ def step_sold(state: State, i: int, asset: int, at_ms: int, reason: int) -> None
         state.exit_ms[asset], state.exit_reason[asset] = at_ms, reason
         state.exit_won[asset] = 1 if won else 0
     if state.lots[i] == 0:
+        if reason in (BY_STOP, BY_TRAILING):
+            step_ring(state.halt, STOPS, at_ms)
         if won:
             state.clock[STREAK] = 0
         else:
             state.clock[STREAK] += 1
             state.clock[LOSS_MS] = max(state.clock[LOSS_MS], at_ms)
+
+
+@rule
+def step_ring(halt: Ints, ring: int, at_ms: int) -> None:
+    """One more moment in front of a ring; the oldest falls out."""
+    for n in range(RING - 1):
+        halt[ring + RING - 1 - n] = halt[ring + RING - 2 - n]
+    halt[ring] = at_ms
 
 
 @rule

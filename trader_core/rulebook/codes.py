@@ -122,12 +122,13 @@ KINDS = ("", "MAKER", "TAKER", "STOP")
 ORDER_FIELDS = 13
 
 # Why an order exists. BY_SIGNAL opens or closes by opinion; the two after BY_TARGET complete an entry.
-# The last two are ordered from outside: nothing protects the position, or a person wants it closed.
+# BY_NAKEDNESS and BY_LIQUIDATION are ordered from outside: nothing protects the position, or a person wants it closed.
+# BY_TRIP sells everything because the halt machine has tripped, where the policy says so.
 (
-    BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK, BY_REPRICE, BY_TRAILING, BY_TIME, BY_NAKEDNESS, BY_LIQUIDATION,
-) = range(1, 10)  # fmt: skip
+    BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK, BY_REPRICE, BY_TRAILING, BY_TIME, BY_NAKEDNESS, BY_LIQUIDATION, BY_TRIP,
+) = range(1, 11)  # fmt: skip
 REASONS = (
-    "", "signal", "stop", "target", "fallback", "reprice", "trailing", "time", "unprotected", "liquidation",
+    "", "signal", "stop", "target", "fallback", "reprice", "trailing", "time", "unprotected", "liquidation", "trip",
 )  # fmt: skip
 
 CANCEL, PLACE = 1, 2  # what a turn asks for
@@ -146,3 +147,23 @@ JUDGED_FIELDS = 4  # row, instrument, strategy, verdict
 ASKED_FIELDS = 4 + ORDER_FIELDS  # row, action, instrument, slot, and the order as it was placed; zeros of a cancel
 
 ACTIVE, REDUCING, STANDING = 0, 1, 2  # Guard.halted: everything, no entries, no entries and no exits
+
+ARMED, DISABLED, TRIPPED, COOLING_DOWN, KILLED = range(5)  # the halt machine
+HALT_STATES = ("ARMED", "DISABLED", "TRIPPED", "COOLING_DOWN", "KILLED")
+HOLD, CANCEL_ENTRIES, FLATTEN = range(3)  # what a trip does beside closing entries
+ON_TRIP = ("hold", "cancel", "flatten")
+
+# What the evaluators measure, in the order of judgement; bit n of a set of causes is that of the n-th. A figure below
+# zero is unknown. A trip by hand is a cause of its own.
+DAY_LOSS_PPM, OPEN_LOSS_PPM, ERROR_RUN, STOP_HITS, FEED_AGE_MS = range(5)
+MEASURES = 5
+BY_OPERATOR = 1 << MEASURES
+CAUSES = ("day_loss", "open_loss", "execution_errors", "stop_hits", "feed_age", "operator")
+
+# State.halt: the machine; the losses that a person has seen at a reset, and on which UTC day; then two rings of times,
+# newest first: failures of the order path in a row, and positions that ended by their stop.
+HALT, SINCE_MS, UNTIL_MS, CAUSE_SET, TRIPS, SEEN_DAY, SEEN_DAY_PPM, SEEN_OPEN_PPM = range(8)
+RING = 100
+ERRORS, STOPS = 8, 8 + RING
+HALT_FIELDS = 8 + 2 * RING
+HALTED_FIELDS = 4 + MEASURES  # row, state, causes, end of a cooldown, and what was measured

@@ -18,7 +18,7 @@ def judge(
 ) -> tuple[int, int]:
     """(verdict, lots) for one draft; `trace[gate]` becomes (value, limit, verdict) in the order of codes.GATES."""
     lots = draft.lots
-    lots = judge_standing(law, guard, columns, t, draft, lots, trace)
+    lots = judge_standing(law, guard, state, columns, t, draft, lots, trace)
     lots = judge_prices(law, columns, t, draft, lots, trace)
     lots = judge_losses(law, state, columns, t, draft, lots, trace)
     lots = judge_pacing(law, state, columns, t, draft, entered, lots, trace)

@@ -21,6 +21,7 @@ class Risk(NamedTuple):
     max_day_loss: float
     max_week_loss: float
     max_drawdown: float
+    halve_at_day_loss: float  # from here on new positions are half as large
 
 
 class Pacing(NamedTuple):
@@ -124,6 +125,24 @@ class Strategies(NamedTuple):
     min_conviction: Floats  # 0 to 1
 
 
+class Halts(NamedTuple):
+    """When the halt machine trips, and what then. Parts of an equity are ppm: a loss is rounded down to them, and a
+    limit is a whole number of them, so reaching it is exact."""
+
+    enabled: int
+    max_day_loss_ppm: int
+    max_open_loss_ppm: int
+    retrip_ppm: int  # how far beyond a loss that was seen it trips again on the same day
+    max_errors: int  # in a row
+    error_window_ms: int
+    max_stops: int  # 0 is off
+    stop_window_ms: int
+    max_feed_age_ms: int  # 0 is off
+    cooldown_ms: int
+    on_trip: int  # HOLD, CANCEL_ENTRIES or FLATTEN
+    auto_rearm: int
+
+
 class Law(NamedTuple):
     risk: Risk
     pacing: Pacing
@@ -134,3 +153,4 @@ class Law(NamedTuple):
     costs: Costs
     instruments: Instruments
     strategies: Strategies
+    halts: Halts

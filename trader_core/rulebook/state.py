@@ -6,15 +6,23 @@ import numpy as np
 
 from trader_core.rulebook.codes import (
     ASKED_FIELDS,
+    CAUSE_SET,
     CLOCK_FIELDS,
     DAY_ENTRIES,
     FILL_FIELDS,
     GATE_COUNT,
+    HALT,
+    HALT_FIELDS,
+    HALTED_FIELDS,
     HOUR_ENTRIES,
     JUDGED_FIELDS,
+    MEASURES,
     NEVER,
     ORDER_FIELDS,
+    SEEN_DAY_PPM,
+    SEEN_OPEN_PPM,
     STREAK,
+    TRIPS,
 )
 from trader_core.rulebook.limits import Flags, Floats, Ints
 
@@ -41,12 +49,13 @@ class State(NamedTuple):
     adds: Ints  # [asset], adds on that day
     clock: Ints  # [CLOCK_FIELDS]
     orders: Ints  # [instrument, slot, field]
+    halt: Ints  # [HALT_FIELDS]
 
 
 class Guard(NamedTuple):
     """What closes entries from outside ledger and market."""
 
-    halted: int  # ACTIVE, REDUCING or STANDING
+    halted: int  # ACTIVE, REDUCING or STANDING, whatever the halt machine says
     paused: int
     unknown: Ints  # [instrument], orders whose outcome nobody knows: nothing else may trade it
     differs: Ints  # [instrument], discrepancies between ledger and venue: entries stay closed
@@ -106,12 +115,13 @@ class Bars(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What a walk writes down, row by row, until there is no more room. `used` counts what is on the other three."""
+    """What a walk writes down, row by row, until there is no more room. `used` counts what is on the other four."""
 
-    used: Ints  # [3]
+    used: Ints  # [4]
     judged: Ints  # [n, JUDGED_FIELDS]
     asked: Ints  # [n, ASKED_FIELDS]
     filled: Ints  # [n, 1 + FILL_FIELDS]: row, fill
+    halted: Ints  # [n, HALTED_FIELDS]
     equity: Ints  # [row], 1e-8 quote, -1 unknown
     bar: Ints  # [3 * instrument, FILL_FIELDS], room for one bar's fills
 
@@ -159,6 +169,8 @@ class Plan(NamedTuple):
     entered: Ints  # [strategy], new entries of this turn
     levels: Ints  # [instrument, 2], stop and target of each position as this turn has them
     trace: Floats  # [instrument, gate, 3]: value, limit, verdict
+    measured: Ints  # [1 + MEASURES]: 1 where the halt machine has moved in this turn; what its evaluators measured
+    shrunk: Floats  # [1], how far the day's loss scales new positions
 
 
 def empty_state(instruments: int, assets: int) -> State:
@@ -176,8 +188,15 @@ def empty_state(instruments: int, assets: int) -> State:
         hold_ms=zeros(instruments), opened_ms=never(instruments), peak=zeros(instruments),
         exit_ms=never(assets), exit_reason=zeros(assets), exit_won=zeros(assets),
         entry_ms=never(assets), add_day=never(assets), adds=zeros(assets), clock=clock,
-        orders=zeros(instruments, 3, ORDER_FIELDS),
+        orders=zeros(instruments, 3, ORDER_FIELDS), halt=empty_halt(),
     )  # fmt: skip
+
+
+def empty_halt() -> Ints:
+    """Armed, and nothing has ever happened."""
+    halt = np.full(HALT_FIELDS, NEVER, np.int64)
+    halt[[HALT, CAUSE_SET, TRIPS, SEEN_DAY_PPM, SEEN_OPEN_PPM]] = 0
+    return halt
 
 
 def empty_plan(instruments: int, strategies: int) -> Plan:
@@ -186,7 +205,7 @@ def empty_plan(instruments: int, strategies: int) -> Plan:
         actions=np.zeros((6 * instruments, 3), np.int64), asked=np.zeros(1, np.int64),
         verdict=np.full(instruments, NEVER, np.int64), chosen=np.full(instruments, NEVER, np.int64),
         entered=np.zeros(max(strategies, 1), np.int64), levels=np.zeros((instruments, 2), np.int64),
-        trace=np.zeros((instruments, GATE_COUNT, 3)),
+        trace=np.zeros((instruments, GATE_COUNT, 3)), measured=np.zeros(1 + MEASURES, np.int64), shrunk=np.ones(1),
     )  # fmt: skip
 
 
@@ -194,16 +213,19 @@ def empty_tape(instruments: int, rows: int) -> Tape:
     """Room for the records of TAPE_ROWS, and of one row at the least."""
     room = max(TAPE_ROWS, 6 * instruments)
     return Tape(
-        used=np.zeros(3, np.int64), judged=np.empty((room, JUDGED_FIELDS), np.int64),
+        used=np.zeros(4, np.int64), judged=np.empty((room, JUDGED_FIELDS), np.int64),
         asked=np.empty((room, ASKED_FIELDS), np.int64), filled=np.empty((room, 1 + FILL_FIELDS), np.int64),
+        halted=np.empty((room, HALTED_FIELDS), np.int64),
         equity=np.empty(rows, np.int64), bar=np.zeros((3 * instruments, FILL_FIELDS), np.int64),
     )  # fmt: skip
 
 
 def fresh_tape(full: Tape) -> Tape:
     """As much room again for records; the equity goes on."""
-    judged, asked, filled = (np.empty_like(each) for each in (full.judged, full.asked, full.filled))
-    return Tape(np.zeros(3, np.int64), judged, asked, filled, full.equity, full.bar)
+    judged, asked, filled, halted = (
+        np.empty_like(each) for each in (full.judged, full.asked, full.filled, full.halted)
+    )
+    return Tape(np.zeros(4, np.int64), judged, asked, filled, halted, full.equity, full.bar)
 
 
 def empty_guard(instruments: int) -> Guard:

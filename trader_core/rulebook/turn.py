@@ -1,13 +1,13 @@
-"""One turn of the law at a bar's close: mark, exits, order care, entries. A live cycle runs it on a State made
+"""One turn of the law at a bar's close: mark, halt, exits, order care, entries. A live cycle runs it on a State made
 from the ledger; a replay runs it on a State that goes on from bar to bar."""
 
 from trader_core.rulebook import rule
 from trader_core.rulebook.account import equity_of, moment, step_decided, step_entered, step_flat, step_mark, step_peaks
 from trader_core.rulebook.codes import (
-    ACTIVE,
     BY_FALLBACK,
     BY_REPRICE,
     BY_SIGNAL,
+    BY_TRIP,
     CANCEL,
     DECIDED_MS,
     ENTRY,
@@ -34,6 +34,8 @@ from trader_core.rulebook.codes import (
 )  # fmt: skip
 from trader_core.rulebook.exits import Levels, exit_reason, levels
 from trader_core.rulebook.exposure import owner_of
+from trader_core.rulebook.gates.losses import loss_scale
+from trader_core.rulebook.halts import flattens, halted_of, spares_entries, step_halt
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import less, more
@@ -73,10 +75,13 @@ def step_judged(
     """A turn over what the plan lists as proposed. Of a row that is `marked` with its equity already there is nothing
     to sell, to protect or to cancel."""
     now, equity = moment(columns, t), marked
+    plan.measured[0] = 0
     if marked == UNMARKED:
         equity = equity_of(law.instruments, state, columns, t)
         step_mark(state, now, equity)
+        step_halt(law, guard, state, columns, t, equity, plan)
         step_peaks(state, columns, t)
+    plan.shrunk[0] = loss_scale(law, state, now, equity)
     plan.asked[0] = 0
     for s in range(plan.entered.shape[0]):
         plan.entered[s] = 0
@@ -106,7 +111,10 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     now, held, strategy = moment(columns, t), state.lots[i], state.strategy[i]
     at = levels(law, state, i) if held > 0 else Levels(0, 0, 0)
     plan.levels[i, 0], plan.levels[i, 1] = at.stop, at.target
-    reason = exit_reason(state, columns, t, i, at) if held > 0 and guard.halted != STANDING else 0
+    standing = halted_of(guard, state) == STANDING
+    reason = exit_reason(state, columns, t, i, at) if held > 0 and not standing else 0
+    if reason == 0 and held > 0 and not standing and flattens(law, state) and columns.bid[t, i] > 0:
+        reason = BY_TRIP
     if held > 0 and guard.forced[i] != 0 and columns.bid[t, i] > 0:
         reason = guard.forced[i]
     trigger = at.stop
@@ -128,7 +136,7 @@ def step_obsolete(law: Law, guard: Guard, state: State, columns: Columns, t: int
     being sold, or sold after it was placed."""
     entry = state.orders[i, ENTRY]
     sold = state.exit_ms[law.instruments.asset[i]] > entry[PLACED_MS]
-    shut = guard.halted != ACTIVE or guard.paused != 0 or guard.barred[i] != 0
+    shut = not spares_entries(law, guard, state) or guard.paused != 0 or guard.barred[i] != 0
     gone = shut or entry[STRATEGY] < 0 or guard.banned_ms[i] > moment(columns, t) or is_open(state, i, EXIT) or sold
     if entry[KIND] != 0 and gone:
         step_cancel(state, i, ENTRY, plan)
@@ -159,7 +167,7 @@ def step_entries(law: Law, guard: Guard, state: State, columns: Columns, t: int,
             i, strategy = best_candidate(guard, columns, t, plan)
             if i == NEVER:
                 break
-            draft = new_draft(law, columns, t, i, strategy, equity)
+            draft = new_draft(law, columns, t, i, strategy, equity, plan.shrunk[0])
         if draft.kind != 0:
             step_entry(law, guard, state, columns, t, plan, draft)
 
@@ -213,14 +221,15 @@ def maker_price(columns: Columns, t: int, i: int) -> int:
 
 
 @rule
-def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity: int) -> Draft:
-    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band."""
+def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity: int, shrunk: float) -> Draft:
+    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band. A day's loss
+    makes it smaller."""
     if law.orders.maker_ttl_ms > 0:
         kind, price = MAKER, maker_price(columns, t, i)
     else:
         kind, price = TAKER, more(columns.ask[t, i], law.orders.band_ppm)
     asked = columns.asked[t]
-    scale = regime_scale(law, columns, t) * columns.scale[strategy, asked, i]
+    scale = regime_scale(law, columns, t) * columns.scale[strategy, asked, i] * shrunk
     return Draft(
         i, strategy, kind, price, wanted_lots(law, i, equity, price, scale), BY_SIGNAL, 0, equity,
         columns.conviction[strategy, asked, i], columns.stop_bps[strategy, asked, i],

@@ -15,24 +15,30 @@ from trader_core.rulebook.account import (
 )
 from trader_core.rulebook.bar import step_bar
 from trader_core.rulebook.codes import (
+    CAUSE_SET,
+    COOLING_DOWN,
     ENTRY,
     EQUITY,
     EXIT,
     FILL_FIELDS,
+    HALT,
     LOTS,
+    MEASURES,
     NEVER,
     ORDER_FIELDS,
     PLACE,
     STOP,
     TRIGGER,
+    UNTIL_MS,
 )  # fmt: skip
+from trader_core.rulebook.halts import can_lose_too_much, flattens, lowest_calm
 from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.money import value_down
 from trader_core.rulebook.orders import is_open, step_close
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
 from trader_core.rulebook.turn import UNMARKED, step_delisted, step_judged, step_proposed
 
-JUDGED, ASKED, FILLED = range(3)  # of Tape.used
+JUDGED, ASKED, FILLED, HALTED = range(4)  # of Tape.used
 BUSY, FLOW, FLIP, QUIET, HELD = range(5)  # of Journey.next
 NO_LIMIT = 1 << 62
 STRETCH = 256  # rows that are looked at together, position by position
@@ -61,7 +67,8 @@ def has_room(tape: Tape, instruments: int) -> bool:
     """Whether one more row fits, whatever happens in it."""
     judged = tape.used[JUDGED] + instruments <= tape.judged.shape[0]
     asked = tape.used[ASKED] + 6 * instruments <= tape.asked.shape[0]
-    return bool(judged and asked and tape.used[FILLED] + 3 * instruments <= tape.filled.shape[0])
+    halted = tape.used[HALTED] < tape.halted.shape[0]
+    return bool(judged and asked and halted and tape.used[FILLED] + 3 * instruments <= tape.filled.shape[0])
 
 
 @rule
@@ -85,6 +92,7 @@ def step_row(
     step_busy(journey, plan, t)
     tape.equity[t] = step_judged(law, guard, state, columns, t, plan, tape.equity[t] if quiet else UNMARKED)
     note_plan(state, plan, tape, t)
+    note_halt(state, plan, tape, t)
     if not quiet or plan.asked[0] > 0:
         journey.next[HELD] = NEVER
 
@@ -181,17 +189,29 @@ def note_plan(state: State, plan: Plan, tape: Tape, t: int) -> None:
 
 
 @rule
+def note_halt(state: State, plan: Plan, tape: Tape, t: int) -> None:
+    """The halt machine, where it has moved, with all that was measured."""
+    if plan.measured[0] != 0:
+        record = tape.halted[tape.used[HALTED]]
+        record[0], record[1], record[2], record[3] = t, state.halt[HALT], state.halt[CAUSE_SET], state.halt[UNTIL_MS]
+        for n in range(MEASURES):
+            record[4 + n] = plan.measured[1 + n]
+        tape.used[HALTED] += 1
+
+
+@rule
 def step_coast(
     law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape, t: int, end: int
 ) -> int:
     """Mark the rows from `t` on in which neither a bar nor a turn can do more than that; returns the first one left.
 
-    That is so while no entry or exit is open, no money moves, the UTC day is the same, and all that is held is priced,
-    above its stop, below its target, in its time, and not given up by its strategy. A row like these in which some
-    strategy enters is marked, and left as a quiet one: what may be entered is judged there, and nothing else.
+    That is so while no entry or exit is open, no money moves, the UTC day is the same, the halt machine would not move,
+    and all that is held is priced, above its stop, below its target, in its time, and not given up by its strategy. A
+    row like these in which some strategy enters is marked, and left as a quiet one: what may be entered is judged
+    there, and nothing else.
     """
     if journey.next[HELD] == NEVER:
-        journey.next[HELD] = step_held(law, state, journey, plan)
+        journey.next[HELD] = step_held(law, state, journey, plan, moment(columns, t - 1))
     count, busy, following = journey.next[HELD], step_next(journey, t), t
     end = coast_end(state, columns, journey, law.orders.bar_ms, count, t, min(end, busy + 1)) if count >= 0 else t
     for start in range(t, end, STRETCH):
@@ -222,14 +242,14 @@ def step_quiet(
     law: Law, state: State, columns: Columns, bars: Bars, journey: Journey, equity: Ints, count: int, t: int
 ) -> int:
     """Mark the rows from `t` on, as many as `equity` has room for, until one in which more may happen; their number."""
-    rows = equity.shape[0]
+    rows, floor = equity.shape[0], lowest_calm(law, state, moment(columns, t))
     for k in range(rows):
         equity[k] = state.cash[0]
     for n in range(count):
         rows = add_quiet(law, state, columns, bars, journey.held[n], equity[:rows], t)
     lowest, highest = NO_LIMIT, 0
     for k in range(rows):
-        if equity[k] <= 0:
+        if equity[k] <= floor:
             rows = k
             break
         lowest, highest = min(lowest, equity[k]), max(highest, equity[k])
@@ -276,6 +296,8 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, cou
         return t
     now = moment(columns, t - 1)
     before_ms = (now // DAY_MS + 1) * DAY_MS
+    if state.halt[HALT] == COOLING_DOWN:
+        before_ms = min(before_ms, state.halt[UNTIL_MS])
     for n in range(count):
         i = journey.held[n, 0]
         if state.hold_ms[i] > 0:
@@ -284,10 +306,12 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, cou
 
 
 @rule
-def step_held(law: Law, state: State, journey: Journey, plan: Plan) -> int:
+def step_held(law: Law, state: State, journey: Journey, plan: Plan, now: int) -> int:
     """List what is held, with the prices that must stay above its stop and below what would move anything, as the last
-    turn has them; their number, or -1 where an order is open that a bar may fill, or a stop is not where it belongs."""
-    count, held = 0, journey.held
+    turn has them; their number, or -1 where an order is open that a bar may fill, a stop is not where it belongs, or
+    the halt machine may move, or sell, before a stop is met."""
+    count, held, lost, least = 0, journey.held, 0, state.cash[0]
+    restless = law.halts.max_feed_age_ms > 0 or flattens(law, state)
     for i in range(state.lots.shape[0]):
         if is_open(state, i, ENTRY) or is_open(state, i, EXIT):
             return -1
@@ -296,10 +320,12 @@ def step_held(law: Law, state: State, journey: Journey, plan: Plan) -> int:
             ceiling = target if target > 0 else NO_LIMIT
             if law.orders.trailing_ppm > 0:
                 ceiling = min(ceiling, state.peak[i] + 1)
-            if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP):
+            if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP) or restless:
                 return -1
             if state.orders[i, STOP, TRIGGER] != stop or state.orders[i, STOP, LOTS] != state.lots[i]:
                 return -1
             held[count, 0], held[count, 1], held[count, 2], held[count, 3] = i, state.strategy[i], stop, ceiling
             count += 1
-    return count
+            worth = value_down(law.instruments, i, state.lots[i], stop)
+            lost, least = lost + max(state.cost[i] - worth, 0), least + worth
+    return -1 if can_lose_too_much(law, state, lost, least, now) else count

@@ -48,13 +48,14 @@ def check(settings: Settings) -> tuple[Clash, ...]:
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
-    """Limits that can never bind, each with the key that keeps it from that. Never raises."""
+    """Limits that can never bind, each with the key that keeps it from that; and what needs saying. Never raises."""
     return tuple(clash.message for clash in _all(settings) if clash.severity == "warning")
 
 
 def _all(settings: Settings) -> Iterator[Clash]:
     yield from _app(settings)
     yield from _losses(settings)
+    yield from _halts(settings)
     yield from _caps(settings)
     yield from _theme_caps(settings)
     yield from _pacing(settings)
@@ -109,12 +110,27 @@ def keeps_from_live(settings: Settings, mode: str) -> tuple[str, ...]:
 
 
 def _losses(settings: Settings) -> Iterator[Clash]:
-    """What a week lost, the highest equity lost too: a drawdown limit no wider than the week's comes first."""
+    """What a week lost, the highest equity lost too: a drawdown limit no wider than the week's comes first. A day's
+    loss halves new positions, then closes entries, then trips."""
     risk = settings.policy.risk
     yield from _order("policy", ("risk",), risk, "max_day_loss_pct", "max_week_loss_pct")
+    trips = settings.policy.halt.max_day_loss_pct
+    if risk.halve_at_day_loss_pct > risk.max_day_loss_pct:
+        reason = f"risk.max_day_loss_pct is {risk.max_day_loss_pct:g}"
+        yield _idle("policy", ("risk", "halve_at_day_loss_pct"), risk.halve_at_day_loss_pct, reason)
+    if risk.max_day_loss_pct > trips:
+        reason = f"halt.max_day_loss_pct is {trips:g}"
+        yield _idle("policy", ("risk", "max_day_loss_pct"), risk.max_day_loss_pct, reason)
     if risk.max_week_loss_pct >= risk.max_drawdown_pct:
         reason = f"risk.max_drawdown_pct is {risk.max_drawdown_pct:g}"
         yield _idle("policy", ("risk", "max_week_loss_pct"), risk.max_week_loss_pct, reason)
+
+
+def _halts(settings: Settings) -> Iterator[Clash]:
+    """Real money that begins again by itself is allowed, and said."""
+    if settings.policy.halt.auto_rearm and settings.app.mode == "LIVE":
+        what = "halt.auto_rearm is true and mode is LIVE: after a trip, real money trades again without a person"
+        yield Clash("policy", ("halt", "auto_rearm"), what, "warning")
 
 
 def _caps(settings: Settings) -> Iterator[Clash]:

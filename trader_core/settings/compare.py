@@ -7,13 +7,14 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from trader_core.domain.money import plain
-from trader_core.settings.schema import FILES, Mode, Section, Settings, unit_of
+from trader_core.settings.schema import FILES, Mode, OnTrip, Section, Settings, unit_of
 
 Effect = Literal["loosens", "tightens", "changed"]
 _DIGITS = Context(prec=3)  # of a factor
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _SAID = {"max_day_loss": "max daily loss", "max_week_loss": "max weekly loss", "profile": "new positions"}
-_MODE, _PROFILE = ("app", "mode"), ("policy", "profile")
+_MODE, _PROFILE, _ON_TRIP = ("app", "mode"), ("policy", "profile"), ("policy", "halt", "on_trip")
+_OFF_AT_ZERO = (("policy", "halt", "max_stop_hits"), ("policy", "halt", "max_feed_age_min"))
 Path = tuple[str, ...]
 
 # Whether more of it allows more risk (1) or less (-1), or neither for certain (0). More is a larger number, a switch
@@ -26,6 +27,13 @@ _MORE = (
     ("app.paper.*", 0),  # a model of the venue allows nothing
     ("policy.profile", 1),
     ("policy.halt.enabled", -1),
+    ("policy.halt.retrip_step_pct", 1),
+    ("policy.halt.error_window_min", -1),
+    ("policy.halt.stop_window_min", -1),
+    ("policy.halt.on_trip", -1),
+    ("policy.halt.auto_rearm", 1),
+    ("policy.halt.allow_manual_reset", 1),
+    ("policy.risk.halve_at_day_loss_pct", 1),
     ("policy.exits.use_trailing_stop", -1),
     ("policy.exits.trailing_stop_pct", 1),
     ("policy.adds.allowed", 1),
@@ -113,7 +121,7 @@ def _leaves(block: Section, at: Path) -> Iterator[tuple[Path, Any]]:
 
 def _change(path: Path, before: tuple[Any, Settings], after: tuple[Any, Settings]) -> Change:
     small, large = _size(path, *before), _size(path, *after)
-    factor = _DIGITS.divide(large, small) if small and large and small > 0 < large and path != _MODE else None
+    factor = _DIGITS.divide(large or 0, small or 1) if _is_factor(path, small, large) else None
     change = Change(path[0], ".".join(path[1:]), before[0], after[0], factor, "changed")
     moves = {1: bool(change.added), -1: bool(change.removed)}
     if small is not None and large is not None:
@@ -123,12 +131,23 @@ def _change(path: Path, before: tuple[Any, Settings], after: tuple[Any, Settings
     return replace(change, effect=effect)
 
 
+def _is_factor(path: Path, small: Decimal | None, large: Decimal | None) -> bool:
+    if path in (_MODE, _ON_TRIP) or not small or not large:
+        return False
+    return small > 0 < large and small.is_finite() and large.is_finite()
+
+
 def _size(path: Path, value: Any, settings: Settings) -> Decimal | None:
-    """What may be compared as more and less; of a profile its scale, of a mode its place."""
+    """What may be compared as more and less; of a profile its scale, of a mode its place. A limit that is off allows
+    everything."""
     if path == _PROFILE:
         return Decimal(str(settings.policy.active_profile.position_scale_pct))
     if path == _MODE:
         return Decimal(get_args(Mode).index(value))
+    if path == _ON_TRIP:
+        return Decimal(get_args(OnTrip).index(value))
+    if path in _OFF_AT_ZERO and value == 0:
+        return Decimal("Infinity")
     return Decimal(str(value + 0)) if isinstance(value, bool | int | float | Decimal) else None
 
 

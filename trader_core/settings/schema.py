@@ -29,6 +29,7 @@ UNITS = {
 }
 
 Mode = Literal["DRY_RUN", "PAPER", "LIVE"]
+OnTrip = Literal["hold", "cancel", "flatten"]
 VenueName = Literal["coinbase", "simulated"]
 ProfileName = Literal["NORMAL", "DEFENSIVE", "AGGRESSIVE", "CAUTIOUS"]
 
@@ -170,6 +171,7 @@ class Risk(Section):
     max_day_loss_pct: Hundredths = Field(ge=0.01, le=50)
     max_week_loss_pct: Hundredths = Field(ge=0.01, le=75)
     max_drawdown_pct: Hundredths = Field(ge=0.01, le=100)
+    halve_at_day_loss_pct: Hundredths = Field(ge=0.01, le=50)
     max_volatility_pct: Hundredths = Field(ge=0.01, le=10_000)
 
 
@@ -232,6 +234,17 @@ class Exits(Section):
 class HaltMachine(Section):
     enabled: bool
     cooldown_min: int = Field(ge=0, le=1440)
+    max_day_loss_pct: Hundredths = Field(ge=0.01, le=50)
+    max_open_loss_pct: Hundredths = Field(ge=0.01, le=50)
+    retrip_step_pct: Hundredths = Field(ge=0.01, le=50)
+    max_execution_errors: int = Field(ge=1, le=100)
+    error_window_min: int = Field(ge=1, le=120)
+    max_stop_hits: int = Field(ge=0, le=100)
+    stop_window_min: int = Field(ge=1, le=1440)
+    max_feed_age_min: int = Field(ge=0, le=1440)
+    on_trip: OnTrip
+    auto_rearm: bool
+    allow_manual_reset: bool
 
 
 class Policy(Section):

@@ -45,6 +45,14 @@ class SharedRows:
                     db.execute(_WRITE, (key, new))
             return answer
 
+    def starting_with(self, prefix: str) -> dict[str, str]:
+        """Every row whose key begins so; none where nobody has counted anything yet."""
+        if not self._path.exists():
+            return {}
+        with self._lock, self._as_state_error():
+            found = self._opened().execute("SELECT key, value FROM rows ORDER BY key").fetchall()
+            return {key: value for key, value in found if key.startswith(prefix)}
+
     def close(self) -> None:
         with self._lock:
             self._drop()

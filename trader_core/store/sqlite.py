@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import StateUnusable
-from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Fact, HaltChanged, Opened
+from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Fact, HaltChanged, HaltReset, Opened
 from trader_core.store.chain import Row, chained, verified
 
 Identity = dict[str, str]
@@ -201,7 +201,7 @@ def _migrate(db: sqlite3.Connection, path: Path, writable: bool) -> None:
 
 def _project(db: sqlite3.Connection, cycle_id: int, fact: Fact) -> None:
     """What a fact changes in the tables that are read often; all of it can be rebuilt from the journal."""
-    if isinstance(fact, HaltChanged):
+    if isinstance(fact, HaltChanged | HaltReset):
         body = to_json(fact.halt)
         db.execute("INSERT OR REPLACE INTO halt VALUES (1, ?, ?)", (body, _checksum(body)))
     elif isinstance(fact, CycleClosed):

@@ -19,6 +19,8 @@ from trader_core.rulebook.gates.note import Judged, note
 from trader_core.rulebook.limits import Floats, Law
 from trader_core.rulebook.state import Columns, Draft, State
 
+HALVED = 0.5
+
 
 @rule
 def judge_losses(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
@@ -30,16 +32,34 @@ def judge_losses(law: Law, state: State, columns: Columns, t: int, draft: Draft,
 @rule
 def loss_gate(mark: int, equity: int, limit: float, lots: int) -> Judged:
     """Loss since a mark, as a share of it. Of an unknown equity the equity gate has said no."""
-    known = mark > 0 and equity >= 0
-    lost = (mark - equity) / mark if known else 0.0
+    known, lost = mark > 0 and equity >= 0, lost_of(mark, equity)
     return (CLOSED if known and lost >= limit else PASS), lots, 100.0 * lost, 100.0 * limit
 
 
 @rule
+def lost_of(mark: int, equity: int) -> float:
+    return (mark - equity) / mark if mark > 0 and equity >= 0 else 0.0
+
+
+@rule
 def gate_day_loss(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
-    today = state.clock[DAY] == moment(columns, t) // DAY_MS
-    lowest = lower(state.clock[DAY_LOW], draft.equity)
-    return loss_gate(state.clock[DAY_OPEN] if today else 0, lowest, law.risk.max_day_loss, lots)
+    opening, lowest = day_marks(state, moment(columns, t), draft.equity)
+    return loss_gate(opening, lowest, law.risk.max_day_loss, lots)
+
+
+@rule
+def day_marks(state: State, now: int, equity: int) -> tuple[int, int]:
+    """The day's opening, 0 where it has none yet, and its lowest equity."""
+    opening = state.clock[DAY_OPEN] if state.clock[DAY] == now // DAY_MS else 0
+    return int(opening), int(lower(state.clock[DAY_LOW], equity))
+
+
+@rule
+def loss_scale(law: Law, state: State, now: int, equity: int) -> float:
+    """How far the day's loss scales new positions: the first step of the ladder, before entries close and the machine
+    trips."""
+    opening, lowest = day_marks(state, now, equity)
+    return HALVED if lost_of(opening, lowest) >= law.risk.halve_at_day_loss else 1.0
 
 
 @rule

@@ -4,9 +4,10 @@ from trader_core.rulebook import rule
 from trader_core.rulebook.account import moment
 from trader_core.rulebook.codes import ACTIVE, CLOSED, PASS, Verdict
 from trader_core.rulebook.gates.note import Judged, note
+from trader_core.rulebook.halts import halted_of
 from trader_core.rulebook.limits import Floats, Law
 from trader_core.rulebook.sizing import regime_scale
-from trader_core.rulebook.state import Columns, Draft, Guard
+from trader_core.rulebook.state import Columns, Draft, Guard, State
 
 E8 = 100_000_000.0
 LOW_VOLUME, WIDE_SPREAD, THIN_BOOK, NOT_NEAR_ENOUGH = 1, 2, 3, 4  # why an instrument is not eligible
@@ -15,8 +16,10 @@ MIN_SCALE_PCT = 0.01
 
 
 @rule
-def judge_standing(law: Law, guard: Guard, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
-    lots = note(trace, Verdict.HALTED, gate_halt(guard, lots))
+def judge_standing(
+    law: Law, guard: Guard, state: State, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats
+) -> int:
+    lots = note(trace, Verdict.HALTED, gate_halt(guard, state, lots))
     lots = note(trace, Verdict.PAUSED, gate_pause(guard, lots))
     lots = note(trace, Verdict.UNRESOLVED, gate_unresolved(guard, draft, lots))
     lots = note(trace, Verdict.EQUITY_UNKNOWN, gate_equity(draft, lots))
@@ -26,8 +29,9 @@ def judge_standing(law: Law, guard: Guard, columns: Columns, t: int, draft: Draf
 
 
 @rule
-def gate_halt(guard: Guard, lots: int) -> Judged:
-    return (CLOSED if guard.halted != ACTIVE else PASS), lots, float(guard.halted), 0.0
+def gate_halt(guard: Guard, state: State, lots: int) -> Judged:
+    halted = halted_of(guard, state)
+    return (CLOSED if halted != ACTIVE else PASS), lots, float(halted), 0.0
 
 
 @rule

@@ -192,7 +192,8 @@ class CoinbaseVenue:
             if answer.reason in (Reason.KEY, Reason.RATE):
                 raise Unreachable(f"the venue did not look at it: {answer.word}")
             why = f"{answer.reason}: {answer.word}"
-            return OrderReport(client_order_id, OrderStatus.REJECTED, why, now_ms)
+            expected = answer.reason is Reason.WOULD_TAKE
+            return OrderReport(client_order_id, OrderStatus.REJECTED, why, now_ms, expected=expected)
         if answer.client_order_id not in ("", client_order_id):
             raise OutcomeUnknown(f"the venue answered for {answer.client_order_id} when asked for {client_order_id}")
         self._owner[answer.order_id] = client_order_id

@@ -4,6 +4,7 @@ Orders sent at one bar's close meet the next bar, by the fill model that replays
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -28,6 +29,7 @@ from trader_core.rulebook.money import PPM, more, mul_div_down, mul_div_up
 from trader_core.venues.simulated.books import Books, VenueFill, VenueOrder
 
 RANGES_MS = (2 * 24 + 1) * HOUR_MS  # a day's true ranges, and a day in which the price before them may lie
+WOULD_TAKE = "post-only order would cross the book"
 PAGE = 49  # balances a page, as the venue we imitate
 KIND_CODE = {OrderKind.MAKER: codes.MAKER, OrderKind.TAKER: codes.TAKER, OrderKind.STOP: codes.STOP_MARKET}
 
@@ -263,7 +265,7 @@ class SimulatedVenue:
         elif draft.buys and order.quantity * order.limit < instrument.min_notional:
             problem = f"below the smallest order of {instrument.min_notional} {instrument.quote}"
         elif order.kind is OrderKind.MAKER and self._crosses(draft):
-            problem = "post-only order would cross the book"
+            problem = WOULD_TAKE
         elif hold > self._books.balance(self._asset(draft))[0]:
             problem = "insufficient funds"
         if problem:
@@ -420,4 +422,5 @@ def _instrument(symbol: str, steps: str) -> Instrument:
 
 
 def _report(order: VenueOrder) -> OrderReport:
-    return OrderReport(order.client_order_id, OrderStatus(order.status), order.reason, EpochMs(order.at_ms))
+    told = OrderReport(order.client_order_id, OrderStatus(order.status), order.reason, EpochMs(order.at_ms))
+    return replace(told, expected=order.reason == WOULD_TAKE)

@@ -1,0 +1,165 @@
+"""The halt machine's own law: exact limits, every edge of its table, and that no state is a trap."""
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.laws.budget import examples
+from tests.laws.worlds import COUNT, E8, NOON_MS, Dice, open_guard
+from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
+from trader_core.rulebook import codes, halts
+from trader_core.rulebook.account import step_mark
+from trader_core.rulebook.limits import Halts, Law
+from trader_core.rulebook.money import value_down
+from trader_core.rulebook.state import Columns, Plan, State, empty_plan, empty_state
+
+LIMITS = Halts(
+    enabled=1, max_day_loss_ppm=50_000, max_open_loss_ppm=100_000, retrip_ppm=10_000, max_errors=5,
+    error_window_ms=15 * MINUTE_MS, max_stops=0, stop_window_ms=15 * MINUTE_MS, max_feed_age_ms=0,
+    cooldown_ms=15 * MINUTE_MS, on_trip=codes.CANCEL_ENTRIES, auto_rearm=0,
+)  # fmt: skip
+
+
+class Machine:
+    """An account that opened the day with ten thousand, and its machine."""
+
+    def __init__(self, **edits: Any) -> None:
+        die = Dice(Random(1))
+        law: Law = die.law()
+        self.law = law._replace(halts=LIMITS._replace(**edits))
+        self.columns: Columns = die.columns(law)
+        self.state: State = empty_state(COUNT, 3)
+        self.plan: Plan = empty_plan(COUNT, 1)
+        self.at(0)
+        step_mark(self.state, self.now, 10_000 * E8)
+
+    def at(self, minute: float) -> None:
+        self.now = NOON_MS + int(minute * MINUTE_MS)
+        self.columns = self.columns._replace(at_ms=np.array([self.now, self.now + 1], np.int64))
+
+    def turn(self, equity: float) -> int:
+        step_mark(self.state, self.now, round(equity * E8))
+        halts.step_halt(self.law, open_guard(), self.state, self.columns, 0, round(equity * E8), self.plan)
+        return int(self.state.halt[codes.HALT])
+
+    def hold(self, *pnl: int) -> None:
+        """Positions whose worth is known, bought for that much less or more."""
+        units = self.law.instruments
+        for i, gain in enumerate(pnl):
+            self.columns.close[0, i] = 100_000
+            self.state.lots[i] = 1_000 * E8 * int(units.den[i]) // int(units.num[i]) // 100_000
+            worth = int(value_down(units, i, self.state.lots[i], 100_000))
+            self.state.cost[i] = worth - gain * E8
+
+
+@pytest.mark.parametrize(("equity", "state"), [(9_500, codes.TRIPPED), (9_500.01, codes.ARMED), (20_000, codes.ARMED)])
+def test_five_percent_of_the_day_trip_exactly(equity: float, state: int) -> None:
+    """V1."""
+    assert Machine().turn(equity) == state
+
+
+def test_winners_make_up_for_no_loser() -> None:
+    """V2."""
+    for pnl, state in (((-600, -400, 900), codes.TRIPPED), ((-600, -399, 900), codes.ARMED), ((900, 900), codes.ARMED)):
+        machine = Machine()
+        machine.hold(*pnl)
+        assert machine.turn(10_000) == state
+        assert machine.state.halt[codes.CAUSE_SET] == (1 << codes.OPEN_LOSS_PPM if state == codes.TRIPPED else 0)
+
+
+def test_five_failures_in_a_row_trip_while_they_are_young() -> None:
+    """V3."""
+    for ages, state in (((0,) * 5, codes.TRIPPED), ((0,) * 4, codes.ARMED), ((0, 0, 0, 0, 16), codes.ARMED)):
+        machine = Machine()
+        for age in sorted(ages, reverse=True):
+            halts.step_failed(machine.state, machine.now - age * MINUTE_MS)
+        assert machine.turn(10_000) == state
+    machine = Machine()
+    for _ in range(4):
+        halts.step_failed(machine.state, machine.now)
+    halts.step_succeeded(machine.state)
+    halts.step_failed(machine.state, machine.now)
+    assert machine.turn(10_000) == codes.ARMED
+
+
+def test_a_cooldown_ends_at_its_millisecond() -> None:
+    """V5."""
+    for minute, state in ((15 - 0.001 / 60, codes.COOLING_DOWN), (15, codes.ARMED)):
+        machine = Machine()
+        halt = machine.state.halt
+        halt[codes.HALT], halt[codes.SINCE_MS] = codes.COOLING_DOWN, machine.now
+        halt[codes.UNTIL_MS] = machine.now + 15 * MINUTE_MS
+        machine.at(minute)
+        assert machine.turn(10_000) == state
+
+
+def test_a_loss_that_was_seen_trips_when_it_has_grown_or_on_the_next_day() -> None:
+    """V7."""
+    for equity, state in ((9_400, codes.ARMED), (9_350, codes.ARMED), (9_300.01, codes.ARMED), (9_300, codes.TRIPPED)):
+        machine = Machine()
+        machine.state.halt[codes.SEEN_DAY], machine.state.halt[codes.SEEN_DAY_PPM] = machine.now // DAY_MS, 60_000
+        assert machine.turn(equity) == state
+        machine = Machine()
+        machine.state.halt[codes.SEEN_DAY], machine.state.halt[codes.SEEN_DAY_PPM] = machine.now // DAY_MS - 1, 60_000
+        assert machine.turn(equity) == codes.TRIPPED, "seen yesterday"
+
+
+def test_a_late_first_mark_counts_what_was_lost_since_yesterday_s_last() -> None:
+    for minutes, opening in ((10, 9_000), (11, 10_000)):
+        state = empty_state(COUNT, 3)
+        midnight = (NOON_MS // DAY_MS + 1) * DAY_MS
+        step_mark(state, midnight - 1, 10_000 * E8)
+        step_mark(state, midnight + minutes * MINUTE_MS, 9_000 * E8)
+        assert state.clock[codes.DAY_OPEN] == opening * E8
+
+
+def test_unknown_equity_trips_nothing_and_ends_no_cooldown() -> None:
+    machine = Machine(auto_rearm=1, cooldown_ms=0)
+    assert machine.turn(9_000) == codes.COOLING_DOWN
+    halt = machine.state.halt
+    halts.step_halt(machine.law, open_guard(), machine.state, machine.columns, 0, -1, machine.plan)
+    assert halt[codes.HALT] == codes.COOLING_DOWN and halt[codes.UNTIL_MS] > machine.now
+
+
+EDGES = {
+    ("ARMED", "TRIPPED"), ("ARMED", "COOLING_DOWN"), ("ARMED", "DISABLED"), ("DISABLED", "ARMED"),
+    ("DISABLED", "TRIPPED"), ("DISABLED", "COOLING_DOWN"),
+    ("TRIPPED", "COOLING_DOWN"), ("COOLING_DOWN", "TRIPPED"), ("COOLING_DOWN", "ARMED"),
+}  # fmt: skip
+
+
+def test_every_edge_by_itself_is_one_of_the_table_and_each_is_taken() -> None:
+    """A kill moves for no figure, a trip goes to no other state than a cooldown, and causes are never lost in one."""
+    taken: Counter[tuple[str, str]] = Counter()
+
+    @given(st.integers(0, 2**32))
+    @examples(400)
+    def holds(seed: int) -> None:
+        die = Dice(Random(seed), 0.3)
+        law, guard = die.law(), open_guard()
+        columns = die.columns(law)
+        state, plan = die.state(law, columns), empty_plan(COUNT, 1)
+        equity = die.one_of((-1, die.grains()))
+        before = state.halt.copy()
+        halts.step_halt(law, guard, state, columns, 0, equity, plan)
+        after = state.halt
+        names = (codes.HALT_STATES[before[codes.HALT]], codes.HALT_STATES[after[codes.HALT]])
+        assert names[0] == names[1] or names in EDGES
+        taken[names] += 1
+        if names[1] in ("TRIPPED", "COOLING_DOWN"):
+            assert after[codes.CAUSE_SET] & before[codes.CAUSE_SET] == before[codes.CAUSE_SET]
+        if names == ("TRIPPED", "TRIPPED"):
+            assert after[codes.SINCE_MS] == before[codes.SINCE_MS] and after[codes.TRIPS] == before[codes.TRIPS]
+        assert bool(plan.measured[0]) == (
+            names[0] != names[1]
+            or after[codes.CAUSE_SET] != before[codes.CAUSE_SET]
+            or after[codes.UNTIL_MS] != before[codes.UNTIL_MS]
+        )
+
+    holds()
+    assert {*taken} >= EDGES, EDGES - {*taken}

@@ -1,0 +1,22 @@
+"""A dependency's health as a person sees it. A halt is our permission to take risk; a breaker is none."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Condition(StrEnum):
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"  # its time is over: one probe may go, or is under way
+    UNREADABLE = "UNREADABLE"  # entries are refused, and exits go on alone
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSeen:
+    """One breaker as it stands. `probe_ms` is how long until it may be probed, 0 where that is now."""
+
+    name: str
+    condition: Condition
+    failures: int
+    opened_ms: int | None
+    probe_ms: int
