@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from cli.commands import bans, config, data, halt, paper, sim
+from cli.commands import bans, config, data, halt, paper, queue, sim
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -72,6 +72,7 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "close-all-positions": liquidate,
     "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
+    "queue": {"list": queue.show, "cancel": queue.cancel},
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "sim": {"cert": sim.cert, "serve": sim.serve},
@@ -82,6 +83,7 @@ GROUPS = {
     "config": "Compare configurations.",
     "data": "Candles on disk: import, list, check, fetch.",
     "halt": "Our own permission to take risk.",
+    "queue": "What waits for a free slot.",
     "paper": "The simulated account: cash in and out, a new beginning.",
     "sim": "A venue of our own on loopback, for drills and tests.",
 }

@@ -21,6 +21,7 @@ from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.halting import measures_of, moved
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.observe import Snapshot
+from trader_core.engine.waiting import waiting_in
 from trader_core.execution.protection import unprotected
 from trader_core.ledger.integers import Axes, lots_of, to_state
 from trader_core.market.regime import describe
@@ -45,7 +46,8 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     law, guard = law_of(policy, axes, snapshot.fees), guard_of(book, axes, snapshot)
     equity = step_turn(law, guard, state, columns, row, plan)
     measures = measures_of(law.halts, state.halt, plan.measured[1:].tolist(), snapshot.decision_ms)
-    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, book.decided_ms >= snapshot.decision_ms)
+    waiting, decided_before = waiting_in(state, axes), book.decided_ms >= snapshot.decision_ms
+    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, decided_before, waiting)
     return Decision(
         decision_ms=snapshot.decision_ms,
         equity=None if equity < 0 else Quote(from_grains(equity)),
@@ -55,6 +57,7 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
         peaks=_peaks(state, axes, book),
         regime=describe(opinions.market, row),
         failures=tuple(sorted(opinions.failures.items())),
+        waiting=waiting,
         open_loss_ppm=int(lost) if (lost := plan.measured[1 + codes.OPEN_LOSS_PPM]) >= 0 else None,
         halt=moved(book.halt, state.halt, measures, snapshot.decision_ms) if plan.measured[0] else None,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trader_core.domain.decision import GateRow, Judgement
+from trader_core.domain.decision import GateRow, Judgement, Waiting
 from trader_core.domain.instrument import Exclusion
 from trader_core.engine.columns import Opinions
 from trader_core.ledger.integers import Axes
@@ -31,6 +31,7 @@ class Seen:
     axes: Axes
     exclusions: Sequence[Exclusion]
     decided_before: bool
+    waiting: Sequence[Waiting] = ()
 
 
 def judgements_of(seen: Seen, plan: Plan) -> tuple[Judgement, ...]:
@@ -50,6 +51,7 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
         strategy = seen.axes.strategies[plan.chosen[i]] if plan.chosen[i] >= 0 else ""
         verdict = codes.Verdict(int(plan.verdict[i]))
         words = {codes.Verdict.INELIGIBLE: why_not, codes.Verdict.REGIME: describe(seen.opinions.market, seen.row)}
+        words[codes.Verdict.MAX_POSITIONS] = _turn(seen, symbol)
         detail = words.get(verdict) or strategy
         return Judgement(symbol, verdict.name, detail, opinions + _gate_rows(plan, i))
     age = _row("data_age", int(seen.columns.age_ms[seen.row, i]) / 1e3, seen.law.market.max_age_ms / 1e3, 1, "s", "OK")
@@ -59,6 +61,12 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
     if not any(row.value is not None for row in opinions):
         return Judgement(symbol, "warming_up", "", rows)
     return Judgement(symbol, "excluded" if why_not else "no_signal", why_not, rows)
+
+
+def _turn(seen: Seen, symbol: str) -> str:
+    """Its place in the queue; empty where it does not wait."""
+    places = [n + 1 for n, one in enumerate(seen.waiting) if one.symbol == symbol]
+    return f"waits for a free slot, number {places[0]} of {len(seen.waiting)}" if places else ""
 
 
 def ineligible(seen: Seen, i: int) -> str:
