@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.commands import bans, breaker, config, data, halt, paper, sim
+from cli.commands import bans, breaker, config, data, halt, paper, queue, sim
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -66,6 +66,7 @@ COMMANDS: Commands = {
     "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
     "breaker": {"list": breaker.show, "reset": breaker.reset},
+    "queue": {"list": queue.show, "cancel": queue.cancel},
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "sim": {"cert": sim.cert, "serve": sim.serve},

@@ -29,6 +29,7 @@ CALM: dict[str, Any] = {
     "universe.hysteresis.recall_h": 1,
     "policy.risk.max_total_at_risk_pct": 25,
     "policy.risk.max_open_positions": 5,
+    "policy.risk.max_slot_wait_min": 0,
     "policy.risk.max_per_asset_pct": 10,
     "policy.risk.max_per_theme_pct": dict.fromkeys(("LAYER1", "LAYER2", "MEME", "DEFI", "OTHER"), 100),
     "policy.risk.max_tier_1_pct": 100,

@@ -61,6 +61,7 @@ def law() -> Law:
     return Law(
         risk=Risk(
             max_total=0.5, max_asset=0.5, max_theme=np.full(3, 0.5), max_tier=0.5 * ones, max_positions=2,
+            max_wait_ms=0,
             max_day_loss=0.1, max_week_loss=0.1, max_drawdown=0.1, halve_at_day_loss=0.5,
         ),
         pacing=Pacing(

@@ -60,9 +60,12 @@ class Before(NamedTuple):
 
 
 def eve(die: Dice) -> Before:
+    """Nobody waits for a slot: what is judged is what is proposed."""
     law = die.law()
     columns = die.columns(law)
-    return Before(law, die.guard(), die.state(law, columns), columns)
+    state = die.state(law, columns)
+    state.queue[:], state.clock[codes.QUEUED] = 0, 0
+    return Before(law, die.guard(), state, columns)
 
 
 eves = dice.map(eve)

@@ -17,7 +17,7 @@ from tests.laws.budget import examples
 from tests.laws.make import AXES, FOUR, START, STRATEGY
 from trader_core.domain.book import Book, Holding
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, EpochMs
-from trader_core.domain.decision import Peak
+from trader_core.domain.decision import Peak, Waiting
 from trader_core.domain.facts import (
     Acknowledged,
     CashFlow,
@@ -32,6 +32,7 @@ from trader_core.domain.facts import (
     HaltReset,
     Intended,
     Marked,
+    QueueChanged,
     SendFailed,
 )
 from trader_core.domain.fill import Fill, Side
@@ -191,6 +192,13 @@ class History:
         if self.book.cash is not None:
             self.tell(CashObserved(self.book.cash, self.at()))
 
+    def queue(self) -> None:
+        """Some wait for a slot; what nobody trades any more does not."""
+        there = self.random.sample([one.symbol for one in FOUR], self.random.randint(0, 3))
+        terms = (500_000, 800_000, 500, self.number(100_000), 0, EpochMs(self.now_ms))
+        waiting = [Waiting(one, self.random.choice([STRATEGY, "other", "of old"]), *terms) for one in there]
+        self.tell(QueueChanged(tuple(waiting), (), self.at()))
+
     def fail(self) -> None:
         self.tell(SendFailed(self.random.choice(sorted(self.orders) or ["o"]), "no answer", self.at()))
 
@@ -285,7 +293,7 @@ class History:
 
 MOVES = (
     *("intend", "fill", "buy", "sell", "mark") * 3, *("acknowledge", "close", "repeat") * 2,
-    "deposit", "withdraw", "carry", "decide", "delist", "observe", "fail", "halt",
+    "deposit", "withdraw", "carry", "decide", "delist", "observe", "fail", "halt", "queue",
 )  # fmt: skip
 
 

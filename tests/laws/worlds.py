@@ -131,7 +131,8 @@ class Dice:
         return Risk(
             max_total=self.one_of((0.4, 0.9, 1.0)), max_asset=self.one_of((0.4, 0.5, 1.0)),
             max_theme=self.shares(THEME_COUNT, 0.4), max_tier=self.shares(codes.TIER_COUNT, 0.4),
-            max_positions=self.between(4, 6), max_day_loss=self.one_of((0.1, 0.5)), max_week_loss=self.some(0.2, 0.5),
+            max_positions=self.between(2, 6), max_wait_ms=self.one_of((0, BAR_MS, BAR_MS)),
+            max_day_loss=self.one_of((0.1, 0.5)), max_week_loss=self.some(0.2, 0.5),
             max_drawdown=self.some(0.3, 0.9), halve_at_day_loss=self.one_of((0.01, 0.5)),
         )  # fmt: skip
 
@@ -279,7 +280,16 @@ class Dice:
             self.past(state, asset, now)
         self.clock(law, state, columns, now)
         self.halt(law, state, now)
+        self.queue(state, now)
         return state
+
+    def queue(self, state: State, now: int) -> None:
+        """Some of the coins wait for a slot, each once."""
+        places = sorted({self.between(0, COUNT - 1) for _ in range(self.between(0, 2))})
+        for n, i in enumerate(places):
+            terms = (self.between(0, STRATEGY_COUNT - 1), 500_000, 800_000, 500, self.one_of((10, 9_000)), 0)
+            state.queue[n] = (i, *terms, now - self.between(0, 2) * BAR_MS)
+        state.clock[codes.QUEUED] = len(places)
 
     def halt(self, law: Law, state: State, now: int) -> None:
         """Armed for the most part; what a machine that has moved remembers; runs of failures and of stops."""

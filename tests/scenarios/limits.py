@@ -382,6 +382,7 @@ LIMITS: dict[str, Limit] = {
     "policy.regime.crash_scale_pct": Limit(scenes.regime, said("REGIME"), 100),
     "policy.risk.max_total_at_risk_pct": Limit(scenes.total_exposure, said("TOTAL_EXPOSURE"), 25),
     "policy.risk.max_open_positions": Limit(scenes.max_positions, said("MAX_POSITIONS"), 2),
+    "policy.risk.max_slot_wait_min": Limit(scenes.slot_wait, said("OK"), 0),
     "policy.risk.max_per_asset_pct": Limit(scenes.asset_cap, said("ASSET_CAP"), 10),
     "policy.risk.max_per_theme_pct": Limit(scenes.theme_cap, said("THEME_CAP"), NO_THEME_CAPS),
     "policy.risk.max_tier_1_pct": Limit(scenes.tier_cap, said("TIER_CAP"), 100),

@@ -228,6 +228,12 @@ def max_positions(world: World) -> Fired:
     return world.market(BTC=RISE, ETH=RISE).configured(policy__risk__max_open_positions=1).run(), "ETH-USD"
 
 
+def slot_wait(world: World) -> Fired:
+    """ETH rises one bar before the stop of BTC makes room for it."""
+    world.market(BTC=(*STOPPED, 80, 80), ETH=(*NEXT, 108, 110, 112))
+    return world.configured(policy__risk__max_open_positions=1, policy__risk__max_slot_wait_min=15).run(), "ETH-USD"
+
+
 def filled_up(world: World, **edits: Any) -> Fired:
     """The first entry takes all the room there is: less than one lot is left for the second."""
     world.market(BTC=RISE, ETH=RISE).configured(policy__profile="NORMAL", **edits)

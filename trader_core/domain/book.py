@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.decision import Waiting
 from trader_core.domain.halt import ARMED, Halt
 from trader_core.domain.money import Base, Quote
 from trader_core.domain.order import Order, Role
@@ -88,6 +89,7 @@ class Book:
     failed: tuple[EpochMs, ...] = ()  # failures of the order path in a row, newest first
     stopped: tuple[EpochMs, ...] = ()  # positions that ended by their stop since the newest reset, newest first
     open_loss_ppm: int | None = None  # at the newest mark
+    waiting: tuple[Waiting, ...] = ()  # for a free slot, the first comes first
     paused: str = ""  # why there are no entries for now
     day: int = -1  # UTC day of the newest mark
     day_open: Quote | None = None  # equity at the first mark of that day

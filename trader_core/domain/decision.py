@@ -41,6 +41,20 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A proposal that waits for a free slot, with the terms of its strategy; whose prices are those of its turn."""
+
+    symbol: str
+    strategy: str
+    conviction_ppm: int
+    scale_ppm: int  # of the tier's position
+    stop_bps: int
+    target_bps: int
+    hold_ms: int
+    since_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Pure outcome of `decide`: what to cancel, what to place, and why. Carries no ids of new orders."""
 
@@ -54,6 +68,7 @@ class Decision:
     failures: tuple[tuple[str, str], ...]  # strategies that could not be computed, with the reason
     open_loss_ppm: int | None = None  # of the losing positions together, of the equity
     halt: Halt | None = None  # the halt machine from now on, where it has moved
+    waiting: tuple[Waiting, ...] = ()  # for a free slot, after this decision
 
     @property
     def refusals(self) -> tuple[Judgement, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.decision import Judgement, Peak
+from trader_core.domain.decision import Judgement, Peak, Waiting
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.halt import Halt, Measure
 from trader_core.domain.money import Base, Quote
@@ -213,6 +213,15 @@ class DiscrepancyGone:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """Who waits for a free slot now, and what became of those that do not any more."""
+
+    waiting: tuple[Waiting, ...]  # the first comes first
+    left: tuple[tuple[str, str], ...]  # symbol, why
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
 class CycleClosed:
     """The one record that a cycle ran to its end."""
 
@@ -227,7 +236,7 @@ class CycleClosed:
 Fact = (
     Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed
     | Filled | SendFailed | HaltChanged | HaltReset | Paused | Resumed | Banned | BanLifted | Delisted
-    | StrategyFailed | StrategyRecovered | DiscrepancyFound | DiscrepancyGone | CycleClosed
+    | StrategyFailed | StrategyRecovered | DiscrepancyFound | DiscrepancyGone | QueueChanged | CycleClosed
 )  # fmt: skip
 
 FACTS: dict[str, type[Fact]] = {
@@ -250,6 +259,7 @@ FACTS: dict[str, type[Fact]] = {
     "marked": Marked,
     "opened": Opened,
     "paused": Paused,
+    "queue_changed": QueueChanged,
     "resent": Resent,
     "resumed": Resumed,
     "send_failed": SendFailed,

@@ -200,12 +200,16 @@ def _in_order(places: list[Ints], kinds: int) -> Ints:
 
 
 def _asked(market: Market, cells: Ints) -> Asked:
-    """Where a draft may be judged: where a strategy enters, and, as often as a maker may be repriced and then taken,
-    whenever the one that was placed there has had its time. Of a live window its last row."""
+    """Where a draft may be judged: where a strategy enters, so long after it as it may wait for a slot, and, as often
+    as a maker may be repriced and then taken, whenever the one that was placed there has had its time. Of a live
+    window its last row."""
     orders, (count, width) = market.policy.policy.orders, market.frame.close.shape
-    places = [cells[:, 0] * width + cells[:, 1]]
-    for tries in range(1, orders.maker_max_reprices + 2 if orders.maker_ttl_bars else 1):
-        places.append(places[0] + tries * orders.maker_ttl_bars * width)
+    entered = cells[:, 0] * width + cells[:, 1]
+    waits = market.policy.policy.risk.max_slot_wait_min // market.policy.policy.cycle.base_bar_min
+    worked = orders.maker_ttl_bars * (orders.maker_max_reprices + 1)
+    lives = range(0, worked + 1, max(orders.maker_ttl_bars, 1))
+    later = sorted({waited + lived for waited in range(waits + 1) for lived in lives})
+    places = [entered + bars * width for bars in later]
     if _is_live(market):
         places.append(np.arange((count - 1) * width, count * width))
     every = _in_order(places, len(places)) if len(places) > 1 else places[0]

@@ -21,6 +21,7 @@ from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.halting import measures_of, moved
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.observe import Snapshot
+from trader_core.engine.waiting import waiting_in
 from trader_core.execution.protection import unprotected
 from trader_core.ledger.integers import Axes, lots_of, to_state
 from trader_core.market.regime import describe
@@ -47,8 +48,8 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     measures = measures_of(law.halts, state.halt, plan.measured[1:].tolist(), snapshot.decision_ms)
     halt = moved(book.halt, state.halt, measures, snapshot.decision_ms) if plan.measured[0] else book.halt
     halted = "" if halt.trading is Trading.ACTIVE else halt.reason
-    before = book.decided_ms >= snapshot.decision_ms
-    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, before, halted)
+    before, waiting = book.decided_ms >= snapshot.decision_ms, waiting_in(state, axes)
+    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, before, halted, waiting)
     return Decision(
         decision_ms=snapshot.decision_ms,
         equity=None if equity < 0 else Quote(from_grains(equity)),
@@ -58,6 +59,7 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
         peaks=_peaks(state, axes, book),
         regime=describe(opinions.market, row),
         failures=tuple(sorted(opinions.failures.items())),
+        waiting=waiting,
         open_loss_ppm=int(lost) if (lost := plan.measured[1 + codes.OPEN_LOSS_PPM]) >= 0 else None,
         halt=halt if plan.measured[0] else None,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trader_core.domain.decision import GateRow, Judgement
+from trader_core.domain.decision import GateRow, Judgement, Waiting
 from trader_core.domain.instrument import Exclusion
 from trader_core.engine.columns import Opinions
 from trader_core.ledger.integers import Axes
@@ -32,6 +32,7 @@ class Seen:
     exclusions: Sequence[Exclusion]
     decided_before: bool
     halted: str = ""  # why the halt machine lets nothing in; empty where it does
+    waiting: Sequence[Waiting] = ()
 
 
 def judgements_of(seen: Seen, plan: Plan) -> tuple[Judgement, ...]:
@@ -54,6 +55,7 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
             codes.Verdict.HALTED: seen.halted,
             codes.Verdict.INELIGIBLE: why_not,
             codes.Verdict.REGIME: describe(seen.opinions.market, seen.row),
+            codes.Verdict.MAX_POSITIONS: _turn(seen, symbol),
         }
         detail = words.get(verdict) or strategy
         return Judgement(symbol, verdict.name, detail, opinions + _scale_rows(plan) + _gate_rows(plan, i))
@@ -64,6 +66,12 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
     if not any(row.value is not None for row in opinions):
         return Judgement(symbol, "warming_up", "", rows)
     return Judgement(symbol, "excluded" if why_not else "no_signal", why_not, rows)
+
+
+def _turn(seen: Seen, symbol: str) -> str:
+    """Its place in the queue; empty where it does not wait."""
+    places = [n + 1 for n, one in enumerate(seen.waiting) if one.symbol == symbol]
+    return f"waits for a free slot, number {places[0]} of {len(seen.waiting)}" if places else ""
 
 
 def ineligible(seen: Seen, i: int) -> str:

@@ -105,6 +105,7 @@ def _risk(policy: "Settings") -> limits.Risk:
         max_theme=_floats(cap / 100 for cap in risk.max_per_theme_pct.values()),
         max_tier=_floats([0.0, risk.max_tier_1_pct / 100, risk.max_tier_2_pct / 100, risk.max_tier_3_pct / 100]),
         max_positions=risk.max_open_positions,
+        max_wait_ms=risk.max_slot_wait_min * MINUTE_MS,
         max_day_loss=risk.max_day_loss_pct / 100,
         max_week_loss=risk.max_week_loss_pct / 100,
         max_drawdown=risk.max_drawdown_pct / 100,

@@ -4,6 +4,7 @@ from trader_core.domain.book import Book
 from trader_core.domain.decision import Decision
 from trader_core.domain.facts import Decided, Fact, HaltChanged, Marked, StrategyFailed, StrategyRecovered
 from trader_core.engine.digest import decision_digest
+from trader_core.engine.waiting import queue_facts
 
 
 def mark_facts(decision: Decision) -> list[Fact]:
@@ -16,7 +17,7 @@ def decision_facts(book: Book, decision: Decision) -> list[Fact]:
     """News of strategies, and the judgements: once, also where a crash cut the cycle short."""
     at_ms, facts = decision.decision_ms, _strategy_news(book, decision)
     if book.decided_ms < at_ms:
-        facts.append(Decided(at_ms, decision_digest(decision), decision.judgements))
+        facts += [Decided(at_ms, decision_digest(decision), decision.judgements), *queue_facts(book, decision)]
     return facts
 
 

@@ -32,6 +32,7 @@ from trader_core.domain.facts import (
     Marked,
     Opened,
     Paused,
+    QueueChanged,
     Resent,
     Resumed,
     SendFailed,
@@ -325,6 +326,10 @@ def _paused(book: Book, fact: Paused) -> Book:
     return replace(book, paused=fact.reason)
 
 
+def _queue_changed(book: Book, fact: QueueChanged) -> Book:
+    return replace(book, waiting=fact.waiting)
+
+
 def _resumed(book: Book, fact: Resumed) -> Book:
     return replace(book, paused="")
 
@@ -406,6 +411,7 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     Marked: _marked,
     Opened: _opened,
     Paused: _paused,
+    QueueChanged: _queue_changed,
     Resent: _resent,
     Resumed: _resumed,
     SendFailed: _send_failed,

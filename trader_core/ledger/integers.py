@@ -3,11 +3,13 @@
 The law that ties them: to_state(fold(facts)) == step(state, facts), field by field.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
 from trader_core.domain.book import Book, Holding
+from trader_core.domain.decision import Waiting
 from trader_core.domain.facts import (
     Acknowledged,
     CashFlow,
@@ -22,6 +24,7 @@ from trader_core.domain.facts import (
     HaltReset,
     Intended,
     Marked,
+    QueueChanged,
     Resent,
     SendFailed,
 )
@@ -75,6 +78,7 @@ def to_state(book: Book, axes: Axes) -> State:
         state.cash[0], state.known[0] = grains_down(book.cash), 1
     _put_clock(state, book)
     put_halt(state, book.halt)
+    put_queue(state, book.waiting, axes)
     for ring, moments in ((codes.ERRORS, book.failed), (codes.STOPS, book.stopped)):
         state.halt[ring : ring + len(moments)] = moments
     for i, instrument in enumerate(axes.instruments):
@@ -116,6 +120,17 @@ def put_halt(state: State, halt: Halt) -> None:
     into[codes.CAUSE_SET] = sum(1 << codes.CAUSES.index(one.name) for one in halt.causes)
     into[codes.TRIPS], into[codes.SEEN_DAY] = halt.trips, halt.seen_day
     into[codes.SEEN_DAY_PPM], into[codes.SEEN_OPEN_PPM] = halt.seen_day_ppm, halt.seen_open_ppm
+
+
+def put_queue(state: State, waiting: Sequence[Waiting], axes: Axes) -> None:
+    """Who waits for a slot; what is not on the axes does not any more."""
+    there = [one for one in waiting if one.symbol in axes.index and one.strategy in axes.strategies]
+    state.queue[:], state.clock[codes.QUEUED] = 0, len(there)
+    for n, one in enumerate(there):
+        state.queue[n] = (
+            axes.index[one.symbol], axes.strategies.index(one.strategy), one.conviction_ppm, one.scale_ppm,
+            one.stop_bps, one.target_bps, one.hold_ms, one.since_ms,
+        )  # fmt: skip
 
 
 def _grains(amount: Decimal | None) -> int:
@@ -208,6 +223,8 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
         halts.step_failed(state, fact.at_ms)
     elif isinstance(fact, Acknowledged):
         halts.step_succeeded(state)
+    elif isinstance(fact, QueueChanged):
+        put_queue(state, fact.waiting, axes)
     elif isinstance(fact, Resent):
         return  # a reservation is made by the intent, whatever the venue answers
 

@@ -133,13 +133,21 @@ REASONS = (
 
 CANCEL, PLACE = 1, 2  # what a turn asks for
 
+# Fields of a place in the queue for a free slot; the first of them is whose turn it is.
+(
+    W_INSTRUMENT, W_STRATEGY, W_CONVICTION_PPM, W_SCALE_PPM, W_STOP_BPS, W_TARGET_BPS, W_HOLD_MS, W_SINCE_MS,
+) = range(8)  # fmt: skip
+QUEUE_FIELDS = 8
+QUEUE_PLACES = 100
+
 # State.clock: loss windows with the equity at their opening and the lowest since (-1 unknown), the highest equity and
-# the newest mark; then the newest decision; then pacing. Windows go by absolute numbers, so each is forgotten once.
+# the newest mark; then the newest decision; then pacing, and how many wait in the queue. Windows go by absolute
+# numbers, so each is forgotten once.
 (
     DAY, DAY_OPEN, DAY_LOW, WEEK, WEEK_OPEN, WEEK_LOW, HIGH, EQUITY, DECIDED_MS,
-    HOUR, HOUR_ENTRIES, ENTRY_DAY, DAY_ENTRIES, ENTERED_MS, STREAK, LOSS_MS,
-) = range(16)  # fmt: skip
-CLOCK_FIELDS = 16
+    HOUR, HOUR_ENTRIES, ENTRY_DAY, DAY_ENTRIES, ENTERED_MS, STREAK, LOSS_MS, QUEUED,
+) = range(17)  # fmt: skip
+CLOCK_FIELDS = 17
 NEVER = -1
 
 FILL_FIELDS = 9  # instrument, slot, lots, ticks, value, fee, time, reason, strategy

@@ -18,6 +18,7 @@ class Risk(NamedTuple):
     max_theme: Floats  # [theme]
     max_tier: Floats  # [tier], row 0 unused
     max_positions: int
+    max_wait_ms: int  # for a free slot; 0 refuses at once
     max_day_loss: float
     max_week_loss: float
     max_drawdown: float

@@ -19,6 +19,9 @@ from trader_core.rulebook.codes import (
     MEASURES,
     NEVER,
     ORDER_FIELDS,
+    QUEUE_FIELDS,
+    QUEUE_PLACES,
+    QUEUED,
     SEEN_DAY_PPM,
     SEEN_OPEN_PPM,
     STREAK,
@@ -49,6 +52,7 @@ class State(NamedTuple):
     adds: Ints  # [asset], adds on that day
     clock: Ints  # [CLOCK_FIELDS]
     orders: Ints  # [instrument, slot, field]
+    queue: Ints  # [QUEUE_PLACES, QUEUE_FIELDS], as many as clock[QUEUED]; zeros behind them
     halt: Ints  # [HALT_FIELDS]
 
 
@@ -181,14 +185,14 @@ def empty_state(instruments: int, assets: int) -> State:
         return np.full(count, NEVER, np.int64)
 
     clock = never(CLOCK_FIELDS)
-    clock[[HOUR_ENTRIES, DAY_ENTRIES, STREAK]] = 0
+    clock[[HOUR_ENTRIES, DAY_ENTRIES, STREAK, QUEUED]] = 0
     return State(
         cash=zeros(1), known=zeros(1), lots=zeros(instruments), cost=zeros(instruments), flow=zeros(instruments),
         strategy=never(instruments), stop_bps=zeros(instruments), target_bps=zeros(instruments),
         hold_ms=zeros(instruments), opened_ms=never(instruments), peak=zeros(instruments),
         exit_ms=never(assets), exit_reason=zeros(assets), exit_won=zeros(assets),
         entry_ms=never(assets), add_day=never(assets), adds=zeros(assets), clock=clock,
-        orders=zeros(instruments, 3, ORDER_FIELDS), halt=empty_halt(),
+        orders=zeros(instruments, 3, ORDER_FIELDS), queue=zeros(QUEUE_PLACES, QUEUE_FIELDS), halt=empty_halt(),
     )  # fmt: skip
 
 

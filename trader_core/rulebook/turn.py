@@ -21,6 +21,7 @@ from trader_core.rulebook.codes import (
     NEVER,
     PLACE,
     PLACED_MS,
+    QUEUED,
     STANDING,
     STOP,
     STOP_BPS,
@@ -30,6 +31,12 @@ from trader_core.rulebook.codes import (
     TARGET_BPS,
     TRIES,
     TRIGGER,
+    W_CONVICTION_PPM,
+    W_HOLD_MS,
+    W_SCALE_PPM,
+    W_STOP_BPS,
+    W_STRATEGY,
+    W_TARGET_BPS,
     Verdict,
 )  # fmt: skip
 from trader_core.rulebook.exits import Levels, exit_reason, levels
@@ -38,12 +45,14 @@ from trader_core.rulebook.gates.losses import loss_scale
 from trader_core.rulebook.halts import flattens, halted_of, spares_entries, step_halt
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import less, more
+from trader_core.rulebook.money import PPM, less, more
 from trader_core.rulebook.orders import is_open, step_ask, step_close, step_place
+from trader_core.rulebook.queue import first_waiting, step_deferred, step_late, step_left
 from trader_core.rulebook.sizing import regime_scale, wanted_lots
 from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State
 
 UNMARKED = -2  # what no equity is
+PROPOSALS_MAX = 100  # looked at in one turn
 
 
 @rule
@@ -57,15 +66,35 @@ def step_turn(law: Law, guard: Guard, state: State, columns: Columns, t: int, pl
     for i in range(state.lots.shape[0]):
         for s in range(columns.enter.shape[0]):
             if columns.enter[s, asked, i]:
-                step_proposed(plan, i)
+                step_proposed(plan, columns, t, i)
                 break
     return step_judged(law, guard, state, columns, t, plan, UNMARKED)
 
 
 @rule
-def step_proposed(plan: Plan, i: int) -> None:
-    plan.proposed[plan.many[0]] = i
-    plan.many[0] += 1
+def step_proposed(plan: Plan, columns: Columns, t: int, i: int) -> None:
+    """One instrument more, once; where as many are listed as are looked at, in the place of the least convinced, and of
+    such the oldest, if it is more convinced than that one."""
+    count, place = plan.many[0], plan.many[0]
+    if count == PROPOSALS_MAX:
+        place = 0
+        for n in range(1, count):
+            if conviction_of(columns, t, plan.proposed[n]) < conviction_of(columns, t, plan.proposed[place]):
+                place = n
+        if conviction_of(columns, t, i) <= conviction_of(columns, t, plan.proposed[place]):
+            return
+    plan.proposed[place] = i
+    plan.many[0] = max(count, place + 1)
+
+
+@rule
+def conviction_of(columns: Columns, t: int, i: int) -> float:
+    """Of the strategy that is most convinced of it, among those that enter."""
+    most, asked = 0.0, columns.asked[t]
+    for s in range(columns.enter.shape[0]):
+        if columns.enter[s, asked, i]:
+            most = max(most, columns.conviction[s, asked, i])
+    return most
 
 
 @rule
@@ -158,16 +187,25 @@ def step_delisted(state: State, i: int) -> None:
 
 @rule
 def step_entries(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, equity: int) -> None:
-    """First the remainders of expired makers, then new proposals, the most convinced first."""
-    count = state.lots.shape[0]
-    for n in range(2 * count):
+    """First the remainders of expired makers, then what waits for a slot, then new proposals, the most convinced
+    first."""
+    step_late(law, state, moment(columns, t))
+    count, waiting = state.lots.shape[0], state.clock[QUEUED]
+    for n in range(2 * count + waiting):
         if n < count:
             draft = step_expired(law, guard, state, columns, t, n, plan, equity)
+        elif n < count + waiting:
+            draft = step_waited(law, guard, state, columns, t, plan, equity)
         else:
-            i, strategy = best_candidate(guard, columns, t, plan)
+            i, s = best_candidate(guard, columns, t, plan)
             if i == NEVER:
                 break
-            draft = new_draft(law, columns, t, i, strategy, equity, plan.shrunk[0])
+            asked = columns.asked[t]
+            draft = new_draft(
+                law, columns, t, i, s, equity, columns.scale[s, asked, i] * plan.shrunk[0],
+                columns.conviction[s, asked, i], columns.stop_bps[s, asked, i], columns.target_bps[s, asked, i],
+                columns.hold_ms[s, asked, i],
+            )  # fmt: skip
         if draft.kind != 0:
             step_entry(law, guard, state, columns, t, plan, draft)
 
@@ -202,6 +240,24 @@ def rest_of(law: Law, state: State, columns: Columns, t: int, i: int, equity: in
 
 
 @rule
+def step_waited(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, equity: int) -> Draft:
+    """The first of the queue at today's prices; of no kind where no slot is free, or it may not be bought any more, or
+    was judged in this turn."""
+    i = first_waiting(law, state)
+    if i == NEVER:
+        return Draft(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
+    one = state.queue[0]
+    draft = new_draft(
+        law, columns, t, i, one[W_STRATEGY], equity, one[W_SCALE_PPM] / PPM * plan.shrunk[0],
+        one[W_CONVICTION_PPM] / PPM, one[W_STOP_BPS], one[W_TARGET_BPS], one[W_HOLD_MS],
+    )  # fmt: skip
+    step_left(state, 0)
+    if guard.barred[i] != 0 or plan.verdict[i] != NEVER:
+        return Draft(i, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
+    return draft
+
+
+@rule
 def best_candidate(guard: Guard, columns: Columns, t: int, plan: Plan) -> tuple[int, int]:
     """The most convinced proposal among the instruments not judged this turn; the first of equals."""
     best, chosen, conviction, asked = NEVER, NEVER, -1.0, columns.asked[t]
@@ -221,20 +277,17 @@ def maker_price(columns: Columns, t: int, i: int) -> int:
 
 
 @rule
-def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity: int, shrunk: float) -> Draft:
-    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band. A day's loss
-    makes it smaller."""
+def new_draft(
+    law: Law, columns: Columns, t: int, i: int, strategy: int, equity: int, scale: float, conviction: float,
+    stop_bps: int, target_bps: int, hold_ms: int,
+) -> Draft:  # fmt: skip
+    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band."""
     if law.orders.maker_ttl_ms > 0:
         kind, price = MAKER, maker_price(columns, t, i)
     else:
         kind, price = TAKER, more(columns.ask[t, i], law.orders.band_ppm)
-    asked = columns.asked[t]
-    scale = regime_scale(law, columns, t) * columns.scale[strategy, asked, i] * shrunk
-    return Draft(
-        i, strategy, kind, price, wanted_lots(law, i, equity, price, scale), BY_SIGNAL, 0, equity,
-        columns.conviction[strategy, asked, i], columns.stop_bps[strategy, asked, i],
-        columns.target_bps[strategy, asked, i], columns.hold_ms[strategy, asked, i],
-    )  # fmt: skip
+    lots = wanted_lots(law, i, equity, price, regime_scale(law, columns, t) * scale)
+    return Draft(i, strategy, kind, price, lots, BY_SIGNAL, 0, equity, conviction, stop_bps, target_bps, hold_ms)
 
 
 @rule
@@ -243,6 +296,8 @@ def step_entry(law: Law, guard: Guard, state: State, columns: Columns, t: int, p
     i = draft.instrument
     code, lots = judge(law, guard, state, columns, t, draft, plan.entered, plan.trace[i])
     plan.verdict[i], plan.chosen[i] = code, draft.strategy
+    if code == Verdict.MAX_POSITIONS and draft.reason == BY_SIGNAL:
+        step_deferred(law, state, draft, columns.scale[draft.strategy, columns.asked[t], i], moment(columns, t))
     if code == Verdict.OK:
         life = law.orders.maker_ttl_ms if draft.kind == MAKER else law.orders.bar_ms
         now = moment(columns, t)

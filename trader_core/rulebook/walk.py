@@ -27,6 +27,7 @@ from trader_core.rulebook.codes import (
     NEVER,
     ORDER_FIELDS,
     PLACE,
+    QUEUED,
     STOP,
     TRIGGER,
     UNTIL_MS,
@@ -89,7 +90,7 @@ def step_row(
         step_foreign(guard, columns, journey, t)
     if not quiet:
         step_funding(law.instruments, state, columns, t)
-    step_busy(journey, plan, t)
+    step_busy(columns, journey, plan, t)
     tape.equity[t] = step_judged(law, guard, state, columns, t, plan, tape.equity[t] if quiet else UNMARKED)
     note_plan(state, plan, tape, t)
     note_halt(state, plan, tape, t)
@@ -119,7 +120,7 @@ def step_flipped(journey: Journey, t: int) -> bool:
 
 
 @rule
-def step_busy(journey: Journey, plan: Plan, t: int) -> None:
+def step_busy(columns: Columns, journey: Journey, plan: Plan, t: int) -> None:
     """List what is proposed in this row."""
     plan.many[0] = 0
     for n in range(journey.next[BUSY], journey.busy.shape[0]):
@@ -127,7 +128,7 @@ def step_busy(journey: Journey, plan: Plan, t: int) -> None:
             break
         journey.next[BUSY] = n + 1
         if journey.busy[n, 0] == t:
-            step_proposed(plan, journey.busy[n, 1])
+            step_proposed(plan, columns, t, journey.busy[n, 1])
 
 
 @rule
@@ -292,7 +293,7 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, cou
     flow = journey.next[FLOW]
     if flow < journey.flows.shape[0]:
         end = min(end, journey.flows[flow, 0])
-    if t >= end or state.known[0] == 0 or state.clock[EQUITY] <= 0:
+    if t >= end or state.known[0] == 0 or state.clock[EQUITY] <= 0 or state.clock[QUEUED] > 0:
         return t
     now = moment(columns, t - 1)
     before_ms = (now // DAY_MS + 1) * DAY_MS

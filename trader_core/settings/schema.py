@@ -163,6 +163,7 @@ class Risk(Section):
 
     max_total_at_risk_pct: Hundredths = Field(ge=0.01, le=100)
     max_open_positions: int = Field(ge=1, le=50)
+    max_slot_wait_min: int = Field(ge=0, le=1440)
     max_per_asset_pct: Hundredths = Field(ge=0.01, le=100)
     max_per_theme_pct: ThemeCaps
     max_tier_1_pct: Hundredths = Field(ge=0.01, le=100)

@@ -1,0 +1,63 @@
+"""`trader queue`: proposals that found every slot taken and wait for a free one, and how to send one away."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.exits import Result
+from cli.options import options_of, shared_of
+
+if TYPE_CHECKING:
+    from trader_core.domain.book import Book
+
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="A pair or its coin, like SOL-USD or SOL.")]
+
+
+def show(ctx: typer.Context) -> Result:
+    """List what waits for a free slot, the first first."""
+    from trader_core.bootstrap import settings_of
+    from trader_core.desk import open_state
+    from trader_core.engine.journal import Journal
+
+    options = options_of(shared_of(ctx))
+    lasts_min = settings_of(options).policy.risk.max_slot_wait_min
+    with open_state(options) as (store, mode):
+        book = Journal(store).book
+    return _listed(book, mode, lasts_min)
+
+
+def cancel(ctx: typer.Context, symbol: Symbol) -> Result:
+    """Send one away before its turn."""
+    from trader_core.desk import open_desk
+    from trader_core.domain.errors import UsageError
+    from trader_core.domain.facts import QueueChanged
+
+    name = symbol.strip().upper()
+    with open_desk(options_of(shared_of(ctx))) as desk:
+        waiting = desk.journal.book.waiting
+        gone = [one.symbol for one in waiting if name in (one.symbol, one.symbol.split("-")[0])]
+        if not gone:
+            there = ", ".join(one.symbol for one in waiting) or "nobody"
+            raise UsageError(f"{name} does not wait for a slot; waiting: {there}", remedy="trader queue list")
+        rest = tuple(one for one in waiting if one.symbol not in gone)
+        left = tuple((one, "sent away") for one in gone)
+        desk.journal.record(desk.at_ms, [QueueChanged(rest, left, desk.at_ms)])
+        return _listed(desk.journal.book, desk.files.mode, desk.policy.policy.risk.max_slot_wait_min)
+
+
+def _listed(book: "Book", mode: str, lasts_min: int) -> Result:
+    from cli.plain import moment
+    from cli.show import table
+    from trader_core.domain.clocktime import MINUTE_MS, EpochMs, short
+
+    until = [EpochMs(one.since_ms + lasts_min * MINUTE_MS) for one in book.waiting]
+    data = [
+        {"symbol": one.symbol, "strategy": one.strategy, "since": moment(one.since_ms), "until": moment(end)}
+        for one, end in zip(book.waiting, until, strict=True)
+    ]
+    rows = [
+        [str(n + 1), one.symbol, one.strategy, short(one.since_ms), short(end)]
+        for n, (one, end) in enumerate(zip(book.waiting, until, strict=True))
+    ]
+    text = table(["turn", "pair", "strategy", "since", "until"], rows, left=5) if rows else "nobody waits for a slot"
+    return Result({"mode": mode, "waiting": data}, f"queue of {mode}\n{text}")

@@ -1,0 +1,80 @@
+"""A hundred proposals are looked at in a turn: one more must be more convinced than the least, of which the oldest
+leaves first. Who waits for a slot keeps its turn."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.laws.budget import examples
+from tests.laws.test_turn import held_bitcoin
+from trader_core.rulebook.codes import QUEUED, W_INSTRUMENT, W_SINCE_MS
+from trader_core.rulebook.queue import step_deferred, step_late, step_left
+from trader_core.rulebook.state import Columns, Draft, Plan, empty_plan
+from trader_core.rulebook.turn import PROPOSALS_MAX, step_proposed
+
+MANY = PROPOSALS_MAX + 20
+WAIT_MS = 900_000
+
+
+def proposing(convictions: list[float]) -> tuple[Columns, Plan]:
+    """One strategy that enters so many instruments at once."""
+    columns = held_bitcoin().columns
+    enter = np.zeros((1, columns.enter.shape[1], MANY), np.int8)
+    conviction = np.zeros(enter.shape)
+    enter[:, :, : len(convictions)] = 1
+    conviction[:, :, : len(convictions)] = convictions
+    plan = empty_plan(MANY, 1)
+    columns = columns._replace(enter=enter, conviction=conviction)
+    for i in range(len(convictions)):
+        step_proposed(plan, columns, 0, i)
+    return columns, plan
+
+
+@pytest.mark.parametrize(("new", "taken"), [(0.5, False), (0.51, True)])
+def test_v16_one_more_than_a_hundred_must_be_more_convinced_than_the_least(new: float, taken: bool) -> None:
+    _, plan = proposing([*[0.5] * PROPOSALS_MAX, new])
+    listed = plan.proposed[: plan.many[0]].tolist()
+    assert plan.many[0] == PROPOSALS_MAX
+    assert (PROPOSALS_MAX in listed) == taken and (0 in listed) != taken, "the oldest of the least leaves"
+
+
+@given(st.lists(st.integers(0, 6).map(lambda n: n / 6), min_size=PROPOSALS_MAX, max_size=MANY))
+@examples(30)
+def test_no_proposal_is_listed_before_one_that_is_more_convinced(convictions: list[float]) -> None:
+    _, plan = proposing(convictions)
+    listed = plan.proposed[: plan.many[0]].tolist()
+    left = set(range(len(convictions))) - set(listed)
+    assert len(set(listed)) == len(listed) == PROPOSALS_MAX
+    assert not left or max(convictions[i] for i in left) <= min(convictions[i] for i in listed)
+
+
+def draft(i: int, conviction: float = 0.5) -> Draft:
+    return Draft(i, 0, 1, 100, 10, 1, 0, 10**12, conviction, 500, 900, 0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["come", "go", "late"]), st.integers(0, 3)), max_size=25))
+@examples(60)
+def test_the_queue_keeps_its_order_and_each_asset_once(moves: list[tuple[str, int]]) -> None:
+    """Beside a list in plain Python: who comes again keeps the place with the newer time."""
+    world = held_bitcoin()
+    law = world.law._replace(risk=world.law.risk._replace(max_wait_ms=WAIT_MS))
+    state, expected, asset = world.state, list[tuple[int, int]](), law.instruments.asset
+    for n, (move, i) in enumerate(moves):
+        now = n * WAIT_MS // 4
+        if move == "come":
+            step_deferred(law, state, draft(i), 1.0, now)
+            places = [k for k, (one, _) in enumerate(expected) if asset[one] == asset[i]]
+            if places:
+                expected[places[0]] = (i, now)
+            else:
+                expected.append((i, now))
+        elif move == "go" and expected:
+            step_left(state, i % len(expected))
+            del expected[i % len(expected)]
+        else:
+            step_late(law, state, now)
+            expected = [one for one in expected if now - one[1] <= WAIT_MS]
+    count = state.clock[QUEUED]
+    assert [tuple(one) for one in state.queue[:count, [W_INSTRUMENT, W_SINCE_MS]].tolist()] == expected
+    assert not state.queue[count:].any()
