@@ -100,7 +100,7 @@ def run_cycle(
         again = mend(ports.trader, ports.halts, journal, view, decision_ms) if ports.trader is not None else 0
         decision = decide(snapshot, journal.book, policy)
         first = first or decision
-        tried, went = act(ports, journal, decision)
+        tried, went = act(ports, policy, journal, snapshot, decision)
         placed += went
         if not tried + again:
             break
@@ -162,19 +162,21 @@ def mend(trader: VenueTrader, halts: Halts, journal: Journal, view: View, decisi
     return sent
 
 
-def act(ports: Ports, journal: Journal, decision: Decision) -> tuple[int, int]:
-    """Write the decision and its orders down, then send them; (cancels and orders tried, orders placed). Without a
-    trader the decision is all there is."""
+def act(
+    ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision
+) -> tuple[int, int]:
+    """Write the decision, what it was taken from and its orders down, then send them; (cancels and orders tried, orders
+    placed). Without a trader the decision is all there is."""
     at_ms = decision.decision_ms
-    facts = decision_facts(journal.book, decision)
+    facts, taken = decision_facts(journal, snapshot, policy, decision)
     if ports.trader is None:
-        journal.record(at_ms, facts)
+        journal.record(at_ms, facts, taken)
         return 0, 0
     first = journal.book.intents + 1
     ids = [ports.order_id(first + n, 0) for n in range(len(decision.orders))]
     for one, order in zip(ids, decision.orders, strict=True):
         facts.append(Intended(one, order, at_ms, ports.trader.payload(one, order), ports.clock.host_ms()))
-    journal.record(at_ms, facts)
+    journal.record(at_ms, facts, taken)
     placed = send(ports.trader, ports.halts, journal, decision.cancels, ids, at_ms)
     return len(decision.cancels) + len(ids), placed
 
@@ -195,12 +197,6 @@ def _close(
     refused = len(decision.refusals) if decision else 0
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])
     journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms())])
-    prices = last_prices(view.snapshot) if view else {}
+    prices = view.snapshot.prices if view else {}
     foreign = externals(journal.book, view.balances, ports.account_quote, prices) if view else ()
     return CycleReport(cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections)
-
-
-def last_prices(snapshot: Snapshot) -> dict[str, Decimal]:
-    """The closes that equity was marked at, in quote, where there is one."""
-    close, _ = snapshot.frame.last_known
-    return {one.symbol: int(close[-1, i]) * one.tick for i, one in enumerate(snapshot.instruments) if close[-1, i] > 0}

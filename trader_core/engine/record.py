@@ -1,18 +1,30 @@
-"""A decision as facts: what is written down of it before anything is sent."""
+"""A decision as facts: what is written down of it, and of what it was taken from, before anything is sent."""
+
+from typing import TYPE_CHECKING
 
 from trader_core.domain.book import Book
 from trader_core.domain.decision import Decision
 from trader_core.domain.facts import Decided, Fact, Marked, StrategyFailed, StrategyRecovered
+from trader_core.domain.inputs import Taken
 from trader_core.engine.digest import decision_digest
+from trader_core.engine.journal import Journal
+from trader_core.engine.observe import Snapshot
+
+if TYPE_CHECKING:
+    from trader_core.settings.schema import Settings
 
 
-def decision_facts(book: Book, decision: Decision) -> list[Fact]:
-    """The mark, news of strategies, and the judgements: once, also where a crash cut the cycle short."""
-    at_ms = decision.decision_ms
+def decision_facts(
+    journal: Journal, snapshot: Snapshot, policy: "Settings", decision: Decision
+) -> tuple[list[Fact], Taken | None]:
+    """The mark, news of strategies, and the judgements with the inputs: once, also where a crash cut the cycle short."""
+    book, at_ms = journal.book, decision.decision_ms
     facts: list[Fact] = [Marked(at_ms, decision.equity, decision.peaks), *_strategy_news(book, decision)]
-    if book.decided_ms < at_ms:
-        facts.append(Decided(at_ms, decision_digest(decision), decision.judgements))
-    return facts
+    if book.decided_ms >= at_ms:
+        return facts, None
+    taken = journal.recorder.taken(snapshot, policy, journal.rows)
+    facts.append(Decided(at_ms, decision_digest(decision), decision.judgements, taken.digest))
+    return facts, taken
 
 
 def _strategy_news(book: Book, decision: Decision) -> list[Fact]:
