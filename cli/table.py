@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from cli.commands import bans, config, data, halt, paper, sim
+from cli.commands import bans, config, data, decisions, halt, paper, sim
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -24,6 +24,7 @@ from cli.commands.pnl import pnl
 from cli.commands.positions import positions
 from cli.commands.preview import preview
 from cli.commands.reconcile import reconcile
+from cli.commands.replay import replay, what_if
 from cli.commands.rotate_secrets import rotate_secrets
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
@@ -61,6 +62,14 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "pnl": pnl,
     "export": export,
     "why": why,
+    "decisions": {
+        "list": decisions.list_,
+        "show": decisions.show,
+        "verify": decisions.verify,
+        "export": decisions.export,
+    },
+    "replay": replay,
+    "what-if": what_if,
     "pause": pause,
     "resume": resume,
     "arm": arm,
@@ -81,6 +90,7 @@ GROUPS = {
     "bans": "Assets that must not be bought for a while.",
     "config": "Compare configurations.",
     "data": "Candles on disk: import, list, check, fetch.",
+    "decisions": "What was decided, from which inputs, and what became of it.",
     "halt": "Our own permission to take risk.",
     "paper": "The simulated account: cash in and out, a new beginning.",
     "sim": "A venue of our own on loopback, for drills and tests.",

@@ -162,9 +162,7 @@ def mend(trader: VenueTrader, halts: Halts, journal: Journal, view: View, decisi
     return sent
 
 
-def act(
-    ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision
-) -> tuple[int, int]:
+def act(ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision) -> tuple[int, int]:
     """Write the decision, what it was taken from and its orders down, then send them; (cancels and orders tried, orders
     placed). Without a trader the decision is all there is."""
     at_ms = decision.decision_ms

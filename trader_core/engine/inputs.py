@@ -152,8 +152,8 @@ class Shelf:
                 cells[:, i, skip : skip + known.shape[1]] = known
         present = cells[-1] != GONE
         cells[:, ~present] = 0
-        parts = dict(zip(FIELDS, (one.T for one in cells), strict=True))
-        return Frame(tuple(symbols), first_ms, self._bar_ms, **parts, present=present.T)
+        opened, high, low, close, volume = (one.T for one in cells)
+        return Frame(tuple(symbols), first_ms, self._bar_ms, opened, high, low, close, volume, present.T)
 
 
 def snapshot_of(inputs: Inputs, shelf: Shelf, document: Callable[[str], str], rows: int = 0) -> Snapshot:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def decision_facts(
     journal: Journal, snapshot: Snapshot, policy: "Settings", decision: Decision
 ) -> tuple[list[Fact], Taken | None]:
-    """The mark, news of strategies, and the judgements with the inputs: once, also where a crash cut the cycle short."""
+    """The mark, news of strategies, and the judgements with their inputs: once, also where a crash cut the cycle."""
     book, at_ms = journal.book, decision.decision_ms
     facts: list[Fact] = [Marked(at_ms, decision.equity, decision.peaks), *_strategy_news(book, decision)]
     if book.decided_ms >= at_ms:

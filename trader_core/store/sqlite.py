@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import StateUnusable
@@ -104,7 +105,7 @@ class SqliteStore:
     def identity(self) -> Identity:
         return dict(self._db.execute("SELECT key, value FROM identity ORDER BY key").fetchall())
 
-    def query(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of a reading query."""
         with as_state_error(self._path):
             return self._db.execute(sql, values).fetchall()
