@@ -27,6 +27,7 @@ from trader_core.store.sqlite import SqliteStore
 
 Progress = Callable[[int, int], None]
 SAFE = "nothing was changed and nothing was sent"
+LATER = "an older trader wrote it; later cycles can be replayed"
 _DECIDED = "SELECT seq, cycle_id FROM journal WHERE kind = 'decided' ORDER BY seq"
 _BARS = "SELECT seq, symbol, open_ms, open, high, low, close, volume FROM bars WHERE seq > ? AND seq <= ? ORDER BY seq"
 
@@ -198,10 +199,8 @@ def replayed(store: SqliteStore, cycle: int | None, policy: Settings | None, tol
         if cycle is not None and done + silent == len(wanted):
             break
     if not done:
-        raise StateUnusable(
-            f"{'no decision' if cycle is None else f'cycle {cycle}'} was recorded with what it was taken from",
-            safe=SAFE, remedy="an older trader wrote it; later decisions can be replayed",
-        )  # fmt: skip
+        which = "every decision" if cycle is None else f"cycle {cycle}"
+        raise StateUnusable(f"{which} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
     warnings = (f"{silent} decisions were recorded without what they were taken from",) if silent else ()
     return Replayed(done, done - len(differing), silent, tuple(differing), warnings)
 
@@ -234,9 +233,7 @@ def what_if(store: SqliteStore, cycle: int, edits_of: Callable[[Settings], Mappi
         raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
     past = found[0]
     if past.inputs is None:
-        raise StateUnusable(
-            f"cycle {cycle} was recorded without what it was taken from", safe=SAFE, remedy="try a later cycle"
-        )
+        raise StateUnusable(f"cycle {cycle} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
     policy = records.policy(past.inputs)
     edits = edits_of(policy)
     other = _fitting(edited(policy, edits), past.inputs)

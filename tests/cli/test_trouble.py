@@ -42,7 +42,8 @@ def directory(path: Path) -> None:
 
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
     "the journal is changed": (
-        "paper.db", lambda p: altered(p, "UPDATE journal SET body = replace(body, '1', '2') WHERE seq = 9"), 61, "chain",
+        "paper.db",
+        lambda p: altered(p, "UPDATE journal SET body = replace(body, '1', '2') WHERE seq = 9"), 61, "chain",
     ),
     "a row is missing": ("paper.db", lambda p: altered(p, "DELETE FROM journal WHERE seq = 9"), 61, "row 10"),
     "the schema is newer": ("paper.db", lambda p: altered(p, "PRAGMA user_version = 99"), 13, "newer trader"),

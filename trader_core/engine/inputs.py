@@ -40,8 +40,8 @@ class Recorder:
 
     def taken(self, snapshot: Snapshot, policy: "Settings", after: int) -> Taken:
         """The record of one cycle, and what is new in it."""
-        self._asked = frame = snapshot.frame
-        bars = self._news(frame)
+        frame = snapshot.frame
+        bars = self.news(frame)
         texts = self._documents(snapshot, policy)
         instruments, exclusions, settings = map(digest_of, texts)
         inputs = Inputs(
@@ -74,9 +74,9 @@ class Recorder:
             self._policy = (policy, policy.text)
         return to_json(Listing(snapshot.instruments)), to_json(Excluding(snapshot.exclusions)), self._policy[1]
 
-    def _news(self, frame: Frame) -> tuple[Bar, ...]:
+    def news(self, frame: Frame) -> tuple[Bar, ...]:
         """Cells of the window that are not on disk as they are now, in the order of symbols and times."""
-        known = self._known(frame)
+        self._asked, known = frame, self._known(frame)
         differs = known["present"] != frame.present
         for name in FIELDS:
             differs |= known[name] != getattr(frame, name)

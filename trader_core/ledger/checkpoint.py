@@ -12,7 +12,7 @@ from trader_core.domain.codec import from_json, to_json
 
 EVERY = 256  # cycles between two of them
 FOLDING = (
-    "domain/account.py", "domain/book.py", "domain/clocktime.py", "domain/codec.py", "domain/decision.py",
+    "domain/book.py", "domain/clocktime.py", "domain/codec.py", "domain/decision.py",
     "domain/errors.py", "domain/facts.py", "domain/fill.py", "domain/halt.py", "domain/instrument.py",
     "domain/money.py", "domain/order.py", "ledger/checkpoint.py", "ledger/fold.py",
 )  # fmt: skip

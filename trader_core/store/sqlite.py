@@ -147,6 +147,12 @@ def copy_database(source: Path, place: Path) -> None:
         db.backup(copy)
 
 
+def upgrade(path: Path) -> None:
+    """Bring a state up to this schema; one that is there already stays as it is."""
+    with closing(connect(path, create=True)) as db, as_state_error(path):
+        _migrate(db, path, writable=True)
+
+
 def is_blank(path: Path) -> bool:
     """Whether the file is a database without a single table."""
     db = connect(path, create=False)
