@@ -18,6 +18,7 @@ GROUPS = {
     "bans": "Assets that must not be bought for a while.",
     "config": "Compare configurations.",
     "data": "Candles on disk: import, list, check, fetch.",
+    "decisions": "What was decided, from which inputs, and what became of it.",
     "halt": "Our own permission to take risk.",
     "paper": "The simulated account: cash in and out, a new beginning.",
     "sim": "A venue of our own on loopback, for drills and tests.",

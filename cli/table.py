@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.commands import bans, breaker, config, data, halt, paper, queue, sim
+from cli.commands import bans, breaker, config, data, decisions, halt, paper, queue, sim
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -20,6 +20,7 @@ from cli.commands.pnl import pnl
 from cli.commands.positions import positions
 from cli.commands.preview import preview
 from cli.commands.reconcile import reconcile
+from cli.commands.replay import replay, what_if
 from cli.commands.rotate_secrets import rotate_secrets
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
@@ -54,6 +55,14 @@ COMMANDS: Commands = {
     "pnl": pnl,
     "export": export,
     "why": why,
+    "decisions": {
+        "list": decisions.list_,
+        "show": decisions.show,
+        "verify": decisions.verify,
+        "export": decisions.export,
+    },
+    "replay": replay,
+    "what-if": what_if,
     "pause": pause,
     "resume": resume,
     "arm": arm,

@@ -84,12 +84,14 @@ LAYERS = {
     "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "hand": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "keyring": Layer(BELOW_BOOTSTRAP),
+    "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
     "cli": Layer(
         "domain net.redaction",
         "typer",
-        lazy="bootstrap worlds desk engine hand inquiry keyring report research settings study kill loopback prove",
+        lazy="bootstrap worlds desk engine hand inquiry keyring report research settings study kill loopback prove "
+        "hindsight",
         lazy_third="rich tabulate",
     ),
 }

@@ -27,8 +27,10 @@ def open_system(options: Options, *, waits: bool = False) -> Iterator[System]:
     policy, files, world = _resolved(options)
     files.make_directory()
     prepare_latch(files.directory)
-    with StateLock(files.lock), world.opened(policy, options, files, waits) as system:
-        yield system
+    with StateLock(files.lock):
+        files.bring_up_to_date()
+        with world.opened(policy, options, files, waits) as system:
+            yield system
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Protocol
 from trader_core.domain.account import BalancePage, Fees
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import CashFlow, Fact, Filled
+from trader_core.domain.inputs import Bar, Taken
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.objection import Objection
@@ -91,14 +92,17 @@ class VenueTrader(Protocol):
 
 
 class Store(Protocol):
-    """The journal and what can be read from it."""
+    """The journal, what decisions were taken from, and what can be read of both."""
 
-    def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact]) -> None:
-        """All of them or none, on disk when this returns."""
+    def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact], taken: Taken | None = None) -> None:
+        """All of it or nothing, on disk when this returns."""
 
-    def facts(self) -> Iterable[Fact]:
-        """Every fact, oldest first. Raises JournalBroken where the hash chain does not hold."""
+    def facts(self, after: int = 0) -> Iterable[Fact]:
+        """Every fact after so many, oldest first. Raises JournalBroken where the hash chain does not hold."""
 
+    def bars(self, symbol: str, since_ms: int, until_ms: int) -> Iterable[Bar]: ...
+    def remembered(self, code: str) -> tuple[int, str] | None: ...  # (rows that are folded, the book), by that code
+    def remember(self, code: str, book: str) -> None: ...
     def close(self) -> None: ...
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import START, Program
+from tests.tampering import altered
 from trader_core.domain.clocktime import parse_utc
 
 CYCLES = ("--cycles", "3")
@@ -30,13 +31,6 @@ def program(begun: Path, tmp_path: Path) -> Program:
     return Program(tmp_path)
 
 
-def change(path: Path, sql: str) -> None:
-    db = sqlite3.connect(path)
-    with db:
-        db.execute(sql)
-    db.close()
-
-
 def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 // 4096 * 4096])
 
@@ -48,22 +42,23 @@ def directory(path: Path) -> None:
 
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], int, str]] = {
     "the journal is changed": (
-        "paper.db", lambda p: change(p, "UPDATE journal SET body = replace(body, '1', '2') WHERE seq = 9"), 61, "chain",
+        "paper.db",
+        lambda p: altered(p, "UPDATE journal SET body = replace(body, '1', '2') WHERE seq = 9"), 61, "chain",
     ),
-    "a row is missing": ("paper.db", lambda p: change(p, "DELETE FROM journal WHERE seq = 9"), 61, "row 10"),
-    "the schema is newer": ("paper.db", lambda p: change(p, "PRAGMA user_version = 99"), 13, "newer trader"),
-    "it is another's": ("paper.db", lambda p: change(p, "PRAGMA application_id = 7"), 13, "not a state of trader"),
+    "a row is missing": ("paper.db", lambda p: altered(p, "DELETE FROM journal WHERE seq = 9"), 61, "row 10"),
+    "the schema is newer": ("paper.db", lambda p: altered(p, "PRAGMA user_version = 99"), 13, "newer trader"),
+    "it is another's": ("paper.db", lambda p: altered(p, "PRAGMA application_id = 7"), 13, "not a state of trader"),
     "it is no database": ("paper.db", lambda p: p.write_bytes(b"nothing of the kind" * 999), 13, "not a database"),
     "half of it is gone": ("paper.db", truncated, 13, "damaged"),
     "it is gone": ("paper.db", Path.unlink, 13, "paper.db is missing"),
     "the halt is forged": (
-        "paper.db", lambda p: change(p, "INSERT INTO halt VALUES (1, '[\"ARMED\",\"\",0]', 'x')"), 13, "checksum",
+        "paper.db", lambda p: altered(p, "INSERT INTO halt VALUES (1, '[\"ARMED\",\"\",0]', 'x')"), 13, "checksum",
     ),
     "the venue's file is gone": ("paper.venue.db", Path.unlink, 13, "paper.venue.db is missing"),
     "the venue's file is empty": ("paper.venue.db", lambda p: p.write_bytes(b""), 13, "is empty"),
     "half the venue's file is gone": ("paper.venue.db", truncated, 13, "paper.venue.db is damaged"),
     "the venue's time is a word": (
-        "paper.venue.db", lambda p: change(p, "UPDATE meta SET value = 'noon' WHERE key = 'now_ms'"), 13, "damaged",
+        "paper.venue.db", lambda p: altered(p, "UPDATE meta SET value = 'noon' WHERE key = 'now_ms'"), 13, "damaged",
     ),
     "the lock is a folder": ("paper.lock", directory, 13, "cannot be opened"),
 }  # fmt: skip

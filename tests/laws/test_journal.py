@@ -1,7 +1,6 @@
 """The journal gives back what was written, notices every change, and says in its own words why it will not open."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws.budget import examples
+from tests.tampering import altered
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import JournalBroken, StateUnusable
@@ -149,13 +149,6 @@ def reopened(path: Path, identity: Identity | None = None) -> list[Fact]:
         return list(store.facts())
     finally:
         store.close()
-
-
-def altered(path: Path, *statements: str) -> None:
-    db = sqlite3.connect(path, isolation_level=None)
-    for statement in statements:
-        db.execute(statement)
-    db.close()
 
 
 def complaint(path: Path, identity: Identity | None = None) -> str:

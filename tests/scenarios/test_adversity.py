@@ -1,6 +1,5 @@
 """What an adversary found once, each as it was found: through the whole program, and never again."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.tampering import altered
 from tests.world import Bar, Series, World, at, bar_of, outcomes, sent, write_candles
 from trader_core.bootstrap import settings_of
 from trader_core.desk import archive_paper, open_desk
@@ -193,9 +193,7 @@ def test_a_first_start_that_is_cut_short_anywhere_can_begin_again(tmp_path: Path
     world = World(tmp_path).market(BTC=UP).configured()
     world.state.mkdir()
     SqliteStore(world.state / "paper.db", {}).close()
-    with sqlite3.connect(world.state / "paper.db") as db:
-        db.execute("DELETE FROM journal")
-    db.close()
+    altered(world.state / "paper.db", "DELETE FROM journal")
     with pytest.raises(StateUnusable, match="never begun"), open_desk(world.options()):
         pass
     assert world.run()

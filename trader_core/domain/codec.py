@@ -1,13 +1,15 @@
-"""Facts and records to JSON text and back, exactly: decimals as strings, classes as lists of their fields."""
+"""Facts and records to JSON text and back, exactly: decimals as strings, classes as lists of their fields.
+
+Mappings have text as keys and keep their order; sets hold text."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from operator import attrgetter
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from trader_core.domain.money import plain
@@ -41,6 +43,11 @@ def _encoder(kind: Any) -> Encode:
     if get_origin(kind) in (UnionType, Union):
         (inner,) = [_encoder(arg) for arg in get_args(kind) if arg is not NoneType]
         return _same if inner is _same else lambda value: None if value is None else inner(value)
+    if get_origin(kind) is Mapping:
+        worth = _encoder(get_args(kind)[1])
+        return lambda value: {key: worth(item) for key, item in value.items()}
+    if get_origin(kind) is frozenset:
+        return sorted
     return plain if issubclass(kind, Decimal) else _same
 
 
@@ -76,6 +83,11 @@ def _decoder(kind: Any) -> Encode:
     if get_origin(kind) in (UnionType, Union):
         (inner,) = [_decoder(arg) for arg in get_args(kind) if arg is not NoneType]
         return lambda raw: None if raw is None else inner(raw)
+    if get_origin(kind) is Mapping:
+        worth = _decoder(get_args(kind)[1])
+        return lambda raw: MappingProxyType({key: worth(item) for key, item in raw.items()})
+    if get_origin(kind) is frozenset:
+        return frozenset
     if kind is float:
         return float
     return kind if issubclass(kind, (Decimal, StrEnum)) else _same

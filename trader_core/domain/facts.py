@@ -68,6 +68,7 @@ class Decided:
     decision_ms: EpochMs
     digest: str
     judgements: tuple[Judgement, ...]
+    inputs: str = ""  # digest of the record of what it was taken from; empty where none was kept
 
 
 @dataclass(frozen=True, slots=True)

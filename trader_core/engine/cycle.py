@@ -158,22 +158,23 @@ def mend(trader: VenueTrader, halts: Halts, journal: Journal, view: View, decisi
 
 
 def act(ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision) -> tuple[int, int]:
-    """Write the decision and its orders down, then send them; (cancels and orders tried, orders placed). Without a
-    trader the decision is all there is. A halt that moves is on disk by itself, before what follows from it."""
-    at_ms, began_ms, facts = decision.decision_ms, ports.clock.host_ms(), mark_facts(decision)
+    """Write the decision, what it was taken from and its orders down, then send them; (cancels and orders tried, orders
+    placed). Without a trader that is all. A halt that moves is on disk by itself, before what follows from it."""
+    at_ms, began_ms, rows, facts = decision.decision_ms, ports.clock.host_ms(), journal.rows, mark_facts(decision)
     if decision.halt is not None:
         journal.record(at_ms, facts)
         facts = []
     before = journal.book
-    facts += decision_facts(before, decision)
+    told, taken = decision_facts(journal, rows, snapshot, policy, decision)
+    facts += told
     if ports.trader is None:
-        journal.record(at_ms, facts)
+        journal.record(at_ms, facts, taken)
         return 0, 0
     first = before.intents + 1
     ids = [ports.order_id(first + n, 0) for n in range(len(decision.orders))]
     for one, order in zip(ids, decision.orders, strict=True):
         facts.append(Intended(one, order, at_ms, ports.trader.payload(one, order), ports.clock.host_ms()))
-    journal.record(at_ms, facts)
+    journal.record(at_ms, facts, taken)
     review = Review(ports, policy, journal, snapshot, before, tuple(facts), began_ms)
     placed = send(ports.trader, ports.halts, journal, decision.cancels, ids, at_ms, review)
     return len(decision.cancels) + len(ids), placed
@@ -195,12 +196,6 @@ def _close(
     refused = len(decision.refusals) if decision else 0
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])
     journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms())])
-    prices = last_prices(view.snapshot) if view else {}
+    prices = view.snapshot.prices if view else {}
     foreign = externals(journal.book, view.balances, ports.account_quote, prices) if view else ()
     return CycleReport(cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections)
-
-
-def last_prices(snapshot: Snapshot) -> dict[str, Decimal]:
-    """The closes that equity was marked at, in quote, where there is one."""
-    close, _ = snapshot.frame.last_known
-    return {one.symbol: int(close[-1, i]) * one.tick for i, one in enumerate(snapshot.instruments) if close[-1, i] > 0}

@@ -46,6 +46,12 @@ class Snapshot:
         """What the objections leave."""
         return Trading.REDUCING if any(one.reduces for one in self.objections) else Trading.ACTIVE
 
+    @property
+    def prices(self) -> dict[str, Decimal]:
+        """The closes that equity was marked at, in quote, where there is one."""
+        close, _ = self.frame.last_known
+        return {one.symbol: int(close[-1, i]) * one.tick for i, one in enumerate(self.instruments) if close[-1, i] > 0}
+
 
 def observe(
     ports: Ports,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from trader_core.engine.cycle import CycleReport, guard, last_prices, look
+from trader_core.engine.cycle import CycleReport, guard, look
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.execution.reconcile import externals
@@ -24,6 +24,6 @@ def preview(ports: Ports, policy: "Settings", journal: Journal) -> CycleReport |
     guard(ports, journal, decision_ms)
     view = look(ports, policy, journal, decision_ms)
     decision = decide(view.snapshot, journal.book, policy)
-    prices = last_prices(view.snapshot)
+    prices = view.snapshot.prices
     foreign = externals(journal.book, view.balances, ports.account_quote, prices)
     return CycleReport(cycle_id, decision_ms, decision, 0, view.fills, foreign, prices, "", journal.book)

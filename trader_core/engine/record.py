@@ -1,10 +1,18 @@
-"""A decision as facts: what is written down of it before anything is sent."""
+"""A decision as facts: what is written down of it, and of what it was taken from, before anything is sent."""
+
+from typing import TYPE_CHECKING
 
 from trader_core.domain.book import Book
 from trader_core.domain.decision import Decision
 from trader_core.domain.facts import Decided, Fact, HaltChanged, Marked, StrategyFailed, StrategyRecovered
+from trader_core.domain.inputs import Taken
 from trader_core.engine.digest import decision_digest
+from trader_core.engine.journal import Journal
+from trader_core.engine.observe import Snapshot
 from trader_core.engine.waiting import queue_facts
+
+if TYPE_CHECKING:
+    from trader_core.settings.schema import Settings
 
 
 def mark_facts(decision: Decision) -> list[Fact]:
@@ -13,12 +21,18 @@ def mark_facts(decision: Decision) -> list[Fact]:
     return [marked] if decision.halt is None else [marked, HaltChanged(decision.halt)]
 
 
-def decision_facts(book: Book, decision: Decision) -> list[Fact]:
-    """News of strategies, and the judgements: once, also where a crash cut the cycle short."""
-    at_ms, facts = decision.decision_ms, _strategy_news(book, decision)
-    if book.decided_ms < at_ms:
-        facts += [Decided(at_ms, decision_digest(decision), decision.judgements), *queue_facts(book, decision)]
-    return facts
+def decision_facts(
+    journal: Journal, rows: int, snapshot: Snapshot, policy: "Settings", decision: Decision
+) -> tuple[list[Fact], Taken | None]:
+    """News of strategies, and the queue and the judgements with their inputs, where `rows` of the journal were what was
+    known: once, also where a crash cut the cycle short."""
+    book, at_ms = journal.book, decision.decision_ms
+    facts = _strategy_news(book, decision)
+    if book.decided_ms >= at_ms:
+        return facts, None
+    taken = journal.recorder.taken(snapshot, policy, rows)
+    decided = Decided(at_ms, decision_digest(decision), decision.judgements, taken.digest)
+    return [*facts, *queue_facts(book, decision), decided], taken
 
 
 def _strategy_news(book: Book, decision: Decision) -> list[Fact]:

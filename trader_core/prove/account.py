@@ -42,7 +42,7 @@ def is_cut(files: StateFiles) -> bool:
     """Whether the newest cycle was decided and never closed."""
     with files.reading() as store:
         ((decided,),) = store.query(_CUT)
-    return decided != 0
+    return bool(decided)
 
 
 def keep(files: StateFiles, cycles: int) -> None:

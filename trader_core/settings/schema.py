@@ -472,6 +472,13 @@ class Settings(Section):
     signals: Signals
     strategies: Strategies
 
+    @property
+    def text(self) -> str:
+        """All of it as one line of JSON, exact; `settings.edit.from_text` reads it again."""
+        from trader_core.settings.edit import to_text
+
+        return to_text(self)
+
 
 def section_of(field: FieldInfo) -> type[Section] | None:
     """The model behind a field that is a block of its own, else None."""

@@ -31,9 +31,8 @@ def chained(prev: Row | None, cycle_id: int, at_ms: int, kind: str, body: str, c
     )  # fmt: skip
 
 
-def verified(rows: Iterable[Row]) -> Iterator[Row]:
-    """The same rows, checked one by one. Raises JournalBroken at the first that does not fit."""
-    prev: Row | None = None
+def verified(rows: Iterable[Row], prev: Row | None = None) -> Iterator[Row]:
+    """The same rows, which follow `prev`, checked one by one. Raises JournalBroken at the first that does not fit."""
     for row in rows:
         expected = chained(prev, row.cycle_id, row.at_ms, row.kind, row.body, row.config_digest)
         if row != expected:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trader_core.domain.errors import StateUnusable
-from trader_core.store.sqlite import SqliteStore, is_blank
+from trader_core.store.sqlite import SqliteStore, is_blank, upgrade
 
 SHELVES_MAX = 100_000
 _NEW = "restore it, or start a new account with --state DIR"
@@ -36,6 +36,11 @@ class StateFiles:
     def begun(self) -> bool:
         """Whether there is a state: a first start that was cut short leaves a file without a table, or none."""
         return self.state.exists() and not is_blank(self.state)
+
+    def bring_up_to_date(self) -> None:
+        """Give a state of an older schema the tables that it lacks. Raises StateUnusable where that cannot be."""
+        if self.begun:
+            upgrade(self.state)
 
     def make_directory(self) -> None:
         """Raises StateUnusable where there can be none."""

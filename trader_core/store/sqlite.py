@@ -6,10 +6,12 @@ from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import StateUnusable
-from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Fact, HaltChanged, HaltReset, Opened
+from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Opened
+from trader_core.domain.inputs import Bar, Taken
 from trader_core.store.chain import Row, chained, verified
 
 Identity = dict[str, str]
@@ -17,6 +19,11 @@ APPLICATION_ID = 0x74726164  # "trad"
 BUSY_TIMEOUT_MS = 5_000
 OLDEST_SCHEMA = 2  # journals of the first schema cannot be read: their facts said less
 _ELSE = "move the file away, or name another place with --state DIR"
+NO_END = (1 << 63) - 1
+_BARS = (
+    "SELECT symbol, open_ms, open, high, low, close, volume FROM bars "
+    "WHERE symbol = ? AND open_ms >= ? AND open_ms < ? ORDER BY open_ms, seq"
+)
 _COLUMNS = "seq, cycle_id, at_ms, kind, body, config_digest, prev_hash, hash"
 
 
@@ -46,7 +53,7 @@ class SqliteStore:
             raise StateUnusable(f"{path} was never begun", remedy="trader run begins it")
         return cls(path, identity, config_digest)
 
-    def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact]) -> None:
+    def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact], taken: Taken | None = None) -> None:
         """One transaction with synchronous=FULL: on disk when this returns, or not at all."""
         head = self._head
         with as_state_error(self._path), transaction(self._db):
@@ -54,22 +61,51 @@ class SqliteStore:
                 head = chained(head, cycle_id, at_ms, KIND_OF[type(fact)], to_json(fact), self._digest)
                 self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
                 _project(self._db, cycle_id, fact)
+                if taken and isinstance(fact, Decided):
+                    _take(self._db, head.seq, taken)
         self._head = head
 
-    def facts(self) -> Iterator[Fact]:
-        with as_state_error(self._path):
-            for row in verified(self.rows()):
-                yield from_json(FACTS[row.kind], row.body)
+    def facts(self, after: int = 0) -> Iterator[Fact]:
+        for _, fact in self.told(after):
+            yield fact
 
-    def rows(self) -> Iterator[Row]:
+    def told(self, after: int = 0) -> Iterator[tuple[Row, Fact]]:
+        """Every row with its fact, verified, after the row with that number."""
+        with as_state_error(self._path):
+            before = next(self.rows(after - 1, after), None) if after else None
+            for row in verified(self.rows(after), before):
+                yield row, from_json(FACTS[row.kind], row.body)
+
+    def rows(self, after: int = 0, last: int = NO_END) -> Iterator[Row]:
         """The journal as stored, oldest first, not yet verified."""
-        for row in self._db.execute(f"SELECT {_COLUMNS} FROM journal ORDER BY seq"):  # noqa: S608 - constant text
+        asked = f"SELECT {_COLUMNS} FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq"  # noqa: S608 - constant text
+        for row in self._db.execute(asked, (after, last)):
             yield Row(*row)
+
+    def bars(self, symbol: str, since_ms: int, until_ms: int) -> Iterator[Bar]:
+        """Candles that were written down, in the order of time; of several words on one the newest comes last."""
+        return map(Bar._make, self._db.execute(_BARS, (symbol, since_ms, until_ms)))
+
+    def remembered(self, code: str) -> tuple[int, str] | None:
+        """The newest checkpoint, if it is whole, that code's, and of this very journal."""
+        found = self._db.execute("SELECT seq, hash, code, body, checksum FROM checkpoint").fetchone()
+        if not found or found[2] != code or found[4] != checksum_of(found[:4]):
+            return None
+        row = next(self.rows(found[0] - 1, found[0]), None)
+        return (found[0], found[3]) if row and row.hash == found[1] else None
+
+    def remember(self, code: str, book: str) -> None:
+        """Keep the book of the journal as it stands: a cache, in a transaction of its own."""
+        if self._head is not None:
+            kept = (self._head.seq, self._head.hash, code, book)
+            with as_state_error(self._path), transaction(self._db):
+                row = (*kept, checksum_of(kept))
+                self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?, ?, ?)", row)
 
     def identity(self) -> Identity:
         return dict(self._db.execute("SELECT key, value FROM identity ORDER BY key").fetchall())
 
-    def query(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of a reading query."""
         with as_state_error(self._path):
             return self._db.execute(sql, values).fetchall()
@@ -109,6 +145,12 @@ def copy_database(source: Path, place: Path) -> None:
     """A copy of a whole database as it stands now, also while somebody writes. Raises StateUnusable."""
     with as_state_error(place), closing(connect(source, create=False)) as db, closing(sqlite3.connect(place)) as copy:
         db.backup(copy)
+
+
+def upgrade(path: Path) -> None:
+    """Bring a state up to this schema; one that is there already stays as it is."""
+    with closing(connect(path, create=True)) as db, as_state_error(path):
+        _migrate(db, path, writable=True)
 
 
 def is_blank(path: Path) -> bool:
@@ -207,6 +249,19 @@ def _project(db: sqlite3.Connection, cycle_id: int, fact: Fact) -> None:
     elif isinstance(fact, CycleClosed):
         row = (cycle_id, fact.decision_ms, fact.placed, fact.refused, fact.fills, fact.problem)
         db.execute("INSERT INTO cycles VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def _take(db: sqlite3.Connection, seq: int, taken: Taken) -> None:
+    """What the decision of that row was taken from: what is new of it, and the record."""
+    db.executemany("INSERT OR IGNORE INTO documents VALUES (?, ?)", taken.documents.items())
+    db.execute("INSERT INTO inputs VALUES (?, ?)", (seq, taken.body))
+    rows = ((one.symbol, one.open_ms, seq, *one[2:], one.check) for one in taken.bars)
+    db.executemany("INSERT INTO bars VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def checksum_of(parts: Iterable[object]) -> str:
+    """Of a checkpoint's own columns."""
+    return _checksum("\x1f".join(map(str, parts)))
 
 
 def _checksum(body: str) -> str:

@@ -1,0 +1,177 @@
+"""Snapshots to records and back: what `decide` was given is written down whole, and read again as it was."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.codec import from_json, to_json
+from trader_core.domain.inputs import (
+    GONE,
+    Bar,
+    Excluding,
+    Inputs,
+    Listing,
+    Taken,
+    digest_of,
+    digest_of_bars,
+    packed,
+)
+from trader_core.domain.money import Base
+from trader_core.engine.observe import Snapshot
+from trader_core.market.frame import Frame
+
+if TYPE_CHECKING:
+    from trader_core.settings.schema import Settings
+
+FIELDS = ("open", "high", "low", "close", "volume")
+Held = Callable[[str, int, int], Iterable[Bar]]  # candles of a symbol that are written down, the newest word last
+
+
+class Recorder:
+    """Knows which candles and documents are on disk already, so that each is written once."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._told: Frame | None = None  # the window that is on disk
+        self._asked: Frame | None = None  # and the one that is about to be
+        self._policy: tuple[object, str] = (None, "")
+
+    def taken(self, snapshot: Snapshot, policy: "Settings", after: int) -> Taken:
+        """The record of one cycle, and what is new in it."""
+        frame = snapshot.frame
+        bars = self.news(frame)
+        texts = self._documents(snapshot, policy)
+        instruments, exclusions, settings = map(digest_of, texts)
+        inputs = Inputs(
+            after=after,
+            decision_ms=snapshot.decision_ms,
+            seen_ms=snapshot.seen_ms,
+            first_ms=EpochMs(frame.first_ms),
+            rows=frame.rows,
+            bar_ms=frame.bar_ms,
+            instruments=instruments,
+            exclusions=exclusions,
+            policy=settings,
+            bars=digest_of_bars(bars),
+            quotes=tuple(snapshot.quotes.get(one.symbol) for one in snapshot.instruments),
+            frozen=tuple(sorted(snapshot.frozen)),
+            foreign=tuple((asset, Base(amount)) for asset, amount in sorted(snapshot.foreign.items())),
+            problem=snapshot.problem,
+            fees=snapshot.fees,
+            objections=snapshot.objections,
+            closing=tuple(sorted(snapshot.closing)),
+        )
+        return Taken(packed(inputs), bars, {digest_of(text): text for text in texts})
+
+    def written(self) -> None:
+        """The newest record is on disk: what it told need not be told again."""
+        self._told = self._asked
+
+    def _documents(self, snapshot: Snapshot, policy: "Settings") -> tuple[str, str, str]:
+        if self._policy[0] is not policy:
+            self._policy = (policy, policy.text)
+        return to_json(Listing(snapshot.instruments)), to_json(Excluding(snapshot.exclusions)), self._policy[1]
+
+    def news(self, frame: Frame) -> tuple[Bar, ...]:
+        """Cells of the window that are not on disk as they are now, in the order of symbols and times."""
+        self._asked, known = frame, self._known(frame)
+        differs = known["present"] != frame.present
+        for name in FIELDS:
+            differs |= known[name] != getattr(frame, name)
+        found: list[Bar] = []
+        for i in np.flatnonzero(differs.any(axis=0)).tolist():
+            rows = np.flatnonzero(differs[:, i])
+            times = frame.first_ms + rows * frame.bar_ms
+            columns = [getattr(frame, name)[rows, i] for name in FIELDS[:-1]]
+            volume = np.where(frame.present[rows, i], frame.volume[rows, i], GONE)
+            cells = zip(times.tolist(), *(one.tolist() for one in (*columns, volume)), strict=True)
+            found += [Bar(frame.symbols[i], *cell) for cell in cells]
+        return tuple(sorted(found))
+
+    def _known(self, frame: Frame) -> dict[str, np.ndarray]:
+        """The window as the disk has it."""
+        told = self._told
+        shape, end_ms = (frame.rows, len(frame.symbols)), frame.first_ms + frame.rows * frame.bar_ms
+        known = {name: np.zeros(shape[::-1], np.int64).T for name in FIELDS}
+        known["present"] = np.zeros(shape[::-1], np.bool_).T
+        goes_on = told is not None and told.bar_ms == frame.bar_ms and told.first_ms <= frame.first_ms
+        before = told if told is not None and goes_on and told.first_ms + told.rows * told.bar_ms <= end_ms else None
+        for i, symbol in enumerate(frame.symbols):
+            if before is not None and symbol in before.symbols:
+                j, skip = before.symbols.index(symbol), (frame.first_ms - before.first_ms) // frame.bar_ms
+                for name, column in known.items():
+                    old = getattr(before, name)[skip:, j]
+                    column[: len(old), i] = old
+            else:
+                place(known, i, frame, self._held(symbol, frame.first_ms, end_ms))
+        return known
+
+
+def place(known: dict[str, np.ndarray], i: int, frame: Frame, bars: Iterable[Bar]) -> None:
+    """Write candles into column `i`; of two words on one bar the later one counts."""
+    for bar in bars:
+        row, there = (bar.open_ms - frame.first_ms) // frame.bar_ms, bar.volume != GONE
+        known["present"][row, i] = there
+        for name, value in zip(FIELDS, bar[2:], strict=True):
+            known[name][row, i] = value if there else 0
+
+
+class Shelf:
+    """All candles that were told so far, of any symbol and time; a window of them is a frame again."""
+
+    def __init__(self, first_ms: int, bar_ms: int) -> None:
+        self._first_ms, self._bar_ms = first_ms, bar_ms
+        self._columns: dict[str, np.ndarray] = {}  # [field, row]; a volume of GONE is no bar
+
+    def put(self, bars: Iterable[Bar]) -> None:
+        for bar in bars:
+            row = (bar.open_ms - self._first_ms) // self._bar_ms
+            self._column(bar.symbol, row)[:, row] = bar[2:]
+
+    def _column(self, symbol: str, row: int) -> np.ndarray:
+        column = self._columns.get(symbol)
+        have = 0 if column is None else column.shape[1]
+        if row < have and column is not None:
+            return column
+        grown = np.full((len(FIELDS), max(2 * have, row + 1, 1 << 10)), GONE, np.int64)
+        if column is not None:
+            grown[:, :have] = column
+        self._columns[symbol] = grown
+        return grown
+
+    def frame(self, symbols: Sequence[str], first_ms: int, rows: int) -> Frame:
+        """The window as it was seen; what nobody told of is absent."""
+        cells = np.full((len(FIELDS), len(symbols), rows), GONE, np.int64)
+        begin = (first_ms - self._first_ms) // self._bar_ms
+        for i, symbol in enumerate(symbols):
+            if symbol in self._columns:
+                known = self._columns[symbol][:, max(begin, 0) : max(begin + rows, 0)]
+                skip = max(-begin, 0)
+                cells[:, i, skip : skip + known.shape[1]] = known
+        present = cells[-1] != GONE
+        cells[:, ~present] = 0
+        opened, high, low, close, volume = (one.T for one in cells)
+        return Frame(tuple(symbols), first_ms, self._bar_ms, opened, high, low, close, volume, present.T)
+
+
+def snapshot_of(inputs: Inputs, shelf: Shelf, document: Callable[[str], str], rows: int = 0) -> Snapshot:
+    """What `decide` was given then; with more `rows` than it had, what was known of the time before too."""
+    listing = from_json(Listing, document(inputs.instruments)).instruments
+    symbols, longer = [one.symbol for one in listing], max(rows - inputs.rows, 0)
+    quoted = zip(symbols, inputs.quotes, strict=True)
+    return Snapshot(
+        decision_ms=inputs.decision_ms,
+        instruments=listing,
+        exclusions=from_json(Excluding, document(inputs.exclusions)).exclusions,
+        frame=shelf.frame(symbols, inputs.first_ms - longer * inputs.bar_ms, inputs.rows + longer),
+        quotes={symbol: quote for symbol, quote in quoted if quote is not None},
+        frozen=frozenset(inputs.frozen),
+        foreign=dict(inputs.foreign),
+        problem=inputs.problem,
+        seen_ms=inputs.seen_ms,
+        fees=inputs.fees,
+        objections=inputs.objections,
+        closing=frozenset(inputs.closing),
+    )

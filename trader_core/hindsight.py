@@ -1,0 +1,261 @@
+"""Hindsight: historic decisions taken once more on what they were taken from. It reads an account, also one in use."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from trader_core.domain.book import Book
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.decision import Decision
+from trader_core.domain.errors import JournalBroken, StateUnusable, UsageError
+from trader_core.domain.facts import Decided, Intended, Marked
+from trader_core.domain.inputs import Bar, Inputs, digest_of, unpacked
+from trader_core.domain.money import Quote
+from trader_core.domain.order import ApprovedOrder
+from trader_core.engine.columns import lookback_of
+from trader_core.engine.decide import decide
+from trader_core.engine.digest import decision_digest
+from trader_core.engine.inputs import Shelf, snapshot_of
+from trader_core.engine.law import bar_ms_of
+from trader_core.engine.observe import Snapshot
+from trader_core.ledger.checkpoint import code_digest, to_text
+from trader_core.ledger.fold import apply
+from trader_core.report.altered import Altered, altered
+from trader_core.settings.edit import Value, edited, from_text
+from trader_core.settings.schema import Settings
+from trader_core.store.proof import Proof, proven
+from trader_core.store.sqlite import SqliteStore
+
+Progress = Callable[[int, int], None]
+SAFE = "nothing was changed and nothing was sent"
+LATER = "an older trader wrote it; later cycles can be replayed"
+_DECIDED = "SELECT seq, cycle_id FROM journal WHERE kind = 'decided' ORDER BY seq"
+_BARS = "SELECT seq, symbol, open_ms, open, high, low, close, volume FROM bars WHERE seq > ? AND seq <= ? ORDER BY seq"
+
+
+@dataclass
+class Past:
+    """One decision as it was written down, and the book that it was taken on."""
+
+    seq: int
+    cycle: int
+    decided: Decided
+    equity: Quote | None = None
+    orders: list[ApprovedOrder] = field(default_factory=list)
+    inputs: Inputs | None = None  # None: recorded by an older trader, without what it was taken from
+    book: Book = field(default_factory=Book)
+
+
+@dataclass(frozen=True)
+class Again:
+    """A decision then and now. It is the same where the bytes of both are."""
+
+    cycle: int
+    decision_ms: EpochMs
+    digest_before: str
+    digest_after: str
+    equity_before: Quote | None
+    equity_after: Quote | None
+    altered: tuple[Altered, ...]
+
+    @property
+    def same(self) -> bool:
+        return self.digest_before == self.digest_after
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """`differing` are those whose bytes are not the same; `silent` have no record of what they were taken from."""
+
+    replayed: int
+    identical: int
+    silent: int
+    differing: tuple[Again, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def verified(store: SqliteStore) -> Proof:
+    """Everything that is written down, walked from its beginning. Raises JournalBroken with the row that was changed;
+    a checkpoint that is not the fold of the journal up to it is named too."""
+    proof, book = proven(store), Book()
+    kept = store.remembered(code_digest())
+    for row, fact in store.told() if kept else ():
+        book = apply(book, fact)
+        if kept and row.seq == kept[0]:
+            if to_text(book) != kept[1]:
+                raise _broken("the checkpoint")
+            break
+    return proof
+
+
+class Records:
+    """What decisions were taken from, read in their order."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self._shelf: Shelf | None = None
+        self._read = 0  # candles of records up to this row are on the shelf
+        self._documents: dict[str, str] = {}
+        self._policies: dict[str, Settings] = {}
+
+    def inputs(self, past: Past) -> Inputs | None:
+        """Raises JournalBroken where the record is not the one that the decision names."""
+        if not past.decided.inputs:
+            return None
+        found = self._store.query("SELECT body FROM inputs WHERE seq = ?", past.seq)
+        body = found[0][0] if found else None
+        if body is None or digest_of(body) != past.decided.inputs:
+            raise _broken(f"row {past.seq} of inputs")
+        return unpacked(body)
+
+    def policy(self, inputs: Inputs) -> Settings:
+        if inputs.policy not in self._policies:
+            self._policies[inputs.policy] = from_text(self.document(inputs.policy))
+        return self._policies[inputs.policy]
+
+    def document(self, digest: str) -> str:
+        if digest not in self._documents:
+            found = self._store.query("SELECT body FROM documents WHERE digest = ?", digest)
+            if not found or digest_of(found[0][0]) != digest:
+                raise _broken(f"document {digest}")
+            self._documents[digest] = found[0][0]
+        return self._documents[digest]
+
+    def snapshot(self, past: Past, inputs: Inputs, rows: int = 0) -> Snapshot:
+        return snapshot_of(inputs, self._filled(past.seq, inputs.bar_ms), self.document, rows)
+
+    def _filled(self, seq: int, bar_ms: int) -> Shelf:
+        if self._shelf is None:
+            ((first_ms,),) = self._store.query("SELECT coalesce(min(open_ms), 0) FROM bars")
+            self._shelf = Shelf(first_ms, bar_ms)
+        self._shelf.put(Bar._make(cells) for _, *cells in self._store.query(_BARS, self._read, seq))
+        self._read = max(self._read, seq)
+        return self._shelf
+
+
+def _broken(what: str) -> JournalBroken:
+    return JournalBroken(f"{what} is not as it was written", safe=SAFE, remedy="trader decisions verify")
+
+
+def pasts(store: SqliteStore, records: Records) -> Iterator[Past]:
+    """Every decision, oldest first, each with the book it was taken on. Raises JournalBroken."""
+    book, books, marked, open_one = Book(), {0: Book()}, Marked(EpochMs(0), None, ()), None
+    for row, fact in store.told():
+        if open_one is not None and isinstance(fact, Intended):
+            open_one.orders.append(fact.approved)
+        elif open_one is not None:
+            yield open_one
+            open_one = None
+        if isinstance(fact, Marked):
+            marked = fact
+        elif isinstance(fact, Decided):
+            open_one = Past(row.seq, row.cycle_id, fact, marked.equity)
+            open_one.inputs = records.inputs(open_one)
+            if open_one.inputs is not None:
+                if open_one.inputs.after not in books:
+                    raise _broken(f"row {row.seq} of inputs")
+                open_one.book = books[open_one.inputs.after]
+            books = {}
+        book = apply(book, fact)
+        books[row.seq] = book
+    if open_one is not None:
+        yield open_one
+
+
+def taken_again(past: Past, inputs: Inputs, records: Records, policy: Settings) -> Again:
+    """The decision under a policy, with as long a window as that reads."""
+    snapshot = records.snapshot(past, inputs, lookback_of(policy))
+    return _beside(past, snapshot, decide(snapshot, past.book, policy))
+
+
+def _beside(past: Past, snapshot: Snapshot, now: Decision) -> Again:
+    lots = {one.symbol: one.lot for one in snapshot.instruments}
+    digest, then = decision_digest(now), past.decided
+    sides = (then.judgements, past.orders), (now.judgements, now.orders)
+    differences = () if digest == then.digest else altered(*sides, lots)
+    return Again(past.cycle, then.decision_ms, then.digest, digest, past.equity, now.equity, differences)
+
+
+def replayed(store: SqliteStore, cycle: int | None, policy: Settings | None, told: Progress) -> Replayed:
+    """One cycle's decisions, or all, again: under the policy that each was taken under, or under `policy`.
+
+    Raises UsageError where there is no such cycle, and StateUnusable where nothing was recorded to replay.
+    """
+    known = store.query(_DECIDED)
+    wanted = [seq for seq, number in known if cycle in (None, number)]
+    if cycle is not None and not wanted:
+        raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
+    records, done, silent, differing = Records(store), 0, 0, list[Again]()
+    for past in pasts(store, records):
+        if cycle is not None and past.cycle != cycle:
+            continue
+        if past.inputs is None:
+            silent += 1
+            continue
+        found = taken_again(past, past.inputs, records, _fitting(policy or records.policy(past.inputs), past.inputs))
+        done += 1
+        told(done + silent, len(wanted))
+        if not found.same:
+            differing.append(found)
+        if cycle is not None and done + silent == len(wanted):
+            break
+    if not done:
+        which = "every decision" if cycle is None else f"cycle {cycle}"
+        raise StateUnusable(f"{which} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
+    warnings = (f"{silent} decisions were recorded without what they were taken from",) if silent else ()
+    return Replayed(done, done - len(differing), silent, tuple(differing), warnings)
+
+
+def _fitting(policy: Settings, inputs: Inputs) -> Settings:
+    """Raises UsageError for a policy that reads other bars than were recorded."""
+    if bar_ms_of(policy) != inputs.bar_ms:
+        raise UsageError("that policy has another base bar: its candles were never read", safe=SAFE)
+    return policy
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """One decision under the policy it was taken under, and under another."""
+
+    cycle: int
+    decision_ms: EpochMs
+    edits: Mapping[str, str]
+    same: bool
+    equity: Quote | None
+    altered: tuple[Altered, ...]
+    warnings: tuple[str, ...]
+
+
+def what_if(store: SqliteStore, cycle: int, edits_of: Callable[[Settings], Mapping[str, Value]]) -> WhatIf:
+    """Both sides by the present code, so that only the policy differs. Raises ConfigInvalid for an unsound one."""
+    records = Records(store)
+    found = [one for one in pasts(store, records) if one.cycle == cycle]
+    if not found:
+        raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
+    past = found[0]
+    if past.inputs is None:
+        raise StateUnusable(f"cycle {cycle} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
+    policy = records.policy(past.inputs)
+    edits = edits_of(policy)
+    other = _fitting(edited(policy, edits), past.inputs)
+    snapshot = records.snapshot(past, past.inputs)
+    before = decide(snapshot, past.book, policy)
+    longer = records.snapshot(past, past.inputs, lookback_of(other))
+    after = decide(longer, past.book, other)
+    lots = {one.symbol: one.lot for one in snapshot.instruments}
+    differences = altered((before.judgements, before.orders), (after.judgements, after.orders), lots)
+    return WhatIf(
+        cycle, past.decided.decision_ms, {key: str(value) for key, value in edits.items()},
+        decision_digest(before) == decision_digest(after), after.equity, differences,
+        _warned(past, before, snapshot, longer),
+    )  # fmt: skip
+
+
+def _warned(past: Past, before: Decision, short: Snapshot, longer: Snapshot) -> tuple[str, ...]:
+    """What keeps the answer from being the whole truth."""
+    found = []
+    if decision_digest(before) != past.decided.digest:
+        found.append("the present code decides this cycle otherwise than it was decided then: trader replay shows how")
+    more = longer.frame.rows - short.frame.rows
+    if more and not longer.frame.present[:more].all():
+        found.append("that policy reads further back than all candles that were recorded")
+    return tuple(found)
