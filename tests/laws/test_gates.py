@@ -97,6 +97,10 @@ def applicable(scene: Scene) -> set[Verdict]:
         found.remove(Verdict.JUMP)
     if draft.kind == codes.MAKER:
         found.remove(Verdict.SLIPPAGE)
+    if scene.law.risk.day_stop < 0:
+        found.remove(Verdict.DAY_STOP)
+    if scene.law.risk.day_target < 0:
+        found.remove(Verdict.DAY_TARGET)
     return found
 
 
@@ -196,6 +200,8 @@ WIDER: list[tuple[Verdict, Wider]] = [
     (Verdict.DAY_LOSS, widened("risk", "max_day_loss")),
     (Verdict.WEEK_LOSS, widened("risk", "max_week_loss")),
     (Verdict.DRAWDOWN, widened("risk", "max_drawdown")),
+    (Verdict.DAY_STOP, widened("risk", "day_stop")),
+    (Verdict.DAY_TARGET, widened("risk", "day_target")),
     (Verdict.COOLDOWN, widened("pacing", "cooldown_win_ms", down=True)),
     (Verdict.COOLDOWN, widened("pacing", "cooldown_loss_ms", down=True)),
     (Verdict.COOLDOWN, widened("pacing", "cooldown_stop_ms", down=True)),

@@ -389,7 +389,7 @@ def test_the_most_convinced_proposal_comes_first_and_of_equals_the_first() -> No
 def sold_bitcoin(reason: int, won: int = 0) -> Before:
     """Calm everywhere, as where the gates stand alone; BTC was sold now, and every instrument is proposed."""
     scene = base()
-    law, columns, state = scene.law, scene.columns, empty_state(COUNT, len(AXES.assets))
+    law, columns, state = scene.law, scene.columns, empty_state(COUNT, len(AXES.assets), len(AXES.strategies))
     law = law._replace(
         costs=law.costs._replace(
             maker_fee_ppm=0, taker_fee_ppm=0, half_spread_ppm=0,

@@ -47,8 +47,8 @@ lot_counts = st.one_of(st.integers(1, 9), st.integers(1, 10**9))
 MARK_MAX = 2**61  # no account has lost so large a part of itself that a deposit would move a mark beyond this
 REASONS = {
     Role.ENTRY: ("signal", "signal", "fallback", "reprice"),
-    Role.EXIT: ("signal", "stop", "trailing", "target", "time"),
-    Role.STOP: ("stop", "trailing"),
+    Role.EXIT: ("signal", "stop", "trailing", "target", "time", "partial"),
+    Role.STOP: ("stop", "trailing", "break_even"),
 }
 
 
@@ -286,7 +286,7 @@ def test_the_ledger_and_the_law_s_own_state_are_one_truth_after_every_fact() -> 
     assert min(seen[one] for one in HAPPENINGS) > 5, f"too quiet to prove anything: {seen}"
 
 
-HAPPENINGS = ("won", "lost", "added", "delisted", "peaked", "moved")
+HAPPENINGS = ("won", "lost", "added", "delisted", "peaked", "moved", "parted", "recorded")
 
 
 def what_happened(history: History) -> list[str]:
@@ -295,6 +295,7 @@ def what_happened(history: History) -> list[str]:
         any(one.won for one in book.exits.values()), book.pacing.losing_streak > 0,
         any(one.adds for one in book.entries.values()), bool(book.delisted),
         any(one.peak for one in book.holdings.values()), book.high != book.equity,
+        any(one.parted for one in book.holdings.values()), any(one.wins and one.losses for one in book.records.values()),
     )  # fmt: skip
     return [name for name, yes in zip(HAPPENINGS, happened, strict=True) if yes]
 

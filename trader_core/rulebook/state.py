@@ -14,6 +14,8 @@ from trader_core.rulebook.codes import (
     JUDGED_FIELDS,
     NEVER,
     ORDER_FIELDS,
+    RECORD_FIELDS,
+    SIZE_FIELDS,
     STREAK,
 )
 from trader_core.rulebook.limits import Flags, Floats, Ints
@@ -33,6 +35,8 @@ class State(NamedTuple):
     hold_ms: Ints  # [instrument], 0 is for ever
     opened_ms: Ints  # [instrument], first purchase, -1 when flat
     peak: Ints  # [instrument], highest bid seen since then, ticks
+    parted: Ints  # [instrument], 1 once a part was sold at its own target
+    record: Ints  # [strategy, instrument, RECORD_FIELDS], of positions that are over
     exit_ms: Ints  # [asset], newest sale, -1 when never
     exit_reason: Ints  # [asset]
     exit_won: Ints  # [asset], 1 where that sale ended a position with a gain
@@ -157,11 +161,12 @@ class Plan(NamedTuple):
     verdict: Ints  # [instrument], -1 where nothing was judged
     chosen: Ints  # [instrument], the strategy that was judged
     entered: Ints  # [strategy], new entries of this turn
-    levels: Ints  # [instrument, 2], stop and target of each position as this turn has them
+    levels: Ints  # [instrument, 2], stop of each position as this turn has it, and the lowest bid that moves anything
+    sizes: Floats  # [instrument, SIZE_FIELDS], how each new draft was sized; WANTED below zero: there was none
     trace: Floats  # [instrument, gate, 3]: value, limit, verdict
 
 
-def empty_state(instruments: int, assets: int) -> State:
+def empty_state(instruments: int, assets: int, strategies: int) -> State:
     def zeros(*shape: int) -> Ints:
         return np.zeros(shape, np.int64)
 
@@ -174,6 +179,7 @@ def empty_state(instruments: int, assets: int) -> State:
         cash=zeros(1), known=zeros(1), lots=zeros(instruments), cost=zeros(instruments), flow=zeros(instruments),
         strategy=never(instruments), stop_bps=zeros(instruments), target_bps=zeros(instruments),
         hold_ms=zeros(instruments), opened_ms=never(instruments), peak=zeros(instruments),
+        parted=zeros(instruments), record=zeros(strategies, instruments, RECORD_FIELDS),
         exit_ms=never(assets), exit_reason=zeros(assets), exit_won=zeros(assets),
         entry_ms=never(assets), add_day=never(assets), adds=zeros(assets), clock=clock,
         orders=zeros(instruments, 3, ORDER_FIELDS),
@@ -186,7 +192,7 @@ def empty_plan(instruments: int, strategies: int) -> Plan:
         actions=np.zeros((6 * instruments, 3), np.int64), asked=np.zeros(1, np.int64),
         verdict=np.full(instruments, NEVER, np.int64), chosen=np.full(instruments, NEVER, np.int64),
         entered=np.zeros(max(strategies, 1), np.int64), levels=np.zeros((instruments, 2), np.int64),
-        trace=np.zeros((instruments, GATE_COUNT, 3)),
+        sizes=np.zeros((instruments, SIZE_FIELDS)), trace=np.zeros((instruments, GATE_COUNT, 3)),
     )  # fmt: skip
 
 

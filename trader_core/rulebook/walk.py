@@ -191,7 +191,7 @@ def step_coast(
     strategy enters is marked, and left as a quiet one: what may be entered is judged there, and nothing else.
     """
     if journey.next[HELD] == NEVER:
-        journey.next[HELD] = step_held(law, state, journey, plan)
+        journey.next[HELD] = step_held(state, journey, plan)
     count, busy, following = journey.next[HELD], step_next(journey, t), t
     end = coast_end(state, columns, journey, law.orders.bar_ms, count, t, min(end, busy + 1)) if count >= 0 else t
     for start in range(t, end, STRETCH):
@@ -284,7 +284,7 @@ def coast_end(state: State, columns: Columns, journey: Journey, bar_ms: int, cou
 
 
 @rule
-def step_held(law: Law, state: State, journey: Journey, plan: Plan) -> int:
+def step_held(state: State, journey: Journey, plan: Plan) -> int:
     """List what is held, with the prices that must stay above its stop and below what would move anything, as the last
     turn has them; their number, or -1 where an order is open that a bar may fill, or a stop is not where it belongs."""
     count, held = 0, journey.held
@@ -292,10 +292,7 @@ def step_held(law: Law, state: State, journey: Journey, plan: Plan) -> int:
         if is_open(state, i, ENTRY) or is_open(state, i, EXIT):
             return -1
         if state.lots[i] > 0:
-            stop, target = plan.levels[i, 0], plan.levels[i, 1]
-            ceiling = target if target > 0 else NO_LIMIT
-            if law.orders.trailing_ppm > 0:
-                ceiling = min(ceiling, state.peak[i] + 1)
+            stop, ceiling = plan.levels[i, 0], plan.levels[i, 1]
             if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP):
                 return -1
             if state.orders[i, STOP, TRIGGER] != stop or state.orders[i, STOP, LOTS] != state.lots[i]:
