@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from cli.commands import bans, config, data, halt, paper, sim
+from cli.commands import bans, config, data, halt, paper, sim, size
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -74,6 +74,7 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset},
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
+    "size": {"calc": size.calc},
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
 }
@@ -83,6 +84,7 @@ GROUPS = {
     "data": "Candles on disk: import, list, check, fetch.",
     "halt": "Our own permission to take risk.",
     "paper": "The simulated account: cash in and out, a new beginning.",
+    "size": "How large a position may be.",
     "sim": "A venue of our own on loopback, for drills and tests.",
 }
 

@@ -65,7 +65,7 @@ def law() -> Law:
         risk=Risk(
             max_total=0.5, max_asset=0.5, max_theme=np.full(3, 0.5), max_tier=0.5 * ones, max_positions=2,
             max_day_loss=0.1, max_week_loss=0.1, max_drawdown=0.1,
-            day_stop=0.1, day_target=0.1,
+            day_stop=0.6, day_target=0.1,
         ),
         pacing=Pacing(
             cooldown_win_ms=10 * MINUTE_MS, cooldown_loss_ms=60 * MINUTE_MS, cooldown_stop_ms=120 * MINUTE_MS,

@@ -47,7 +47,7 @@ lot_counts = st.one_of(st.integers(1, 9), st.integers(1, 10**9))
 MARK_MAX = 2**61  # no account has lost so large a part of itself that a deposit would move a mark beyond this
 REASONS = {
     Role.ENTRY: ("signal", "signal", "fallback", "reprice"),
-    Role.EXIT: ("signal", "stop", "trailing", "target", "time", "partial"),
+    Role.EXIT: ("signal", "stop", "trailing", "target", "time"),
     Role.STOP: ("stop", "trailing", "break_even"),
 }
 
@@ -203,10 +203,16 @@ class History:
     def is_free(self, one: Instrument, role: Role) -> bool:
         return one.symbol not in self.book.delisted and not self.book.working(one.symbol, role)
 
-    def write_down(self, one: Instrument, role: Role, lots: int) -> str:
+    def write_down(self, one: Instrument, role: Role, lots: int, reason: str = "") -> str:
         kind = OrderKind.STOP if role is Role.STOP else self.random.choice([OrderKind.MAKER, OrderKind.TAKER])
         terms = approved(
-            one, role, lots, self.ticks(), kind, self.random.choice(REASONS[role]), self.random.randint(0, 2)
+            one,
+            role,
+            lots,
+            self.ticks(),
+            kind,
+            reason or self.random.choice(REASONS[role]),
+            self.random.randint(0, 2),
         )
         if role is Role.ENTRY:
             terms = replace(
@@ -229,6 +235,12 @@ class History:
         one = self.random.choice(self.traded)
         if self.is_free(one, Role.EXIT) and self.held(one) > 0:
             self.execute(self.write_down(one, Role.EXIT, self.held(one)), 1)
+
+    def part(self) -> None:
+        """A part of a position at its own target."""
+        one = self.random.choice(self.traded)
+        if self.is_free(one, Role.EXIT) and self.held(one) > 1:
+            self.execute(self.write_down(one, Role.EXIT, self.held(one) // 2, "partial"), 1)
 
     def acknowledge(self) -> None:
         if order := self.pick([one for one in self.book.orders.values() if one.is_open]):
@@ -266,7 +278,7 @@ class History:
 
 
 MOVES = (
-    *("intend", "fill", "buy", "sell", "mark") * 3, *("acknowledge", "close", "repeat") * 2,
+    *("intend", "fill", "buy", "sell", "mark") * 3, *("acknowledge", "close", "repeat", "part") * 2,
     "deposit", "withdraw", "carry", "decide", "delist", "observe",
 )  # fmt: skip
 
@@ -295,7 +307,8 @@ def what_happened(history: History) -> list[str]:
         any(one.won for one in book.exits.values()), book.pacing.losing_streak > 0,
         any(one.adds for one in book.entries.values()), bool(book.delisted),
         any(one.peak for one in book.holdings.values()), book.high != book.equity,
-        any(one.parted for one in book.holdings.values()), any(one.wins and one.losses for one in book.records.values()),
+        any(one.parted for one in book.holdings.values()),
+        any(one.wins and one.losses for one in book.records.values()),
     )  # fmt: skip
     return [name for name, yes in zip(HAPPENINGS, happened, strict=True) if yes]
 

@@ -95,6 +95,7 @@ class Book:
         default_factory=lambda: MappingProxyType({})
     )
     bans: Mapping[str, Ban] = field(default_factory=lambda: MappingProxyType({}))  # by asset
+    dust: frozenset[str] = frozenset()  # held at the newest mark, and less than the venue took at its price
     delisted: Mapping[str, EpochMs] = field(default_factory=lambda: MappingProxyType({}))  # held then; by symbol
     failures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # strategy: what went wrong
     discrepancies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # subject: what differs

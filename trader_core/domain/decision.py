@@ -51,6 +51,7 @@ class Decision:
     peaks: tuple[Peak, ...]  # highest bids of what is held, where they rose
     regime: str  # in force, with its numbers
     failures: tuple[tuple[str, str], ...]  # strategies that could not be computed, with the reason
+    dust: tuple[str, ...] = ()  # symbols of which less is held than the venue takes at this price
 
     @property
     def refusals(self) -> tuple[Judgement, ...]:

@@ -53,11 +53,12 @@ class CashObserved:
 @dataclass(frozen=True, slots=True)
 class Marked:
     """Equity at a decision time; None where a price is missing. The first of a UTC day or week opens its loss window.
-    `peaks` are the highest bids of positions, where they rose."""
+    `peaks` are the highest bids of positions, where they rose; `dust` is held and less than the venue takes."""
 
     decision_ms: EpochMs
     equity: Quote | None
     peaks: tuple[Peak, ...]
+    dust: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

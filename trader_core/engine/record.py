@@ -9,7 +9,7 @@ from trader_core.engine.digest import decision_digest
 def decision_facts(book: Book, decision: Decision) -> list[Fact]:
     """The mark, news of strategies, and the judgements: once, also where a crash cut the cycle short."""
     at_ms = decision.decision_ms
-    facts: list[Fact] = [Marked(at_ms, decision.equity, decision.peaks), *_strategy_news(book, decision)]
+    facts: list[Fact] = [Marked(at_ms, decision.equity, decision.peaks, decision.dust), *_strategy_news(book, decision)]
     if book.decided_ms < at_ms:
         facts.append(Decided(at_ms, decision_digest(decision), decision.judgements))
     return facts

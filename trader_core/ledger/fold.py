@@ -130,7 +130,7 @@ def _marked(book: Book, fact: Marked) -> Book:
         if order.closed_ms is None or fact.decision_ms - order.closed_ms < FORGET_AFTER_MS
     }  # fmt: skip
     orders = book.orders if len(kept) == len(book.orders) else MappingProxyType(kept)
-    marked = replace(book, orders=orders, equity=fact.equity, holdings=_raised(book, fact))
+    marked = replace(book, orders=orders, equity=fact.equity, holdings=_raised(book, fact), dust=frozenset(fact.dust))
     if fact.equity is None:
         return marked
     day, week = day_index(fact.decision_ms), week_index(fact.decision_ms)

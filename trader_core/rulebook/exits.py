@@ -115,13 +115,14 @@ def exit_reason(state: State, columns: Columns, t: int, i: int, at: Levels) -> i
 
 
 @rule
-def lots_to_sell(law: Law, state: State, i: int, reason: int, limit: int) -> int:
+def lots_to_sell(law: Law, state: State, i: int, reason: int, limit: int, stop: int) -> int:
     """How much of a position is sold for that reason at that price: all, or a part where the rest can still be sold
-    after it. Of dust, nothing."""
+    after it, at its stop too. Of dust, nothing."""
     held = state.lots[i]
     if reason == 0 or not is_sellable(law, i, held, limit):
         return 0
     if reason != BY_PARTIAL:
         return int(held)
     part = mul_div_down(held, law.exits.partial_share_ppm, PPM)
-    return part if is_sellable(law, i, part, limit) and is_sellable(law, i, held - part, limit) else 0
+    lowest = min(limit, stop) if stop > 0 else limit
+    return part if is_sellable(law, i, part, limit) and is_sellable(law, i, held - part, lowest) else 0

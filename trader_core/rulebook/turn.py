@@ -120,7 +120,7 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     if held > 0 and guard.forced[i] != 0 and columns.bid[t, i] > 0:
         reason = guard.forced[i]
     limit, trigger = max(less(columns.bid[t, i], law.orders.band_ppm), 1), at.stop
-    sold = lots_to_sell(law, state, i, reason, limit) if held > 0 else 0
+    sold = lots_to_sell(law, state, i, reason, limit, trigger) if held > 0 else 0
     stop, rest = state.orders[i, STOP], held - sold
     if stop[KIND] != 0 and (rest == 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != rest):
         step_cancel(state, i, STOP, plan)
