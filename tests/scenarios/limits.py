@@ -165,9 +165,8 @@ def trailed(world: World) -> Fired:
 
 
 def taken_over(world: World, series: Series = (100,) * 8, **edits: Any) -> Fired:
-    """A coin that no strategy bought, at 100: a person hands it over while the program is not there."""
+    """A coin that no strategy bought, at 100: a person hands it over, in the ledger alone."""
     world.market(BTC=series).configured(**edits).run(limit=1)
-    command(world, "paper", "deposit", "1000")
     handed = CoinsMoved("by hand", "BTC-USD", Side.BUY, Base(Decimal(1)), Decimal(100), scenes.NOW, "a person")
     world.tell(handed)
     return world.run(), "BTC-USD"
@@ -393,7 +392,7 @@ LIMITS: dict[str, Limit] = {
     "policy.exits.trailing_stop_pct": Limit(trailed, sold_by_trailing, 20),
     "policy.exits.default_stop_pct": Limit(taken_over, stops_at("98"), 99),
     "policy.exits.default_target_pct": Limit(
-        partial(taken_over, series=(100, 100, 100, 100, 100, 100, 106, 106, 106)), sent_for("target"), 0
+        partial(taken_over, series=(*[100] * 6, 106, 106, 106)), sent_for("target"), 0
     ),
     "policy.exits.break_even_at_pct": Limit(broken_even, sent_for("break_even"), 0),
     "policy.exits.partial_target_pct": Limit(parted, sent_for("partial"), 0),
