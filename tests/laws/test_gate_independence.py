@@ -267,3 +267,13 @@ def test_one_number_flips_one_gate_and_no_other(verdict: Verdict, n: int) -> Non
     expected = [Verdict.OK] * GATE_COUNT
     expected[verdict - 1] = verdict
     assert verdicts(flipped) == expected
+
+
+@pytest.mark.parametrize("opening", [(codes.DAY, codes.NEVER), (codes.DAY_OPEN, codes.NEVER), (codes.DAY_OPEN, 0)])
+def test_a_day_s_stop_and_target_without_an_opening_to_measure_from_refuse(opening: tuple[int, int]) -> None:
+    """Two percent are lost and nobody knows of what: that is no reason to go on."""
+    scene = base()._replace(draft=base().draft._replace(equity=EQUITY * 98 // 100))
+    scene.state.clock[opening[0]] = opening[1]
+    found = verdicts(scene)
+    closed = [one for one in found if one != Verdict.OK]
+    assert closed == [Verdict.DAY_STOP, Verdict.DAY_TARGET]
