@@ -211,7 +211,7 @@ def unguarded(book: "Book") -> list[str]:
     """Symbols held for which neither a stop nor an exit is on its way."""
     leaving = [one.approved for one in book.orders.values() if one.is_open and one.approved.role is not Role.ENTRY]
     covered = {one.symbol for one in leaving}
-    return sorted(one for one in book.held - covered if book.holdings[one].stop_bps)
+    return sorted(book.held - covered - book.dust)
 
 
 def why_hint(symbol: str, cycle_id: int, shared: Shared) -> str:

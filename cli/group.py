@@ -21,6 +21,7 @@ GROUPS = {
     "decisions": "What was decided, from which inputs, and what became of it.",
     "halt": "Our own permission to take risk.",
     "paper": "The simulated account: cash in and out, a new beginning.",
+    "size": "How large a position would be, and why.",
     "sim": "A venue of our own on loopback, for drills and tests.",
 }
 

@@ -15,7 +15,7 @@ from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, short
 from trader_core.domain.decision import GateRow, Judgement
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
-from trader_core.domain.money import plain
+from trader_core.domain.money import cents, plain
 from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderStatus, Role
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _Style = Callable[[str], str]
 
 WIDTH = 80
-CENT = Decimal("0.01")
 DIGITS = 6  # of a price that is not on a grid
 UNKNOWN = "unknown"
 CYCLE_HEAD = f"{'time':<11} {'equity':>11} {'cash':>11} {'pos':>3}  what happened"
@@ -68,12 +67,12 @@ class Ink:
 
 def money(amount: Decimal | None) -> str:
     """'10,000.00'; amounts are exact elsewhere."""
-    return UNKNOWN if amount is None else f"{amount.quantize(CENT, ROUND_HALF_EVEN):,}"
+    return UNKNOWN if amount is None else f"{cents(amount):,}"
 
 
 def change(amount: Decimal | None) -> str:
     """'+12.30'."""
-    return UNKNOWN if amount is None else f"{amount.quantize(CENT, ROUND_HALF_EVEN):+,}"
+    return UNKNOWN if amount is None else f"{cents(amount):+,}"
 
 
 def price(amount: Decimal | None) -> str:
@@ -184,7 +183,7 @@ def _held(one: "Position") -> list[str]:
 
 
 def _stop(one: "Position") -> str:
-    return "delisted" if one.delisted else price(one.stop)
+    return "delisted" if one.delisted else "dust" if one.dust else price(one.stop)
 
 
 # --- one cycle -------------------------------------------------------------------------------------------------------

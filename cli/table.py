@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.commands import bans, breaker, config, data, decisions, halt, paper, queue, sim
+from cli.commands import bans, breaker, config, data, decisions, halt, paper, queue, sim, size
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -78,6 +78,7 @@ COMMANDS: Commands = {
     "queue": {"list": queue.show, "cancel": queue.cancel},
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
+    "size": {"calc": size.calc},
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 3.0  # at least so long between two drawings
 READING_SHARE = 0.1  # of the time, at most, is spent reading
+UNPROTECTED = 42  # exit code
 CLEAR = "\x1b[H\x1b[J"  # cursor to the upper left, and nothing below it
 
 
@@ -63,12 +64,14 @@ def _look(shared: Shared, oneline: bool) -> Result:
     clock = identity.get("clock", "")
     found, next_ms = status_of(book), next_decision_ms(book, clock)
     about = {"mode": mode, "venue": identity.get("venue", "?"), "clock": clock, "next_decision_time": moment(next_ms)}
-    limit, warnings = _day_loss_limit(options)
-    data = {**about, **jsonable(found), **trouble_data(book), "max_day_loss_pct": limit}
+    limit, most_naked_min, warnings = _limits(options)
+    data = {**about, **jsonable(found), **trouble_data(book), "max_day_loss_pct": limit,
+            "max_naked_min": most_naked_min}  # fmt: skip
+    code = UNPROTECTED if (found.longest_naked_min or -1) > (most_naked_min or 0) else 0
     if oneline:
-        return Result(data, _oneline(about, found, book, limit), 0, warnings)
+        return Result(data, _oneline(about, found, book, limit), code, warnings)
     page = _page(about, found, limit, next_words(next_ms, clock), ink)
-    return Result(data, "\n".join([page, *trouble_text(book, ink)]), 0, warnings)
+    return Result(data, "\n".join([page, *trouble_text(book, ink)]), code, warnings)
 
 
 def next_words(next_ms: int | None, clock: str) -> str:
@@ -81,15 +84,16 @@ def next_words(next_ms: int | None, clock: str) -> str:
     return f"{short(next_ms)} UTC" + (", market time" if is_virtual(clock) else "")
 
 
-def _day_loss_limit(options: "Options") -> tuple[float | None, tuple[str, ...]]:
-    """A status must not fail because a configuration does."""
+def _limits(options: "Options") -> tuple[float | None, int | None, tuple[str, ...]]:
+    """The day's loss and the minutes without a stop. A status must not fail because a configuration does."""
     from trader_core.bootstrap import settings_of
     from trader_core.domain.errors import ConfigInvalid
 
     try:
-        return settings_of(options).policy.risk.max_day_loss_pct, ()
+        policy = settings_of(options).policy
+        return policy.risk.max_day_loss_pct, policy.exits.max_naked_min, ()
     except ConfigInvalid as invalid:
-        return None, warned([invalid.what.splitlines()[0].rstrip(":")])
+        return None, None, warned([invalid.what.splitlines()[0].rstrip(":")])
 
 
 def _page(about: dict[str, Any], found: "Status", limit: float | None, following: str, ink: "Ink") -> str:
@@ -109,6 +113,12 @@ def _page(about: dict[str, Any], found: "Status", limit: float | None, following
         ("halt", found.halt.state.value + (f": {found.halt.reason}" if found.halt.reason else "")),
         ("restart", "safe" if found.restart_safe else "an order's fate is unknown; the next cycle asks the venue"),
     ]
+    if found.longest_naked_min is not None:
+        rows.append(
+            ("naked", ink.bad(f"for {found.longest_naked_min} min nothing at the venue has protected a position"))
+        )
+    if found.dust:
+        rows.append(("dust", f"{', '.join(found.dust)}: less than the venue trades; `trader liquidate` names it"))
     parts = [ink.bold(f"{about['mode']} on the {about['venue']} venue"), pairs(rows)]
     if found.open_positions:
         parts += ["", positions_table(found.open_positions)]
@@ -144,6 +154,7 @@ def _oneline(about: dict[str, Any], found: "Status", book: "Book", limit: float 
         found.halt.state.value,
         *([count(len(found.discrepancies), "discrepancy", "discrepancies")] if found.discrepancies else []),
         *([] if found.restart_safe else ["UNKNOWN ORDER"]),
+        *([] if found.longest_naked_min is None else [f"NAKED {found.longest_naked_min} min"]),
         *(["PAUSED"] if book.paused else []),
         *([count(len(book.stranded), "delisted position")] if book.stranded else []),
         *([count(len(book.failures), "failed strategy", "failed strategies")] if book.failures else []),

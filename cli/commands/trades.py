@@ -1,7 +1,7 @@
 """`trader trades`: the positions that are over, from flat to flat, and those that are not."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,27 +13,64 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cli.show import Ink
+    from trader_core.report.records import Statistic
     from trader_core.report.trades import Open, Totals, Trade
 
 SPARE = ("opened", "fees", "quantity", "strategy", "held", "entry")  # the first of them goes first
 
 
-def trades(ctx: typer.Context, since: Since = None, symbol: Symbol = None) -> Result:
+def trades(
+    ctx: typer.Context,
+    since: Since = None,
+    symbol: Symbol = None,
+    stats: Annotated[bool, typer.Option("--stats", help="By pair and strategy: win rate, R, expectancy.")] = False,
+) -> Result:
     """Show closed positions, the newest last, with what each earned and why it was sold."""
     from cli.plain import moment
     from cli.show import Ink, colours
     from trader_core.desk import open_state
+    from trader_core.report.records import statistics
     from trader_core.report.trades import ended_since, history, totals
 
     with open_state(options_of(shared_of(ctx))) as (store, _):
-        past = history(store.facts())
+        facts = list(store.facts())
+    past = history(facts)
     from_ms = since_of(since, past.book.closed_ms)
     wanted = meant(past.symbols, symbol, "the account", "trader trades --symbol")
     closed = ended_since(past.trades, from_ms, wanted)
     left = [one for one in past.open if not wanted or one.symbol in wanted]
     figures = totals(closed)
     data = {"since": moment(from_ms), "symbols": wanted, "trades": closed, "open": left, "totals": figures}
+    if stats:
+        found = statistics(facts, from_ms, wanted)
+        return Result(data | {"statistics": found}, _stats(found, from_ms, Ink(colours())))
     return Result(data, _page(closed, left, figures, from_ms, Ink(colours())))
+
+
+def _stats(found: "Sequence[Statistic]", from_ms: int | None, ink: "Ink") -> str:
+    """Cents and hundredths go half up; a figure that nothing decides is unknown."""
+    from cli.show import change, fitted
+    from trader_core.domain.clocktime import short
+    from trader_core.domain.money import cents
+
+    span = f" since {short(from_ms)} UTC" if from_ms is not None else ""
+    if not found:
+        return f"no position was closed{span}"
+    head = ["position", "strategy", "trades", "won", "won, %", "average R", "expectancy", "profit factor", "pnl"]
+    rows = [
+        [
+            one.symbol, one.strategy or "-", str(one.trades), str(one.won), f"{cents(one.win_rate_pct)}",
+            _hundredths(one.average_r), change(one.expectancy), _hundredths(one.profit_factor), _gain(one.pnl, ink),
+        ]
+        for one in found
+    ]  # fmt: skip
+    return "\n".join([ink.bold(f"closed positions by pair and strategy{span}"), "", fitted(head, rows, (), left=2)])
+
+
+def _hundredths(figure: "Decimal | None") -> str:
+    from trader_core.domain.money import cents
+
+    return "unknown" if figure is None else f"{cents(figure)}"
 
 
 def _page(closed: "Sequence[Trade]", left: "Sequence[Open]", figures: "Totals", from_ms: int | None, ink: "Ink") -> str:

@@ -238,7 +238,7 @@ def reasons(law: Law, state: State, columns: Columns, bars: Bars, journey: Journ
         yield "loss"
     for i in np.flatnonzero(state.lots > 0).tolist():
         assert not state.orders[i, ENTRY, KIND] and not state.orders[i, EXIT, KIND]
-        stop, target, _ = levels(law, state, i)
+        stop, target, *_ = levels(law, state, i)
         traded, bid = bars.open[t, i] > 0, int(columns.bid[t, i])
         if not traded:
             yield "absent"

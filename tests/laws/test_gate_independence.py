@@ -33,17 +33,21 @@ from trader_core.rulebook.gates.standing import NEARLY
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import (
     Costs,
+    Exits,
     Halts,
+    Kelly,
     Law,
     Liquidity,
     Market,
     Orders,
     Pacing,
+    Recovery,
     Risk,
+    Sizing,
     Slippage,
     Strategies,
     Tiers,
-)
+)  # fmt: skip
 from trader_core.rulebook.state import Columns, Draft, State, empty_state
 
 E8 = 10**8
@@ -63,6 +67,7 @@ def law() -> Law:
             max_total=0.5, max_asset=0.5, max_theme=np.full(3, 0.5), max_tier=0.5 * ones, max_positions=2,
             max_wait_ms=0,
             max_day_loss=0.1, max_week_loss=0.1, max_drawdown=0.1, halve_at_day_loss=0.5,
+            day_stop=0.6, day_target=0.1,
         ),
         pacing=Pacing(
             cooldown_win_ms=10 * MINUTE_MS, cooldown_loss_ms=60 * MINUTE_MS, cooldown_stop_ms=120 * MINUTE_MS,
@@ -83,6 +88,11 @@ def law() -> Law:
         instruments=instrument_rows(UNITS, ASSETS, [0, 0, 1, 2], [1, 1, 2, 3]),
         strategies=Strategies(np.array([0.5, 0.5]), ints(3, 3), np.array([0.3, 0.3])),
         halts=Halts(1, 500_000, 500_000, 10_000, 5, 15 * MINUTE_MS, 0, MINUTE_MS, 0, 15 * MINUTE_MS, 1, 0),
+        sizing=Sizing(
+            0, EQUITY, 1.0, 0.6, 0.5, 0.85, 1.5, 150.0, 0.3, 5, 0.5, 0.01, 1.2, Recovery(0.04, 0.6, 0.08, 0.2),
+            Kelly(0.25, 0.05, 30),
+        ),
+        exits=Exits(200, 500, 0, 0, 500_000),
     )  # fmt: skip
 
 
@@ -107,7 +117,7 @@ def columns() -> Columns:
 
 def state() -> State:
     """ETH is held, was bought before and added to once today, was sold with a loss two hours ago, and BTC is held."""
-    made = empty_state(COUNT, len(set(ASSETS)))
+    made = empty_state(COUNT, len(set(ASSETS)), STRATEGY_COUNT)
     made.cash[0], made.known[0] = EQUITY // 2, 1
     for i, lots in ((ETH, 1), (BTC, 100)):
         made.lots[i], made.strategy[i], made.stop_bps[i], made.cost[i] = lots, 0, 500, PRICE
@@ -119,7 +129,7 @@ def state() -> State:
     clock[codes.DAY], clock[codes.DAY_OPEN], clock[codes.WEEK], clock[codes.WEEK_OPEN] = (
         NOON_MS // DAY_MS, EQUITY, week_of(NOON_MS), EQUITY,
     )  # fmt: skip
-    clock[codes.DAY_LOW] = clock[codes.WEEK_LOW] = EQUITY
+    clock[codes.DAY_LOW] = clock[codes.DAY_HIGH] = clock[codes.WEEK_LOW] = EQUITY
     clock[codes.HIGH], clock[codes.EQUITY], clock[codes.DECIDED_MS] = EQUITY, EQUITY, NOON_MS - BAR_MS
     clock[codes.HOUR], clock[codes.HOUR_ENTRIES] = NOON_MS // HOUR_MS, 2
     clock[codes.ENTRY_DAY], clock[codes.DAY_ENTRIES] = NOON_MS // DAY_MS, 8
@@ -192,6 +202,8 @@ FLIPS: dict[Verdict, tuple[Change, ...]] = {
         put("state", "clock", codes.WEEK_LOW, EQUITY // 2),
     ),
     Verdict.DRAWDOWN: (limit("risk", "max_drawdown", 0.0), put("state", "clock", codes.HIGH, EQUITY * 2)),
+    Verdict.DAY_STOP: (limit("risk", "day_stop", 0.0),),
+    Verdict.DAY_TARGET: (limit("risk", "day_target", 0.0), put("state", "clock", codes.DAY_HIGH, EQUITY * 2)),
     Verdict.COOLDOWN: (
         limit("pacing", "cooldown_loss_ms", 2 * HOUR_MS + 1), put("state", "exit_ms", THEIRS, NOON_MS - HOUR_MS + 1),
     ),
@@ -258,3 +270,13 @@ def test_one_number_flips_one_gate_and_no_other(verdict: Verdict, n: int) -> Non
     expected = [Verdict.OK] * GATE_COUNT
     expected[verdict - 1] = verdict
     assert verdicts(flipped) == expected
+
+
+@pytest.mark.parametrize("opening", [(codes.DAY, codes.NEVER), (codes.DAY_OPEN, codes.NEVER), (codes.DAY_OPEN, 0)])
+def test_a_day_s_stop_and_target_without_an_opening_to_measure_from_refuse(opening: tuple[int, int]) -> None:
+    """Two percent are lost and nobody knows of what: that is no reason to go on."""
+    scene = base()._replace(draft=base().draft._replace(equity=EQUITY * 98 // 100))
+    scene.state.clock[opening[0]] = opening[1]
+    found = verdicts(scene)
+    closed = [one for one in found if one != Verdict.OK]
+    assert closed == [Verdict.DAY_STOP, Verdict.DAY_TARGET]

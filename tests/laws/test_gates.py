@@ -97,6 +97,10 @@ def applicable(scene: Scene) -> set[Verdict]:
         found.remove(Verdict.JUMP)
     if draft.kind == codes.MAKER:
         found.remove(Verdict.SLIPPAGE)
+    if scene.law.risk.day_stop < 0:
+        found.remove(Verdict.DAY_STOP)
+    if scene.law.risk.day_target < 0:
+        found.remove(Verdict.DAY_TARGET)
     return found
 
 
@@ -169,6 +173,11 @@ def widened(group: str, name: str, key: Callable[[Scene], int] | None = None, do
     return wider
 
 
+def loosened(name: str) -> Wider:
+    """A limit that not every profile has."""
+    return lambda law, scene, by: law if getattr(law.risk, name) < 0 else widened("risk", name)(law, scene, by)
+
+
 def row(name: str) -> Callable[[Scene], int]:
     """Which theme, tier or the like the draft's instrument is of."""
     return lambda scene: int(getattr(scene.law.instruments, name)[scene.draft.instrument])
@@ -196,6 +205,8 @@ WIDER: list[tuple[Verdict, Wider]] = [
     (Verdict.DAY_LOSS, widened("risk", "max_day_loss")),
     (Verdict.WEEK_LOSS, widened("risk", "max_week_loss")),
     (Verdict.DRAWDOWN, widened("risk", "max_drawdown")),
+    (Verdict.DAY_STOP, loosened("day_stop")),
+    (Verdict.DAY_TARGET, loosened("day_target")),
     (Verdict.COOLDOWN, widened("pacing", "cooldown_win_ms", down=True)),
     (Verdict.COOLDOWN, widened("pacing", "cooldown_loss_ms", down=True)),
     (Verdict.COOLDOWN, widened("pacing", "cooldown_stop_ms", down=True)),

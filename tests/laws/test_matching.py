@@ -174,7 +174,7 @@ def test_a_stop_is_younger_than_the_resting_entry_and_older_than_what_completes_
     bar = Bars(*(np.full((1, 4), price, np.int64) for price in (100, 110, 90, 10**6)))
     cases = ((MAKER, 1, [ENTRY, STOP]), (MAKER, 0, [STOP, ENTRY]), (TAKER, 0, [STOP, ENTRY]))
     for kind, stop_ms, expected in cases:
-        state = empty_state(4, 3)
+        state = empty_state(4, 3, 1)
         state.lots[1] = state.cost[1] = 500
         step_place(state, 1, ENTRY, kind, 300, 100, 0, 0, 0, codes.BY_SIGNAL, 0, 0, 0, 0, 0)
         step_place(state, 1, STOP, STOP_MARKET, 500, 0, 95, stop_ms, codes.NEVER, codes.BY_STOP, 0, 0, 0, 0, 0)

@@ -1,6 +1,6 @@
 """A turn of the law: halted it only protects, in doubt it waits, and no entry ever stands in the way of an exit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,9 +43,9 @@ from trader_core.rulebook.codes import (
     TRIGGER,
     Verdict,
 )
-from trader_core.rulebook.exits import stop_price
+from trader_core.rulebook.exits import is_sellable, stop_price
 from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import PPM
+from trader_core.rulebook.money import PPM, less
 from trader_core.rulebook.state import Columns, Guard, Plan, State, empty_plan, empty_state
 from trader_core.rulebook.turn import step_turn
 
@@ -78,6 +78,18 @@ def turned(world: Before, t: int = 0, state: State | None = None) -> tuple[State
     return after, plan
 
 
+def sellable(world: Before, prices: Sequence[int]) -> Array:
+    """Which positions are no dust at these prices."""
+    rows = zip(world.state.lots.tolist(), prices, strict=True)
+    return np.array([is_sellable(world.law, i, lots, max(int(price), 1)) for i, (lots, price) in enumerate(rows)])
+
+
+def protectable(world: Before, after: State) -> Array:
+    """Which positions a stop can rest for."""
+    held = np.flatnonzero(world.state.lots > 0).tolist()
+    return sellable(world, [int(stop_price(world.law, after, i)) if i in held else 0 for i in range(COUNT)])
+
+
 def asked(plan: Plan) -> list[tuple[int, int, int]]:
     """(CANCEL or PLACE, instrument, slot), in order."""
     return [(action, i, slot) for action, i, slot in plan.actions[: plan.asked[0]].tolist()]
@@ -100,7 +112,7 @@ def test_halted_entries_go_stops_stay_and_every_proposal_is_refused(world: Befor
     else:
         assert np.array_equal(after.orders[:, EXIT], world.state.orders[:, EXIT])
     leaving = after.orders[:, EXIT, KIND] != 0
-    held = known & ~leaving & (world.state.lots > 0)
+    held = known & ~leaving & (world.state.lots > 0) & protectable(world, after)
     assert (after.orders[held, STOP, LOTS] - after.orders[held, STOP, FILLED] == world.state.lots[held]).all()
     assert bytes_of(after.lots, after.cash) == bytes_of(world.state.lots, world.state.cash)
     assert set(plan.verdict.tolist()) <= {codes.NEVER, Verdict.HALTED}
@@ -114,7 +126,8 @@ def test_what_is_ordered_closed_is_sold_whole_and_at_once_whatever_else_holds(wo
     state, guard = world.state, world.guard
     after, _ = turned(world)
     can = (state.lots > 0) & (guard.unknown == 0) & (world.columns.bid[0] > 0) & (state.orders[:, EXIT, KIND] == 0)
-    ordered = can & (guard.forced != 0)
+    limits = [less(int(bid), world.law.orders.band_ppm) for bid in world.columns.bid[0]]
+    ordered = can & (guard.forced != 0) & sellable(world, limits)
     assert (after.orders[ordered, EXIT, LOTS] == state.lots[ordered]).all()
     assert (after.orders[ordered, EXIT, codes.REASON] == codes.BY_LIQUIDATION).all()
     assert not after.orders[ordered, STOP].any()
@@ -188,9 +201,11 @@ def test_every_position_is_being_sold_or_has_one_stop_for_all_of_it(world: Befor
     after, plan = turned(world)
     for i in range(COUNT):
         stop, leaving = after.orders[i, STOP], after.orders[i, EXIT, KIND] != 0
-        if world.state.lots[i] == 0 or leaving:
+        if after.orders[i, EXIT, REASON] == codes.BY_PARTIAL:
+            assert stop[LOTS] - stop[FILLED] == world.state.lots[i] - after.orders[i, EXIT, LOTS] > 0
+        elif world.state.lots[i] == 0 or leaving:
             assert stop[KIND] == 0 or world.state.orders[i, EXIT, KIND] != 0
-        else:
+        elif protectable(world, after)[i]:
             assert stop[KIND] == codes.STOP_MARKET
             assert stop[LOTS] - stop[FILLED] == world.state.lots[i]
             assert stop[TRIGGER] == stop_price(world.law, after, i) > 0
@@ -393,7 +408,7 @@ def test_the_most_convinced_proposal_comes_first_and_of_equals_the_first() -> No
 def sold_bitcoin(reason: int, won: int = 0) -> Before:
     """Calm everywhere, as where the gates stand alone; BTC was sold now, and every instrument is proposed."""
     scene = base()
-    law, columns, state = scene.law, scene.columns, empty_state(COUNT, len(AXES.assets))
+    law, columns, state = scene.law, scene.columns, empty_state(COUNT, len(AXES.assets), len(AXES.strategies))
     law = law._replace(
         costs=law.costs._replace(
             maker_fee_ppm=0, taker_fee_ppm=0, half_spread_ppm=0,
@@ -408,6 +423,8 @@ def sold_bitcoin(reason: int, won: int = 0) -> Before:
         orders=law.orders._replace(maker_ttl_ms=0, band_ppm=0, position=np.full(4, 0.05)),
         strategies=law.strategies._replace(max_trades=ints(9, 9)),
         market=law.market._replace(scale=np.ones(5)),
+        sizing=law.sizing._replace(doubtful_scale=1.0),
+        exits=law.exits._replace(default_target_bps=0),
     )  # fmt: skip
     flat = np.full_like(columns.close, 10**6)
     columns = columns._replace(close=flat, bid=flat.copy(), ask=flat.copy())

@@ -53,7 +53,7 @@ MARK_MAX = 2**61  # no account has lost so large a part of itself that a deposit
 REASONS = {
     Role.ENTRY: ("signal", "signal", "fallback", "reprice"),
     Role.EXIT: ("signal", "stop", "trailing", "target", "time"),
-    Role.STOP: ("stop", "trailing"),
+    Role.STOP: ("stop", "trailing", "break_even"),
 }
 
 
@@ -229,10 +229,16 @@ class History:
     def is_free(self, one: Instrument, role: Role) -> bool:
         return one.symbol not in self.book.delisted and not self.book.working(one.symbol, role)
 
-    def write_down(self, one: Instrument, role: Role, lots: int) -> str:
+    def write_down(self, one: Instrument, role: Role, lots: int, reason: str = "") -> str:
         kind = OrderKind.STOP if role is Role.STOP else self.random.choice([OrderKind.MAKER, OrderKind.TAKER])
         terms = approved(
-            one, role, lots, self.ticks(), kind, self.random.choice(REASONS[role]), self.random.randint(0, 2)
+            one,
+            role,
+            lots,
+            self.ticks(),
+            kind,
+            reason or self.random.choice(REASONS[role]),
+            self.random.randint(0, 2),
         )
         if role is Role.ENTRY:
             terms = replace(
@@ -255,6 +261,12 @@ class History:
         one = self.random.choice(self.traded)
         if self.is_free(one, Role.EXIT) and self.held(one) > 0:
             self.execute(self.write_down(one, Role.EXIT, self.held(one)), 1)
+
+    def part(self) -> None:
+        """A part of a position at its own target."""
+        one = self.random.choice(self.traded)
+        if self.is_free(one, Role.EXIT) and self.held(one) > 1:
+            self.execute(self.write_down(one, Role.EXIT, self.held(one) // 2, "partial"), 1)
 
     def acknowledge(self) -> None:
         if order := self.pick([one for one in self.book.orders.values() if one.is_open]):
@@ -292,7 +304,7 @@ class History:
 
 
 MOVES = (
-    *("intend", "fill", "buy", "sell", "mark") * 3, *("acknowledge", "close", "repeat") * 2,
+    *("intend", "fill", "buy", "sell", "mark") * 3, *("acknowledge", "close", "repeat", "part") * 2,
     "deposit", "withdraw", "carry", "decide", "delist", "observe", "fail", "halt", "queue",
 )  # fmt: skip
 
@@ -312,7 +324,9 @@ def test_the_ledger_and_the_law_s_own_state_are_one_truth_after_every_fact() -> 
     assert min(seen[one] for one in HAPPENINGS) > 5, f"too quiet to prove anything: {seen}"
 
 
-HAPPENINGS = ("won", "lost", "added", "delisted", "peaked", "moved", "failed", "stopped", "halted")
+HAPPENINGS = (
+    "won", "lost", "added", "delisted", "peaked", "moved", "failed", "stopped", "halted", "parted", "recorded",
+)  # fmt: skip
 
 
 def what_happened(history: History) -> list[str]:
@@ -322,6 +336,8 @@ def what_happened(history: History) -> list[str]:
         any(one.adds for one in book.entries.values()), bool(book.delisted),
         any(one.peak for one in book.holdings.values()), book.high != book.equity,
         bool(book.failed), bool(book.stopped), book.halt.trips > 0,
+        any(one.parted for one in book.holdings.values()),
+        any(one.wins and one.losses for one in book.records.values()),
     )  # fmt: skip
     return [name for name, yes in zip(HAPPENINGS, happened, strict=True) if yes]
 

@@ -96,6 +96,26 @@ def lost(opening: int, limit: str) -> Trouble:
     return trouble
 
 
+def day_stop(die: Dice, scene: Scene) -> Scene:
+    """A profile that has one; its limit reached, or no opening to measure from."""
+    scene = scene._replace(law=scene.law._replace(risk=scene.law.risk._replace(day_stop=0.1, day_target=-1.0)))
+    if die.often(0.8):
+        return lost(codes.DAY_OPEN, "day_stop")(die, scene)
+    scene.state.clock[codes.DAY] = codes.NEVER
+    return scene
+
+
+def day_target(die: Dice, scene: Scene) -> Scene:
+    """Reached, now or earlier on the day."""
+    risk = scene.law.risk._replace(day_stop=-1.0, day_target=die.one_of((0.1, 0.3)))
+    scene = scene._replace(law=scene.law._replace(risk=risk))
+    clock, opened = scene.state.clock, max(scene.draft.equity, 1)
+    clock[codes.DAY] = int(scene.columns.at_ms[scene.t]) // DAY_MS
+    clock[codes.DAY_OPEN] = clock[codes.DAY_LOW] = opened
+    clock[codes.DAY_HIGH] = int(opened * (1.0 + risk.day_target) * die.some(1.000001, 1.2)) + 1
+    return scene
+
+
 def by_signal(die: Dice, scene: Scene) -> Scene:
     """What completes an entry is not paced."""
     strategy = max(scene.draft.strategy, 0)
@@ -268,6 +288,8 @@ TROUBLES: dict[Verdict, Trouble] = {
     Verdict.DAY_LOSS: lost(codes.DAY_OPEN, "max_day_loss"),
     Verdict.WEEK_LOSS: lost(codes.WEEK_OPEN, "max_week_loss"),
     Verdict.DRAWDOWN: lost(codes.HIGH, "max_drawdown"),
+    Verdict.DAY_STOP: day_stop,
+    Verdict.DAY_TARGET: day_target,
     Verdict.COOLDOWN: cooldown,
     Verdict.LOSING_STREAK: losing_streak,
     Verdict.SPACING: spacing,

@@ -20,14 +20,18 @@ from trader_core.rulebook.exits import stop_price
 from trader_core.rulebook.gates.standing import NEARLY
 from trader_core.rulebook.limits import (
     Costs,
+    Exits,
     Halts,
     Instruments,
+    Kelly,
     Law,
     Liquidity,
     Market,
     Orders,
     Pacing,
+    Recovery,
     Risk,
+    Sizing,
     Slippage,
     Strategies,
     Tiers,
@@ -124,7 +128,7 @@ class Dice:
         )  # fmt: skip
         return Law(
             self.risk(), self.pacing(), self.market(), self.tiers(), self.liquidity(), self.orders(), self.costs(),
-            rows, budgets, self.halts(),
+            rows, budgets, self.halts(), self.sizing(), self.exits(),
         )  # fmt: skip
 
     def risk(self) -> Risk:
@@ -134,6 +138,7 @@ class Dice:
             max_positions=self.between(2, 6), max_wait_ms=self.one_of((0, BAR_MS, BAR_MS)),
             max_day_loss=self.one_of((0.1, 0.5)), max_week_loss=self.some(0.2, 0.5),
             max_drawdown=self.some(0.3, 0.9), halve_at_day_loss=self.one_of((0.01, 0.5)),
+            day_stop=self.one_of((-1.0, 0.1, 0.5)), day_target=self.one_of((-1.0, 0.3, 0.9)),
         )  # fmt: skip
 
     def halts(self) -> Halts:
@@ -148,6 +153,21 @@ class Dice:
             max_errors=self.between(1, 5), error_window_ms=self.milliseconds(1, 15), max_stops=self.one_of((0, 0, 3)),
             stop_window_ms=self.milliseconds(15, 600), max_feed_age_ms=self.one_of((0, 0, BAR_MS)),
             cooldown_ms=self.milliseconds(0, 15, 60), on_trip=self.between(0, 2), auto_rearm=int(self.often(0.3)),
+        )  # fmt: skip
+
+    def sizing(self) -> Sizing:
+        return Sizing(
+            sizer=self.between(0, 2), max_position=self.one_of((1_000 * E8, 10**9 * E8)),
+            max_stop_loss=self.one_of((0.01, 1.0)), doubtful_below=self.one_of((0.0, 0.5, 0.6)), doubtful_scale=0.5,
+            confident_from=self.one_of((0.85, 1.0)), confident_scale=1.5, full_volatility=self.one_of((60.0, 10_000.0)),
+            poor_rate=self.one_of((0.0, 0.3)), poor_trades=self.between(1, 5), poor_scale=0.5, risk_per_trade=0.01,
+            risk_ranges=1.2, recovery=Recovery(0.1, 0.6, 0.4, 0.2), kelly=Kelly(0.25, 0.05, self.one_of((1, 30))),
+        )  # fmt: skip
+
+    def exits(self) -> Exits:
+        return Exits(
+            default_stop_bps=200, default_target_bps=500, break_even_ppm=self.one_of((0, 0, 10_000)),
+            partial_ppm=self.one_of((0, 0, 5_000)), partial_share_ppm=self.one_of((300_000, 500_000)),
         )  # fmt: skip
 
     def pacing(self) -> Pacing:
@@ -271,13 +291,15 @@ class Dice:
 
     def state(self, law: Law, columns: Columns) -> State:
         """Books as they can be, at the columns' first row."""
-        state, now = empty_state(COUNT, ASSET_COUNT), int(columns.at_ms[0])
+        state, now = empty_state(COUNT, ASSET_COUNT, STRATEGY_COUNT), int(columns.at_ms[0])
         if not self.seldom():
             state.known[0], state.cash[0] = 1, self.grains()
         for i in range(COUNT):
             self.position(law, state, i, now, int(columns.close[0, i]))
         for asset in range(ASSET_COUNT):
             self.past(state, asset, now)
+        for record in state.record.reshape(-1, codes.RECORD_FIELDS):
+            record[:] = self.between(0, 20), self.between(0, 20), self.grains(), self.grains()
         self.clock(law, state, columns, now)
         self.halt(law, state, now)
         self.queue(state, now)
@@ -329,6 +351,10 @@ class Dice:
             if clock[window] >= 0:
                 clock[opening] = int(equity * self.some(0.8, 3.0 if self.seldom() else worst))
                 clock[lowest] = int(min(equity, clock[opening]) * self.some(0.0 if self.seldom() else 0.99, 1.0))
+        if clock[codes.DAY] >= 0:
+            clock[codes.DAY_HIGH] = int(
+                max(equity, clock[codes.DAY_OPEN]) * self.some(1.0, 2.0 if self.seldom() else 1.1)
+            )
         clock[codes.HIGH] = int(equity * self.some(1.0, 9.0 if self.seldom() else 1.4))
         clock[codes.EQUITY] = self.one_of((codes.NEVER, equity, self.grains()))
         clock[codes.DECIDED_MS] = now if self.seldom() else now - BAR_MS
@@ -366,7 +392,7 @@ class Dice:
         state.stop_bps[i], state.target_bps[i] = self.one_of((1, 500, 5_000)), self.one_of((0, 1, 1000))
         state.hold_ms[i] = self.milliseconds(0, 60, 9_000)
         state.opened_ms[i] = now - self.between(1, 200) * MINUTE_MS
-        state.peak[i] = self.one_of((0, price, price * 11 // 10))
+        state.peak[i], state.parted[i] = self.one_of((0, price, price * 11 // 10)), self.between(0, 1)
 
     def order(
         self, state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, placed: int,

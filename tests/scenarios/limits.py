@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,12 @@ from tests.cli.program import Program
 from tests.scenarios import scenes
 from tests.scenarios.scenes import DIP, RISE, STOPPED, Fired, Scene
 from tests.world import START, Bar, Series, World, at, outcomes, sent
-from trader_core.domain.clocktime import parse_utc
+from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.errors import Unreachable
+from trader_core.domain.facts import CoinsMoved
+from trader_core.domain.fill import Side
 from trader_core.domain.halt import HaltState
+from trader_core.domain.money import Base
 from trader_core.domain.order import ApprovedOrder, OrderReport, Role
 from trader_core.engine.run import cycles
 from trader_core.ports import VenueTrader
@@ -50,6 +54,42 @@ def sold_by_trailing(fired: Fired) -> bool:
 
 def is_flat(fired: Fired) -> bool:
     return not fired[0][-1].book.held
+
+
+def bound_by(cap: str) -> Check:
+    """Some size was cut by that cap, as `why` tells it."""
+
+    def check(fired: Fired) -> bool:
+        judged = [one for report in fired[0] if report.decision for one in report.decision.judgements]
+        return any(row.gate == "size" and row.verdict == f"by_{cap}" for one in judged for row in one.rows)
+
+    return check
+
+
+def sold_at_first(share: str) -> Check:
+    """Of what was bought, that share was sold in the first sale, to the hundredth."""
+
+    def check(fired: Fired) -> bool:
+        fills = [told.fill for one in fired[0] for told in one.fills]
+        bought = sum(one.quantity for one in fills if one.side is Side.BUY)
+        sold = next(one.quantity for one in fills if one.side is Side.SELL)
+        return round(sold / bought, 2) == Decimal(share)
+
+    return check
+
+
+def stops_at(trigger: str) -> Check:
+    """A stop stood there."""
+
+    def check(fired: Fired) -> bool:
+        orders = [order for one in fired[0] if one.decision for order in one.decision.orders]
+        return Decimal(trigger) in {one.trigger for one in orders if one.role is Role.STOP}
+
+    return check
+
+
+def answered(code: int) -> Check:
+    return lambda fired: fired[1] == str(code)
 
 
 def rests_no_more(fired: Fired) -> bool:
@@ -124,6 +164,37 @@ def trailed(world: World) -> Fired:
         policy__exits__use_trailing_stop=True,
         policy__exits__trailing_stop_pct=3,
     )
+    return world.run(), "BTC-USD"
+
+
+def taken_over(world: World, series: Series = (100,) * 8, **edits: Any) -> Fired:
+    """A coin that no strategy bought, at 100: a person hands it over, in the ledger alone."""
+    world.market(BTC=series).configured(**edits).run(limit=1)
+    handed = CoinsMoved("by hand", "BTC-USD", Side.BUY, Base(Decimal(1)), Decimal(100), scenes.NOW, "a person")
+    world.tell(handed)
+    return world.run(), "BTC-USD"
+
+
+def watched(world: World) -> Fired:
+    """Held for an hour with no order at the venue; what `status` ends with is told in place of a symbol."""
+    world.market(BTC=(100,) * 8).configured(app__paper__cash_quote=10_000).run(limit=1)
+    hour_ago = EpochMs(parse_utc(START))
+    world.tell(CoinsMoved("by hand", "BTC-USD", Side.BUY, Base(Decimal(1)), Decimal(100), hour_ago, "a person"))
+    done = Program(world.root)("status", "--state", world.state, "--config", world.config, "--mode", "PAPER")
+    return [], str(done.code)
+
+
+def broken_even(world: World) -> Fired:
+    """A rise by six percent, and a fall back to cost: far above the stop, which stands twenty below."""
+    world.market(BTC=(*RISE[:6], DIP, 106, 108.5, 106, 103, 102, 102)).configured(
+        strategies__sma_cross__stop_pct=20, policy__exits__break_even_at_pct=5
+    )
+    return world.run(), "BTC-USD"
+
+
+def parted(world: World) -> Fired:
+    """A rise by eight percent, four of which sell a half."""
+    world.market(BTC=(*RISE[:6], DIP, 106, 108, 110, 110)).configured(policy__exits__partial_target_pct=4)
     return world.run(), "BTC-USD"
 
 
@@ -394,6 +465,11 @@ LIMITS: dict[str, Limit] = {
     ),
     "policy.risk.max_week_loss_pct": Limit(scenes.week_loss, said("WEEK_LOSS"), 10),
     "policy.risk.max_drawdown_pct": Limit(scenes.drawdown, said("DRAWDOWN"), 10),
+    "policy.risk.max_stop_loss_pct": Limit(
+        partial(floored, policy__risk__max_stop_loss_pct=0.05), bound_by("stop_loss"), 100
+    ),
+    "policy.risk.cautious_day_stop_pct": Limit(scenes.day_stop, said("DAY_STOP"), 50),
+    "policy.risk.cautious_day_target_pct": Limit(scenes.day_target, said("DAY_TARGET"), 100),
     "policy.risk.max_volatility_pct": Limit(scenes.volatility, said("VOLATILITY"), 10_000),
     "policy.pacing.cooldown_after_win_min": Limit(after_win, said("COOLDOWN"), 0),
     "policy.pacing.cooldown_after_loss_min": Limit(after_loss, said("COOLDOWN"), 0),
@@ -423,6 +499,14 @@ LIMITS: dict[str, Limit] = {
     "policy.liquidity.min_edge_over_cost_pct": Limit(scenes.edge, said("EDGE"), 0),
     "policy.exits.use_trailing_stop": Limit(trailed, sold_by_trailing, False),
     "policy.exits.trailing_stop_pct": Limit(trailed, sold_by_trailing, 20),
+    "policy.exits.default_stop_pct": Limit(taken_over, stops_at("98"), 99),
+    "policy.exits.default_target_pct": Limit(
+        partial(taken_over, series=(*[100] * 6, 106, 106, 106)), sent_for("target"), 0
+    ),
+    "policy.exits.break_even_at_pct": Limit(broken_even, sent_for("break_even"), 0),
+    "policy.exits.partial_target_pct": Limit(parted, sent_for("partial"), 0),
+    "policy.exits.partial_share_pct": Limit(parted, sold_at_first("0.5"), 25),
+    "policy.exits.max_naked_min": Limit(watched, answered(42), 1440),
     "policy.halt.enabled": Limit(scenes.ok, lambda fired: fired[0][-1].book.halt.state is HaltState.ARMED, False),
     "policy.halt.cooldown_min": Limit(acknowledged_by_command, said("HALTED"), 0),
     "policy.halt.max_day_loss_pct": Limit(

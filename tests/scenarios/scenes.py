@@ -120,6 +120,22 @@ def drawdown(world: World) -> Fired:
     return world.run(), "ETH-USD"
 
 
+def day_stop(world: World) -> Fired:
+    """BTC falls through its stop; in profile CAUTIOUS a tenth of a percent of the account is enough for the day."""
+    world.market(BTC=(*STOPPED, 80, 80), ETH=(*[100] * 8, 102, 104, 106)).configured(
+        policy__profile="CAUTIOUS", policy__risk__cautious_day_stop_pct=0.1, policy__risk__max_day_loss_pct=3
+    )
+    return world.run(), "ETH-USD"
+
+
+def day_target(world: World) -> Fired:
+    """BTC is bought and rises by a tenth, and falls again: the day's target was reached, and ETH has to wait."""
+    world.market(BTC=(*RISE[:6], DIP, 112, 112, 103, 103), ETH=(*[100] * 9, 102, 104, 106)).configured(
+        policy__profile="CAUTIOUS", policy__risk__cautious_day_target_pct=0.2
+    )
+    return world.run(), "ETH-USD"
+
+
 def cooldown(world: World) -> Fired:
     """Sold on a falling average, and rising again half an hour later."""
     world.market(BTC=(*RISE[:6], DIP, 101, 99, 99, 102, 104)).configured(policy__pacing__cooldown_after_loss_min=60)
@@ -333,6 +349,8 @@ SCENES: dict[Verdict, Scene] = {
     Verdict.DAY_ENTRIES: day_entries,
     Verdict.CYCLE_ENTRIES: cycle_entries,
     Verdict.STRATEGY_TRADES: strategy_trades,
+    Verdict.DAY_STOP: day_stop,
+    Verdict.DAY_TARGET: day_target,
     Verdict.CONVICTION: conviction,
     Verdict.VOLATILITY: volatility,
     Verdict.QUIET_MARKET: quiet_market,

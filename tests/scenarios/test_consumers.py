@@ -93,7 +93,46 @@ SLIPPERY = {"app.paper.slippage.large_quote": 1, "app.paper.slippage.most_large_
 THEME_CAPS = {"policy.risk.max_per_theme_pct": dict.fromkeys(("LAYER1", "LAYER2", "MEME", "DEFI", "OTHER"), 10)}
 APART: dict[str, Any] = {"LAYER1": ["BTC"], "LAYER2": ["MATIC"], "MEME": [], "DEFI": ["ETH"]}
 WIDE = {"signals.regime.crash_fall_pct": 99, "signals.regime.crash_volatility_pct": 1000}
+RECORDED = {"policy.sizing.poor_record_trades": 1, "policy.sizing.poor_record_pct": 90}
+KELLY = {  # most of what is bought is sold a little higher, and nothing is paid for it
+    "policy.sizing.sizer": "kelly", "policy.sizing.kelly_share_pct": 100, "app.paper.maker_fee_bps": 0,
+    "app.paper.taker_fee_bps": 0, "app.paper.half_spread_bps": 0, "strategies.sma_cross.slow_bars": 3,
+    "strategies.sma_cross.stop_pct": 99, "strategies.sma_cross.target_pct": 99.5,
+    **{f"app.paper.slippage.tier_{n}_bps": 0 for n in (1, 2, 3)},
+}  # fmt: skip
+BY_RANGE = {"policy.sizing.sizer": "atr_risk", "policy.sizing.risk_per_trade_pct": 0.01}
+DEEP = {"policy.sizing.cautious_drawdown_pct": 0.01, "policy.sizing.protective_drawdown_pct": 100}
+SIZED: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "max_position_quote": (50, 100_000, {}),
+    "sizer": ("fraction", "atr_risk", {"policy.sizing.risk_per_trade_pct": 0.01}),
+    "confident_from_pct": (10, 100, {"policy.sizing.confident_scale_pct": 150, "policy.sizing.doubtful_below_pct": 0}),
+    "confident_scale_pct": (
+        100, 150, {"policy.sizing.confident_from_pct": 0, "policy.sizing.doubtful_below_pct": 0},
+    ),
+    "doubtful_below_pct": (0, 100, {"policy.sizing.doubtful_scale_pct": 50, "policy.sizing.confident_from_pct": 100}),
+    "doubtful_scale_pct": (0, 100, {"policy.sizing.doubtful_below_pct": 100, "policy.sizing.confident_from_pct": 100}),
+    "full_size_volatility_pct": (1, 10_000, {}),
+    "cautious_drawdown_pct": (
+        0.01, 100, {"policy.sizing.cautious_scale_pct": 50, "policy.sizing.protective_drawdown_pct": 100,
+                    "policy.sizing.protective_scale_pct": 50},
+    ),
+    "cautious_scale_pct": (0, 100, DEEP | {"policy.sizing.protective_scale_pct": 0}),
+    "protective_drawdown_pct": (
+        0.01, 100, {"policy.sizing.protective_scale_pct": 50, "policy.sizing.cautious_drawdown_pct": 0.01},
+    ),
+    "protective_scale_pct": (0, 100, {"policy.sizing.cautious_drawdown_pct": 0.01,
+                                      "policy.sizing.protective_drawdown_pct": 0.01}),
+    "poor_record_pct": (0, 100, RECORDED),
+    "poor_record_trades": (1, 1000, RECORDED),
+    "poor_record_scale_pct": (0, 100, RECORDED),
+    "kelly_share_pct": (0, 100, KELLY),
+    "kelly_max_pct": (0, 5, KELLY),
+    "kelly_min_trades": (30, 10_000, KELLY),
+    "risk_per_trade_pct": (0.01, 0.02, BY_RANGE),
+    "risk_distance_atr": (1, 100, BY_RANGE),
+}  # fmt: skip
 ENDS: dict[str, Ends] = {
+    **{f"policy.sizing.{key}": Ends(low, high, along) for key, (low, high, along) in SIZED.items()},
     "app.paper.holdings": Ends({}, {"BTC": 100}),
     "app.paper.maker_fee_bps": Ends(0, 500, {"app.paper.taker_fee_bps": 500}),
     "app.paper.taker_fee_bps": Ends(0, 500, {"app.paper.maker_fee_bps": 0}),

@@ -21,7 +21,7 @@ def full(world: World, wait_min: int = 15) -> World:
 def entries(told: list[CycleReport], symbol: str) -> list[int]:
     return [
         one.decision_ms for one in told if one.decision
-        for order in one.decision.orders if order.symbol == symbol and order.role == "ENTRY" and order.reason == "signal"
+        for order in one.decision.orders if (order.symbol, order.role, order.reason) == (symbol, "ENTRY", "signal")
     ]  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def test_it_waits_for_the_slot_and_is_priced_anew(tmp_path: Path, restarts: bool
     world = full(World(tmp_path, restarts=restarts))
     told = world.run()
     deferred = outcomes(told, "ETH-USD").index("MAX_POSITIONS")
-    assert entries(told, "ETH-USD") == [told[deferred + 1].decision_ms], "no signal came again: it is the one that waited"
+    assert entries(told, "ETH-USD") == [told[deferred + 1].decision_ms], "no signal came again: it waited"
     decision = told[deferred].decision
     assert decision is not None
     (waiting,) = decision.waiting

@@ -16,6 +16,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 OPPOSITE = {"loosens": "tightens", "tightens": "loosens", "changed": "changed"}
 # More of these may allow more risk or less; of all other numbers and switches the direction is known.
 EITHER = {
+    "default_target_pct", "break_even_at_pct", "partial_target_pct", "partial_share_pct",
     "cash_quote", "maker_fee_bps", "taker_fee_bps", "half_spread_bps", "tier_1_bps", "tier_2_bps", "tier_3_bps",
     "large_quote", "per_decade_pct", "most_large_pct", "restless_range_pct", "most_restless_pct",
     "max_share_of_volume_pct",

@@ -7,6 +7,7 @@ COUNTS = {
     "max_open_positions", "max_losing_streak", "max_entries_per_cycle", "max_entries_per_hour", "max_entries_per_day",
     "max_per_day", "maker_max_reprices", "max_assets", "max_triggers_per_cycle", "reversal_min_qualifiers",
     "max_trades_per_cycle", "max_execution_errors", "max_stop_hits",
+    "poor_record_trades", "kelly_min_trades",
 }  # fmt: skip
 FLOATS = ("_pct", "_bps", "_sigma", "_atr", "_ratio")
 

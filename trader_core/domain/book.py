@@ -29,6 +29,7 @@ class Holding:
     hold_ms: int = 0  # 0: for ever
     opened_ms: EpochMs = EpochMs(-1)  # first purchase since it was flat
     peak: Decimal = ZERO  # highest bid seen since then
+    parted: bool = False  # a part was sold at its own target since then
     trades: frozenset[str] = frozenset()  # every trade id ever folded: a fill counts once
 
 
@@ -64,6 +65,16 @@ class Pacing:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """What the positions that are over brought: of one instrument and strategy. What did not win has lost."""
+
+    wins: int = 0
+    losses: int = 0
+    gained: Quote = Quote(ZERO)  # by those that won, all fees taken off
+    lost: Quote = Quote(ZERO)  # by the others, as an amount
+
+
+@dataclass(frozen=True, slots=True)
 class Ban:
     """An asset that must not be bought for a while, and why."""
 
@@ -81,7 +92,11 @@ class Book:
     exits: Mapping[str, LastExit] = field(default_factory=lambda: MappingProxyType({}))  # by asset
     entries: Mapping[str, LastEntry] = field(default_factory=lambda: MappingProxyType({}))  # by asset
     pacing: Pacing = Pacing()
+    records: Mapping[tuple[str, str], Record] = field(  # by symbol and strategy
+        default_factory=lambda: MappingProxyType({})
+    )
     bans: Mapping[str, Ban] = field(default_factory=lambda: MappingProxyType({}))  # by asset
+    dust: frozenset[str] = frozenset()  # held at the newest mark, and less than the venue took at its price
     delisted: Mapping[str, EpochMs] = field(default_factory=lambda: MappingProxyType({}))  # held then; by symbol
     failures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # strategy: what went wrong
     discrepancies: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # subject: what differs
@@ -94,6 +109,7 @@ class Book:
     day: int = -1  # UTC day of the newest mark
     day_open: Quote | None = None  # equity at the first mark of that day
     day_low: Quote | None = None  # the lowest since
+    day_high: Quote | None = None  # the highest since
     week: int = -1  # the same of the week that begins on Monday 00:00 UTC
     week_open: Quote | None = None
     week_low: Quote | None = None

@@ -69,6 +69,7 @@ class Decision:
     open_loss_ppm: int | None = None  # of the losing positions together, of the equity
     halt: Halt | None = None  # the halt machine from now on, where it has moved
     waiting: tuple[Waiting, ...] = ()  # for a free slot, after this decision
+    dust: tuple[str, ...] = ()  # symbols of which less is held than the venue takes at this price
 
     @property
     def refusals(self) -> tuple[Judgement, ...]:

@@ -53,12 +53,14 @@ class CashObserved:
 @dataclass(frozen=True, slots=True)
 class Marked:
     """Equity at a decision time; None where a price is missing. The first of a UTC day or week opens its loss window.
-    `peaks` are the highest bids of positions, where they rose; the open loss is that of the losing ones alone."""
+    `peaks` are the highest bids of positions, where they rose; the open loss is that of the losing ones alone;
+    `dust` is held and less than the venue takes."""
 
     decision_ms: EpochMs
     equity: Quote | None
     peaks: tuple[Peak, ...]
     open_loss_ppm: int | None = None  # of the equity, rounded down
+    dust: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ def columns_of(
         lambda: _outliers(market, kept),
         lambda: frame.move_sums if frame.bar_ms == MINUTE_MS and not _is_live(market) else None,
     )
+    measures_range = costs.slippage.base_ppm.any() or policy.policy.sizing.sizer == "atr_risk"
     cells = _entered(wanted, width)
     asked = _asked(market, cells)
     deviation, jump = _doubts(market, asked)
@@ -151,7 +152,7 @@ def columns_of(
         jump=jump,
         volatility=_told(asked, wild, UNKNOWN, width),
         atr_ratio=_told(asked, quiet, UNKNOWN, width),
-        day_range=hours.day_range if costs.slippage.base_ppm.any() else _nowhere(hours),
+        day_range=hours.day_range if measures_range else _nowhere(hours),
         leave=wanted.leave,
         enter=_entering(wanted, asked, width),
         **{what: _term(wanted, asked, what, kind, width) for what, kind in TERMS.items()},

@@ -18,6 +18,7 @@ from trader_core.strategies import STRATEGIES
 
 DIGITS = 6
 E8 = 1e8
+MULTIPLIERS = ("size_by_confidence", "size_by_calm", "size_by_recovery", "size_by_record")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
             codes.Verdict.MAX_POSITIONS: _turn(seen, symbol),
         }
         detail = words.get(verdict) or strategy
-        return Judgement(symbol, verdict.name, detail, opinions + _scale_rows(plan) + _gate_rows(plan, i))
+        return Judgement(
+            symbol, verdict.name, detail, opinions + _scale_rows(plan) + _size_rows(plan, i) + _gate_rows(plan, i)
+        )
     age = _row("data_age", int(seen.columns.age_ms[seen.row, i]) / 1e3, seen.law.market.max_age_ms / 1e3, 1, "s", "OK")
     rows = (age, *opinions)
     if seen.decided_before:
@@ -112,6 +115,17 @@ def _scale_rows(plan: Plan) -> tuple[GateRow, ...]:
     """How far the day's loss has shrunk what was wanted, where it has."""
     scale = 100 * float(plan.shrunk[0])
     return (_row("loss_scale", scale, 100.0, -1, "pct", "OK"),) if scale < 100 else ()
+
+
+def _size_rows(plan: Plan, i: int) -> tuple[GateRow, ...]:
+    """What was wanted, what the sizing rule left of it and what binds it; and each multiplier that is not 1."""
+    sizes = plan.sizes[i].tolist()
+    if sizes[codes.WANTED] < 0:
+        return ()
+    binding = codes.BINDING[int(sizes[codes.BOUND_BY])]
+    size = _row("size", sizes[codes.WANTED] / E8, sizes[codes.ALLOWED] / E8, 1, "quote", f"by_{binding}")
+    scales = zip(MULTIPLIERS, sizes[codes.CONFIDENCE :], strict=True)
+    return (size, *(_row(name, scale, 1.0, 1, "ratio", "scaled") for name, scale in scales if scale != 1.0))
 
 
 def _gate_rows(plan: Plan, i: int) -> tuple[GateRow, ...]:

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS
-from trader_core.domain.money import grains_up
+from trader_core.domain.money import grains_down, grains_up
 from trader_core.ledger.integers import Axes
 from trader_core.rulebook import limits
-from trader_core.rulebook.codes import ON_TRIP, REGIMES
+from trader_core.rulebook.codes import ON_TRIP, REGIMES, SIZERS
 from trader_core.rulebook.money import PPM
 from trader_core.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from trader_core.domain.account import Fees
     from trader_core.settings.schema import Settings, SlippageModel, Threshold
+
+
+NO_LIMIT = -1.0  # of a profile that has none
 
 
 def enabled_strategies(policy: "Settings") -> tuple[str, ...]:
@@ -46,6 +49,8 @@ def law_of(policy: "Settings", axes: Axes, fees: "Fees | None" = None) -> limits
         instruments=_instruments(policy, axes),
         strategies=_strategies(policy, axes),
         halts=halts_of(policy),
+        sizing=sizing_of(policy),
+        exits=_exits(policy),
     )
 
 
@@ -97,8 +102,45 @@ def slippage_of(model: "SlippageModel") -> limits.Slippage:
     )
 
 
+def sizing_of(policy: "Settings") -> limits.Sizing:
+    sizing = policy.policy.sizing
+    return limits.Sizing(
+        sizer=SIZERS.index(sizing.sizer),
+        max_position=grains_down(sizing.max_position_quote),
+        max_stop_loss=policy.policy.risk.max_stop_loss_pct / 100,
+        doubtful_below=sizing.doubtful_below_pct / 100,
+        doubtful_scale=sizing.doubtful_scale_pct / 100,
+        confident_from=sizing.confident_from_pct / 100,
+        confident_scale=sizing.confident_scale_pct / 100,
+        full_volatility=sizing.full_size_volatility_pct,
+        poor_rate=sizing.poor_record_pct / 100,
+        poor_trades=sizing.poor_record_trades,
+        poor_scale=sizing.poor_record_scale_pct / 100,
+        risk_per_trade=sizing.risk_per_trade_pct * policy.policy.active_profile.position_scale_pct / 10_000,
+        risk_ranges=sizing.risk_distance_atr,
+        recovery=limits.Recovery(
+            cautious_from=sizing.cautious_drawdown_pct / 100,
+            cautious_scale=sizing.cautious_scale_pct / 100,
+            protective_from=sizing.protective_drawdown_pct / 100,
+            protective_scale=sizing.protective_scale_pct / 100,
+        ),
+        kelly=limits.Kelly(sizing.kelly_share_pct / 100, sizing.kelly_max_pct / 100, sizing.kelly_min_trades),
+    )
+
+
+def _exits(policy: "Settings") -> limits.Exits:
+    exits = policy.policy.exits
+    return limits.Exits(
+        default_stop_bps=round(exits.default_stop_pct * 100),
+        default_target_bps=round(exits.default_target_pct * 100),
+        break_even_ppm=_ppm(exits.break_even_at_pct * 100),
+        partial_ppm=_ppm(exits.partial_target_pct * 100),
+        partial_share_ppm=_ppm(exits.partial_share_pct * 100),
+    )
+
+
 def _risk(policy: "Settings") -> limits.Risk:
-    risk = policy.policy.risk
+    risk, is_cautious = policy.policy.risk, policy.policy.profile == "CAUTIOUS"
     return limits.Risk(
         max_total=risk.max_total_at_risk_pct / 100,
         max_asset=risk.max_per_asset_pct / 100,
@@ -110,6 +152,8 @@ def _risk(policy: "Settings") -> limits.Risk:
         max_week_loss=risk.max_week_loss_pct / 100,
         max_drawdown=risk.max_drawdown_pct / 100,
         halve_at_day_loss=risk.halve_at_day_loss_pct / 100,
+        day_stop=risk.cautious_day_stop_pct / 100 if is_cautious else NO_LIMIT,
+        day_target=risk.cautious_day_target_pct / 100 if is_cautious else NO_LIMIT,
     )
 
 

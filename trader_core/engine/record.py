@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def mark_facts(decision: Decision) -> list[Fact]:
     """What the account is worth, and what the halt machine made of it."""
-    marked = Marked(decision.decision_ms, decision.equity, decision.peaks, decision.open_loss_ppm)
+    marked = Marked(decision.decision_ms, decision.equity, decision.peaks, decision.open_loss_ppm, decision.dust)
     return [marked] if decision.halt is None else [marked, HaltChanged(decision.halt)]
 
 

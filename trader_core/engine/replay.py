@@ -213,7 +213,8 @@ def replay_world(
     opinions = columns_of(world.frame, instruments, policy, first, memo)
     columns = opinions.columns
     law, guard, moved = law_of(policy, axes), _guard(axes, world.exclusions), _rows_of(flows, columns.at_ms)
-    state, plan = empty_state(len(instruments), len(axes.assets)), empty_plan(len(instruments), len(axes.strategies))
+    strategies = len(axes.strategies)
+    state, plan = empty_state(len(instruments), len(axes.assets), strategies), empty_plan(len(instruments), strategies)
     account.step_cash(state, grains_down(policy.app.paper.cash_quote))
     flips, listed = _listings(world.frame, columns.close)
     journey = Journey(

@@ -1,14 +1,34 @@
-"""What cannot be protected: a position whose stop the venue refuses. It is sold, and its asset not bought again."""
+"""What nothing protects: for how long, and a position whose stop the venue refuses. That one is sold, and its asset not
+bought again."""
+
+from collections.abc import Iterable
 
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.facts import Banned, Fact
 from trader_core.domain.instrument import base_of
-from trader_core.domain.order import OrderStatus, Role
+from trader_core.domain.order import Order, OrderStatus, Role
 
 REFUSALS_MAX = 3
 BAN_MS = DAY_MS
 REASON = f"its stop was refused {REFUSALS_MAX} times"
+
+
+def naked_since(book: Book) -> dict[str, EpochMs]:
+    """Symbols held for which neither a stop nor an exit is known to be at the venue, and since when at the longest:
+    their purchase, or the end of what protected them. Dust is not: the venue takes no order for it."""
+    guards = [one for one in book.orders.values() if one.approved.role is not Role.ENTRY]
+    covered = {one.approved.symbol for one in guards if one.is_open and one.status is not OrderStatus.INTENDED}
+    return {
+        symbol: EpochMs(max(_ended(guards, symbol), book.holdings[symbol].opened_ms))
+        for symbol in sorted(book.held - covered - book.dust)
+    }
+
+
+def _ended(guards: Iterable[Order], symbol: str) -> int:
+    """When the newest of these orders ended; 0 where none did of late."""
+    ends = [one.closed_ms for one in guards if one.approved.symbol == symbol and one.closed_ms is not None]
+    return max(ends, default=0)
 
 
 def unprotected(book: Book) -> frozenset[str]:

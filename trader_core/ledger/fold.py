@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from trader_core.domain.book import ZERO, Ban, Book, Holding, LastEntry, LastExit, Pacing
+from trader_core.domain.book import ZERO, Ban, Book, Holding, LastEntry, LastExit, Pacing, Record
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, EpochMs, day_index, week_index
 from trader_core.domain.facts import (
     Acknowledged,
@@ -46,11 +46,13 @@ from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role, ad
 
 K = TypeVar("K")
 V = TypeVar("V")
+Records = Mapping[tuple[str, str], Record]
 FORGET_AFTER_MS = DAY_MS  # closed orders are kept so long for fills that come late
 NEW_ENTRY = "signal"  # the reason of an entry that completes no other
 STOPPED = ("stop", "trailing")  # the reasons of a sale by a stop
 REMEMBERED = 100  # failures in a row, and stops: more than any limit asks for
 LATE_MS = 10 * MINUTE_MS  # a day's first mark that comes later than this may have missed a loss
+PART = "partial"  # the reason of a sale that leaves the rest where it is
 
 
 def fold(facts: Iterable[Fact], book: Book | None = None) -> Book:
@@ -90,6 +92,7 @@ def _cash_flow(book: Book, fact: CashFlow) -> Book:
         flow_cursor=fact.cursor or book.flow_cursor,
         day_open=moved(book.day_open),
         day_low=moved(book.day_low),
+        day_high=moved(book.day_high),
         week_open=moved(book.week_open),
         week_low=moved(book.week_low),
         high=moved(book.high),
@@ -134,19 +137,22 @@ def _marked(book: Book, fact: Marked) -> Book:
     }  # fmt: skip
     orders = book.orders if len(kept) == len(book.orders) else MappingProxyType(kept)
     marked = replace(
-        book, orders=orders, equity=fact.equity, holdings=_raised(book, fact), open_loss_ppm=fact.open_loss_ppm
-    )
+        book, orders=orders, equity=fact.equity, holdings=_raised(book, fact), open_loss_ppm=fact.open_loss_ppm,
+        dust=frozenset(fact.dust),
+    )  # fmt: skip
     if fact.equity is None:
         return marked
     day, week = day_index(fact.decision_ms), week_index(fact.decision_ms)
     if day != book.day or not book.day_open:
-        marked = replace(marked, day=day, day_open=_opening(book, fact.equity, fact.decision_ms), day_low=fact.equity)
+        opening = _opening(book, fact.equity, fact.decision_ms)
+        marked = replace(marked, day=day, day_open=opening, day_low=fact.equity, day_high=fact.equity)
     if week != book.week or not book.week_open:
         marked = replace(marked, week=week, week_open=fact.equity, week_low=fact.equity)
     return replace(
         marked,
         day_low=fact.equity if marked.day_low is None else min(marked.day_low, fact.equity),
         week_low=fact.equity if marked.week_low is None else min(marked.week_low, fact.equity),
+        day_high=fact.equity if marked.day_high is None else max(marked.day_high, fact.equity),
         high=fact.equity if marked.high is None else max(marked.high, fact.equity),
     )
 
@@ -226,9 +232,9 @@ def _filled(book: Book, fact: Filled) -> Book:
         return replace(book, fill_cursor=cursor)
     order = book.orders.get(fill.client_order_id)
     terms = order.approved if order else None
-    grown = _bought(holding, fill, terms) if fill.side is Side.BUY else _sold(holding, fill)
+    grown = _bought(holding, fill, terms) if fill.side is Side.BUY else _sold(holding, fill, terms)
     cash = Quote((book.cash or ZERO) + (-fill.value if fill.side is Side.BUY else fill.value) - fill.fee)
-    exits, pacing, stopped = book.exits, book.pacing, book.stopped
+    exits, pacing, records, stopped = book.exits, book.pacing, book.records, book.stopped
     if fill.side is Side.SELL:
         over, won = grown.quantity == 0, grown.quantity == 0 and grown.flow > 0
         newest = exits.get(base_of(fill.symbol))
@@ -236,12 +242,13 @@ def _filled(book: Book, fact: Filled) -> Book:
             exits = _with(exits, base_of(fill.symbol), LastExit(fill.at_ms, terms.reason if terms else "", won))
         pacing = _judged(pacing, won, fill.at_ms) if over else pacing
         stopped = _one_more(stopped, fill.at_ms) if over and terms and terms.reason in STOPPED else stopped
+        records = _recorded(records, fill.symbol, grown) if over else records
     grown = _settled(grown)
     orders = _with(book.orders, order.client_order_id, _grown(order, fill)) if order else book.orders
     holdings = _with(book.holdings, fill.symbol, replace(grown, trades=holding.trades | {fill.trade_id}))
     return replace(
-        book, cash=cash, holdings=holdings, orders=orders, exits=exits, pacing=pacing, fill_cursor=cursor,
-        stopped=stopped,
+        book, cash=cash, holdings=holdings, orders=orders, exits=exits, pacing=pacing, records=records,
+        fill_cursor=cursor, stopped=stopped,
     )  # fmt: skip
 
 
@@ -250,6 +257,19 @@ def _judged(pacing: Pacing, won: bool, at_ms: EpochMs) -> Pacing:
     if won:
         return replace(pacing, losing_streak=0)
     return replace(pacing, losing_streak=pacing.losing_streak + 1, loss_ms=max(pacing.loss_ms, at_ms))
+
+
+def _recorded(records: Records, symbol: str, over: Holding) -> Records:
+    """With a position that is over. One that nobody is known to have opened is nobody's."""
+    if not over.strategy:
+        return records
+    key = symbol, over.strategy
+    record = records.get(key, Record())
+    if over.flow > 0:
+        record = replace(record, wins=record.wins + 1, gained=Quote(record.gained + over.flow))
+    else:
+        record = replace(record, losses=record.losses + 1, lost=Quote(record.lost - over.flow))
+    return _with(records, key, record)
 
 
 def _bought(holding: Holding, fill: Fill, terms: ApprovedOrder | None) -> Holding:
@@ -272,7 +292,7 @@ def _bought(holding: Holding, fill: Fill, terms: ApprovedOrder | None) -> Holdin
     )
 
 
-def _sold(holding: Holding, fill: Fill) -> Holding:
+def _sold(holding: Holding, fill: Fill, terms: ApprovedOrder | None) -> Holding:
     """Cost and fees leave in proportion, rounded down; the last sale takes what is left."""
     cost, fees = _part(holding.cost, fill, holding), _part(holding.entry_fees, fill, holding)
     return replace(
@@ -282,6 +302,7 @@ def _sold(holding: Holding, fill: Fill) -> Holding:
         entry_fees=Quote(holding.entry_fees - fees),
         flow=Quote(holding.flow + fill.value - fill.fee),
         realised=Quote(holding.realised + fill.value - fill.fee - cost - fees),
+        parted=holding.parted or (terms is not None and terms.reason == PART),
     )
 
 

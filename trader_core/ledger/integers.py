@@ -73,7 +73,7 @@ def lots_of(instrument: Instrument, quantity: Decimal) -> int:
 
 def to_state(book: Book, axes: Axes) -> State:
     """The book in integers. While something is held that is not on the axes, the account's worth is unknown."""
-    state = empty_state(len(axes.instruments), len(axes.assets))
+    state = empty_state(len(axes.instruments), len(axes.assets), len(axes.strategies))
     if book.cash is not None and book.held <= axes.index.keys():
         state.cash[0], state.known[0] = grains_down(book.cash), 1
     _put_clock(state, book)
@@ -81,6 +81,7 @@ def to_state(book: Book, axes: Axes) -> State:
     put_queue(state, book.waiting, axes)
     for ring, moments in ((codes.ERRORS, book.failed), (codes.STOPS, book.stopped)):
         state.halt[ring : ring + len(moments)] = moments
+    _put_records(state, book, axes)
     for i, instrument in enumerate(axes.instruments):
         holding = book.holdings.get(instrument.symbol)
         if holding and instrument.symbol in book.held:
@@ -104,6 +105,7 @@ def _put_clock(state: State, book: Book) -> None:
     clock[codes.DAY], clock[codes.DAY_OPEN] = book.day, _grains(book.day_open)
     clock[codes.WEEK], clock[codes.WEEK_OPEN] = book.week, _grains(book.week_open)
     clock[codes.DAY_LOW], clock[codes.WEEK_LOW] = _grains(book.day_low), _grains(book.week_low)
+    clock[codes.DAY_HIGH] = _grains(book.day_high)
     clock[codes.HIGH], clock[codes.EQUITY] = _grains(book.high), _grains(book.equity)
     clock[codes.DECIDED_MS] = book.decided_ms
     clock[codes.HOUR], clock[codes.HOUR_ENTRIES] = pacing.hour, pacing.hour_entries
@@ -133,6 +135,14 @@ def put_queue(state: State, waiting: Sequence[Waiting], axes: Axes) -> None:
         )  # fmt: skip
 
 
+def _put_records(state: State, book: Book, axes: Axes) -> None:
+    for (symbol, strategy), one in book.records.items():
+        if symbol in axes.index and strategy in axes.strategies:
+            row = state.record[axes.strategies.index(strategy), axes.index[symbol]]
+            row[codes.WINS], row[codes.LOSSES] = one.wins, one.losses
+            row[codes.GAINED], row[codes.LOST] = grains_down(one.gained), grains_down(one.lost)
+
+
 def _grains(amount: Decimal | None) -> int:
     return codes.NEVER if amount is None else grains_down(amount)
 
@@ -144,7 +154,7 @@ def _put_holding(state: State, i: int, instrument: Instrument, holding: Holding,
     state.flow[i] = grains_down(holding.flow)
     state.stop_bps[i], state.target_bps[i] = holding.stop_bps, holding.target_bps
     state.hold_ms[i], state.opened_ms[i] = holding.hold_ms, holding.opened_ms
-    state.peak[i] = ticks_of(instrument, holding.peak)
+    state.peak[i], state.parted[i] = ticks_of(instrument, holding.peak), holding.parted
 
 
 def _put_order(state: State, i: int, axes: Axes, order: Order) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trader_core.domain.book import Book, Holding
-from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.money import EXACT, GRAIN, quantise_up
 from trader_core.domain.order import Role
+from trader_core.execution.protection import naked_since
 
 BPS = 10_000
 
@@ -31,6 +32,8 @@ class Position:
     opened_ms: EpochMs
     sell_by_ms: EpochMs | None  # when it will have been held for so long as the strategy wants; None: for ever
     delisted: bool  # the venue does not list it any more: nothing of ours can sell it
+    dust: bool  # less than the venue took at the newest mark: it stays until more is bought, or a person deals with it
+    naked_min: int | None  # for how long nothing has protected it at the venue; None: something does, or it is dust
 
 
 def positions(book: Book, prices: Mapping[str, Decimal]) -> tuple[Position, ...]:
@@ -39,6 +42,11 @@ def positions(book: Book, prices: Mapping[str, Decimal]) -> tuple[Position, ...]
         _position(book, symbol, book.holdings[symbol], prices.get(symbol))
         for symbol in sorted(book.held | book.stranded)
     )  # fmt: skip
+
+
+def naked_minutes(book: Book) -> dict[str, int]:
+    """Symbols that nothing protects at the venue, and for how many whole minutes at the newest cycle."""
+    return {symbol: max(book.closed_ms - since, 0) // MINUTE_MS for symbol, since in naked_since(book).items()}
 
 
 def _position(book: Book, symbol: str, held: Holding, price: Decimal | None) -> Position:
@@ -61,4 +69,6 @@ def _position(book: Book, symbol: str, held: Holding, price: Decimal | None) -> 
         opened_ms=held.opened_ms,
         sell_by_ms=EpochMs(held.opened_ms + held.hold_ms) if held.hold_ms else None,
         delisted=symbol in book.delisted,
+        dust=symbol in book.dust,
+        naked_min=naked_minutes(book).get(symbol),
     )

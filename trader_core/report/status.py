@@ -9,7 +9,7 @@ from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs, day_index
 from trader_core.domain.halt import Halt
 from trader_core.domain.order import Order, OrderStatus
-from trader_core.report.positions import Position, positions
+from trader_core.report.positions import Position, naked_minutes, positions
 
 _BAR = re.compile(r"(\d+) ms\b")
 
@@ -45,6 +45,8 @@ class Status:
     halt: Halt
     discrepancies: Mapping[str, str]
     restart_safe: bool
+    longest_naked_min: int | None  # of what is held with no stop at the venue; None: all of it is protected
+    dust: tuple[str, ...]
 
 
 def status(book: Book) -> Status:
@@ -63,6 +65,8 @@ def status(book: Book) -> Status:
         open_orders=tuple(_open_order(order) for order in sorted(orders, key=lambda one: one.approved.symbol)),
         halt=book.halt,
         discrepancies=dict(book.discrepancies),
+        longest_naked_min=max(naked_minutes(book).values(), default=None),
+        dust=tuple(one.symbol for one in held if one.dust),
         restart_safe=not any(order.status is OrderStatus.INTENDED for order in orders),
     )
 

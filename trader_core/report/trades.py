@@ -204,7 +204,7 @@ def history(facts: Iterable[Fact]) -> History:
         elif isinstance(fact, Intended):
             fates.intend(fact)
             symbols.add(fact.approved.symbol)
-        for fill in _fills_in(fact, before):
+        for fill in fills_in(fact, before):
             held = before.holdings.get(fill.symbol, Holding())
             if fill.trade_id not in held.trades:
                 after = book.holdings[fill.symbol]
@@ -219,7 +219,7 @@ def history(facts: Iterable[Fact]) -> History:
     return History(book, tuple(fills), fates.outcomes(), trades, left, closings, worth, tuple(sorted(symbols)))
 
 
-def _fills_in(fact: Fact, book: Book) -> Iterator[Fill]:
+def fills_in(fact: Fact, book: Book) -> Iterator[Fill]:
     """Coins that came or went without a trade are booked as one without a fee."""
     parts = (fact,) if isinstance(fact, Filled) else parts_of(fact, book) if isinstance(fact, CoinsMoved) else ()
     return (one.fill for one in parts if isinstance(one, Filled))

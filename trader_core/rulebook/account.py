@@ -2,21 +2,26 @@
 
 from trader_core.rulebook import rule
 from trader_core.rulebook.codes import (
+    BY_PARTIAL,
     BY_SIGNAL,
     BY_STOP,
     BY_TRAILING,
     DAY,
     DAY_ENTRIES,
+    DAY_HIGH,
     DAY_LOW,
     DAY_OPEN,
     DECIDED_MS,
     ENTERED_MS,
     ENTRY_DAY,
     EQUITY,
+    GAINED,
     HIGH,
     HOUR,
     HOUR_ENTRIES,
     LOSS_MS,
+    LOSSES,
+    LOST,
     NEVER,
     RING,
     STOPS,
@@ -24,6 +29,7 @@ from trader_core.rulebook.codes import (
     WEEK,
     WEEK_LOW,
     WEEK_OPEN,
+    WINS,
 )  # fmt: skip
 from trader_core.rulebook.limits import Instruments, Ints
 from trader_core.rulebook.money import PPM, mul_div_down, mul_div_up, value_down
@@ -71,7 +77,8 @@ def week_of(at_ms: int) -> int:
 
 @rule
 def step_mark(state: State, now_ms: int, equity: int) -> None:
-    """Open the loss windows at the first equity of a UTC day and week, keep their lowest, and raise the highest one."""
+    """Open the loss windows at the first equity of a UTC day and week, keep their lowest and the day's highest, and
+    raise the highest one."""
     clock = state.clock
     before = clock[EQUITY]
     clock[EQUITY] = equity
@@ -80,11 +87,11 @@ def step_mark(state: State, now_ms: int, equity: int) -> None:
     today = now_ms // DAY_MS
     if today != clock[DAY] or clock[DAY_OPEN] <= 0:
         clock[DAY_OPEN] = opening_of(clock[DAY], before, now_ms, equity)
-        clock[DAY], clock[DAY_LOW] = today, equity
+        clock[DAY], clock[DAY_LOW], clock[DAY_HIGH] = today, equity, equity
     if week_of(now_ms) != clock[WEEK] or clock[WEEK_OPEN] <= 0:
         clock[WEEK], clock[WEEK_OPEN], clock[WEEK_LOW] = week_of(now_ms), equity, equity
     clock[DAY_LOW], clock[WEEK_LOW] = min(clock[DAY_LOW], equity), min(clock[WEEK_LOW], equity)
-    clock[HIGH] = max(clock[HIGH], equity)
+    clock[HIGH], clock[DAY_HIGH] = max(clock[HIGH], equity), max(clock[DAY_HIGH], equity)
 
 
 @rule
@@ -117,7 +124,7 @@ def step_cash(state: State, amount: int) -> None:
     before = clock[EQUITY]
     state.cash[0] += amount
     state.known[0] = 1
-    for mark in (DAY_OPEN, DAY_LOW, WEEK_OPEN, WEEK_LOW, HIGH):
+    for mark in (DAY_OPEN, DAY_LOW, DAY_HIGH, WEEK_OPEN, WEEK_LOW, HIGH):
         clock[mark] = moved(clock[mark], before, amount)
     if before > 0:
         clock[EQUITY] = max(before + amount, 0)
@@ -192,12 +199,15 @@ def step_fill(
 def step_sold(state: State, i: int, asset: int, at_ms: int, reason: int) -> None:
     """What cooldowns go by; a sale that is told late is not the newest. A position that is flat has won or lost."""
     won = state.lots[i] == 0 and state.flow[i] > 0
+    if reason == BY_PARTIAL:
+        state.parted[i] = 1
     if at_ms >= state.exit_ms[asset]:
         state.exit_ms[asset], state.exit_reason[asset] = at_ms, reason
         state.exit_won[asset] = 1 if won else 0
     if state.lots[i] == 0:
         if reason in (BY_STOP, BY_TRAILING):
             step_ring(state.halt, STOPS, at_ms)
+        step_recorded(state, i, won)
         if won:
             state.clock[STREAK] = 0
         else:
@@ -213,9 +223,20 @@ def step_ring(halt: Ints, ring: int, at_ms: int) -> None:
     halt[ring] = at_ms
 
 
+def step_recorded(state: State, i: int, won: bool) -> None:
+    """What a position that is over brought, to the record of its strategy. One that nobody is known to have opened is
+    nobody's."""
+    if state.strategy[i] >= 0:
+        record = state.record[state.strategy[i], i]
+        if won:
+            record[WINS], record[GAINED] = record[WINS] + 1, record[GAINED] + state.flow[i]
+        else:
+            record[LOSSES], record[LOST] = record[LOSSES] + 1, record[LOST] - state.flow[i]
+
+
 @rule
 def step_flat(state: State, i: int) -> None:
     """Forget a position: sold, or written off."""
     state.lots[i], state.cost[i], state.flow[i], state.strategy[i] = 0, 0, 0, NEVER
     state.stop_bps[i], state.target_bps[i], state.hold_ms[i] = 0, 0, 0
-    state.opened_ms[i], state.peak[i] = NEVER, 0
+    state.opened_ms[i], state.peak[i], state.parted[i] = NEVER, 0, 0

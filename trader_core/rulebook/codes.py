@@ -21,34 +21,36 @@ class Verdict(IntEnum):
     DAY_LOSS = 11
     WEEK_LOSS = 12
     DRAWDOWN = 13
-    COOLDOWN = 14
-    LOSING_STREAK = 15
-    SPACING = 16
-    ASSET_SPACING = 17
-    HOUR_ENTRIES = 18
-    DAY_ENTRIES = 19
-    CYCLE_ENTRIES = 20
-    STRATEGY_TRADES = 21
-    CONVICTION = 22
-    VOLATILITY = 23
-    QUIET_MARKET = 24
-    HELD = 25
-    ADD_SPACING = 26
-    ADDS_PER_DAY = 27
-    MAX_POSITIONS = 28
-    CASH = 29
-    STRATEGY_CAP = 30
-    ASSET_CAP = 31
-    THEME_CAP = 32
-    TIER_CAP = 33
-    TOTAL_EXPOSURE = 34
-    SPREAD = 35
-    DEPTH = 36
-    SLIPPAGE = 37
-    COST = 38
-    EDGE = 39
-    MIN_NOTIONAL = 40
-    NOT_APPLICABLE = 41
+    DAY_STOP = 14
+    DAY_TARGET = 15
+    COOLDOWN = 16
+    LOSING_STREAK = 17
+    SPACING = 18
+    ASSET_SPACING = 19
+    HOUR_ENTRIES = 20
+    DAY_ENTRIES = 21
+    CYCLE_ENTRIES = 22
+    STRATEGY_TRADES = 23
+    CONVICTION = 24
+    VOLATILITY = 25
+    QUIET_MARKET = 26
+    HELD = 27
+    ADD_SPACING = 28
+    ADDS_PER_DAY = 29
+    MAX_POSITIONS = 30
+    CASH = 31
+    STRATEGY_CAP = 32
+    ASSET_CAP = 33
+    THEME_CAP = 34
+    TIER_CAP = 35
+    TOTAL_EXPOSURE = 36
+    SPREAD = 37
+    DEPTH = 38
+    SLIPPAGE = 39
+    COST = 40
+    EDGE = 41
+    MIN_NOTIONAL = 42
+    NOT_APPLICABLE = 43
 
 
 class Gate(NamedTuple):
@@ -74,6 +76,8 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("day_loss", Verdict.DAY_LOSS, "pct", 1),
     Gate("week_loss", Verdict.WEEK_LOSS, "pct", 1),
     Gate("drawdown", Verdict.DRAWDOWN, "pct", 1),
+    Gate("day_stop", Verdict.DAY_STOP, "pct", 1),
+    Gate("day_target", Verdict.DAY_TARGET, "pct", 1),
     Gate("cooldown", Verdict.COOLDOWN, "s", 1),
     Gate("losing_streak", Verdict.LOSING_STREAK, "s", 1),
     Gate("spacing", Verdict.SPACING, "s", 1),
@@ -123,13 +127,25 @@ ORDER_FIELDS = 13
 
 # Why an order exists. BY_SIGNAL opens or closes by opinion; the two after BY_TARGET complete an entry.
 # BY_NAKEDNESS and BY_LIQUIDATION are ordered from outside: nothing protects the position, or a person wants it closed.
-# BY_TRIP sells everything because the halt machine has tripped, where the policy says so.
 (
-    BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK, BY_REPRICE, BY_TRAILING, BY_TIME, BY_NAKEDNESS, BY_LIQUIDATION, BY_TRIP,
-) = range(1, 11)  # fmt: skip
+    BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK, BY_REPRICE, BY_TRAILING, BY_TIME, BY_NAKEDNESS, BY_LIQUIDATION,
+    BY_TRIP, BY_BREAK_EVEN, BY_PARTIAL,
+) = range(1, 13)  # fmt: skip
 REASONS = (
-    "", "signal", "stop", "target", "fallback", "reprice", "trailing", "time", "unprotected", "liquidation", "trip",
+    "", "signal", "stop", "target", "fallback", "reprice", "trailing", "time", "unprotected", "liquidation",
+    "trip", "break_even", "partial",
 )  # fmt: skip
+
+FRACTION, ATR_RISK, KELLY = range(3)  # Sizing.sizer
+SIZERS = ("fraction", "atr_risk", "kelly")
+# What a size is bound by, the first of equals; each a name in `why` and in `size calc`.
+BUDGET, MAX_POSITION, CASH_FREE, KELLY_CAP, STOP_LOSS, EXPOSURE_ROOM, ASSET_ROOM = range(7)
+BINDING = ("budget", "max_position", "cash", "kelly", "stop_loss", "exposure", "asset")
+# Plan.sizes: what was wanted before any cap, what the caps left, which of them binds, and each multiplier.
+WANTED, ALLOWED, BOUND_BY, CONFIDENCE, CALM, RECOVERY, RECORD = range(7)
+SIZE_FIELDS = 7
+WINS, LOSSES, GAINED, LOST = range(4)  # State.record: closed positions, and 1e-8 quote that they won and lost
+RECORD_FIELDS = 4
 
 CANCEL, PLACE = 1, 2  # what a turn asks for
 
@@ -141,13 +157,13 @@ QUEUE_FIELDS = 8
 QUEUE_PLACES = 100
 
 # State.clock: loss windows with the equity at their opening and the lowest since (-1 unknown), the highest equity and
-# the newest mark; then the newest decision; then pacing, and how many wait in the queue. Windows go by absolute
-# numbers, so each is forgotten once.
+# the newest mark; then the newest decision; then pacing, how many wait in the queue, and the day's highest equity.
+# Windows go by absolute numbers, so each is forgotten once.
 (
     DAY, DAY_OPEN, DAY_LOW, WEEK, WEEK_OPEN, WEEK_LOW, HIGH, EQUITY, DECIDED_MS,
-    HOUR, HOUR_ENTRIES, ENTRY_DAY, DAY_ENTRIES, ENTERED_MS, STREAK, LOSS_MS, QUEUED,
-) = range(17)  # fmt: skip
-CLOCK_FIELDS = 17
+    HOUR, HOUR_ENTRIES, ENTRY_DAY, DAY_ENTRIES, ENTERED_MS, STREAK, LOSS_MS, QUEUED, DAY_HIGH,
+) = range(18)  # fmt: skip
+CLOCK_FIELDS = 18
 NEVER = -1
 
 FILL_FIELDS = 9  # instrument, slot, lots, ticks, value, fee, time, reason, strategy

@@ -4,20 +4,31 @@ from typing import NamedTuple
 
 from trader_core.rulebook import rule
 from trader_core.rulebook.account import moment
-from trader_core.rulebook.codes import BY_SIGNAL, BY_STOP, BY_TARGET, BY_TIME, BY_TRAILING
+from trader_core.rulebook.codes import (
+    BY_BREAK_EVEN,
+    BY_PARTIAL,
+    BY_SIGNAL,
+    BY_STOP,
+    BY_TARGET,
+    BY_TIME,
+    BY_TRAILING,
+)  # fmt: skip
 from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import less, mul_div_down, mul_div_up
+from trader_core.rulebook.money import PPM, less, mul_div_down, mul_div_up, value_down
 from trader_core.rulebook.state import Columns, State
 
 BPS = 10_000
+NO_LIMIT = 1 << 62
 
 
 class Levels(NamedTuple):
     """Prices in ticks; 0 is none."""
 
-    stop: int  # the higher of the position's own and the one that follows the highest bid
+    stop: int  # the highest of the position's own, the one at cost, and the one that follows the highest bid
     target: int
-    reason: int  # which of the two stops it is
+    reason: int  # which of the stops it is
+    partial: int  # where a part is sold
+    ceiling: int  # the lowest bid above the stop that changes anything
 
 
 @rule
@@ -27,24 +38,62 @@ def average_entry(law: Law, state: State, i: int) -> int:
 
 
 @rule
+def stop_bps_of(law: Law, own: int) -> int:
+    """Distance of a position's stop: its strategy's, else the policy's."""
+    return own if own > 0 else law.exits.default_stop_bps
+
+
+@rule
+def target_bps_of(law: Law, own: int) -> int:
+    return own if own > 0 else law.exits.default_target_bps
+
+
+@rule
+def cost_price(law: Law, state: State, i: int) -> int:
+    """The lowest price that brings back cost and exit fee."""
+    paid = mul_div_up(state.cost[i], law.instruments.den[i], law.instruments.num[i] * state.lots[i])
+    return int(mul_div_up(paid, PPM, max(PPM - law.costs.taker_fee_ppm, 1)))
+
+
+@rule
 def levels(law: Law, state: State, i: int) -> Levels:
     """Where a position is left. A fixed stop is rounded up: it fires earlier rather than later."""
-    fixed, trailing, target = 0, 0, 0
-    if state.stop_bps[i] > 0 or state.target_bps[i] > 0:
-        average = average_entry(law, state, i)
-        if state.stop_bps[i] > 0:
-            fixed = mul_div_up(average, max(BPS - state.stop_bps[i], 0), BPS)
-        if state.target_bps[i] > 0:
-            target = mul_div_up(average, BPS + state.target_bps[i], BPS)
+    stop, target, reason, partial, ceiling = 0, 0, BY_STOP, 0, NO_LIMIT
+    average = average_entry(law, state, i)
+    stop_bps, target_bps = stop_bps_of(law, state.stop_bps[i]), target_bps_of(law, state.target_bps[i])
+    if stop_bps > 0:
+        stop = mul_div_up(average, max(BPS - stop_bps, 0), BPS)
+    if target_bps > 0:
+        target = mul_div_up(average, BPS + target_bps, BPS)
+        ceiling = target
+    if law.exits.partial_ppm > 0 and state.parted[i] == 0:
+        partial = mul_div_up(average, PPM + law.exits.partial_ppm, PPM)
+        ceiling = min(ceiling, partial)
+    if law.exits.break_even_ppm > 0:
+        even = cost_price(law, state, i)
+        armed = max(mul_div_up(average, PPM + law.exits.break_even_ppm, PPM), even + 1)
+        if state.peak[i] < armed:
+            ceiling = min(ceiling, armed)
+        elif even > stop:
+            stop, reason = even, BY_BREAK_EVEN
     if law.orders.trailing_ppm > 0:
         trailing = less(state.peak[i], law.orders.trailing_ppm)
-    return Levels(max(fixed, trailing), target, BY_TRAILING if trailing > fixed else BY_STOP)
+        ceiling = min(ceiling, state.peak[i] + 1)
+        if trailing > stop:
+            stop, reason = trailing, BY_TRAILING
+    return Levels(stop, target, reason, partial, ceiling)
 
 
 @rule
 def stop_price(law: Law, state: State, i: int) -> int:
     """Trigger of the protective stop; 0 is none."""
     return levels(law, state, i).stop
+
+
+@rule
+def is_sellable(law: Law, i: int, lots: int, ticks: int) -> bool:
+    """Whether the venue takes a sale of so much at that price; less is dust, and nobody asks."""
+    return bool(lots > 0 and value_down(law.instruments, i, lots, ticks) >= law.instruments.min_notional[i])
 
 
 @rule
@@ -60,4 +109,20 @@ def exit_reason(state: State, columns: Columns, t: int, i: int, at: Levels) -> i
     if state.hold_ms[i] > 0 and moment(columns, t) - state.opened_ms[i] >= state.hold_ms[i]:
         return BY_TIME
     strategy = state.strategy[i]
-    return BY_SIGNAL if strategy >= 0 and columns.leave[strategy, t, i] else 0
+    if strategy >= 0 and columns.leave[strategy, t, i]:
+        return BY_SIGNAL
+    return BY_PARTIAL if 0 < at.partial <= bid else 0
+
+
+@rule
+def lots_to_sell(law: Law, state: State, i: int, reason: int, limit: int, stop: int) -> int:
+    """How much of a position is sold for that reason at that price: all, or a part where the rest can still be sold
+    after it, at its stop too. Of dust, nothing."""
+    held = state.lots[i]
+    if reason == 0 or not is_sellable(law, i, held, limit):
+        return 0
+    if reason != BY_PARTIAL:
+        return int(held)
+    part = mul_div_down(held, law.exits.partial_share_ppm, PPM)
+    lowest = min(limit, stop) if stop > 0 else limit
+    return part if is_sellable(law, i, part, limit) and is_sellable(law, i, held - part, lowest) else 0

@@ -23,6 +23,55 @@ class Risk(NamedTuple):
     max_week_loss: float
     max_drawdown: float
     halve_at_day_loss: float  # from here on new positions are half as large
+    day_stop: float  # below zero: none in this profile
+    day_target: float
+
+
+class Recovery(NamedTuple):
+    """How far sizes shrink in a drawdown: from each depth on, a fraction of the highest equity."""
+
+    cautious_from: float
+    cautious_scale: float
+    protective_from: float
+    protective_scale: float
+
+
+class Kelly(NamedTuple):
+    """What is bet of the fraction that a strategy's own record would allow."""
+
+    share: float
+    most: float  # fraction of equity
+    min_trades: int
+
+
+class Sizing(NamedTuple):
+    """How large a position may become. Every scale but `confident_scale` is at most 1."""
+
+    sizer: int  # FRACTION, ATR_RISK or KELLY
+    max_position: int  # 1e-8 quote of own money
+    max_stop_loss: float  # fraction of equity that a position may lose at its stop
+    doubtful_below: float  # conviction
+    doubtful_scale: float
+    confident_from: float
+    confident_scale: float
+    full_volatility: float  # percent a year; beyond it sizes shrink in proportion
+    poor_rate: float  # a pair of instrument and strategy that has won less often
+    poor_trades: int  # of at least so many
+    poor_scale: float
+    risk_per_trade: float  # ATR_RISK: fraction of equity, the profile's scale included
+    risk_ranges: float  # and how many of a day's mean true ranges the price may go against it
+    recovery: Recovery
+    kelly: Kelly
+
+
+class Exits(NamedTuple):
+    """When a position is left that its strategy says nothing of, and what is done on the way to its target."""
+
+    default_stop_bps: int  # 0 is none, as it is of the others
+    default_target_bps: int
+    break_even_ppm: int  # the highest bid so far above cost lifts the stop to cost and exit fee
+    partial_ppm: int  # a bid so far above cost sells a part, once
+    partial_share_ppm: int
 
 
 class Pacing(NamedTuple):
@@ -155,3 +204,5 @@ class Law(NamedTuple):
     instruments: Instruments
     strategies: Strategies
     halts: Halts
+    sizing: Sizing
+    exits: Exits

@@ -22,8 +22,10 @@ from trader_core.rulebook.codes import (
     QUEUE_FIELDS,
     QUEUE_PLACES,
     QUEUED,
+    RECORD_FIELDS,
     SEEN_DAY_PPM,
     SEEN_OPEN_PPM,
+    SIZE_FIELDS,
     STREAK,
     TRIPS,
 )
@@ -44,6 +46,8 @@ class State(NamedTuple):
     hold_ms: Ints  # [instrument], 0 is for ever
     opened_ms: Ints  # [instrument], first purchase, -1 when flat
     peak: Ints  # [instrument], highest bid seen since then, ticks
+    parted: Ints  # [instrument], 1 once a part was sold at its own target
+    record: Ints  # [strategy, instrument, RECORD_FIELDS], of positions that are over
     exit_ms: Ints  # [asset], newest sale, -1 when never
     exit_reason: Ints  # [asset]
     exit_won: Ints  # [asset], 1 where that sale ended a position with a gain
@@ -144,6 +148,17 @@ class Journey(NamedTuple):
     held: Ints  # [instrument, 4], room to coast in: instrument, strategy, stop, ceiling
 
 
+class Terms(NamedTuple):
+    """What a strategy asks for, and which it is."""
+
+    strategy: int
+    scale: float  # of the tier's position, the day's loss included
+    conviction: float  # 0 to 1
+    stop_bps: int
+    target_bps: int
+    hold_ms: int
+
+
 class Draft(NamedTuple):
     """One entry on its way through the gates."""
 
@@ -171,13 +186,14 @@ class Plan(NamedTuple):
     verdict: Ints  # [instrument], -1 where nothing was judged
     chosen: Ints  # [instrument], the strategy that was judged
     entered: Ints  # [strategy], new entries of this turn
-    levels: Ints  # [instrument, 2], stop and target of each position as this turn has them
+    levels: Ints  # [instrument, 2], stop of each position as this turn has it, and the lowest bid that moves anything
+    sizes: Floats  # [instrument, SIZE_FIELDS], how each new draft was sized; WANTED below zero: there was none
     trace: Floats  # [instrument, gate, 3]: value, limit, verdict
     measured: Ints  # [1 + MEASURES]: 1 where the halt machine has moved in this turn; what its evaluators measured
     shrunk: Floats  # [1], how far the day's loss scales new positions
 
 
-def empty_state(instruments: int, assets: int) -> State:
+def empty_state(instruments: int, assets: int, strategies: int) -> State:
     def zeros(*shape: int) -> Ints:
         return np.zeros(shape, np.int64)
 
@@ -190,6 +206,7 @@ def empty_state(instruments: int, assets: int) -> State:
         cash=zeros(1), known=zeros(1), lots=zeros(instruments), cost=zeros(instruments), flow=zeros(instruments),
         strategy=never(instruments), stop_bps=zeros(instruments), target_bps=zeros(instruments),
         hold_ms=zeros(instruments), opened_ms=never(instruments), peak=zeros(instruments),
+        parted=zeros(instruments), record=zeros(strategies, instruments, RECORD_FIELDS),
         exit_ms=never(assets), exit_reason=zeros(assets), exit_won=zeros(assets),
         entry_ms=never(assets), add_day=never(assets), adds=zeros(assets), clock=clock,
         orders=zeros(instruments, 3, ORDER_FIELDS), queue=zeros(QUEUE_PLACES, QUEUE_FIELDS), halt=empty_halt(),
@@ -210,6 +227,7 @@ def empty_plan(instruments: int, strategies: int) -> Plan:
         verdict=np.full(instruments, NEVER, np.int64), chosen=np.full(instruments, NEVER, np.int64),
         entered=np.zeros(max(strategies, 1), np.int64), levels=np.zeros((instruments, 2), np.int64),
         trace=np.zeros((instruments, GATE_COUNT, 3)), measured=np.zeros(1 + MEASURES, np.int64), shrunk=np.ones(1),
+        sizes=np.zeros((instruments, SIZE_FIELDS)),
     )  # fmt: skip
 
 

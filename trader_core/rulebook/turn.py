@@ -39,17 +39,25 @@ from trader_core.rulebook.codes import (
     W_TARGET_BPS,
     Verdict,
 )  # fmt: skip
-from trader_core.rulebook.exits import Levels, exit_reason, levels
+from trader_core.rulebook.exits import (
+    Levels,
+    exit_reason,
+    is_sellable,
+    levels,
+    lots_to_sell,
+    stop_bps_of,
+    target_bps_of,
+)  # fmt: skip
 from trader_core.rulebook.exposure import owner_of
 from trader_core.rulebook.gates.losses import loss_scale
 from trader_core.rulebook.halts import flattens, halted_of, spares_entries, step_halt
 from trader_core.rulebook.judge import judge
-from trader_core.rulebook.limits import Law
+from trader_core.rulebook.limits import Floats, Law
 from trader_core.rulebook.money import PPM, less, more
 from trader_core.rulebook.orders import is_open, step_ask, step_close, step_place
 from trader_core.rulebook.queue import first_waiting, step_deferred, step_late, step_left
-from trader_core.rulebook.sizing import regime_scale, wanted_lots
-from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State
+from trader_core.rulebook.sizing import step_unsized, wanted_lots
+from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State, Terms
 
 UNMARKED = -2  # what no equity is
 PROPOSALS_MAX = 100  # looked at in one turn
@@ -116,6 +124,7 @@ def step_judged(
         plan.entered[s] = 0
     for i in range(state.lots.shape[0]):
         plan.verdict[i], plan.chosen[i] = NEVER, NEVER
+        step_unsized(plan.sizes[i])
         if marked == UNMARKED and guard.unknown[i] == 0 and is_ours(state, i):
             step_exit(law, guard, state, columns, t, i, plan)
             step_obsolete(law, guard, state, columns, t, i, plan)
@@ -134,28 +143,30 @@ def is_ours(state: State, i: int) -> bool:
 
 @rule
 def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, plan: Plan) -> None:
-    """Sell when there is a reason to; otherwise see that a stop for the whole position rests at the venue."""
+    """Sell when there is a reason to; otherwise see that a stop for all that stays rests at the venue. Of dust neither
+    is asked for."""
     if is_open(state, i, EXIT):
         return
     now, held, strategy = moment(columns, t), state.lots[i], state.strategy[i]
-    at = levels(law, state, i) if held > 0 else Levels(0, 0, 0)
-    plan.levels[i, 0], plan.levels[i, 1] = at.stop, at.target
+    at = levels(law, state, i) if held > 0 else Levels(0, 0, 0, 0, 0)
+    plan.levels[i, 0], plan.levels[i, 1] = at.stop, at.ceiling
     standing = halted_of(guard, state) == STANDING
     reason = exit_reason(state, columns, t, i, at) if held > 0 and not standing else 0
     if reason == 0 and held > 0 and not standing and flattens(law, state) and columns.bid[t, i] > 0:
         reason = BY_TRIP
     if held > 0 and guard.forced[i] != 0 and columns.bid[t, i] > 0:
         reason = guard.forced[i]
-    trigger = at.stop
-    stop = state.orders[i, STOP]
-    if stop[KIND] != 0 and (reason != 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != held):
+    limit, trigger = max(less(columns.bid[t, i], law.orders.band_ppm), 1), at.stop
+    sold = lots_to_sell(law, state, i, reason, limit, trigger) if held > 0 else 0
+    stop, rest = state.orders[i, STOP], held - sold
+    if stop[KIND] != 0 and (rest == 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != rest):
         step_cancel(state, i, STOP, plan)
-    if reason != 0:
-        limit, expires = max(less(columns.bid[t, i], law.orders.band_ppm), 1), now + law.orders.bar_ms
-        step_place(state, i, EXIT, TAKER, held, limit, trigger, now, expires, reason, strategy, 0, 0, 0, 0)
+    if sold > 0:
+        expires = now + law.orders.bar_ms
+        step_place(state, i, EXIT, TAKER, sold, limit, trigger, now, expires, reason, strategy, 0, 0, 0, 0)
         step_ask(plan, PLACE, i, EXIT)
-    elif trigger > 0 and not is_open(state, i, STOP):
-        step_place(state, i, STOP, STOP_MARKET, held, 0, trigger, now, NEVER, at.reason, strategy, 0, 0, 0, 0)
+    if rest > 0 and trigger > 0 and not is_open(state, i, STOP) and is_sellable(law, i, rest, trigger):
+        step_place(state, i, STOP, STOP_MARKET, rest, 0, trigger, now, NEVER, at.reason, strategy, 0, 0, 0, 0)
         step_ask(plan, PLACE, i, STOP)
 
 
@@ -200,12 +211,7 @@ def step_entries(law: Law, guard: Guard, state: State, columns: Columns, t: int,
             i, s = best_candidate(guard, columns, t, plan)
             if i == NEVER:
                 break
-            asked = columns.asked[t]
-            draft = new_draft(
-                law, columns, t, i, s, equity, columns.scale[s, asked, i] * plan.shrunk[0],
-                columns.conviction[s, asked, i], columns.stop_bps[s, asked, i], columns.target_bps[s, asked, i],
-                columns.hold_ms[s, asked, i],
-            )  # fmt: skip
+            draft = new_draft(law, state, columns, t, i, proposed_terms(columns, t, i, s, plan), equity, plan.sizes[i])
         if draft.kind != 0:
             step_entry(law, guard, state, columns, t, plan, draft)
 
@@ -247,14 +253,23 @@ def step_waited(law: Law, guard: Guard, state: State, columns: Columns, t: int, 
     if i == NEVER:
         return Draft(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
     one = state.queue[0]
-    draft = new_draft(
-        law, columns, t, i, one[W_STRATEGY], equity, one[W_SCALE_PPM] / PPM * plan.shrunk[0],
-        one[W_CONVICTION_PPM] / PPM, one[W_STOP_BPS], one[W_TARGET_BPS], one[W_HOLD_MS],
+    terms = Terms(
+        one[W_STRATEGY], one[W_SCALE_PPM] / PPM * plan.shrunk[0], one[W_CONVICTION_PPM] / PPM, one[W_STOP_BPS],
+        one[W_TARGET_BPS], one[W_HOLD_MS],
     )  # fmt: skip
     step_left(state, 0)
     if guard.barred[i] != 0 or plan.verdict[i] != NEVER:
         return Draft(i, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
-    return draft
+    return new_draft(law, state, columns, t, i, terms, equity, plan.sizes[i])
+
+
+@rule
+def proposed_terms(columns: Columns, t: int, i: int, s: int, plan: Plan) -> Terms:
+    asked = columns.asked[t]
+    return Terms(
+        s, columns.scale[s, asked, i] * plan.shrunk[0], columns.conviction[s, asked, i], columns.stop_bps[s, asked, i],
+        columns.target_bps[s, asked, i], columns.hold_ms[s, asked, i],
+    )  # fmt: skip
 
 
 @rule
@@ -278,16 +293,21 @@ def maker_price(columns: Columns, t: int, i: int) -> int:
 
 @rule
 def new_draft(
-    law: Law, columns: Columns, t: int, i: int, strategy: int, equity: int, scale: float, conviction: float,
-    stop_bps: int, target_bps: int, hold_ms: int,
+    law: Law, state: State, columns: Columns, t: int, i: int, terms: Terms, equity: int, told: Floats
 ) -> Draft:  # fmt: skip
-    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band."""
+    """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band. More of a
+    position is sized by the stop that it has."""
     if law.orders.maker_ttl_ms > 0:
         kind, price = MAKER, maker_price(columns, t, i)
     else:
         kind, price = TAKER, more(columns.ask[t, i], law.orders.band_ppm)
-    lots = wanted_lots(law, i, equity, price, regime_scale(law, columns, t) * scale)
-    return Draft(i, strategy, kind, price, lots, BY_SIGNAL, 0, equity, conviction, stop_bps, target_bps, hold_ms)
+    stop_bps = stop_bps_of(law, terms.stop_bps)
+    standing = stop_bps_of(law, state.stop_bps[i]) if state.lots[i] > 0 else stop_bps
+    lots = wanted_lots(law, state, columns, t, i, terms, equity, price, standing, told)
+    return Draft(
+        i, terms.strategy, kind, price, lots, BY_SIGNAL, 0, equity, terms.conviction, stop_bps,
+        target_bps_of(law, terms.target_bps), terms.hold_ms,
+    )  # fmt: skip
 
 
 @rule

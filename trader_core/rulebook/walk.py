@@ -317,10 +317,7 @@ def step_held(law: Law, state: State, journey: Journey, plan: Plan, now: int) ->
         if is_open(state, i, ENTRY) or is_open(state, i, EXIT):
             return -1
         if state.lots[i] > 0:
-            stop, target = plan.levels[i, 0], plan.levels[i, 1]
-            ceiling = target if target > 0 else NO_LIMIT
-            if law.orders.trailing_ppm > 0:
-                ceiling = min(ceiling, state.peak[i] + 1)
+            stop, ceiling = plan.levels[i, 0], plan.levels[i, 1]
             if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP) or restless:
                 return -1
             if state.orders[i, STOP, TRIGGER] != stop or state.orders[i, STOP, LOTS] != state.lots[i]:

@@ -60,6 +60,7 @@ def _all(settings: Settings) -> Iterator[Clash]:
     yield from _theme_caps(settings)
     yield from _pacing(settings)
     yield from _positions(settings)
+    yield from _sizing(settings)
     yield from _trailing_stop(settings)
     yield from _tiers(settings)
     yield from _spreads(settings)
@@ -206,6 +207,17 @@ def _positions(settings: Settings) -> Iterator[Clash]:
                     f"sizing.{key} {position:g} is {scaled:g} in profile {policy.profile}, above risk.{cap} {limit:g}"
                 )
                 yield Clash("policy", ("sizing", key), what)
+
+
+def _sizing(settings: Settings) -> Iterator[Clash]:
+    """A deeper drawdown and a lower conviction never make a position larger, and there is a legal size."""
+    for lesser, greater in (
+        ("doubtful_below_pct", "confident_from_pct"),
+        ("cautious_drawdown_pct", "protective_drawdown_pct"),
+        ("protective_scale_pct", "cautious_scale_pct"),
+        ("min_notional_quote", "max_position_quote"),
+    ):
+        yield from _order("policy", ("sizing",), settings.policy.sizing, lesser, greater, equal=True)
 
 
 def _trailing_stop(settings: Settings) -> Iterator[Clash]:

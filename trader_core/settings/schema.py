@@ -173,6 +173,9 @@ class Risk(Section):
     max_week_loss_pct: Hundredths = Field(ge=0.01, le=75)
     max_drawdown_pct: Hundredths = Field(ge=0.01, le=100)
     halve_at_day_loss_pct: Hundredths = Field(ge=0.01, le=50)
+    max_stop_loss_pct: Hundredths = Field(ge=0.01, le=100)
+    cautious_day_stop_pct: Hundredths = Field(ge=0.01, le=50)
+    cautious_day_target_pct: Hundredths = Field(ge=0.01, le=100)
     max_volatility_pct: Hundredths = Field(ge=0.01, le=10_000)
 
 
@@ -204,6 +207,25 @@ class Sizing(Section):
     tier_2_position_pct: Hundredths = Field(ge=0.01, le=100)
     tier_3_position_pct: Hundredths = Field(ge=0.01, le=100)
     min_notional_quote: Money = Field(ge=0, le=100_000)
+    max_position_quote: Money = Field(ge=0, le=1_000_000_000)
+    sizer: Literal["fraction", "atr_risk", "kelly"]
+    confident_from_pct: Hundredths = Field(ge=0, le=100)
+    confident_scale_pct: Hundredths = Field(ge=100, le=150)
+    doubtful_below_pct: Hundredths = Field(ge=0, le=100)
+    doubtful_scale_pct: Hundredths = Field(ge=0, le=100)
+    full_size_volatility_pct: Hundredths = Field(ge=0.01, le=10_000)
+    cautious_drawdown_pct: Hundredths = Field(ge=0, le=100)
+    cautious_scale_pct: Hundredths = Field(ge=0, le=100)
+    protective_drawdown_pct: Hundredths = Field(ge=0, le=100)
+    protective_scale_pct: Hundredths = Field(ge=0, le=100)
+    poor_record_pct: Hundredths = Field(ge=0, le=100)
+    poor_record_trades: int = Field(ge=1, le=1000)
+    poor_record_scale_pct: Hundredths = Field(ge=0, le=100)
+    risk_per_trade_pct: Hundredths = Field(ge=0.01, le=10)
+    risk_distance_atr: Hundredths = Field(ge=0.01, le=100)
+    kelly_share_pct: Hundredths = Field(ge=0, le=100)
+    kelly_max_pct: Hundredths = Field(ge=0, le=5)
+    kelly_min_trades: int = Field(ge=30, le=10_000)
 
 
 class Data(Section):
@@ -228,8 +250,16 @@ class Liquidity(Section):
 
 
 class Exits(Section):
+    """A distance of 0 is none."""
+
     use_trailing_stop: bool
     trailing_stop_pct: Hundredths = Field(ge=0.01, le=99)
+    default_stop_pct: Hundredths = Field(ge=0.01, le=99)
+    default_target_pct: Hundredths = Field(ge=0, le=1000)
+    break_even_at_pct: Hundredths = Field(ge=0, le=1000)
+    partial_target_pct: Hundredths = Field(ge=0, le=1000)
+    partial_share_pct: Hundredths = Field(ge=1, le=99)
+    max_naked_min: int = Field(ge=0, le=1440)
 
 
 class HaltMachine(Section):

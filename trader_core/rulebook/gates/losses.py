@@ -6,9 +6,11 @@ from trader_core.rulebook.account import DAY_MS, moment, week_of
 from trader_core.rulebook.codes import (
     CLOSED,
     DAY,
+    DAY_HIGH,
     DAY_LOW,
     DAY_OPEN,
     HIGH,
+    NOT_HERE,
     PASS,
     WEEK,
     WEEK_LOW,
@@ -26,7 +28,9 @@ HALVED = 0.5
 def judge_losses(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
     lots = note(trace, Verdict.DAY_LOSS, gate_day_loss(law, state, columns, t, draft, lots))
     lots = note(trace, Verdict.WEEK_LOSS, gate_week_loss(law, state, columns, t, draft, lots))
-    return note(trace, Verdict.DRAWDOWN, gate_drawdown(law, state, draft, lots))
+    lots = note(trace, Verdict.DRAWDOWN, gate_drawdown(law, state, draft, lots))
+    lots = note(trace, Verdict.DAY_STOP, gate_day_stop(law, state, columns, t, draft, lots))
+    return note(trace, Verdict.DAY_TARGET, gate_day_target(law, state, columns, t, draft, lots))
 
 
 @rule
@@ -78,3 +82,31 @@ def lower(lowest: int, equity: int) -> int:
 @rule
 def gate_drawdown(law: Law, state: State, draft: Draft, lots: int) -> Judged:
     return loss_gate(state.clock[HIGH], draft.equity, law.risk.max_drawdown, lots)
+
+
+@rule
+def day_opening(state: State, columns: Columns, t: int) -> int:
+    """Equity at the day's first mark; 0 where there was none yet."""
+    today = state.clock[DAY] == moment(columns, t) // DAY_MS
+    return max(state.clock[DAY_OPEN], 0) if today else 0
+
+
+@rule
+def gate_day_stop(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    """The whole account's stop for a day, in a profile that has one. Without an opening nobody can tell: closed."""
+    opened, limit = day_opening(state, columns, t), law.risk.day_stop
+    if limit < 0.0:
+        return NOT_HERE, lots, 0.0, 0.0
+    lowest = lower(state.clock[DAY_LOW], draft.equity)
+    lost = (opened - lowest) / opened if opened > 0 and lowest >= 0 else 0.0
+    return (CLOSED if opened == 0 or lost >= limit else PASS), lots, 100.0 * lost, 100.0 * limit
+
+
+@rule
+def gate_day_target(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    """The whole account's target for a day: once it was reached, nothing new until the next one."""
+    opened, limit = day_opening(state, columns, t), law.risk.day_target
+    if limit < 0.0:
+        return NOT_HERE, lots, 0.0, 0.0
+    gained = (max(state.clock[DAY_HIGH], draft.equity) - opened) / opened if opened > 0 else 0.0
+    return (CLOSED if opened == 0 or gained >= limit else PASS), lots, 100.0 * gained, 100.0 * limit

@@ -262,7 +262,7 @@ class SimulatedVenue:
             problem = "quantity or price is not on the grid"
         elif not self._is_listed(order.symbol):
             problem = "not listed"
-        elif draft.buys and order.quantity * order.limit < instrument.min_notional:
+        elif order.quantity * (order.limit or order.trigger) < instrument.min_notional:
             problem = f"below the smallest order of {instrument.min_notional} {instrument.quote}"
         elif order.kind is OrderKind.MAKER and self._crosses(draft):
             problem = WOULD_TAKE

@@ -1,0 +1,240 @@
+"""One sizing rule: the seed's table to the cent, the edges of confidence, what Kelly may bet, and what always holds."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.cli.program import Done, Inside
+from tests.laws.budget import examples
+from tests.laws.make import CONFIG
+from tests.laws.worlds import E8, Dice, dice
+from trader_core.rulebook.codes import ATR_RISK, BINDING, FRACTION, KELLY, SIZERS
+from trader_core.rulebook.limits import Kelly, Recovery, Sizing
+from trader_core.rulebook.money import LIMIT
+from trader_core.rulebook.sizing import (
+    Ask,
+    Record,
+    calm_scale,
+    confidence_scale,
+    drawdown_of,
+    kelly_fraction,
+    kelly_share,
+    least_rate,
+    record_of,
+    record_scale,
+    recovery_scale,
+    sized,
+)
+from trader_core.rulebook.state import empty_state
+
+SEED = (  # 1.3 of the seed: a budget of 10 %, at most 2,000 and at least 100 of own money, 2 % lost at the stop
+    "--budget-pct", "10", "--max-position", "2000", "--min-position", "100", "--max-stop-loss-pct", "2",
+    "--max-exposure-pct", "200", "--max-asset-pct", "200", "--venue-leverage", "20", "--leverage", "10",
+)  # fmt: skip
+NEUTRAL = Sizing(
+    FRACTION, LIMIT, 1.0, 0.6, 1.0, 0.85, 1.0, 10_000.0, 0.0, 1, 1.0, 0.01, 1.2, Recovery(0.0, 1.0, 0.0, 1.0),
+    Kelly(0.25, 0.05, 30),
+)  # fmt: skip
+NOTHING = Record(0, 0, 0, 0, 0, 0)
+
+
+def ask(**changed: Any) -> Ask:
+    """Ten thousand, five percent of it, a stop five percent away, on spot."""
+    plain = Ask(10_000 * E8, 0.05, 1.0, 0.7, 0.05, 1.0, 1.0, LIMIT, 0, LIMIT, LIMIT, 1.0, 50.0, 0.0, NOTHING)
+    return plain._replace(**changed)
+
+
+@pytest.fixture
+def calc(tmp_path: Path) -> Callable[..., Done]:
+    def call(*words: str) -> Done:
+        return Inside(tmp_path)("size", "calc", "--config", CONFIG, *words)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("equity", "conviction", "stop", "exposure", "notional", "margin", "binding"),
+    [
+        ("14000", "75", "1", "0", "14000.00", "1400.00", "budget"),
+        ("14000", "75", "2", "0", "14000.00", "1400.00", "budget"),
+        ("14000", "75", "3", "0", "9333.33", "933.33", "stop_loss"),
+        ("14000", "90", "1", "0", "20000.00", "2000.00", "max_position"),
+        ("14000", "55", "1", "0", "7000.00", "700.00", "budget"),
+        ("14000", "75", "1.5", "20000", "8000.00", "800.00", "exposure"),
+    ],
+)
+def test_the_seed_s_table_comes_out_to_the_cent(
+    equity: str, conviction: str, stop: str, exposure: str, notional: str, margin: str, binding: str,
+    calc: Callable[..., Done],
+) -> None:  # fmt: skip
+    done = calc(
+        "--json", *SEED, "--equity", equity, "--conviction-pct", conviction, "--stop-pct", stop, "--exposure", exposure
+    )
+    assert done.code == 0, done.err
+    cent = Decimal("0.01")
+    found = [str(Decimal(done.data[name]).quantize(cent)) for name in ("notional", "margin")]
+    assert (*found, done.data["binding"]) == (notional, margin, binding)
+    assert [one["name"] for one in done.data["caps"] if one["binds"]] == [binding] * (binding != "budget")
+
+
+def test_what_is_below_the_smallest_position_is_refused_and_never_raised(calc: Callable[..., Done]) -> None:
+    done = calc("--json", *SEED, "--equity", "900", "--conviction-pct", "75", "--stop-pct", "1")
+    assert done.code == 20
+    assert Decimal(done.data["margin"]) == 90
+    assert done.data["refused"].startswith("BELOW_MIN_POSITION")
+
+
+def test_spot_is_bought_with_own_money_whatever_leverage_is_asked_for(calc: Callable[..., Done]) -> None:
+    words = ("--equity", "10000", "--conviction-pct", "75", "--stop-pct", "5", "--explain")
+    plain, asked = calc("--json", *words), calc("--json", *words, "--leverage", "10")
+    assert asked.data["leverage"] == "1" and asked.data["notional"] == plain.data["notional"]
+    (note,) = asked.data["notes"]
+    assert note.startswith("leverage 10 was asked for and 1 is used: spot")
+    assert plain.data["notes"] == [] and note in calc(*words, "--leverage", "10").out.replace("\n", " ")
+
+
+def test_a_quantity_is_whole_lots_rounded_down(calc: Callable[..., Done]) -> None:
+    words = ("--json", "--equity", "10000", "--budget-pct", "3", "--conviction-pct", "75", "--stop-pct", "5")
+    done = calc(*words, "--price", "70", "--lot", "0.1", "--max-asset-pct", "100")
+    assert done.data["quantity"] == "4.2", "300 / 70 is 4.28"
+    assert Decimal(done.data["notional"]) == 294
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--equity", "0"), "INPUT_INVALID"),
+        (("--equity", "-1"), "INPUT_INVALID"),
+        (("--equity", "nan"), "INPUT_INVALID"),
+        (("--equity", "much"), "INPUT_INVALID"),
+        (("--stop-pct", "0"), "STOP_INVALID"),
+        (("--stop-pct", "100"), "STOP_INVALID"),
+        (("--leverage", "0.5"), "INPUT_INVALID"),
+        (("--price", "0"), "INPUT_INVALID"),
+        (("--sizer", "atr_risk"), "--range-pct"),
+        (("--sizer", "hunch"), "one of fraction"),
+        (("--regime", "sideways"), "one of bull"),
+    ],
+)
+def test_what_is_missing_or_no_number_is_refused(words: tuple[str, str], said: str, calc: Callable[..., Done]) -> None:
+    base = ("--equity", "10000", "--conviction-pct", "75", "--stop-pct", "5")
+    done = calc(*base, *words)
+    assert done.code == 2 and said in done.err.replace("\n", " ")
+
+
+def test_the_regime_and_the_profile_scale_the_budget(calc: Callable[..., Done]) -> None:
+    words = ("--json", "--equity", "10000", "--conviction-pct", "75", "--stop-pct", "5")
+    whole, half = (Decimal(calc(*words, *more).data["wanted"]) for more in ((), ("--regime", "bear")))
+    assert whole == 210 and half == 105, "3 % in profile DEFENSIVE, half of it in a bear market"
+
+
+def test_the_edges_of_confidence() -> None:
+    sizing = NEUTRAL._replace(doubtful_scale=0.5, confident_scale=1.5)
+    assert [confidence_scale(sizing, one) for one in (0.85, 0.8499, 0.60, 0.5999)] == [1.5, 1.0, 1.0, 0.5]
+    assert sized(sizing, ask(conviction=0.85)).margin == 750 * E8
+
+
+def test_kelly_is_a_quarter_by_the_lower_bound_at_most_five_percent_and_unknown_under_thirty_trades() -> None:
+    kelly, won = Kelly(0.25, 0.05, 30), Record(0, 0, 110, 90, 440 * E8, 270 * E8)
+    assert kelly_share(kelly, won._replace(wins=15, losses=14)) == -1.0
+    assert kelly_share(kelly, won._replace(wins=15, losses=15)) >= 0.0
+    assert 0.25 * kelly_fraction(0.55, 4.0, 3.0) == pytest.approx(0.053125)
+    rate = least_rate(110, 200)
+    assert 0.49 < rate < 0.55 and kelly_share(kelly, won) == pytest.approx(0.25 * kelly_fraction(rate, 4.0, 3.0))
+    assert kelly_share(kelly, Record(0, 0, 190, 10, 190 * E8, 10 * E8)) == 0.05
+    assert kelly_share(kelly, Record(0, 0, 100, 0, 100 * E8, 0)) == 0.05, "nothing was lost yet"
+    assert kelly_share(kelly, Record(0, 0, 0, 40, 0, 40 * E8)) == 0.0
+    sizing = NEUTRAL._replace(sizer=KELLY)
+    few, many = sized(sizing, ask(record=won._replace(wins=1))), sized(sizing, ask(record=won))
+    assert (few.margin, few.bound_by) != (many.margin, many.bound_by)
+    young = sized(sizing, ask(record=NOTHING))
+    assert young.margin == 500 * E8 and young.kelly == -1.0, "without a record the base size"
+    assert many.margin == int(kelly_share(kelly, won) * 10_000 * E8) and BINDING[many.bound_by] == "kelly"
+
+
+def test_wilson_s_bound_is_the_one_of_the_books() -> None:
+    """z = 1.6449; 110 of 200 gives 0.4919 (centre 0.5493 less half a width of 0.0575)."""
+    assert least_rate(110, 200) == pytest.approx(0.4919, abs=5e-5)
+    assert least_rate(0, 30) == pytest.approx(0.0, abs=1e-12)
+    assert [least_rate(n, 2 * n) < 0.5 for n in (1, 10, 1000)] == [True] * 3
+
+
+def test_risk_by_the_day_s_range() -> None:
+    """One percent of ten thousand, lost when the price goes 1.2 ranges of two percent against it: 4,166.67."""
+    sizing = NEUTRAL._replace(sizer=ATR_RISK)
+    found = sized(sizing, ask(day_range=2.0))
+    assert found.margin == int(0.01 / 0.024 * 10_000 * E8)
+    assert sized(sizing, ask(day_range=4.0)).margin == pytest.approx(found.margin / 2, abs=1)
+    assert sized(sizing, ask(day_range=-1.0)).notional == 0, "of an unknown range there is no size"
+    assert sized(sizing, ask(day_range=2.0, leverage=2.0, max_leverage=2.0)).notional == pytest.approx(found.margin)
+
+
+def test_what_only_shrinks() -> None:
+    sizing = NEUTRAL._replace(
+        full_volatility=80.0, poor_rate=0.3, poor_trades=5, poor_scale=0.5, recovery=Recovery(0.04, 0.6, 0.08, 0.2)
+    )
+    assert [calm_scale(sizing, one) for one in (79.0, 80.0, 160.0, -1.0)] == [1.0, 1.0, 0.5, 1.0]
+    depths = (0.0, 0.0399, 0.04, 0.0799, 0.08, 1.0)
+    assert [recovery_scale(sizing.recovery, one) for one in depths] == [1.0, 1.0, 0.6, 0.6, 0.2, 0.2]
+    assert recovery_scale(Recovery(0.1, 0.5, 0.1, 0.9), 0.2) == 0.5, "no step makes the one before it larger"
+    records = ((4, 0), (5, 1), (5, 2), (10, 3), (10, 2))
+    found = [record_scale(sizing, NOTHING._replace(trades=trades, won=won)) for trades, won in records]
+    assert found == [1.0, 0.5, 1.0, 1.0, 0.5]
+
+
+def test_what_a_state_says_of_a_record_and_a_drawdown() -> None:
+    state = empty_state(2, 2, 2)
+    state.record[1] = [[1, 2, 30, 40], [5, 6, 700, 800]]
+    assert record_of(state, 0, 1) == Record(3, 1, 6, 8, 730, 840)
+    assert record_of(state, 0, 0) == NOTHING
+    assert drawdown_of(state, 5) == 0.0, "no highest equity yet"
+    state.clock[6] = 1000
+    assert [drawdown_of(state, one) for one in (900, 1000, 1100)] == [0.1, 0.0, 0.0]
+
+
+def asks(die: Dice) -> Ask:
+    def money() -> int:
+        return die.one_of((0, die.grains(), LIMIT))
+
+    return Ask(
+        die.one_of((-1, 0, die.grains(), 10**16)), die.one_of((0.0, 0.02, 1.0)), die.one_of((0.0, 0.8, 1.2)),
+        die.share(), die.one_of((0.0, 0.0001, 0.05, 0.99)), die.one_of((1.0, 3.0, 100.0)), die.one_of((1.0, 5.0, 50.0)),
+        money(), die.one_of((0, die.grains())), money(), money(), die.one_of((-1.0, 0.0, 2.0)),
+        die.one_of((-1.0, 90.0)), die.share(), Record(die.between(0, 9), 0, die.between(0, 40), die.between(0, 40),
+                                                      die.grains(), die.grains()),
+    )  # fmt: skip
+
+
+@given(dice)
+@examples(300)
+def test_no_multiplier_lifts_a_size_above_a_cap_and_nothing_is_rounded_up(die: Dice) -> None:
+    sizing, wish = die.sizing(), asks(die)
+    found = sized(sizing, wish)
+    assert 0 <= found.margin <= max(min(found.wanted, sizing.max_position, wish.cash), 0)
+    assert 0 <= found.notional <= min(wish.exposure_room, wish.asset_room, found.stop_cap)
+    assert 1.0 <= found.leverage <= min(wish.leverage, wish.max_leverage, 30.0)
+    assert found.margin <= found.notional / found.leverage + 1
+    equity = max(wish.equity, 0)
+    assert (found.notional + wish.held * (found.notional > 0)) * wish.stop <= sizing.max_stop_loss * equity + 1
+    if found.kelly >= 0:
+        assert found.margin <= found.kelly * equity + 1 and found.kelly <= sizing.kelly.most
+    if wish.stop == 0.0 or wish.equity <= 0:
+        assert found.notional == 0
+
+
+@given(dice, st.sampled_from(["cash", "exposure_room", "asset_room", "equity"]))
+@examples(150)
+def test_less_room_never_makes_a_size_larger(die: Dice, what: str) -> None:
+    sizing, wish = die.sizing(), asks(die)
+    less = wish._replace(**{what: getattr(wish, what) // 2})
+    if what != "equity" or sizing.sizer != KELLY:
+        assert sized(sizing, less).notional <= sized(sizing, wish).notional
+
+
+def test_every_sizer_has_its_name() -> None:
+    assert [SIZERS[one] for one in (FRACTION, ATR_RISK, KELLY)] == ["fraction", "atr_risk", "kelly"]
