@@ -135,7 +135,7 @@ class Dice:
         return Risk(
             max_total=self.one_of((0.4, 0.9, 1.0)), max_asset=self.one_of((0.4, 0.5, 1.0)),
             max_theme=self.shares(THEME_COUNT, 0.4), max_tier=self.shares(codes.TIER_COUNT, 0.4),
-            max_positions=self.between(2, 6), max_wait_ms=self.one_of((0, BAR_MS, BAR_MS)),
+            max_positions=self.between(4, 6), max_wait_ms=self.one_of((0, BAR_MS, BAR_MS)),
             max_day_loss=self.one_of((0.1, 0.5)), max_week_loss=self.some(0.2, 0.5),
             max_drawdown=self.some(0.3, 0.9), halve_at_day_loss=self.one_of((0.01, 0.5)),
             day_stop=self.one_of((-1.0, 0.1, 0.5)), day_target=self.one_of((-1.0, 0.3, 0.9)),
