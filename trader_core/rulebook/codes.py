@@ -15,40 +15,47 @@ class Verdict(IntEnum):
     INELIGIBLE = 5
     BANNED = 6
     REGIME = 7
-    STALE_DATA = 8
-    OUTLIER = 9
-    JUMP = 10
-    DAY_LOSS = 11
-    WEEK_LOSS = 12
-    DRAWDOWN = 13
-    COOLDOWN = 14
-    LOSING_STREAK = 15
-    SPACING = 16
-    ASSET_SPACING = 17
-    HOUR_ENTRIES = 18
-    DAY_ENTRIES = 19
-    CYCLE_ENTRIES = 20
-    STRATEGY_TRADES = 21
-    CONVICTION = 22
-    VOLATILITY = 23
-    QUIET_MARKET = 24
-    HELD = 25
-    ADD_SPACING = 26
-    ADDS_PER_DAY = 27
-    MAX_POSITIONS = 28
-    CASH = 29
-    STRATEGY_CAP = 30
-    ASSET_CAP = 31
-    THEME_CAP = 32
-    TIER_CAP = 33
-    TOTAL_EXPOSURE = 34
-    SPREAD = 35
-    DEPTH = 36
-    SLIPPAGE = 37
-    COST = 38
-    EDGE = 39
-    MIN_NOTIONAL = 40
-    NOT_APPLICABLE = 41
+    CALENDAR = 8
+    STALE_DATA = 9
+    OUTLIER = 10
+    JUMP = 11
+    DAY_LOSS = 12
+    WEEK_LOSS = 13
+    DRAWDOWN = 14
+    COOLDOWN = 15
+    LOSING_STREAK = 16
+    SPACING = 17
+    ASSET_SPACING = 18
+    HOUR_ENTRIES = 19
+    DAY_ENTRIES = 20
+    CYCLE_ENTRIES = 21
+    STRATEGY_TRADES = 22
+    CONVICTION = 23
+    VOLATILITY = 24
+    QUIET_MARKET = 25
+    LOW_CONFIDENCE = 26
+    HELD = 27
+    ADD_SPACING = 28
+    ADDS_PER_DAY = 29
+    MAX_POSITIONS = 30
+    CASH = 31
+    STRATEGY_CAP = 32
+    ASSET_CAP = 33
+    THEME_CAP = 34
+    TIER_CAP = 35
+    TOTAL_EXPOSURE = 36
+    CLUSTER_ASSETS = 37
+    CLUSTER_CAP = 38
+    VAR = 39
+    LEVERAGE = 40
+    CONCENTRATION = 41
+    SPREAD = 42
+    DEPTH = 43
+    SLIPPAGE = 44
+    COST = 45
+    EDGE = 46
+    MIN_NOTIONAL = 47
+    NOT_APPLICABLE = 48
 
 
 class Gate(NamedTuple):
@@ -68,6 +75,7 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("eligible", Verdict.INELIGIBLE, "state", -1),
     Gate("ban", Verdict.BANNED, "s", 1),
     Gate("regime", Verdict.REGIME, "pct", -1),
+    Gate("calendar", Verdict.CALENDAR, "state", -1),
     Gate("data_age", Verdict.STALE_DATA, "s", 1),
     Gate("outlier", Verdict.OUTLIER, "pct", 1),
     Gate("jump", Verdict.JUMP, "sigma", 1),
@@ -85,6 +93,7 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("conviction", Verdict.CONVICTION, "pct", -1),
     Gate("volatility", Verdict.VOLATILITY, "pct", 1),
     Gate("quiet_market", Verdict.QUIET_MARKET, "ratio", -1),
+    Gate("low_confidence", Verdict.LOW_CONFIDENCE, "pct", -1),
     Gate("held", Verdict.HELD, "count", 1),
     Gate("add_spacing", Verdict.ADD_SPACING, "s", 1),
     Gate("adds_per_day", Verdict.ADDS_PER_DAY, "count", 1),
@@ -95,6 +104,11 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("theme_cap", Verdict.THEME_CAP, "pct", 1),
     Gate("tier_cap", Verdict.TIER_CAP, "pct", 1),
     Gate("total_exposure", Verdict.TOTAL_EXPOSURE, "pct", 1),
+    Gate("cluster_assets", Verdict.CLUSTER_ASSETS, "count", 1),
+    Gate("cluster_cap", Verdict.CLUSTER_CAP, "pct", 1),
+    Gate("var", Verdict.VAR, "pct", 1),
+    Gate("leverage", Verdict.LEVERAGE, "ratio", 1),
+    Gate("concentration", Verdict.CONCENTRATION, "pct", 1),
     Gate("spread", Verdict.SPREAD, "bps", 1),
     Gate("depth", Verdict.DEPTH, "quote", 1),
     Gate("slippage", Verdict.SLIPPAGE, "bps", 1),

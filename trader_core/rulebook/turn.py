@@ -232,7 +232,7 @@ def new_draft(law: Law, columns: Columns, t: int, i: int, strategy: int, equity:
 def step_entry(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, draft: Draft) -> None:
     """Judge one draft; what passes is reserved at once, so the next draft sees it."""
     i = draft.instrument
-    code, lots = judge(law, guard, state, columns, t, draft, plan.entered, plan.trace[i])
+    code, lots = judge(law, guard, state, columns, t, draft, plan.entered, plan.desk, plan.trace[i])
     plan.verdict[i], plan.chosen[i] = code, draft.strategy
     if code == Verdict.OK:
         life = law.orders.maker_ttl_ms if draft.kind == MAKER else law.orders.bar_ms
