@@ -14,6 +14,7 @@ from trader_core.engine import columns as engine
 from trader_core.engine.columns import Memo, Opinions, columns_of, lookback_of, with_quotes
 from trader_core.engine.law import costs_of
 from trader_core.market.frame import Frame
+from trader_core.market.returns import newest_returns
 from trader_core.market.seen import Market
 from trader_core.rulebook.codes import REGIMES
 from trader_core.rulebook.costs import ask_of, bid_of, depth_of
@@ -24,7 +25,7 @@ from trader_core.strategies.base import Measured, Proposals, Terms
 BY_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 TERMS = ("conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 BY_HOUR = ("regime", "day_range")
-BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio")
+BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio", "trading")
 UNKNOWN_FIGURES = ("volatility", "atr_ratio", "day_range")
 
 
@@ -76,7 +77,9 @@ def bytes_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:
             found[name] = each[columns.asked[row]]
         elif name in BY_STRATEGY:
             found[name] = by_row(columns, name)[:, row]
-        elif name not in ("hour", "asked"):
+        elif name == "returns":
+            found[name] = newest_returns(columns)[row]
+        elif name not in ("hour", "asked", "first_day"):
             found[name] = each[row]
     entered = columns.enter[:, columns.asked[row]] != 0
     for name in TERMS:

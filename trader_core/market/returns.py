@@ -12,7 +12,7 @@ from trader_core.domain.clocktime import DAY_MS, HOUR_MS
 from trader_core.market.frame import Frame
 from trader_core.market.windows import rows_of_hours
 from trader_core.rulebook.limits import Floats, Ints
-from trader_core.rulebook.state import NO_RETURN
+from trader_core.rulebook.state import NO_RETURN, Columns
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -39,3 +39,10 @@ def daily_returns(hourly: Frame) -> tuple[Ints, Floats]:
     before, known = closes[:-1], (closes[:-1] > 0) & (closes[1:] > 0)
     found[1:][known] = closes[1:][known] / before[known] - 1.0
     return np.array([first_day], np.int64), found
+
+
+def newest_returns(columns: Columns) -> Floats:
+    """[row, instrument], that of the newest day that has closed at each row."""
+    days = np.clip(columns.at_ms // DAY_MS - columns.first_day[0], 0, len(columns.returns))
+    padded = np.concatenate([np.full((1, columns.close.shape[1]), NO_RETURN), columns.returns])
+    return np.asarray(padded[days])
