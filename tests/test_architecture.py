@@ -7,7 +7,7 @@ planted violation for each rule, that the checker fails when it should.
 import ast
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -60,7 +60,6 @@ LAYERS = {
     **dict.fromkeys(("settings.coherence", "settings.feasibility"), Layer("domain settings rulebook")),
     "ports": Layer("domain", stdlib=PURE_STDLIB),
     **dict.fromkeys(PURE.split(), _PURE),
-    "market.calendar": replace(_PURE, lazy_third="exchange_calendars"),
     "report.html": Layer(f"domain rulebook {PURE}", "numpy", PURE_STDLIB, lazy_third="plotly"),
     "engine": Layer(f"domain rulebook ports {PURE}", "numpy", types="settings", lazy_third="numba"),
     "net": Layer("domain ports settings", "requests urllib3"),

@@ -1,6 +1,7 @@
 """For every gate the one thing that makes it say no, put into a scene in which it had no reason to."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -230,7 +231,7 @@ def no_room(dimension: str) -> Trouble:
     return lambda die, scene: with_room(by_signal(die, scene), dimension, die.one_of((-1.0, 0.0, -0.000001)))
 
 
-def with_portfolio(scene: Scene, **limits: float) -> Scene:
+def with_portfolio(scene: Scene, **limits: Any) -> Scene:
     return scene._replace(law=scene.law._replace(portfolio=scene.law.portfolio._replace(**limits)))
 
 

@@ -6,7 +6,7 @@ from trader_core.settings.schema import UNITS, unit_of
 COUNTS = {
     "max_open_positions", "max_losing_streak", "max_entries_per_cycle", "max_entries_per_hour", "max_entries_per_day",
     "max_per_day", "maker_max_reprices", "max_assets", "max_triggers_per_cycle", "reversal_min_qualifiers",
-    "max_trades_per_cycle",
+    "max_trades_per_cycle", "max_cluster_assets",
 }  # fmt: skip
 FLOATS = ("_pct", "_bps", "_sigma", "_atr", "_ratio")
 

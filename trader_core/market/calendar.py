@@ -1,19 +1,20 @@
 """When a market is open: a pure function of its class and an instant. What is not known to be open is shut.
 
 Crypto trades always. Currencies trade from Sunday 17:00 to Friday 17:00 in New York, whose clock moves twice a year,
-and not on 25 December and 1 January there. Shares trade in the sessions of the New York exchange, as a kept calendar
-has them, as far as it reaches. A session is open at its first instant and shut at its last.
+and not on 25 December and 1 January there. Shares trade from 09:30 to 16:00 in New York on the days of its exchange,
+as far as their table reaches. A session is open at its first instant and shut at its last.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from trader_core.domain.clocktime import SECOND_MS
 from trader_core.domain.instrument import Instrument
+from trader_core.market.exchange_days import HALF_DAYS, SHUT_DAYS
 from trader_core.rulebook.limits import Flags, Ints
 from trader_core.rulebook.state import NOBODY_KNOWS, OPEN, SHUT
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
 CRYPTO, FX, EQUITY = "CRYPTO", "FX", "EQUITY"
 NEW_YORK = "America/New_York"
-FX_HOUR, SUNDAY = 17, 6
+SATURDAY, SUNDAY = 5, 6
+FX_TIME = time(17)
 FX_HOLIDAYS = ((12, 25), (1, 1))
 FX_YEARS = (1990, 2100)
-EXCHANGE, EXCHANGE_DAYS = "XNYS", ("1990-01-02", "2027-12-31")  # past the last nobody knows
+EQUITY_HOURS, HALF_DAY = (time(9, 30), time(16)), time(13)
 DAY = timedelta(days=1)
 ALWAYS = np.array([[np.iinfo(np.int64).min, np.iinfo(np.int64).max]])
 
@@ -88,29 +90,28 @@ def _fx() -> list[tuple[int, int]]:
     day = date(FX_YEARS[0], 1, 1)
     sunday = day + DAY * ((SUNDAY - day.weekday()) % 7)
     while sunday.year < FX_YEARS[1]:
-        begin, end = _local(sunday, FX_HOUR), _local(sunday + 5 * DAY, FX_HOUR)
+        begin, end = _local(sunday, FX_TIME), _local(sunday + 5 * DAY, FX_TIME)
         for holiday in (one for one in (sunday + n * DAY for n in range(6)) if (one.month, one.day) in FX_HOLIDAYS):
-            found.append((begin, _local(holiday, 0)))
-            begin = _local(holiday + DAY, 0)
+            found.append((begin, _local(holiday, time())))
+            begin = _local(holiday + DAY, time())
         found.append((begin, end))
         sunday += 7 * DAY
     return [(begin, end) for begin, end in found if begin < end]
 
 
-def _local(day: date, hour: int) -> int:
-    """That hour in New York, as epoch milliseconds."""
-    here = datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo(NEW_YORK))
-    return int(here.astimezone(UTC).timestamp()) * SECOND_MS
-
-
 def _equity() -> list[tuple[int, int]]:
-    """Nothing where the calendar is not installed: then nobody knows."""
-    try:
-        import exchange_calendars
-    except ImportError:
-        return []
-    calendar: Any = exchange_calendars.get_calendar(EXCHANGE, start=EXCHANGE_DAYS[0], end=EXCHANGE_DAYS[1])
-    ends = (
-        one.to_numpy().astype("datetime64[ms]").astype(np.int64).tolist() for one in (calendar.opens, calendar.closes)
-    )
-    return list(zip(*ends, strict=True))
+    """From 09:30 on every working day of the years that the table has, but for those on which it is shut."""
+    found: list[tuple[int, int]] = []
+    for year, shut in SHUT_DAYS.items():
+        for day in (date(year, 1, 1) + n * DAY for n in range((date(year + 1, 1, 1) - date(year, 1, 1)).days)):
+            name = f"{day:%m-%d}"
+            if day.weekday() < SATURDAY and name not in shut.split():
+                closes = HALF_DAY if name in HALF_DAYS[year].split() else EQUITY_HOURS[1]
+                found.append((_local(day, EQUITY_HOURS[0]), _local(day, closes)))
+    return found
+
+
+def _local(day: date, at: time) -> int:
+    """That time of day in New York, as epoch milliseconds."""
+    here = datetime.combine(day, at, ZoneInfo(NEW_YORK))
+    return int(here.astimezone(UTC).timestamp()) * SECOND_MS

@@ -185,7 +185,7 @@ class Portfolio(Section):
     cluster_window_days: int = Field(ge=1, le=365)
     cluster_min_days: int = Field(ge=0, le=365)
     max_var_pct: Hundredths = Field(ge=0.01, le=100)
-    var_confidence_pct: Hundredths = Field(ge=50, le=99.99)
+    var_confidence_pct: Hundredths = Field(ge=50, le=99)
     var_window_days: int = Field(ge=1, le=365)
     var_min_days: int = Field(ge=0, le=365)
     var_stress_pct: Hundredths = Field(ge=0, le=100)
