@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from cli.commands import bans, config, data, halt, paper, sim
+from cli.commands import bans, config, data, gate, halt, paper, risk, sim
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -61,6 +61,8 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "pnl": pnl,
     "export": export,
     "why": why,
+    "risk": {"var": risk.var, "corr": risk.corr, "exposure": risk.exposure},
+    "gate": {"explain": gate.explain},
     "pause": pause,
     "resume": resume,
     "arm": arm,
@@ -81,8 +83,10 @@ GROUPS = {
     "bans": "Assets that must not be bought for a while.",
     "config": "Compare configurations.",
     "data": "Candles on disk: import, list, check, fetch.",
+    "gate": "What stands between a proposal and an order.",
     "halt": "Our own permission to take risk.",
     "paper": "The simulated account: cash in and out, a new beginning.",
+    "risk": "What the book is together: a bad day, who moves with whom, how near the caps are.",
     "sim": "A venue of our own on loopback, for drills and tests.",
 }
 

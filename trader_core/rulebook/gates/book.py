@@ -19,6 +19,7 @@ from trader_core.rulebook.sizing import regime_scale
 from trader_core.rulebook.state import Columns, Desk, Draft, State
 
 INSTRUMENT, WORTH, LINK = range(3)  # of Desk.book
+STILL = 1e-14  # squared returns that add up to less are no moves but what a sum of floats is off by
 APART, FOUND, FOLLOWED = range(3)  # a link: to nobody, to the draft's, and so are those that move with it
 
 
@@ -120,8 +121,9 @@ def correlation(law: Law, columns: Columns, t: int, i: int, j: int) -> float:
             both += (x - one) * (y - two)
             of_one += (x - one) * (x - one)
             of_two += (y - two) * (y - two)
-    spread = sqrt(of_one) * sqrt(of_two)
-    return min(max(both / spread, -1.0), 1.0) if spread > 0.0 else 1.0
+    if of_one < STILL or of_two < STILL:
+        return 1.0
+    return min(max(both / (sqrt(of_one) * sqrt(of_two)), -1.0), 1.0)
 
 
 @rule
