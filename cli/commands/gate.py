@@ -76,15 +76,14 @@ def _noes(rows: "list[GateRow]") -> set[str]:
 def needs(row: "GateRow") -> str:
     """What lets a gate pass, in words."""
     from cli.show import figure
-    from trader_core.rulebook.codes import GATES
+    from trader_core.report.why import SENSE_OF
 
     if row.verdict == "NOT_APPLICABLE" or row.limit is None:
         return ""
     if row.gate in OPENS:
         return OPENS[row.gate]
-    sense = next(gate.sense for gate in GATES if gate.name == row.gate)
     unit = "" if row.unit == "count" else f" {row.unit}"
-    return f"{'at most' if sense > 0 else 'at least'} {figure(row.limit)}{unit}"
+    return f"{'at most' if SENSE_OF[row.gate] > 0 else 'at least'} {figure(row.limit)}{unit}"
 
 
 def _page(seen: "Glance", symbol: str, found: "Hypothesis", rows: "list[GateRow]", ink: "Ink") -> str:

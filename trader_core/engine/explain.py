@@ -49,7 +49,11 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
     if plan.verdict[i] >= 0:
         strategy = seen.axes.strategies[plan.chosen[i]] if plan.chosen[i] >= 0 else ""
         verdict = codes.Verdict(int(plan.verdict[i]))
-        words = {codes.Verdict.INELIGIBLE: why_not, codes.Verdict.REGIME: describe(seen.opinions.market, seen.row)}
+        words = {
+            codes.Verdict.INELIGIBLE: why_not,
+            codes.Verdict.REGIME: describe(seen.opinions.market, seen.row),
+            codes.Verdict.VAR: unknown_days(seen, plan, i),
+        }
         detail = words.get(verdict) or strategy
         return Judgement(symbol, verdict.name, detail, opinions + _gate_rows(plan, i))
     age = _row("data_age", int(seen.columns.age_ms[seen.row, i]) / 1e3, seen.law.market.max_age_ms / 1e3, 1, "s", "OK")
@@ -59,6 +63,13 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
     if not any(row.value is not None for row in opinions):
         return Judgement(symbol, "warming_up", "", rows)
     return Judgement(symbol, "excluded" if why_not else "no_signal", why_not, rows)
+
+
+def unknown_days(seen: Seen, plan: Plan, i: int) -> str:
+    """Why nobody knows what a bad day would cost; empty where it is known."""
+    needed = seen.law.portfolio.var_min_days
+    told = f"the value at risk is unknown: fewer than {needed} days of returns"
+    return told if plan.trace[i, codes.Verdict.VAR - 1, 0] < 0 else ""
 
 
 def ineligible(seen: Seen, i: int) -> str:

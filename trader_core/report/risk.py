@@ -6,8 +6,6 @@ The figures are the gates' own: the same rules, asked of what is held and ordere
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from trader_core.ledger.integers import Axes
 from trader_core.rulebook.codes import ENTRY
 from trader_core.rulebook.exposure import effective_cap, exposures
