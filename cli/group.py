@@ -19,8 +19,10 @@ GROUPS = {
     "config": "Compare configurations.",
     "data": "Candles on disk: import, list, check, fetch.",
     "decisions": "What was decided, from which inputs, and what became of it.",
+    "gate": "What stands between a proposal and an order.",
     "halt": "Our own permission to take risk.",
     "paper": "The simulated account: cash in and out, a new beginning.",
+    "risk": "What the book is together: a bad day, who moves with whom, how near the caps are.",
     "size": "How large a position would be, and why.",
     "sim": "A venue of our own on loopback, for drills and tests.",
 }

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.commands import bans, breaker, config, data, decisions, halt, paper, queue, sim, size
+from cli.commands import bans, breaker, config, data, decisions, gate, halt, paper, queue, risk, sim, size
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -63,6 +63,8 @@ COMMANDS: Commands = {
     },
     "replay": replay,
     "what-if": what_if,
+    "risk": {"var": risk.var, "corr": risk.corr, "exposure": risk.exposure},
+    "gate": {"explain": gate.explain},
     "pause": pause,
     "resume": resume,
     "arm": arm,

@@ -19,7 +19,7 @@ from tests.laws.make import BAR_MS, START, instrument, market, policy
 from tests.laws.markets import HISTORY, LIVELY, walk
 from tests.laws.test_slow_twin import DIGITS
 from tests.laws.troubles import CALM, scene_of
-from tests.laws.worlds import Dice
+from tests.laws.worlds import COUNT, Dice
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.engine import compiled
 from trader_core.engine.replay import Replayed, World, replay_world, world_of
@@ -27,7 +27,7 @@ from trader_core.rulebook import RULES, money
 from trader_core.rulebook.codes import GATE_COUNT
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Ints, Law
-from trader_core.rulebook.state import Columns, Draft, Guard, State
+from trader_core.rulebook.state import Columns, Desk, Draft, Guard, State, empty_desk
 from trader_core.settings.schema import Settings
 
 BARS = 180
@@ -49,9 +49,10 @@ def products(a: Ints, b: Ints, c: Ints, down: Ints, up: Ints) -> None:
 
 
 def judge_one(
-    law: Law, guard: Guard, state: State, columns: Columns, t: int, draft: Draft, entered: Ints, trace: Any
-) -> tuple[int, int]:
-    code, lots = judge(law, guard, state, columns, t, draft, entered, trace)
+    law: Law, guard: Guard, state: State, columns: Columns, t: int, draft: Draft, entered: Ints, desk: Desk,
+    trace: Any,
+) -> tuple[int, int]:  # fmt: skip
+    code, lots = judge(law, guard, state, columns, t, draft, entered, desk, trace)
     return code, lots
 
 
@@ -92,7 +93,7 @@ def outcome(seed: int, interpreted: bool) -> Replayed:
 
 def verdict_of(judged: Callable[..., tuple[int, int]], seed: int) -> tuple[int, int, bytes]:
     trace = np.zeros((GATE_COUNT, 3))
-    code, lots = judged(*scene_of(Dice(Random(seed), CALM)), trace)
+    code, lots = judged(*scene_of(Dice(Random(seed), CALM)), empty_desk(COUNT), trace)
     return int(code), int(lots), trace.tobytes()
 
 

@@ -41,14 +41,25 @@ from trader_core.rulebook.limits import (
     Market,
     Orders,
     Pacing,
+    Portfolio,
     Recovery,
     Risk,
     Sizing,
     Slippage,
     Strategies,
     Tiers,
-)  # fmt: skip
-from trader_core.rulebook.state import Columns, Draft, State, empty_state
+)
+from trader_core.rulebook.state import (
+    NO_RETURN,
+    NOBODY_KNOWS,
+    OPEN,
+    SHUT,
+    Columns,
+    Draft,
+    State,
+    empty_desk,
+    empty_state,
+)
 
 E8 = 10**8
 ETH, BTC = 2, 0
@@ -57,6 +68,8 @@ LOTS = 20_000  # twenty quote at that price
 EQUITY = 10**6 * E8
 CHOP = codes.CHOP
 ROWS = 1
+# BTC, its other pair, ETH and SHIB on four days; the first and the third go together by 0.27.
+DAYS = [[0.01, 0.01, 0.01, 0.01], [0.02, 0.02, -0.03, -0.01], [-0.04, -0.04, -0.02, 0.01], [0.01, 0.01, 0.03, -0.01]]
 
 
 def law() -> Law:
@@ -69,6 +82,10 @@ def law() -> Law:
             max_day_loss=0.1, max_week_loss=0.1, max_drawdown=0.1, halve_at_day_loss=0.5,
             day_stop=0.6, day_target=0.1,
         ),
+        portfolio=Portfolio(
+            cluster_assets=1, max_cluster=0.5, min_correlation=0.7, cluster_days=4, cluster_min_days=4, max_var=0.5,
+            var_days=4, var_min_days=4, var_tail_ppm=50_000, var_stress=0.15, max_leverage=1.0, max_concentration=0.5,
+        ),
         pacing=Pacing(
             cooldown_win_ms=10 * MINUTE_MS, cooldown_loss_ms=60 * MINUTE_MS, cooldown_stop_ms=120 * MINUTE_MS,
             max_streak=3, streak_pause_ms=HOUR_MS, spacing_ms=MINUTE_MS, asset_spacing_ms=15 * MINUTE_MS, per_cycle=3,
@@ -76,7 +93,7 @@ def law() -> Law:
         ),
         market=Market(
             scale=np.array([0.0, 1.2, 0.8, 0.5, 0.0]), min_atr_ratio=np.full(5, 1.05), max_age_ms=1800 * 1000,
-            max_deviation=10.0, max_jump=6.0, max_volatility=150.0,
+            max_deviation=10.0, max_jump=6.0, max_volatility=150.0, calm_range=5.0, min_restless_conviction=0.8,
         ),
         tiers=Tiers(ints(0, 3_500, 3_500, 3_500), ints(0, E8, E8, E8), near_spread_ppm=3_000),
         liquidity=Liquidity(
@@ -109,6 +126,7 @@ def columns() -> Columns:
         close=everywhere(PRICE), bid=everywhere(PRICE - 50), ask=everywhere(PRICE + 50),
         depth=everywhere(10**6 * E8), age_ms=everywhere(0), regime=ints(CHOP), eligible=everywhere(NEARLY, np.int8),
         deviation=everywhere(1.0, np.float64), outlier=everywhere(0, np.int8), jump=everywhere(1.0, np.float64),
+        trading=everywhere(OPEN, np.int8), first_day=ints(NOON_MS // DAY_MS - len(DAYS)), returns=np.array(DAYS),
         volatility=everywhere(80.0, np.float64), atr_ratio=everywhere(1.5, np.float64), enter=opinions(1, np.int8),
         leave=opinions(0, np.int8), conviction=opinions(0.5, np.float64), scale=opinions(1.0, np.float64),
         stop_bps=opinions(500), target_bps=opinions(2_000), hold_ms=opinions(0),
@@ -190,6 +208,7 @@ FLIPS: dict[Verdict, tuple[Change, ...]] = {
     ),
     Verdict.BANNED: (put("guard", "banned_ms", ETH, NOON_MS + 1),),
     Verdict.REGIME: (limit("market", "scale", 0.00009, CHOP),),  # of caps scaled to nothing there is none to keep
+    Verdict.CALENDAR: (put("columns", "trading", HERE, SHUT), put("columns", "trading", HERE, NOBODY_KNOWS)),
     Verdict.STALE_DATA: (put("columns", "age_ms", HERE, 1_800_001), limit("market", "max_age_ms", -1)),
     Verdict.OUTLIER: (put("columns", "outlier", HERE, 1),),
     Verdict.JUMP: (put("columns", "jump", HERE, 6.000001), put("columns", "jump", HERE, -1.0)),
@@ -220,6 +239,10 @@ FLIPS: dict[Verdict, tuple[Change, ...]] = {
         put("columns", "atr_ratio", HERE, 1.049999), put("columns", "atr_ratio", HERE, -1.0),
         limit("market", "min_atr_ratio", 1.500001, CHOP),
     ),
+    Verdict.LOW_CONFIDENCE: (
+        put("columns", "day_range", HERE, 5.000001), put("columns", "day_range", HERE, -1.0),
+        limit("market", "calm_range", 0.999999),
+    ),
     Verdict.HELD: (
         limit("pacing", "adds_allowed", 0), put("state", "orders", (ETH, codes.EXIT, codes.KIND), codes.TAKER),
         put("state", "orders", (ETH, codes.ENTRY, codes.KIND), codes.MAKER),
@@ -233,6 +256,15 @@ FLIPS: dict[Verdict, tuple[Change, ...]] = {
     Verdict.THEME_CAP: (limit("risk", "max_theme", 1e-9, 1),),
     Verdict.TIER_CAP: (limit("risk", "max_tier", 1e-9, 2),),
     Verdict.TOTAL_EXPOSURE: (limit("risk", "max_total", 1e-9),),
+    Verdict.CLUSTER_ASSETS: (
+        limit("portfolio", "cluster_assets", 0), limit("portfolio", "min_correlation", 0.2),
+        limit("portfolio", "cluster_min_days", 5), put("columns", "returns", (1, ETH), 0.03),
+        put("columns", "returns", (3, ETH), NO_RETURN),
+    ),
+    Verdict.CLUSTER_CAP: (limit("portfolio", "max_cluster", 1e-9),),
+    Verdict.VAR: (limit("portfolio", "max_var", 1e-9), limit("portfolio", "var_min_days", 5)),
+    Verdict.LEVERAGE: (limit("portfolio", "max_leverage", 1e-9),),
+    Verdict.CONCENTRATION: (limit("portfolio", "max_concentration", 1e-9),),
     Verdict.SPREAD: (limit("liquidity", "max_spread_ppm", 999),),
     Verdict.DEPTH: (limit("liquidity", "max_depth_ppm", 0),),
     Verdict.SLIPPAGE: (limit("liquidity", "max_slippage_ppm", 0),),
@@ -248,7 +280,17 @@ CASES = [(gate.verdict, n) for gate in GATES for n in range(len(FLIPS.get(gate.v
 def verdicts(scene: Scene) -> list[int]:
     trace = np.full((GATE_COUNT, 3), -7.5)
     guilty, draft = scene._replace(state=copied(scene.state)), scene.draft
-    judge(guilty.law, guilty.guard, guilty.state, guilty.columns, guilty.t, draft, guilty.entered, trace)
+    judge(
+        guilty.law,
+        guilty.guard,
+        guilty.state,
+        guilty.columns,
+        guilty.t,
+        draft,
+        guilty.entered,
+        empty_desk(COUNT),
+        trace,
+    )
     return [int(one) for one in trace[:, 2]]
 
 

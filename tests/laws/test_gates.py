@@ -23,7 +23,7 @@ from trader_core.rulebook.gates.caps import fit
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.orders import step_place
-from trader_core.rulebook.state import NO_TICKS, Draft
+from trader_core.rulebook.state import NO_TICKS, Draft, empty_desk
 
 SCENES = 1_000  # in the suite; ten times as many when the laws are proved
 UNTOUCHED = -7.5
@@ -33,7 +33,7 @@ EVERY_VERDICT = {*Verdict} - {Verdict.NOT_APPLICABLE}
 def judged(scene: Scene) -> tuple[int, int, np.ndarray]:
     trace = np.full((GATE_COUNT, 3), UNTOUCHED)
     law, guard, state, columns, t, draft, entered = scene
-    code, lots = judge(law, guard, state, columns, t, draft, entered, trace)
+    code, lots = judge(law, guard, state, columns, t, draft, entered, empty_desk(COUNT), trace)
     return int(code), int(lots), trace
 
 
@@ -81,7 +81,7 @@ def first_no(scene: Scene, trace: np.ndarray) -> int:
 
 PACED = {
     Verdict.COOLDOWN, Verdict.LOSING_STREAK, Verdict.SPACING, Verdict.ASSET_SPACING, Verdict.HOUR_ENTRIES,
-    Verdict.DAY_ENTRIES, Verdict.CYCLE_ENTRIES, Verdict.STRATEGY_TRADES, Verdict.CONVICTION,
+    Verdict.DAY_ENTRIES, Verdict.CYCLE_ENTRIES, Verdict.STRATEGY_TRADES, Verdict.CONVICTION, Verdict.LOW_CONFIDENCE,
 }  # fmt: skip
 OF_ADDS = {Verdict.ADD_SPACING, Verdict.ADDS_PER_DAY}
 
@@ -221,6 +221,8 @@ WIDER: list[tuple[Verdict, Wider]] = [
     (Verdict.CONVICTION, widened("strategies", "min_conviction", strategy, down=True)),
     (Verdict.VOLATILITY, widened("market", "max_volatility")),
     (Verdict.QUIET_MARKET, widened("market", "min_atr_ratio", regime, down=True)),
+    (Verdict.LOW_CONFIDENCE, widened("market", "calm_range")),
+    (Verdict.LOW_CONFIDENCE, widened("market", "min_restless_conviction", down=True)),
     (Verdict.HELD, widened("pacing", "adds_allowed")),
     (Verdict.ADD_SPACING, widened("pacing", "add_spacing_ms", down=True)),
     (Verdict.ADDS_PER_DAY, widened("pacing", "adds_per_day")),
@@ -230,6 +232,13 @@ WIDER: list[tuple[Verdict, Wider]] = [
     (Verdict.THEME_CAP, widened("risk", "max_theme", row("theme"))),
     (Verdict.TIER_CAP, widened("risk", "max_tier", row("tier"))),
     (Verdict.TOTAL_EXPOSURE, widened("risk", "max_total")),
+    (Verdict.CLUSTER_ASSETS, widened("portfolio", "cluster_assets")),
+    (Verdict.CLUSTER_ASSETS, widened("portfolio", "min_correlation")),
+    (Verdict.CLUSTER_CAP, widened("portfolio", "max_cluster")),
+    (Verdict.VAR, widened("portfolio", "max_var")),
+    (Verdict.VAR, widened("portfolio", "var_min_days", down=True)),
+    (Verdict.LEVERAGE, widened("portfolio", "max_leverage")),
+    (Verdict.CONCENTRATION, widened("portfolio", "max_concentration")),
     (Verdict.SPREAD, widened("liquidity", "max_spread_ppm")),
     (Verdict.DEPTH, widened("liquidity", "max_depth_ppm")),
     (Verdict.SLIPPAGE, widened("liquidity", "max_slippage_ppm")),
@@ -239,10 +248,12 @@ WIDER: list[tuple[Verdict, Wider]] = [
 ]
 NO_LIMIT = {  # a flag, a count of questions, a time somebody has set, or what we own
     Verdict.HALTED, Verdict.PAUSED, Verdict.UNRESOLVED, Verdict.EQUITY_UNKNOWN, Verdict.BANNED, Verdict.OUTLIER,
-    Verdict.CASH,
+    Verdict.CASH, Verdict.CALENDAR,
 }  # fmt: skip
 MUCH = 1e4
-OF_SIZE = {Verdict.SLIPPAGE, Verdict.COST, Verdict.EDGE}  # what a larger taker meets, and a smaller one does not
+OF_SIZE = {  # what a larger order meets, and a smaller one does not
+    Verdict.SLIPPAGE, Verdict.COST, Verdict.EDGE, Verdict.VAR, Verdict.LEVERAGE, Verdict.CONCENTRATION,
+}  # fmt: skip
 
 
 def test_every_gate_with_a_limit_is_widened() -> None:

@@ -18,6 +18,7 @@ from trader_core.engine.columns import columns_of, lookback_of
 from trader_core.engine.law import costs_of
 from trader_core.engine.replay import Replayed, replay
 from trader_core.market.frame import Frame, build
+from trader_core.market.returns import newest_returns
 from trader_core.rulebook.costs import ask_of, bid_of
 from trader_core.rulebook.state import Columns
 from trader_core.settings.schema import Settings
@@ -27,7 +28,8 @@ LONG_REPORT = "ignore::hypothesis.errors.HypothesisWarning"  # of a failure that
 BY_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 TERMS = BY_STRATEGY[2:]
 BY_HOUR = ("regime", "day_range")
-BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio")
+BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio", "trading")
+SILENT = {"hour", "asked", "funding_ppm", "first_day", "trading"}  # the same everywhere in these markets
 BARS = 60
 PAIR = (instrument("BTC-USD", floor="1"), instrument("ETH-USD", "0.01", "0.00000001", "1"))
 LONG = (instrument("BTC-USD", floor="1"), instrument("DOGE-USD"), instrument("PUPPY-USD"))
@@ -80,7 +82,9 @@ def row_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:
             found[name] = each[columns.hour[row]]
         elif name in BY_STRATEGY:
             found[name] = each[:, row if name == "leave" else at]
-        elif name not in ("hour", "asked"):
+        elif name == "returns":
+            found[name] = newest_returns(columns)[row]
+        elif name not in ("hour", "asked", "first_day"):
             found[name] = each[at if name in BY_ASKED else row]
         if name in TERMS:
             found[name] = np.where(entered, found[name], 0)
@@ -112,7 +116,13 @@ def test_a_live_window_knows_what_all_of_history_knows_and_every_column_of_it_sp
             assert row_of(live, -1, asked=True) == row_of(cut, -1, asked=True)
 
     holds()
-    silent = {name for name, contents in spoken.items() if len(contents) < 2} - {"hour", "asked", "funding_ppm"}
+    silent = {name for name, contents in spoken.items() if len(contents) < 2} - {
+        "hour",
+        "asked",
+        "funding_ppm",
+        "first_day",
+        "trading",
+    }
     assert silent == ({"jump"} if bar_min > 1 else set()), f"the same at every row, which proves nothing: {silent}"
 
 

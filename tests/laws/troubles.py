@@ -1,15 +1,17 @@
 """For every gate the one thing that makes it say no, put into a scene in which it had no reason to."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.laws.worlds import Dice, Scene, changed, edited, ints, randoms, with_room
+from tests.laws.worlds import COUNT, DAYS, Dice, Scene, changed, edited, ints, randoms, with_room
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS
 from trader_core.rulebook import codes
 from trader_core.rulebook.account import week_of
 from trader_core.rulebook.codes import Verdict
+from trader_core.rulebook.state import NOBODY_KNOWS, SHUT
 
 Trouble = Callable[[Dice, Scene], Scene]
 CALM = 0.004  # how often something else is wrong as well
@@ -64,6 +66,11 @@ def regime(die: Dice, scene: Scene) -> Scene:
         return scene
     scale = changed(scene.law.market.scale, scene.columns.regime[scene.t], die.one_of((0.0, 0.00009)))
     return scene._replace(law=scene.law._replace(market=scene.law.market._replace(scale=scale)))
+
+
+def shut(die: Dice, scene: Scene) -> Scene:
+    scene.columns.trading[scene.t, scene.draft.instrument] = die.one_of((SHUT, NOBODY_KNOWS))
+    return scene
 
 
 def stale(die: Dice, scene: Scene) -> Scene:
@@ -199,6 +206,13 @@ def quiet_market(die: Dice, scene: Scene) -> Scene:
     return scene
 
 
+def low_confidence(die: Dice, scene: Scene) -> Scene:
+    scene, market = by_signal(die, scene), scene.law.market
+    scene.columns.day_range[scene.t, scene.draft.instrument] = die.one_of((-1.0, market.calm_range + 0.001))
+    needed = scene.draft.conviction + 0.001
+    return scene._replace(law=scene.law._replace(market=market._replace(min_restless_conviction=needed)))
+
+
 def add_to(die: Dice, scene: Scene, allowed: int) -> Scene:
     """The draft's instrument held, long enough for every spacing."""
     i = scene.draft.instrument
@@ -235,6 +249,39 @@ def max_positions(die: Dice, scene: Scene) -> Scene:
 
 def no_room(dimension: str) -> Trouble:
     return lambda die, scene: with_room(by_signal(die, scene), dimension, die.one_of((-1.0, 0.0, -0.000001)))
+
+
+def with_portfolio(scene: Scene, **limits: Any) -> Scene:
+    return scene._replace(law=scene.law._replace(portfolio=scene.law.portfolio._replace(**limits)))
+
+
+def clustered(die: Dice, scene: Scene) -> Scene:
+    """Another coin is held that rises and falls with it, or of which too little is known."""
+    i = scene.draft.instrument
+    other = die.one_of([j for j in range(COUNT) if scene.law.instruments.asset[j] != asset_of(scene)])
+    if scene.state.lots[other] == 0:
+        price = max(int(scene.columns.close[scene.t, other]), 1)
+        die.hold(scene.law, scene.state, other, 1, price, 0, int(scene.columns.at_ms[scene.t]))
+    if die.often():
+        scene.columns.returns[:, other] = scene.columns.returns[:, i]
+        return with_portfolio(scene, cluster_assets=1, min_correlation=0.7)
+    return with_portfolio(scene, cluster_assets=1, cluster_min_days=DAYS + 1)
+
+
+def no_room_beside(die: Dice, scene: Scene) -> Scene:
+    return with_portfolio(scene, max_cluster=die.one_of((0.0, 1e-15)))
+
+
+def bad_day(die: Dice, scene: Scene) -> Scene:
+    """Days of ruin, or too few of any."""
+    if die.often():
+        return with_portfolio(scene, var_min_days=DAYS + 1)
+    scene.columns.returns[:, scene.draft.instrument] = -die.some(0.5, 1.0)
+    return with_portfolio(scene, max_var=1e-12)
+
+
+def beyond(limit: str) -> Trouble:
+    return lambda die, scene: with_portfolio(scene, **{limit: die.one_of((0.0, 1e-12))})
 
 
 def depth(die: Dice, scene: Scene) -> Scene:
@@ -282,6 +329,7 @@ TROUBLES: dict[Verdict, Trouble] = {
     Verdict.INELIGIBLE: ineligible,
     Verdict.BANNED: banned,
     Verdict.REGIME: regime,
+    Verdict.CALENDAR: shut,
     Verdict.STALE_DATA: stale,
     Verdict.OUTLIER: outlier,
     Verdict.JUMP: jump,
@@ -301,6 +349,7 @@ TROUBLES: dict[Verdict, Trouble] = {
     Verdict.CONVICTION: conviction,
     Verdict.VOLATILITY: volatility,
     Verdict.QUIET_MARKET: quiet_market,
+    Verdict.LOW_CONFIDENCE: low_confidence,
     Verdict.HELD: held,
     Verdict.ADD_SPACING: add_spacing,
     Verdict.ADDS_PER_DAY: adds_per_day,
@@ -311,6 +360,11 @@ TROUBLES: dict[Verdict, Trouble] = {
     Verdict.THEME_CAP: no_room("theme"),
     Verdict.TIER_CAP: no_room("tier"),
     Verdict.TOTAL_EXPOSURE: no_room("total"),
+    Verdict.CLUSTER_ASSETS: clustered,
+    Verdict.CLUSTER_CAP: no_room_beside,
+    Verdict.VAR: bad_day,
+    Verdict.LEVERAGE: beyond("max_leverage"),
+    Verdict.CONCENTRATION: beyond("max_concentration"),
     Verdict.SPREAD: costly("max_spread_ppm"),
     Verdict.DEPTH: depth,
     Verdict.SLIPPAGE: slippage,

@@ -29,6 +29,7 @@ from trader_core.rulebook.limits import (
     Market,
     Orders,
     Pacing,
+    Portfolio,
     Recovery,
     Risk,
     Sizing,
@@ -38,12 +39,25 @@ from trader_core.rulebook.limits import (
 )
 from trader_core.rulebook.money import lots_for
 from trader_core.rulebook.orders import step_place
-from trader_core.rulebook.state import NO_TICKS, Columns, Draft, Guard, State, empty_guard, empty_state
+from trader_core.rulebook.state import (
+    NO_RETURN,
+    NO_TICKS,
+    NOBODY_KNOWS,
+    OPEN,
+    SHUT,
+    Columns,
+    Draft,
+    Guard,
+    State,
+    empty_guard,
+    empty_state,
+)  # fmt: skip
 
 COUNT = len(AXES.instruments)
 ASSET_COUNT = len(AXES.assets)
 STRATEGY_COUNT = len(AXES.strategies)
 THEME_COUNT = 3
+DAYS = 8  # of returns
 E8 = 10**8
 NOON_MS = START + 720 * MINUTE_MS
 Array = np.ndarray[Any, Any]
@@ -127,8 +141,8 @@ class Dice:
             np.array([self.one_of((0.0, 0.3)) for _ in AXES.strategies]),
         )  # fmt: skip
         return Law(
-            self.risk(), self.pacing(), self.market(), self.tiers(), self.liquidity(), self.orders(), self.costs(),
-            rows, budgets, self.halts(), self.sizing(), self.exits(),
+            self.risk(), self.portfolio(), self.pacing(), self.market(), self.tiers(), self.liquidity(), self.orders(),
+            self.costs(), rows, budgets, self.halts(), self.sizing(), self.exits(),
         )  # fmt: skip
 
     def risk(self) -> Risk:
@@ -170,6 +184,16 @@ class Dice:
             partial_ppm=self.one_of((0, 0, 5_000)), partial_share_ppm=self.one_of((300_000, 500_000)),
         )  # fmt: skip
 
+    def portfolio(self) -> Portfolio:
+        return Portfolio(
+            cluster_assets=self.between(3, 4), max_cluster=self.one_of((0.5, 0.9, 1.0)),
+            min_correlation=self.one_of((0.3, 0.7, 1.0)), cluster_days=self.between(1, DAYS),
+            cluster_min_days=self.between(0, 3), max_var=self.one_of((0.3, 0.9)), var_days=self.between(2, DAYS),
+            var_min_days=self.between(0, 2), var_tail_ppm=self.one_of((10_000, 50_000, 500_000)),
+            var_stress=self.one_of((0.0, 0.15)), max_leverage=self.one_of((0.9, 1.0)),
+            max_concentration=self.one_of((0.5, 0.9, 1.0)),
+        )  # fmt: skip
+
     def pacing(self) -> Pacing:
         return Pacing(
             cooldown_win_ms=self.milliseconds(0, 10), cooldown_loss_ms=self.milliseconds(0, 30),
@@ -186,6 +210,7 @@ class Dice:
             scale=np.array([0.0, self.some(1.0, 2.0), self.some(0.8, 1.0), self.one_of((0.5, 1.0)), 0.3]),
             min_atr_ratio=np.array([1.2, quiet, quiet, 1.2, 1.2]), max_age_ms=self.between(2, 5) * BAR_MS,
             max_deviation=10.0, max_jump=6.0, max_volatility=self.one_of((150.0, 300.0)),
+            calm_range=self.one_of((9.0, 20.0)), min_restless_conviction=self.one_of((0.0, 0.3)),
         )  # fmt: skip
 
     def tiers(self) -> Tiers:
@@ -267,6 +292,9 @@ class Dice:
             volatility=figure([self.measured((0.0, 150.0), -1.0, 400.0) for _ in cells]),
             day_range=figure([self.measured((0.5, 9.0), -1.0, 40.0) for _ in cells]),
             atr_ratio=figure([self.measured((1.2, 3.0), -1.0, 0.4) for _ in cells]),
+            trading=flags([self.one_of((SHUT, NOBODY_KNOWS)) if self.seldom() else OPEN for _ in cells]),
+            first_day=ints(NOON_MS // DAY_MS - DAYS + self.between(0, 1)),
+            returns=self.returns(),
             enter=np.array([self.often() for _ in each], np.int8).reshape(by_strategy),
             leave=np.array([self.often(0.3) for _ in each], np.int8).reshape(by_strategy),
             conviction=np.array([self.one_of((0.0, 0.5, 0.5, 1.0)) for _ in each]).reshape(by_strategy),
@@ -275,6 +303,16 @@ class Dice:
             target_bps=np.array([self.one_of((10, 4_000, 9_000)) for _ in each], np.int64).reshape(by_strategy),
             hold_ms=np.array([self.milliseconds(0, 60, 9_000) for _ in each], np.int64).reshape(by_strategy),
         )
+
+    def returns(self) -> Array:
+        """Days on which some rise and fall together, some apart; some coins are younger than the others."""
+        market = np.array([self.some(-0.1, 0.1) for _ in range(DAYS)])
+        found = np.array([[self.some(-0.1, 0.1) for _ in range(COUNT)] for _ in range(DAYS)])
+        for i in range(COUNT):
+            share = self.one_of((-0.9, 0.0, 0.5, 1.0))
+            found[:, i] = share * market + (1.0 - abs(share)) * found[:, i]
+            found[: self.between(1, DAYS) if self.seldom() else 0, i] = NO_RETURN
+        return found
 
     # --- our side ---------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from trader_core.engine import columns as engine
 from trader_core.engine.columns import Memo, Opinions, columns_of, lookback_of, with_quotes
 from trader_core.engine.law import costs_of
 from trader_core.market.frame import Frame
+from trader_core.market.returns import newest_returns
 from trader_core.market.seen import Market
 from trader_core.rulebook.codes import REGIMES
 from trader_core.rulebook.costs import ask_of, bid_of, depth_of
@@ -24,7 +25,7 @@ from trader_core.strategies.base import Measured, Proposals, Terms
 BY_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 TERMS = ("conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 BY_HOUR = ("regime", "day_range")
-BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio")
+BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio", "trading")
 UNKNOWN_FIGURES = ("volatility", "atr_ratio", "day_range")
 
 
@@ -54,6 +55,8 @@ def quick(bar_min: int, *enabled: str, **changes: Any) -> Settings:
     }
     edits = {
         "policy__cycle__base_bar_min": bar_min,
+        "policy__portfolio__cluster_window_days": 2,
+        "policy__portfolio__var_window_days": 2,
         **{f"signals__{key}": value for key, value in signals.items()},
         **{f"universe__{key}": value for key, value in universe.items()},
     }
@@ -76,7 +79,9 @@ def bytes_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:
             found[name] = each[columns.asked[row]]
         elif name in BY_STRATEGY:
             found[name] = by_row(columns, name)[:, row]
-        elif name not in ("hour", "asked"):
+        elif name == "returns":
+            found[name] = newest_returns(columns)[row]
+        elif name not in ("hour", "asked", "first_day"):
             found[name] = each[row]
     entered = columns.enter[:, columns.asked[row]] != 0
     for name in TERMS:
@@ -189,6 +194,8 @@ def test_the_shipped_windows_are_exact_too(bar_min: int) -> None:
         ("signals__regime__recall_h", 80, (6 + 1 + 80 + 24 + 1) * 4 - 1),
         ("signals__guards__volatility_h", 90, (90 + 24 + 1) * 4 - 1),
         ("universe__hysteresis__recall_h", 96, (24 + 2 + 96 + 1) * 4 - 1),
+        ("policy__portfolio__var_window_days", 8, (8 * 24 + 2 * 24 + 1) * 4 - 1),
+        ("policy__portfolio__cluster_window_days", 9, (9 * 24 + 2 * 24 + 1) * 4 - 1),
     ],
 )
 def test_the_lookback_is_that_of_the_longest_window(key: str, value: int, rows: int) -> None:

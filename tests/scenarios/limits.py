@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.cli.program import Program
 from tests.scenarios import scenes
-from tests.scenarios.scenes import DIP, RISE, STOPPED, Fired, Scene
+from tests.scenarios.scenes import AGAINST, DIP, RARER, RISE, STOPPED, WIDER, Fired, Scene, hole
 from tests.world import START, Bar, Series, World, at, outcomes, sent
 from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.errors import Unreachable
@@ -431,16 +431,18 @@ QUIET_IN = {
 }
 NO_THEME_CAPS = dict.fromkeys(("LAYER1", "LAYER2", "MEME", "DEFI", "OTHER"), 100)
 EVER = 1440  # minutes
+FELL_ONCE = (100, 100, 98, 98, 98, 98)
 
 
 def floors(name: str, scene: Callable[..., Fired]) -> dict[str, Limit]:
-    def of(key: str, value: int) -> Scene:
+    def of(key: str, value: Any) -> Scene:
         return partial(scene, **{f"universe__tiers__{name}__{key}": value})
 
     return {
         f"universe.tiers.{name}.min_day_volume_quote": Limit(
             of("min_day_volume_quote", 20_000 * MILLION), said("INELIGIBLE"), 0
         ),
+        f"universe.tiers.{name}.asset_class": Limit(of("asset_class", "UNKNOWN"), said("CALENDAR"), "CRYPTO"),
         f"universe.tiers.{name}.max_spread_bps": Limit(of("max_spread_bps", 5), said("INELIGIBLE"), 1000),
         f"universe.tiers.{name}.min_depth_quote": Limit(of("min_depth_quote", 100 * MILLION), said("INELIGIBLE"), 0),
     }
@@ -471,6 +473,28 @@ LIMITS: dict[str, Limit] = {
     "policy.risk.cautious_day_stop_pct": Limit(scenes.day_stop, said("DAY_STOP"), 50),
     "policy.risk.cautious_day_target_pct": Limit(scenes.day_target, said("DAY_TARGET"), 100),
     "policy.risk.max_volatility_pct": Limit(scenes.volatility, said("VOLATILITY"), 10_000),
+    "policy.risk.calm_range_pct": Limit(scenes.low_confidence, said("LOW_CONFIDENCE"), 100),
+    "policy.risk.min_restless_conviction_pct": Limit(scenes.low_confidence, said("LOW_CONFIDENCE"), 0),
+    "policy.portfolio.max_cluster_assets": Limit(scenes.cluster_assets, said("CLUSTER_ASSETS"), 2),
+    "policy.portfolio.max_cluster_pct": Limit(scenes.cluster_cap, said("CLUSTER_CAP"), 100),
+    "policy.portfolio.cluster_correlation_ratio": Limit(
+        partial(scenes.cluster_assets, days=RARER, cluster_correlation_ratio=0.6), said("CLUSTER_ASSETS"), 0.62
+    ),
+    "policy.portfolio.cluster_window_days": Limit(
+        partial(scenes.cluster_assets, days=RARER, cluster_window_days=2), said("CLUSTER_ASSETS"), 5
+    ),
+    "policy.portfolio.cluster_min_days": Limit(
+        partial(scenes.cluster_assets, days=hole(AGAINST, 2), cluster_min_days=4), said("CLUSTER_ASSETS"), 3
+    ),
+    "policy.portfolio.max_var_pct": Limit(scenes.var, said("VAR"), 100),
+    "policy.portfolio.var_confidence_pct": Limit(scenes.var, said("VAR"), 50),
+    "policy.portfolio.var_window_days": Limit(partial(scenes.var, days=FELL_ONCE), said("VAR"), 2),
+    "policy.portfolio.var_min_days": Limit(
+        partial(scenes.var, days=hole(WIDER, 2), max_var_pct=100, var_min_days=4), said("VAR"), 3
+    ),
+    "policy.portfolio.var_stress_pct": Limit(scenes.young, said("VAR"), 0),
+    "policy.portfolio.max_leverage_ratio": Limit(scenes.leverage, said("LEVERAGE"), 1),
+    "policy.portfolio.max_concentration_pct": Limit(scenes.concentration, said("CONCENTRATION"), 100),
     "policy.pacing.cooldown_after_win_min": Limit(after_win, said("COOLDOWN"), 0),
     "policy.pacing.cooldown_after_loss_min": Limit(after_loss, said("COOLDOWN"), 0),
     "policy.pacing.cooldown_after_stop_min": Limit(after_stop, said("COOLDOWN"), 0),
@@ -546,6 +570,11 @@ LIMITS: dict[str, Limit] = {
         partial(thin_for_hours, leave_pct=50, recall_h=1),
         said("INELIGIBLE"),
         96,
+    ),
+    "universe.discovery.asset_class": Limit(
+        partial(unlisted, universe__discovery__enabled=True, universe__discovery__asset_class="EQUITY"),
+        said("CALENDAR"),
+        "FX",
     ),
     "universe.discovery.enabled": Limit(partial(unlisted, universe__discovery__enabled=False), never_said("OK"), True),
     "universe.discovery.max_assets": Limit(

@@ -2,7 +2,7 @@
 calm. Every scene runs in one process or, where the world restarts, in one process per cycle."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.world import START, Bar, Series, World, at, outcomes
@@ -74,6 +74,12 @@ def regime(world: World) -> Fired:
     """ETH rises in the hour after the one in which BTC has lost a fifth."""
     world.market(BTC=(100, 100, 100, *[80] * 5), ETH=RISE).configured(policy__regime__crash_scale_pct=0)
     return world.run(), "ETH-USD"
+
+
+def calendar(world: World) -> Fired:
+    """Four in the morning in New York is no hour for shares."""
+    world.market(BTC=RISE).configured(universe__tiers__tier_1_core__asset_class="EQUITY")
+    return world.run(), "BTC-USD"
 
 
 def stale_data(world: World) -> Fired:
@@ -210,6 +216,15 @@ def quiet_market(world: World) -> Fired:
     return world.run(), "BTC-USD"
 
 
+def low_confidence(world: World, **edits: Any) -> Fired:
+    """An hour of two percent on every day that is looked at, and a conviction of a quarter."""
+    rough = [Bar(100, 112, 88, 100)] * 8
+    world.market(before_bars=300, BTC=(*rough, 100, 100, 100, 100.05, 100.06)).configured(
+        **{"policy__risk__calm_range_pct": 1, "policy__risk__min_restless_conviction_pct": 99} | edits
+    )
+    return world.run(), "BTC-USD"
+
+
 def held(world: World) -> Fired:
     """The entry still rests below the market when the averages cross again."""
     resting = (*RISE[:6], 110, 104, 103, 103, 108, 109)
@@ -285,6 +300,57 @@ def total_exposure(world: World) -> Fired:
     return filled_up(world, policy__risk__max_total_at_risk_pct=5, policy__risk__max_per_asset_pct=5)
 
 
+TURNS, RARER = (100, 101, 100, 101, 100, 101), (100, 101, 102, 103, 102, 103)  # they correlate by 0.61
+WIDER, AGAINST = (100, 102, 100, 102, 100, 102), (101, 100, 101, 100, 101, 100)
+Days = Sequence[float | None]
+
+
+def of_days(world: World, coins: dict[str, Days], **edits: Any) -> Fired:
+    """Coins with these closes on six days, None where the venue sends nothing for a day, that rise at once on the
+    seventh. The last is the one that is refused."""
+    series: dict[str, Any] = {
+        coin: [price for day in days for price in (day,) * 96] + [price * (days[-1] or 100) / 100 for price in RISE]
+        for coin, days in coins.items()
+    }
+    rests = {"cluster_window_days": 5, "cluster_min_days": 1, "var_window_days": 5, "var_min_days": 1}
+    world.market(before_bars=192, **series).configured(
+        policy__profile="NORMAL", **{f"policy__portfolio__{key}": value for key, value in (rests | edits).items()}
+    )
+    return world.run(since_ms=at(6 * 96 + 3)), f"{list(coins)[-1]}-USD"
+
+
+def hole(days: Days, *missing: int) -> Days:
+    return [None if day in missing else close for day, close in enumerate(days)]
+
+
+def cluster_assets(world: World, days: Days = WIDER, **edits: Any) -> Fired:
+    """ETH moves with BTC, in which there is an entry already."""
+    return of_days(world, {"BTC": TURNS, "ETH": days}, **{"max_cluster_assets": 1} | edits)
+
+
+def cluster_cap(world: World) -> Fired:
+    """Both together may be as much as one position."""
+    return of_days(world, {"BTC": TURNS, "ETH": WIDER}, max_cluster_pct=5)
+
+
+def var(world: World, days: Days = WIDER, **edits: Any) -> Fired:
+    """A day costs it two percent, and it is a twentieth of the equity."""
+    return of_days(world, {"BTC": days}, **{"max_var_pct": 0.05} | edits)
+
+
+def young(world: World) -> Fired:
+    """Two days of ETH are unknown, on which BTC gained or lost a percent."""
+    return of_days(world, {"BTC": TURNS, "ETH": hole(WIDER, 2)}, max_var_pct=0.5)
+
+
+def leverage(world: World) -> Fired:
+    return of_days(world, {"BTC": TURNS, "ETH": WIDER}, max_leverage_ratio=0.06)
+
+
+def concentration(world: World) -> Fired:
+    return of_days(world, {"BTC": TURNS}, max_concentration_pct=4)
+
+
 def cash(world: World) -> Fired:
     """The first entry reserves all there is."""
     return filled_up(
@@ -335,6 +401,7 @@ SCENES: dict[Verdict, Scene] = {
     Verdict.INELIGIBLE: ineligible,
     Verdict.BANNED: banned,
     Verdict.REGIME: regime,
+    Verdict.CALENDAR: calendar,
     Verdict.STALE_DATA: stale_data,
     Verdict.OUTLIER: outlier,
     Verdict.JUMP: jump,
@@ -354,6 +421,7 @@ SCENES: dict[Verdict, Scene] = {
     Verdict.CONVICTION: conviction,
     Verdict.VOLATILITY: volatility,
     Verdict.QUIET_MARKET: quiet_market,
+    Verdict.LOW_CONFIDENCE: low_confidence,
     Verdict.HELD: held,
     Verdict.ADD_SPACING: add_spacing,
     Verdict.ADDS_PER_DAY: adds_per_day,
@@ -363,6 +431,11 @@ SCENES: dict[Verdict, Scene] = {
     Verdict.THEME_CAP: theme_cap,
     Verdict.TIER_CAP: tier_cap,
     Verdict.TOTAL_EXPOSURE: total_exposure,
+    Verdict.CLUSTER_ASSETS: cluster_assets,
+    Verdict.CLUSTER_CAP: cluster_cap,
+    Verdict.VAR: var,
+    Verdict.LEVERAGE: leverage,
+    Verdict.CONCENTRATION: concentration,
     Verdict.CASH: cash,
     Verdict.SPREAD: spread,
     Verdict.DEPTH: depth,

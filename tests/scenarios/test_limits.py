@@ -12,13 +12,13 @@ from tests.settings.keys import leaf_keys
 from tests.world import World
 
 BLOCKS = (
-    "policy.regime", "policy.risk", "policy.pacing", "policy.adds", "policy.data", "policy.orders", "policy.liquidity",
-    "policy.exits", "policy.halt", "universe.near_threshold", "universe.hysteresis", "universe.discovery",
-    "universe.never_trade", "universe.bans", "signals.guards",
+    "policy.regime", "policy.risk", "policy.portfolio", "policy.pacing", "policy.adds", "policy.data", "policy.orders",
+    "policy.liquidity", "policy.exits", "policy.halt", "universe.near_threshold", "universe.hysteresis",
+    "universe.discovery", "universe.never_trade", "universe.bans", "signals.guards",
 )  # fmt: skip
 ANYWHERE = (  # of a tier, a regime's thresholds, a strategy's budget
     "min_day_volume_quote", "max_spread_bps", "min_depth_quote", "min_atr_ratio", "max_at_risk_pct",
-    "max_trades_per_cycle", "min_conviction_pct", "min_notional_quote",
+    "max_trades_per_cycle", "min_conviction_pct", "min_notional_quote", "asset_class",
 )  # fmt: skip
 NO_LIMITS = (  # what measures, sizes or chooses; test_consumers.py sees that each of them does something
     "app", "policy.profile", "policy.profiles", "policy.cycle", "policy.sizing", "universe.tiers", "universe.themes",

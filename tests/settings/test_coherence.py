@@ -22,6 +22,13 @@ TIER_1, TIER_2 = "tiers.tier_1_core", "tiers.tier_2_rotational"
         ("policy", "  min_spacing_s: 90", "  min_spacing_s: 901", "pacing.min_spacing_s 901 is above min_asset_spac"),
         ("policy", "per_cycle: 1", "per_cycle: 4", "pacing.max_entries_per_cycle 4 is above max_entries_per_hour 3"),
         ("policy", "per_hour: 3", "per_hour: 16", "pacing.max_entries_per_hour 16 is above max_entries_per_day 15"),
+        (
+            "policy",
+            "cluster_min_days: 20",
+            "cluster_min_days: 31",
+            "portfolio.cluster_min_days 31 is above cluster_win",
+        ),
+        ("policy", "var_min_days: 30", "var_min_days: 61", "portfolio.var_min_days 61 is above var_window_days 60"),
         ("policy", "tier_1_position_pct: 3 ", "tier_1_position_pct: 5.72 ", "sizing.tier_1_position_pct 5.72 is 4"),
         (
             "policy",

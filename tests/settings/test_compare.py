@@ -22,7 +22,7 @@ EITHER = {
     "max_share_of_volume_pct",
     "depth_of_day_volume_pct", "maker_ttl_bars", "maker_max_reprices", "trend_h", "confirm_h", "recall_h",
     "outlier_bars", "jump_bars", "atr_h", "atr_median_h", "volatility_h", "breakout_h", "volume_h", "momentum_h",
-    "window_h", "target_pct", "target_atr", "fast_bars", "slow_bars",
+    "window_h", "cluster_window_days", "var_window_days", "target_pct", "target_atr", "fast_bars", "slow_bars",
 }  # fmt: skip
 
 

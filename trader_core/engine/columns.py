@@ -12,10 +12,12 @@ from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.market import MARK_BARS
 from trader_core.engine.law import costs_of, enabled_strategies
+from trader_core.market.calendar import hours_open
 from trader_core.market.frame import Frame
 from trader_core.market.guards import UNKNOWN, deviations_at, guards_lookback, jumps_at, outliers
 from trader_core.market.hours import Hours, hours_of
 from trader_core.market.regime import regime_lookback
+from trader_core.market.returns import returns_lookback
 from trader_core.market.seen import Market
 from trader_core.market.universe import OUT, volume_lookback
 from trader_core.rulebook.costs import depth_of
@@ -102,6 +104,11 @@ class Asked:
 
 def lookback_of(policy: "Settings") -> int:
     """Rows that must stand before and at a decision for it to be the same as with all of history."""
+    return max(opinions_lookback(policy), returns_lookback(policy))
+
+
+def opinions_lookback(policy: "Settings") -> int:
+    """The same without the days of returns, which say what may stand beside what is held, never what to buy or when."""
     by_hour = regime_lookback(policy), volume_lookback(policy)
     return max(MARK_BARS, guards_lookback(policy), *by_hour, _own_lookback(policy))
 
@@ -129,7 +136,6 @@ def columns_of(
         lambda: _outliers(market, kept),
         lambda: frame.move_sums if frame.bar_ms == MINUTE_MS and not _is_live(market) else None,
     )
-    measures_range = costs.slippage.base_ppm.any() or policy.policy.sizing.sizer == "atr_risk"
     cells = _entered(wanted, width)
     asked = _asked(market, cells)
     deviation, jump = _doubts(market, asked)
@@ -152,7 +158,10 @@ def columns_of(
         jump=jump,
         volatility=_told(asked, wild, UNKNOWN, width),
         atr_ratio=_told(asked, quiet, UNKNOWN, width),
-        day_range=hours.day_range if measures_range else _nowhere(hours),
+        day_range=hours.day_range,
+        trading=hours_open(instruments, policy.universe, _when(market, asked)),
+        first_day=hours.daily[0],
+        returns=hours.daily[1],
         leave=wanted.leave,
         enter=_entering(wanted, asked, width),
         **{what: _term(wanted, asked, what, kind, width) for what, kind in TERMS.items()},
@@ -165,11 +174,6 @@ def _hours(market: Market, instruments: tuple[Instrument, ...], memo: Memo) -> H
     signals = market.signals
     key = (market.frame, units, signals.regime, signals.guards, signals.windows, market.policy.universe)
     return memo.of(key, lambda: hours_of(market, np.array(units)))
-
-
-def _nowhere(hours: Hours) -> Floats:
-    """The range of a day where nothing slips by it."""
-    return np.broadcast_to(UNKNOWN, hours.eligible.shape)
 
 
 def _outliers(market: Market, memo: Memo) -> Flags:
@@ -218,6 +222,13 @@ def _asked(market: Market, cells: Ints) -> Asked:
     numbers, row = np.cumsum(np.diff(rows, prepend=-1) != 0), np.zeros(count, np.int64)
     row[rows] = numbers
     return Asked(row, int(numbers[-1]) + 1 if len(rows) else 1, rows, columns, numbers)
+
+
+def _when(market: Market, asked: Asked) -> Ints:
+    """[asked], when that row closes; of row 0 nobody asks."""
+    found: Ints = np.zeros(asked.count, np.int64)
+    found[asked.numbers] = market.frame.closes_ms[asked.rows]
+    return found
 
 
 def _told(asked: Asked, figures: np.ndarray, unknown: float, width: int, kind: type = np.float64) -> np.ndarray:

@@ -57,6 +57,7 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
             codes.Verdict.INELIGIBLE: why_not,
             codes.Verdict.REGIME: describe(seen.opinions.market, seen.row),
             codes.Verdict.MAX_POSITIONS: _turn(seen, symbol),
+            codes.Verdict.VAR: unknown_days(seen, plan, i),
         }
         detail = words.get(verdict) or strategy
         return Judgement(
@@ -75,6 +76,13 @@ def _turn(seen: Seen, symbol: str) -> str:
     """Its place in the queue; empty where it does not wait."""
     places = [n + 1 for n, one in enumerate(seen.waiting) if one.symbol == symbol]
     return f"waits for a free slot, number {places[0]} of {len(seen.waiting)}" if places else ""
+
+
+def unknown_days(seen: Seen, plan: Plan, i: int) -> str:
+    """Why nobody knows what a bad day would cost; empty where it is known."""
+    needed = seen.law.portfolio.var_min_days
+    told = f"the value at risk is unknown: fewer than {needed} days of returns"
+    return told if plan.trace[i, codes.Verdict.VAR - 1, 0] < 0 else ""
 
 
 def ineligible(seen: Seen, i: int) -> str:

@@ -40,6 +40,7 @@ def law_of(policy: "Settings", axes: Axes, fees: "Fees | None" = None) -> limits
     """`fees` are what the account pays; without them, what the policy assumes."""
     return limits.Law(
         risk=_risk(policy),
+        portfolio=_portfolio(policy),
         pacing=_pacing(policy),
         market=_market(policy),
         tiers=_tiers(policy),
@@ -187,6 +188,26 @@ def _market(policy: "Settings") -> limits.Market:
         max_deviation=guards.outlier_deviation_pct,
         max_jump=guards.max_jump_sigma,
         max_volatility=policy.policy.risk.max_volatility_pct,
+        calm_range=policy.policy.risk.calm_range_pct,
+        min_restless_conviction=policy.policy.risk.min_restless_conviction_pct / 100,
+    )
+
+
+def _portfolio(policy: "Settings") -> limits.Portfolio:
+    portfolio = policy.policy.portfolio
+    return limits.Portfolio(
+        cluster_assets=portfolio.max_cluster_assets,
+        max_cluster=portfolio.max_cluster_pct / 100,
+        min_correlation=portfolio.cluster_correlation_ratio,
+        cluster_days=portfolio.cluster_window_days,
+        cluster_min_days=portfolio.cluster_min_days,
+        max_var=portfolio.max_var_pct / 100,
+        var_days=portfolio.var_window_days,
+        var_min_days=portfolio.var_min_days,
+        var_tail_ppm=_ppm((100 - portfolio.var_confidence_pct) * 100),
+        var_stress=portfolio.var_stress_pct / 100,
+        max_leverage=portfolio.max_leverage_ratio,
+        max_concentration=portfolio.max_concentration_pct / 100,
     )
 
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs
 from trader_core.domain.instrument import Instrument, base_of
-from trader_core.engine.columns import Opinions, columns_of, lookback_of
+from trader_core.engine.columns import Opinions, columns_of, opinions_lookback
 from trader_core.engine.law import enabled_strategies
 from trader_core.engine.replay import World
 from trader_core.market.frame import Frame
+from trader_core.market.returns import newest_returns
 from trader_core.market.seen import Market
 from trader_core.rulebook.limits import Floats, Ints
 from trader_core.strategies import STRATEGIES
@@ -41,7 +42,8 @@ PARTS = ("open", "high", "low", "close", "volume", "present")
 OF_HOUR = ("regime", "day_range")
 OF_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps", "hold_ms")
 TERMS = OF_STRATEGY[2:]  # asked for where their strategy enters
-MEASURES = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio")  # asked for where some strategy enters
+# Asked for where some strategy enters.
+MEASURES = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio", "trading")
 
 Progress = Callable[[int, int], None]  # cut rows done, of how many
 
@@ -172,7 +174,9 @@ def _add_columns(said: _Said, opinions: Opinions, passage: _Passage) -> None:
     for name, values in columns._asdict().items():
         if name in MEASURES:
             said.figures[""].append(_Figure(name, values[asked_row], enters.any(axis=0)))
-        elif name not in (*OF_STRATEGY, "asked"):
+        elif name == "returns":
+            said.figures[""].append(_Figure(name, newest_returns(columns)[first:]))
+        elif name not in (*OF_STRATEGY, "asked", "first_day"):
             said.figures[""].append(_Figure(name, values[hour] if name in OF_HOUR else values[first:]))
 
 
@@ -311,7 +315,7 @@ def _enters(passage: _Passage) -> Ints:
 
 def _short(world: World, policy: "Settings", enters: Ints, rows: int, seed: int) -> list[_Passage]:
     """The chosen rows, those near each other together, each passage with its window before and some bars after it."""
-    window = max(lookback_of(policy), world.first + 1)
+    window = opinions_lookback(policy)
     cells = (window + PASSAGE_ROWS) * max(len(world.instruments), 1)
     chosen = _chosen(world, enters, min(rows, max(CELLS // cells, 1)), seed)
     passages: list[_Passage] = []
@@ -383,7 +387,7 @@ def _made(world: World, policy: "Settings", rows: int, seed: int) -> list[_Passa
     """Weather, and the mirror image of the newest candles, under a policy of short windows: in them much happens that
     a span of real candles may not show, also in every regime."""
     brisk: Settings = _edited(policy, BRISK)
-    window, columns = lookback_of(brisk), _columns(world, policy)
+    window, columns = opinions_lookback(brisk), _columns(world, policy)
     some, instruments = _of_columns(world.frame, columns), tuple(world.instruments[i] for i in columns)
     newest = _part(some, max(some.rows - window - MIRROR_ROWS, 0), some.rows)
     beside = tuple(_stand_in(instruments[0], n) for n in range(MADE_COLUMNS - len(columns))) if columns else ()

@@ -23,7 +23,7 @@ from trader_core.ports import Ports
 from trader_core.rulebook import codes
 from trader_core.rulebook.account import equity_of
 from trader_core.rulebook.judge import judge
-from trader_core.rulebook.state import Draft
+from trader_core.rulebook.state import Draft, empty_desk
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -95,8 +95,8 @@ def judged_again(snapshot: Snapshot, book: Book, policy: "Settings", order: Appr
         target_bps=order.target_bps,
         hold_ms=order.hold_ms,
     )
-    entered, trace = np.zeros(len(axes.strategies), np.int64), np.zeros((codes.GATE_COUNT, 3))
-    code, lots = judge(law, guard, state, columns, row, draft, entered, trace)
+    entered, desk = np.zeros(len(axes.strategies), np.int64), empty_desk(len(axes.instruments))
+    code, lots = judge(law, guard, state, columns, row, draft, entered, desk, np.zeros((codes.GATE_COUNT, 3)))
     if code != codes.Verdict.OK:
         return codes.Verdict(code).name
     return "" if lots >= draft.lots else "less is allowed now"

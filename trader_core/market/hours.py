@@ -12,6 +12,7 @@ import numpy as np
 from trader_core.market.frame import side_by_side
 from trader_core.market.guards import UNKNOWN, day_ranges, volatility_at
 from trader_core.market.listing import Told
+from trader_core.market.returns import daily_returns
 from trader_core.market.universe import Volumes, volumes
 from trader_core.rulebook.limits import Flags, Floats, Ints
 
@@ -46,6 +47,10 @@ class Hours:
     @cached_property
     def day_range(self) -> Floats:
         return self.told.of(day_ranges(self.market.hourly.frame), UNKNOWN)
+
+    @cached_property
+    def daily(self) -> tuple[Ints, Floats]:
+        return daily_returns(self.market.hourly.frame)
 
     def day_cents_at(self, at: Ints, columns: Ints) -> Ints:
         """Traded in the last 24 hours, 1/100 quote."""

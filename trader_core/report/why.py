@@ -15,6 +15,7 @@ from trader_core.rulebook.codes import GATES, Verdict
 OK, NOT_APPLICABLE = Verdict.OK.name, Verdict.NOT_APPLICABLE.name
 SHRANK = "SHRANK"  # a gate passed, and made the order smaller
 STATE = "state"  # the unit of what has no more or less
+SENSE_OF = {gate.name: gate.sense for gate in GATES}
 GATE_NAMES = frozenset(gate.name for gate in GATES)
 NEAREST = 3  # gates that passed and are shown all the same
 

@@ -15,42 +15,49 @@ class Verdict(IntEnum):
     INELIGIBLE = 5
     BANNED = 6
     REGIME = 7
-    STALE_DATA = 8
-    OUTLIER = 9
-    JUMP = 10
-    DAY_LOSS = 11
-    WEEK_LOSS = 12
-    DRAWDOWN = 13
-    DAY_STOP = 14
-    DAY_TARGET = 15
-    COOLDOWN = 16
-    LOSING_STREAK = 17
-    SPACING = 18
-    ASSET_SPACING = 19
-    HOUR_ENTRIES = 20
-    DAY_ENTRIES = 21
-    CYCLE_ENTRIES = 22
-    STRATEGY_TRADES = 23
-    CONVICTION = 24
-    VOLATILITY = 25
-    QUIET_MARKET = 26
-    HELD = 27
-    ADD_SPACING = 28
-    ADDS_PER_DAY = 29
-    MAX_POSITIONS = 30
-    CASH = 31
-    STRATEGY_CAP = 32
-    ASSET_CAP = 33
-    THEME_CAP = 34
-    TIER_CAP = 35
-    TOTAL_EXPOSURE = 36
-    SPREAD = 37
-    DEPTH = 38
-    SLIPPAGE = 39
-    COST = 40
-    EDGE = 41
-    MIN_NOTIONAL = 42
-    NOT_APPLICABLE = 43
+    CALENDAR = 8
+    STALE_DATA = 9
+    OUTLIER = 10
+    JUMP = 11
+    DAY_LOSS = 12
+    WEEK_LOSS = 13
+    DRAWDOWN = 14
+    DAY_STOP = 15
+    DAY_TARGET = 16
+    COOLDOWN = 17
+    LOSING_STREAK = 18
+    SPACING = 19
+    ASSET_SPACING = 20
+    HOUR_ENTRIES = 21
+    DAY_ENTRIES = 22
+    CYCLE_ENTRIES = 23
+    STRATEGY_TRADES = 24
+    CONVICTION = 25
+    VOLATILITY = 26
+    QUIET_MARKET = 27
+    LOW_CONFIDENCE = 28
+    HELD = 29
+    ADD_SPACING = 30
+    ADDS_PER_DAY = 31
+    MAX_POSITIONS = 32
+    CASH = 33
+    STRATEGY_CAP = 34
+    ASSET_CAP = 35
+    THEME_CAP = 36
+    TIER_CAP = 37
+    TOTAL_EXPOSURE = 38
+    CLUSTER_ASSETS = 39
+    CLUSTER_CAP = 40
+    VAR = 41
+    LEVERAGE = 42
+    CONCENTRATION = 43
+    SPREAD = 44
+    DEPTH = 45
+    SLIPPAGE = 46
+    COST = 47
+    EDGE = 48
+    MIN_NOTIONAL = 49
+    NOT_APPLICABLE = 50
 
 
 class Gate(NamedTuple):
@@ -70,6 +77,7 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("eligible", Verdict.INELIGIBLE, "state", -1),
     Gate("ban", Verdict.BANNED, "s", 1),
     Gate("regime", Verdict.REGIME, "pct", -1),
+    Gate("calendar", Verdict.CALENDAR, "state", -1),
     Gate("data_age", Verdict.STALE_DATA, "s", 1),
     Gate("outlier", Verdict.OUTLIER, "pct", 1),
     Gate("jump", Verdict.JUMP, "sigma", 1),
@@ -89,6 +97,7 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("conviction", Verdict.CONVICTION, "pct", -1),
     Gate("volatility", Verdict.VOLATILITY, "pct", 1),
     Gate("quiet_market", Verdict.QUIET_MARKET, "ratio", -1),
+    Gate("low_confidence", Verdict.LOW_CONFIDENCE, "pct", -1),
     Gate("held", Verdict.HELD, "count", 1),
     Gate("add_spacing", Verdict.ADD_SPACING, "s", 1),
     Gate("adds_per_day", Verdict.ADDS_PER_DAY, "count", 1),
@@ -99,6 +108,11 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("theme_cap", Verdict.THEME_CAP, "pct", 1),
     Gate("tier_cap", Verdict.TIER_CAP, "pct", 1),
     Gate("total_exposure", Verdict.TOTAL_EXPOSURE, "pct", 1),
+    Gate("cluster_assets", Verdict.CLUSTER_ASSETS, "count", 1),
+    Gate("cluster_cap", Verdict.CLUSTER_CAP, "pct", 1),
+    Gate("var", Verdict.VAR, "pct", 1),
+    Gate("leverage", Verdict.LEVERAGE, "ratio", 1),
+    Gate("concentration", Verdict.CONCENTRATION, "pct", 1),
     Gate("spread", Verdict.SPREAD, "bps", 1),
     Gate("depth", Verdict.DEPTH, "quote", 1),
     Gate("slippage", Verdict.SLIPPAGE, "bps", 1),

@@ -101,6 +101,8 @@ class Market(NamedTuple):
     max_deviation: float  # percent; how far an outlier is from its mean, for the trace
     max_jump: float  # standard deviations
     max_volatility: float  # percent a year
+    calm_range: float  # percent; a day of a larger mean true range asks for conviction
+    min_restless_conviction: float  # 0 to 1
 
 
 class Tiers(NamedTuple):
@@ -167,6 +169,23 @@ class Instruments(NamedTuple):
     min_notional: Ints  # the venue's own floor, 1e-8 quote
 
 
+class Portfolio(NamedTuple):
+    """What all that is held and ordered may be after the trade, as fractions of equity, judged by daily returns."""
+
+    cluster_assets: int
+    max_cluster: float
+    min_correlation: float  # from here on two move together
+    cluster_days: int  # the newest so many UTC days
+    cluster_min_days: int  # that both must have returns of; else they count as moving together
+    max_var: float
+    var_days: int  # the newest so many UTC days
+    var_min_days: int  # that there must be; else the value at risk is unknown
+    var_tail_ppm: int  # of the days, those that count as the worst
+    var_stress: float  # lost by what has no return on a day on which something else has one
+    max_leverage: float
+    max_concentration: float
+
+
 class Strategies(NamedTuple):
     """One row per strategy: its budgets."""
 
@@ -195,6 +214,7 @@ class Halts(NamedTuple):
 
 class Law(NamedTuple):
     risk: Risk
+    portfolio: Portfolio
     pacing: Pacing
     market: Market
     tiers: Tiers

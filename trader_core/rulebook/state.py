@@ -98,6 +98,9 @@ class Columns(NamedTuple):
     depth: Ints  # [asked, instrument], 1e-8 quote resting within 20 bps, both sides; 0 unknown
     volatility: Floats  # [asked, instrument], percent a year
     atr_ratio: Floats  # [asked, instrument], average true range over its median
+    trading: Flags  # [asked, instrument], what the calendar says: OPEN, SHUT or NOBODY_KNOWS
+    first_day: Ints  # [1], UTC day of the first row of `returns`
+    returns: Floats  # [day, instrument], simple return of a whole UTC day, seen once it has closed; NO_RETURN unknown
     day_range: Floats  # [hour, instrument], mean true range of the last 24 hours, percent of the price
     leave: Flags  # [strategy, row, instrument]
     enter: Flags  # [strategy, asked, instrument]
@@ -110,6 +113,9 @@ class Columns(NamedTuple):
 
 TAPE_ROWS = 8_192  # records of a kind that a tape holds
 NO_TICKS = -2.0
+NO_RETURN = -2.0
+NOBODY_KNOWS, SHUT, OPEN = -1, 0, 1  # trading
+DAYS_MAX = 366  # of daily returns that the law looks back
 FAR_OFF, INCOMPARABLE = 1, 2  # outlier: off on hardly any volume; nothing to compare it with
 
 
@@ -176,6 +182,15 @@ class Draft(NamedTuple):
     hold_ms: int
 
 
+class Desk(NamedTuple):
+    """Room to reckon with a book of positions in. Its first `rows` are set anew for every draft, the draft's first."""
+
+    rows: Ints  # [1]
+    book: Ints  # [instrument, 3]: instrument, 1e-8 quote at risk in it, and its link to the draft's
+    weights: Floats  # [instrument], fractions of equity, by row
+    days: Floats  # [DAYS_MAX], what each day would have done to the equity
+
+
 class Plan(NamedTuple):
     """What one turn asks for, and what every gate measured."""
 
@@ -191,6 +206,7 @@ class Plan(NamedTuple):
     trace: Floats  # [instrument, gate, 3]: value, limit, verdict
     measured: Ints  # [1 + MEASURES]: 1 where the halt machine has moved in this turn; what its evaluators measured
     shrunk: Floats  # [1], how far the day's loss scales new positions
+    desk: Desk
 
 
 def empty_state(instruments: int, assets: int, strategies: int) -> State:
@@ -227,7 +243,14 @@ def empty_plan(instruments: int, strategies: int) -> Plan:
         verdict=np.full(instruments, NEVER, np.int64), chosen=np.full(instruments, NEVER, np.int64),
         entered=np.zeros(max(strategies, 1), np.int64), levels=np.zeros((instruments, 2), np.int64),
         trace=np.zeros((instruments, GATE_COUNT, 3)), measured=np.zeros(1 + MEASURES, np.int64), shrunk=np.ones(1),
-        sizes=np.zeros((instruments, SIZE_FIELDS)),
+        sizes=np.zeros((instruments, SIZE_FIELDS)), desk=empty_desk(instruments),
+    )  # fmt: skip
+
+
+def empty_desk(instruments: int) -> Desk:
+    return Desk(
+        rows=np.zeros(1, np.int64), book=np.zeros((instruments, 3), np.int64), weights=np.zeros(instruments),
+        days=np.zeros(DAYS_MAX),
     )  # fmt: skip
 
 

@@ -314,7 +314,7 @@ def new_draft(
 def step_entry(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, draft: Draft) -> None:
     """Judge one draft; what passes is reserved at once, so the next draft sees it."""
     i = draft.instrument
-    code, lots = judge(law, guard, state, columns, t, draft, plan.entered, plan.trace[i])
+    code, lots = judge(law, guard, state, columns, t, draft, plan.entered, plan.desk, plan.trace[i])
     plan.verdict[i], plan.chosen[i] = code, draft.strategy
     if code == Verdict.MAX_POSITIONS and draft.reason == BY_SIGNAL:
         step_deferred(law, state, draft, columns.scale[draft.strategy, columns.asked[t], i], moment(columns, t))

@@ -57,6 +57,7 @@ def _all(settings: Settings) -> Iterator[Clash]:
     yield from _losses(settings)
     yield from _halts(settings)
     yield from _caps(settings)
+    yield from _portfolio(settings)
     yield from _theme_caps(settings)
     yield from _pacing(settings)
     yield from _positions(settings)
@@ -145,6 +146,17 @@ def _caps(settings: Settings) -> Iterator[Clash]:
     for file, at, cap in _partial_caps(settings):
         if cap > total:
             yield _idle(file, at, cap, f"risk.max_total_at_risk_pct is {total:g}")
+
+
+def _portfolio(settings: Settings) -> Iterator[Clash]:
+    """What asks for more days than its window has is never known. One asset alone is a cluster too, and a book."""
+    portfolio, asset = settings.policy.portfolio, settings.policy.risk.max_per_asset_pct
+    yield from _order("policy", ("portfolio",), portfolio, "cluster_min_days", "cluster_window_days", equal=True)
+    yield from _order("policy", ("portfolio",), portfolio, "var_min_days", "var_window_days", equal=True)
+    for key in ("max_cluster_pct", "max_concentration_pct"):
+        cap = getattr(portfolio, key)
+        if asset > cap:
+            yield _idle("policy", ("risk", "max_per_asset_pct"), asset, f"portfolio.{key} is {cap:g}")
 
 
 def _partial_caps(settings: Settings) -> Iterator[tuple[str, KeyPath, float]]:

@@ -26,6 +26,11 @@ _MORE = (
     ("app.secrets.*", 1),
     ("app.paper.*", 0),  # a model of the venue allows nothing
     ("policy.profile", 1),
+    ("policy.risk.calm_range_pct", 1),
+    ("policy.portfolio.cluster_correlation_ratio", 1),
+    ("policy.portfolio.*_window_days", 0),
+    ("policy.portfolio.cluster_min_days", -1),
+    ("policy.portfolio.var_*", -1),
     ("policy.halt.enabled", -1),
     ("policy.halt.retrip_step_pct", 1),
     ("policy.halt.error_window_min", -1),

@@ -31,6 +31,7 @@ UNITS = {
 Mode = Literal["DRY_RUN", "PAPER", "LIVE"]
 OnTrip = Literal["hold", "cancel", "flatten"]
 VenueName = Literal["coinbase", "simulated"]
+AssetClass = Literal["CRYPTO", "FX", "EQUITY", "UNKNOWN"]
 ProfileName = Literal["NORMAL", "DEFENSIVE", "AGGRESSIVE", "CAUTIOUS"]
 
 
@@ -177,6 +178,25 @@ class Risk(Section):
     cautious_day_stop_pct: Hundredths = Field(ge=0.01, le=50)
     cautious_day_target_pct: Hundredths = Field(ge=0.01, le=100)
     max_volatility_pct: Hundredths = Field(ge=0.01, le=10_000)
+    calm_range_pct: Hundredths = Field(ge=0, le=100)
+    min_restless_conviction_pct: Hundredths = Field(ge=0, le=100)
+
+
+class Portfolio(Section):
+    """What all that is held and ordered may be together, by daily returns and as parts of the bot's equity."""
+
+    max_cluster_assets: int = Field(ge=1, le=50)
+    max_cluster_pct: Hundredths = Field(ge=0.01, le=100)
+    cluster_correlation_ratio: Hundredths = Field(ge=0.01, le=1)
+    cluster_window_days: int = Field(ge=1, le=365)
+    cluster_min_days: int = Field(ge=0, le=365)
+    max_var_pct: Hundredths = Field(ge=0.01, le=100)
+    var_confidence_pct: Hundredths = Field(ge=50, le=99)
+    var_window_days: int = Field(ge=1, le=365)
+    var_min_days: int = Field(ge=0, le=365)
+    var_stress_pct: Hundredths = Field(ge=0, le=100)
+    max_leverage_ratio: Hundredths = Field(ge=0.01, le=1)
+    max_concentration_pct: Hundredths = Field(ge=0.01, le=100)
 
 
 class Pacing(Section):
@@ -284,6 +304,7 @@ class Policy(Section):
     cycle: Cycle
     regime: RegimeScales
     risk: Risk
+    portfolio: Portfolio
     pacing: Pacing
     adds: Adds
     sizing: Sizing
@@ -303,6 +324,7 @@ class Policy(Section):
 class Tier(Section):
     """Assets and the floors they must clear, measured on the last 24 hours and the book."""
 
+    asset_class: AssetClass
     bases: Assets
     min_day_volume_quote: Money = Field(ge=0, le=1_000_000_000_000)
     max_spread_bps: Hundredths = Field(ge=0, le=1000)
@@ -331,6 +353,7 @@ class Hysteresis(Section):
 
 class Discovery(Section):
     enabled: bool
+    asset_class: AssetClass
     max_assets: int = Field(ge=1, le=50)
 
 
@@ -360,6 +383,14 @@ class Universe(Section):
             if base in getattr(self.tiers, name).bases:
                 return number
         return len(TIERS)
+
+    def class_of(self, base: str) -> AssetClass:
+        """Whose hours an asset trades in: as its tier says, or discovery of what it finds. UNKNOWN is shut."""
+        for name in TIERS:
+            if base in getattr(self.tiers, name).bases:
+                found: AssetClass = getattr(self.tiers, name).asset_class
+                return found
+        return self.discovery.asset_class if self.discovery.enabled else "UNKNOWN"
 
     def theme_of(self, base: str) -> str:
         return next((theme for theme, bases in self.themes.items() if base in bases), OTHER)

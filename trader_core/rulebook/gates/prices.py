@@ -1,17 +1,26 @@
-"""Can these prices be believed, and is this a market to be in? Age, outliers, jumps, volatility, quiet."""
+"""Can these prices be believed, and is this a market to be in? Hours, age, outliers, jumps, volatility, quiet,
+and conviction on a restless day."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.codes import CLOSED, NOT_HERE, PASS, Verdict
+from trader_core.rulebook.codes import BY_SIGNAL, CLOSED, NOT_HERE, PASS, Verdict
 from trader_core.rulebook.gates.note import Judged, note
 from trader_core.rulebook.limits import Floats, Law
-from trader_core.rulebook.state import NO_TICKS, Columns, Draft
+from trader_core.rulebook.state import NO_TICKS, OPEN, Columns, Draft
 
 
 @rule
 def judge_prices(law: Law, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
+    lots = note(trace, Verdict.CALENDAR, gate_calendar(columns, t, draft, lots))
     lots = note(trace, Verdict.STALE_DATA, gate_data_age(law, columns, t, draft, lots))
     lots = note(trace, Verdict.OUTLIER, gate_outlier(law, columns, t, draft, lots))
     return note(trace, Verdict.JUMP, gate_jump(law, columns, t, draft, lots))
+
+
+@rule
+def gate_calendar(columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    """A market is entered in its hours; one whose hours nobody knows is shut."""
+    now = columns.trading[columns.asked[t], draft.instrument]
+    return (PASS if now == OPEN else CLOSED), lots, float(now), float(OPEN)
 
 
 @rule
@@ -41,7 +50,8 @@ def gate_jump(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Ju
 @rule
 def judge_weather(law: Law, columns: Columns, t: int, draft: Draft, lots: int, trace: Floats) -> int:
     lots = note(trace, Verdict.VOLATILITY, gate_volatility(law, columns, t, draft, lots))
-    return note(trace, Verdict.QUIET_MARKET, gate_quiet_market(law, columns, t, draft, lots))
+    lots = note(trace, Verdict.QUIET_MARKET, gate_quiet_market(law, columns, t, draft, lots))
+    return note(trace, Verdict.LOW_CONFIDENCE, gate_low_confidence(law, columns, t, draft, lots))
 
 
 @rule
@@ -57,3 +67,13 @@ def gate_quiet_market(law: Law, columns: Columns, t: int, draft: Draft, lots: in
     limit = law.market.min_atr_ratio[columns.regime[columns.hour[t]]]
     now = columns.atr_ratio[columns.asked[t], draft.instrument]
     return (CLOSED if now < 0 or now < limit else PASS), lots, now, limit
+
+
+@rule
+def gate_low_confidence(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    """On a restless day only the convinced may enter; a day whose range is unknown counts as restless."""
+    if draft.reason != BY_SIGNAL:
+        return NOT_HERE, lots, 0.0, 0.0
+    now = columns.day_range[columns.hour[t], draft.instrument]
+    limit = law.market.min_restless_conviction if now < 0 or now > law.market.calm_range else 0.0
+    return (CLOSED if draft.conviction < limit else PASS), lots, 100.0 * draft.conviction, 100.0 * limit
