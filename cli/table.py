@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from cli.commands import bans, config, data, halt, paper, sim
+from cli.commands import bans, config, data, halt, paper, policy, sim
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -72,6 +72,14 @@ COMMANDS: dict[str, Command | Mapping[str, Command]] = {
     "close-all-positions": liquidate,
     "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset},
+    "policy": {
+        "show": policy.show,
+        "set": policy.set_,
+        "profile": policy.profile,
+        "diff": policy.diff,
+        "history": policy.history,
+        "rollback": policy.rollback,
+    },
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "sim": {"cert": sim.cert, "serve": sim.serve},
@@ -83,6 +91,7 @@ GROUPS = {
     "data": "Candles on disk: import, list, check, fetch.",
     "halt": "Our own permission to take risk.",
     "paper": "The simulated account: cash in and out, a new beginning.",
+    "policy": "What may be risked: seen, tightened at once, loosened for a while.",
     "sim": "A venue of our own on loopback, for drills and tests.",
 }
 

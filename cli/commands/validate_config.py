@@ -70,7 +70,7 @@ def _valid(settings: "Settings", options: "Options", told: Sequence[str]) -> Res
 def headline(settings: "Settings") -> dict[str, Any]:
     """What a reader wants to know before anything trades. Positions are those of the profile in force."""
     policy = settings.policy
-    risk, scale = policy.risk, policy.active_profile.position_scale_pct
+    risk, scale = policy.risk_in_force, policy.active_profile.position_scale_pct
     return {
         "mode": settings.app.mode,
         "venue": settings.app.exchange.venue,

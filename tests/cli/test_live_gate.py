@@ -23,8 +23,10 @@ from trader_core.domain.grant import Granted, KeyActivated, LiveGrant, Permissio
 from trader_core.domain.halt import Halt, HaltState
 from trader_core.keyring import check_ever_granted, gate
 from trader_core.ops.clock import host_ms
+from trader_core.policies import PolicyWatch
 from trader_core.settings.load import load
 from trader_core.store.grants import Permits
+from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
 
 ARM = ("arm", "--max-equity", "1000", "--expires", "24h", "--yes")
@@ -91,9 +93,11 @@ def test_what_was_armed_is_open_until_something_no_longer_fits(live: Rehearsal) 
     check_ever_granted(live.state, fingerprint)
     (grant,) = granted(live)
 
+    watch = PolicyWatch(PolicyStore(live.state, "LIVE"))
+
     def now(equity: int = 1000, after_ms: int = 0) -> Permission:
         at_ms = EpochMs(host_ms() + after_ms)
-        found = gate(load(live.config), live.state, fingerprint, grant.portfolio_uuid, Decimal(equity), at_ms)
+        found = gate(load(live.config), live.state, fingerprint, grant.portfolio_uuid, Decimal(equity), at_ms, watch)
         return found.permission
 
     assert now() is Permission.OPEN

@@ -186,6 +186,15 @@ class DiscrepancyGone:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyApplied:
+    """From here on decisions are taken under this version of the policy, and settings in force of this digest."""
+
+    version: int
+    digest: str
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
 class CycleClosed:
     """The one record that a cycle ran to its end."""
 
@@ -200,7 +209,7 @@ class CycleClosed:
 Fact = (
     Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed
     | Filled | HaltChanged | Paused | Resumed | Banned | BanLifted | Delisted | StrategyFailed | StrategyRecovered
-    | DiscrepancyFound | DiscrepancyGone | CycleClosed
+    | DiscrepancyFound | DiscrepancyGone | PolicyApplied | CycleClosed
 )  # fmt: skip
 
 FACTS: dict[str, type[Fact]] = {
@@ -222,6 +231,7 @@ FACTS: dict[str, type[Fact]] = {
     "marked": Marked,
     "opened": Opened,
     "paused": Paused,
+    "policy_applied": PolicyApplied,
     "resent": Resent,
     "resumed": Resumed,
     "strategy_failed": StrategyFailed,

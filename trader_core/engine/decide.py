@@ -94,7 +94,8 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
         if axes.first_of(instrument.base) == i:  # coins that are not ours count once
             foreign[i] = lots_of(instrument, snapshot.foreign.get(instrument.base, Decimal(0)))
     halted = max(HALTED[book.halt.trading], HALTED[snapshot.trading])
-    return Guard(halted, int(bool(book.paused)), unknown, differs, barred, banned_ms, foreign, forced)
+    outside = halted, int(bool(book.paused)), snapshot.policy_ms
+    return Guard(*outside, unknown, differs, barred, banned_ms, foreign, forced)
 
 
 def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:

@@ -11,44 +11,45 @@ class Verdict(IntEnum):
     HALTED = 1
     PAUSED = 2
     UNRESOLVED = 3
-    EQUITY_UNKNOWN = 4
-    INELIGIBLE = 5
-    BANNED = 6
-    REGIME = 7
-    STALE_DATA = 8
-    OUTLIER = 9
-    JUMP = 10
-    DAY_LOSS = 11
-    WEEK_LOSS = 12
-    DRAWDOWN = 13
-    COOLDOWN = 14
-    LOSING_STREAK = 15
-    SPACING = 16
-    ASSET_SPACING = 17
-    HOUR_ENTRIES = 18
-    DAY_ENTRIES = 19
-    CYCLE_ENTRIES = 20
-    STRATEGY_TRADES = 21
-    CONVICTION = 22
-    VOLATILITY = 23
-    QUIET_MARKET = 24
-    HELD = 25
-    ADD_SPACING = 26
-    ADDS_PER_DAY = 27
-    MAX_POSITIONS = 28
-    CASH = 29
-    STRATEGY_CAP = 30
-    ASSET_CAP = 31
-    THEME_CAP = 32
-    TIER_CAP = 33
-    TOTAL_EXPOSURE = 34
-    SPREAD = 35
-    DEPTH = 36
-    SLIPPAGE = 37
-    COST = 38
-    EDGE = 39
-    MIN_NOTIONAL = 40
-    NOT_APPLICABLE = 41
+    POLICY_STALE = 4
+    EQUITY_UNKNOWN = 5
+    INELIGIBLE = 6
+    BANNED = 7
+    REGIME = 8
+    STALE_DATA = 9
+    OUTLIER = 10
+    JUMP = 11
+    DAY_LOSS = 12
+    WEEK_LOSS = 13
+    DRAWDOWN = 14
+    COOLDOWN = 15
+    LOSING_STREAK = 16
+    SPACING = 17
+    ASSET_SPACING = 18
+    HOUR_ENTRIES = 19
+    DAY_ENTRIES = 20
+    CYCLE_ENTRIES = 21
+    STRATEGY_TRADES = 22
+    CONVICTION = 23
+    VOLATILITY = 24
+    QUIET_MARKET = 25
+    HELD = 26
+    ADD_SPACING = 27
+    ADDS_PER_DAY = 28
+    MAX_POSITIONS = 29
+    CASH = 30
+    STRATEGY_CAP = 31
+    ASSET_CAP = 32
+    THEME_CAP = 33
+    TIER_CAP = 34
+    TOTAL_EXPOSURE = 35
+    SPREAD = 36
+    DEPTH = 37
+    SLIPPAGE = 38
+    COST = 39
+    EDGE = 40
+    MIN_NOTIONAL = 41
+    NOT_APPLICABLE = 42
 
 
 class Gate(NamedTuple):
@@ -64,6 +65,7 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("halt", Verdict.HALTED, "state", 1),
     Gate("pause", Verdict.PAUSED, "state", 1),
     Gate("unresolved", Verdict.UNRESOLVED, "count", 1),
+    Gate("policy", Verdict.POLICY_STALE, "s", 1),
     Gate("equity", Verdict.EQUITY_UNKNOWN, "quote", -1),
     Gate("eligible", Verdict.INELIGIBLE, "state", -1),
     Gate("ban", Verdict.BANNED, "s", 1),
