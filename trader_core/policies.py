@@ -8,6 +8,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from trader_core.domain.clocktime import EpochMs, rfc3339
@@ -158,8 +159,7 @@ def settings_in_force(options: Options) -> Settings:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person wants, and says of it. `expires` is a while in ms, or, as a negative number, never a time: a
-    moment is `until_ms`."""
+    """What a person wants, and says of it. A loosening ends after a while (`lasts_ms`) or at a moment."""
 
     reason: str
     user: str | None = None
@@ -179,24 +179,21 @@ class Changed:
 
 def named(written: Settings, name: str) -> str:
     """A key with its file before it; that of policy.yaml may be left out. Raises UsageError with what was meant."""
+    told = []
     for key in (name, f"policy.{name}"):
         try:
             value_at(written, key)
         except LookupError as unknown:
-            wrong = unknown
+            told.append(str(unknown))
         else:
             return key
-    first = _suggestion(written, name) or str(wrong).removeprefix("policy.")
-    raise UsageError(first, safe=_NOTHING, remedy="trader policy show lists the keys")
-
-
-def _suggestion(written: Settings, name: str) -> str:
-    """In words, where the name says its file."""
-    try:
-        value_at(written, name)
-    except LookupError as unknown:
-        return str(unknown) if name.split(".")[0] in type(written).model_fields else ""
-    return ""
+    known = movable_keys(written)
+    last = {key.rpartition(".")[2]: key for key in reversed(known)}
+    near = get_close_matches(name.rpartition(".")[2], last, n=1)
+    meant = f"; did you mean {last[near[0]]}?" if near else ""
+    raise UsageError(next((one for one in told if "did you mean" in one or "not a single" in one),
+                          f"{name} is not a known key{meant}"),
+                     safe=_NOTHING, remedy="trader policy show --effective lists the keys")  # fmt: skip
 
 
 def change(options: Options, edits: Mapping[str, str], asked: Asked) -> Changed:

@@ -14,9 +14,11 @@ from typing import Literal
 from trader_core.settings.document import KeyPath, dotted
 from trader_core.settings.schema import (
     OTHER,
+    PROFILES,
     REGIMES,
     TIERS,
     Assets,
+    Profile,
     Rules,
     Section,
     Settings,
@@ -54,6 +56,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 def _all(settings: Settings) -> Iterator[Clash]:
     yield from _app(settings)
+    yield from _profiles(settings)
     yield from _losses(settings)
     yield from _caps(settings)
     yield from _theme_caps(settings)
@@ -106,6 +109,17 @@ def keeps_from_live(settings: Settings, mode: str) -> tuple[str, ...]:
         (app.exchange.read_only, "exchange.read_only is true"),
     )
     return tuple(what for speaks, what in found if speaks)
+
+
+def _profiles(settings: Settings) -> Iterator[Clash]:
+    """Each profile is no bolder than the next one, in all that it says."""
+    blocks = settings.policy.profiles
+    for lesser, greater in zip(PROFILES, PROFILES[1:], strict=False):
+        for key in Profile.model_fields:
+            low, high = getattr(getattr(blocks, lesser), key), getattr(getattr(blocks, greater), key)
+            if low > high:
+                what = f"profiles.{lesser}.{key} {low:g} is above profiles.{greater}.{key} {high:g}, the bolder profile"
+                yield Clash("policy", ("profiles", lesser, key), what)
 
 
 def _losses(settings: Settings) -> Iterator[Clash]:
