@@ -81,7 +81,7 @@ LAYERS = {
     "prove.checker": Layer(),
     "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies", "numpy"),
     "bootstrap": Layer(f"{BELOW_BOOTSTRAP} worlds"),
-    "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
+    "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap policies"),
     "hand": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "keyring": Layer(f"{BELOW_BOOTSTRAP} policies"),
     "policies": Layer(BELOW_BOOTSTRAP),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import ConfigInvalid, GateClosed, Halted, StateUnusable, UsageError
 from trader_core.domain.halt import HaltState
@@ -74,6 +75,14 @@ class PolicyWatch:
             made = self._settings(written, changes_in_force(written, versions, at_ms))
         return InForce(made[0], self.reading.version if self.reading else known, made[1])
 
+    def notes(self) -> tuple[str, ...]:
+        """What is wrong with the store or its backup now, in words."""
+        try:
+            note = self.store.read().note
+        except StateUnusable as broken:
+            note = broken.what
+        return (note,) if note else ()
+
     def age(self, at_ms: EpochMs) -> PolicyAge:
         return PolicyAge(max(at_ms - self._read_ms, 0), self.problem)
 
@@ -127,31 +136,35 @@ def place_of(options: Options, changing: bool = False) -> Place:
     if len(begun) > 1 and changing:
         told = f"{options.state_directory} holds the accounts of {' and '.join(begun)}"
         raise UsageError(told, safe=_NOTHING, remedy=f"say which one: --mode {begun[-1]}")
-    chosen = options.mode or (begun[0] if len(begun) == 1 else written.app.mode)
-    files = StateFiles(options.state_directory, chosen)
-    store = PolicyStore(files.directory, chosen)
-    now_ms, halt = _moment(options, written, files)
-    return Place(written, files, store, store.read(), now_ms, halt)
+    files = StateFiles(options.state_directory, options.mode or (begun[0] if len(begun) == 1 else written.app.mode))
+    if files.begun:
+        with files.reading() as kept:
+            return place_at(written, files, kept.identity().get("clock", ""), Journal(kept).book)
+    simulated = (options.venue or written.app.exchange.venue) in _VIRTUAL
+    store = PolicyStore(files.directory, files.mode)
+    return Place(written, files, store, store.read(), None if simulated else host_ms(), None)
 
 
-def _moment(options: Options, written: Settings, files: StateFiles) -> tuple[EpochMs | None, HaltState | None]:
-    """The account's time and halt. A real venue's account lives by the wall clock."""
-    if not files.begun:
-        simulated = (options.venue or written.app.exchange.venue) in _VIRTUAL
-        return None if simulated else host_ms(), None
-    with files.reading() as kept:
-        virtual, book = kept.identity().get("clock", "").startswith("virtual"), Journal(kept).book
-    if not virtual:
-        return host_ms(), book.halt.state
-    return book.closed_ms if book.closed_ms >= 0 else None, book.halt.state
+def place_beside(options: Options, mode: str, clock: str, book: Book) -> Place:
+    """The policy of an account whose book somebody has in hand. Raises ConfigInvalid and StateUnusable."""
+    return place_at(load(options.config_directory), StateFiles(options.state_directory, mode), clock, book)
+
+
+def place_at(written: Settings, files: StateFiles, clock: str, book: Book) -> Place:
+    """The same of an account that is open already. A real venue's account lives by the wall clock. Raises
+    StateUnusable."""
+    store = PolicyStore(files.directory, files.mode)
+    own_ms = book.closed_ms if book.closed_ms >= 0 else None
+    reading = store.read()
+    if reading.version < book.policy_version:
+        what = f"the policy store is at version {reading.version}, and the account has seen version"
+        raise StateUnusable(f"{what} {book.policy_version}", safe="entries are refused; exits and stops go on",
+                            remedy=f"restore {store.path.name} or {store.backup.name} from a copy")  # fmt: skip
+    now_ms = own_ms if clock.startswith("virtual") else host_ms()
+    return Place(written, files, store, reading, now_ms, book.halt.state)
 
 
 _VIRTUAL = ("simulated",)  # venues on a clock of their own
-
-
-def settings_in_force(options: Options) -> Settings:
-    """What a command shows that looks at the policy. Raises ConfigInvalid and StateUnusable."""
-    return place_of(options).in_force
 
 
 # --- for a change ----------------------------------------------------------------------------------------------------
@@ -400,6 +413,11 @@ def notes_of(settings: Settings) -> tuple[str, ...]:
             "on spot nobody lends"
         )
     return tuple(found)
+
+
+def moved_keys(place: Place) -> tuple[KeyRow, ...]:
+    """The keys of which the store says something else than the files."""
+    return tuple(one for one in key_rows(place) if one.stored is not None and one.binds in ("store", "loosened"))
 
 
 def movable_keys(settings: Settings) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def show(
     data = {
         "mode": place.files.mode, "version": place.reading.version, "profile": settings.policy.profile,
         "digest": digest(settings), "time": moment(place.now_ms), "halt": place.halt,
-        "keys": [_row_data(one) for one in shown], "notes": list(notes),
+        "keys": [row_data(one) for one in shown], "notes": list(notes),
     }  # fmt: skip
     head = [
         ("version", f"{place.reading.version}" + (", as written" if place.reading.version == 1 else "")),
@@ -218,7 +218,7 @@ def _version_lines(made: "PolicyVersion") -> list[str]:
     return lines
 
 
-def _row_data(row: "KeyRow") -> dict[str, Any]:
+def row_data(row: "KeyRow") -> dict[str, Any]:
     from cli.plain import moment
 
     return {

@@ -9,6 +9,7 @@ hourly one beyond their order, the day's could not.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Literal
 
 from trader_core.settings.document import KeyPath, dotted
@@ -114,7 +115,7 @@ def keeps_from_live(settings: Settings, mode: str) -> tuple[str, ...]:
 def _profiles(settings: Settings) -> Iterator[Clash]:
     """Each profile is no bolder than the next one, in all that it says."""
     blocks = settings.policy.profiles
-    for lesser, greater in zip(PROFILES, PROFILES[1:], strict=False):
+    for lesser, greater in pairwise(PROFILES):
         for key in Profile.model_fields:
             low, high = getattr(getattr(blocks, lesser), key), getattr(getattr(blocks, greater), key)
             if low > high:
