@@ -7,7 +7,7 @@ what ends at a moment ends by the account's clock.
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,7 +26,6 @@ from trader_core.settings.edit import Value, edited, value_at
 from trader_core.settings.load import load, problem_of
 from trader_core.settings.options import Options
 from trader_core.settings.ratchet import (
-    PROFILE,
     Held,
     changes_in_force,
     digest_for,
@@ -126,12 +125,12 @@ class Place:
         return standing(self.reading.versions, self.at_ms)
 
 
-def place_of(options: Options, changing: bool = False) -> Place:
+def place_of(options: Options, changing: bool = False, written: Settings | None = None) -> Place:
     """The policy of the account that is meant: the one there is, or the one that the configuration would begin.
 
     Raises ConfigInvalid, StateUnusable, and UsageError where there are several and nobody says which.
     """
-    written = load(options.config_directory)
+    written = written or load(options.config_directory)
     begun = [one for one in MODES if StateFiles(options.state_directory, one).begun and options.mode in (None, one)]
     if len(begun) > 1 and changing:
         told = f"{options.state_directory} holds the accounts of {' and '.join(begun)}"
@@ -220,7 +219,7 @@ def change(options: Options, edits: Mapping[str, str], asked: Asked) -> Changed:
     for key in wanted:
         if not is_movable(key):
             raise UsageError(f"{key} cannot be changed here", safe=_NOTHING, remedy=_by_hand(key))
-    return _changed(options, place, _sound(place, wanted), asked)
+    return _changed(place, _sound(place, wanted), asked)
 
 
 def _by_hand(key: str) -> str:
@@ -242,7 +241,7 @@ def _sound(place: Place, wanted: Mapping[str, Value]) -> dict[str, Value]:
     return typed
 
 
-def _changed(options: Options, place: Place, values: Mapping[str, Value], asked: Asked) -> Changed:
+def _changed(place: Place, values: Mapping[str, Value], asked: Asked) -> Changed:
     if not asked.reason.strip():
         raise UsageError("the reason is empty", safe=_NOTHING, remedy="--reason 'why this is right now'")
     now = place.in_force
@@ -263,7 +262,7 @@ def _changed(options: Options, place: Place, values: Mapping[str, Value], asked:
     place.files.make_directory()
     unwritten = place.store.append(made)
     told = (*problems, *((unwritten,) if unwritten else ()), *((place.reading.note,) if place.reading.note else ()))
-    return Changed(made, place_of(options, changing=True), told)
+    return Changed(made, replace(place, reading=place.store.read()), told)
 
 
 def _until(place: Place, asked: Asked, loose: list[str]) -> EpochMs | None:
@@ -313,11 +312,6 @@ def _author(user: str | None) -> str:
     return f"{name} ({user.strip()})" if user and user.strip() else name
 
 
-def switch(options: Options, profile: str, asked: Asked) -> Changed:
-    """Another profile: a tighter one at once, a bolder one until its end."""
-    return change(options, {PROFILE: profile}, asked)
-
-
 def roll_back(options: Options, version: int, asked: Asked) -> Changed:
     """A new version under which the store holds what it held at that one, as far as that has not lapsed."""
     place = place_of(options, changing=True)
@@ -331,7 +325,7 @@ def roll_back(options: Options, version: int, asked: Asked) -> Changed:
     if not values:
         raise UsageError(f"what was in force at version {version} is in force now", safe=_NOTHING,
                          remedy="trader policy diff")  # fmt: skip
-    return _changed(options, place, values, asked)
+    return _changed(place, values, asked)
 
 
 def settings_at(place: Place, version: int) -> Settings:

@@ -51,7 +51,7 @@ def validate_config(
         return _schema(schema)
     options = options_of(shared_of(ctx), equity=equity)
     settings = settings_of(options)
-    rows, broken = _moved(options)
+    written, (rows, broken) = settings, _moved(options, settings)
     told = warned([*warnings(settings), *broken])
     if effective:
         return _effective(settings, options, rows, told)
@@ -59,30 +59,31 @@ def validate_config(
         settings = edited(settings, {row.key: row.effective}, coherent=False)
     if options.equity is not None:
         return _bands(settings, options.equity, told)
-    return _valid(settings, options, rows, told)
+    return _valid(written, settings, options, rows, told)
 
 
-def _moved(options: "Options") -> "tuple[list[KeyRow], list[str]]":
+def _moved(options: "Options", written: "Settings") -> "tuple[list[KeyRow], list[str]]":
     """(what the policy store makes of keys, why that is not known): the files are checked all the same."""
     from trader_core.domain.errors import StateUnusable
     from trader_core.policies import moved_keys, place_of
 
     try:
-        return list(moved_keys(place_of(options))), []
+        return list(moved_keys(place_of(options, written=written))), []
     except StateUnusable as unknown:
         return [], [unknown.what]
 
 
-def _valid(settings: "Settings", options: "Options", moved: "list[KeyRow]", told: Sequence[str]) -> Result:
+def _valid(
+    written: "Settings", settings: "Settings", options: "Options", moved: "list[KeyRow]", told: Sequence[str]
+) -> Result:
     """The limits are those in force; the digest is that of the files."""
     from cli.commands.policy import row_data
     from cli.show import pairs
-    from trader_core.bootstrap import settings_of
     from trader_core.policies import notes_of
     from trader_core.settings.digest import digest
 
-    limits, written = headline(settings), digest(settings_of(options))
-    about = {"directory": str(options.config_directory.absolute()), "digest": written}
+    limits = headline(settings)
+    about = {"directory": str(options.config_directory.absolute()), "digest": digest(written)}
     found = {**about, "limits": limits, "policy": [row_data(one) for one in moved], "notes": notes_of(settings)}
     rows = [*about.items(), *limits.items()]
     rows += [("policy store", f"{one.key.removeprefix('policy.')} {_text(one.effective)}") for one in moved]
