@@ -45,6 +45,18 @@ LASTS_MS_MAX = 31 * 24 * 3_600_000
 _NOTHING = "nothing was changed"
 
 
+def reading_of(store: PolicyStore, known: int) -> Reading:
+    """The store as it is. Raises StateUnusable, also where the account has seen a newer version: it is lost."""
+    found = store.read()
+    if found.version < known:
+        raise StateUnusable(
+            f"the policy store is at version {found.version}, and the account has seen version {known}",
+            safe="entries are refused; exits and stops go on",
+            remedy=f"restore {store.path.name} or {store.backup.name} from a copy",
+        )
+    return found
+
+
 # --- for a run -------------------------------------------------------------------------------------------------------
 
 
@@ -61,10 +73,7 @@ class PolicyWatch:
 
     def in_force(self, written: Settings, at_ms: EpochMs, known: int) -> InForce:
         try:
-            found = self.store.read()
-            if found.version < known:
-                what = f"the policy store is at version {found.version}, and the account has seen version {known}"
-                raise StateUnusable(what, remedy="restore the store or its backup from a copy")
+            found = reading_of(self.store, known)
             changes = changes_in_force(written, found.versions, at_ms)
             made = self._settings(written, changes)
             self.reading, self.problem, self._read_ms = found, "", at_ms
@@ -74,10 +83,10 @@ class PolicyWatch:
             made = self._settings(written, changes_in_force(written, versions, at_ms))
         return InForce(made[0], self.reading.version if self.reading else known, made[1])
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self, known: int) -> tuple[str, ...]:
         """What is wrong with the store or its backup now, in words."""
         try:
-            note = self.store.read().note
+            note = reading_of(self.store, known).note
         except StateUnusable as broken:
             note = broken.what
         return (note,) if note else ()
@@ -154,11 +163,7 @@ def place_at(written: Settings, files: StateFiles, clock: str, book: Book) -> Pl
     StateUnusable."""
     store = PolicyStore(files.directory, files.mode)
     own_ms = book.closed_ms if book.closed_ms >= 0 else None
-    reading = store.read()
-    if reading.version < book.policy_version:
-        what = f"the policy store is at version {reading.version}, and the account has seen version"
-        raise StateUnusable(f"{what} {book.policy_version}", safe="entries are refused; exits and stops go on",
-                            remedy=f"restore {store.path.name} or {store.backup.name} from a copy")  # fmt: skip
+    reading = reading_of(store, book.policy_version)
     now_ms = own_ms if clock.startswith("virtual") else host_ms()
     return Place(written, files, store, reading, now_ms, book.halt.state)
 

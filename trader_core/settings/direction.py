@@ -59,7 +59,7 @@ DIRECTIONS = (  # the first that fits decides
     Row("universe.themes*", 0),
     Row("universe.never_trade", -1),
     Row("universe.bans.default_h", -1, MOVES),
-    Row("signals.windows.max_missing_bars", 1, MOVES),
+    Row("signals.windows.max_missing_bars", 1),  # an hour that is unknown may hide that the regime has changed
     Row("signals.regime.base", 0),
     Row("signals.regime.*_h", 0),
     Row("signals.regime.bull_rise_pct", -1),

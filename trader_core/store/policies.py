@@ -61,10 +61,12 @@ class PolicyStore:
         return self._directory / f"{self._mode.lower()}.policy.json"
 
     def read(self) -> Reading:
-        """The newest version that is as it was written. Raises StateUnusable where file and backup are both bad."""
+        """The newest version that is as it was written. Raises StateUnusable where one is bad and the other is bad or
+        not there: what was in it nobody knows."""
         rows, broken = _tried(self._rows)
         kept, torn = _tried(self._kept)
-        if rows is None and kept is None:
+        if (rows is None and not kept) or (kept is None and not rows):
+            broken, torn = broken or "it is not there", torn or "it is not there"
             what = f"the policy store cannot be read: {broken}; nor can its backup: {torn}"
             raise StateUnusable(what, safe=_SAFE, remedy=f"restore {self.path.name} or {self.backup.name} from a copy")
         if kept is not None and (rows is None or len(kept) > len(rows)):
