@@ -93,9 +93,8 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
             forced[i] = codes.BY_NAKEDNESS
         if axes.first_of(instrument.base) == i:  # coins that are not ours count once
             foreign[i] = lots_of(instrument, snapshot.foreign.get(instrument.base, Decimal(0)))
-    halted = max(HALTED[book.halt.trading], HALTED[snapshot.trading])
-    outside = halted, int(bool(book.paused)), snapshot.policy_ms
-    return Guard(*outside, unknown, differs, barred, banned_ms, foreign, forced)
+    halted, paused = max(HALTED[book.halt.trading], HALTED[snapshot.trading]), int(bool(book.paused))
+    return Guard(halted, paused, snapshot.policy_ms, unknown, differs, barred, banned_ms, foreign, forced)
 
 
 def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:
