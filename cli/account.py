@@ -43,7 +43,8 @@ def opening_warnings(system: "System", options: "Options") -> tuple[str, ...]:
     opened = system.policy.app.paper.cash_quote if system.ports.trader else None
     equity = system.journal.book.equity or options.equity or opened
     starved = () if equity is None else startup_warning(system.policy, equity, None)
-    return (*system.source.warnings, *warnings(system.policy), *starved)
+    unread = system.policies.notes(system.journal.book.policy_version)
+    return (*system.source.warnings, *unread, *warnings(system.policy), *starved)
 
 
 def title(system: "System", options: "Options") -> str:

@@ -14,6 +14,7 @@ Commands = Mapping[str, Command | Mapping[str, Command]]
 
 GROUPS = {
     "breaker": "How well the venue answers, and whether it is asked.",
+    "policy": "What may be risked: seen, tightened at once, loosened for a while.",
     "queue": "What waits for a free slot.",
     "bans": "Assets that must not be bought for a while.",
     "config": "Compare configurations.",

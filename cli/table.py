@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.commands import bans, breaker, config, data, decisions, gate, halt, paper, queue, risk, sim, size
+from cli.commands import bans, breaker, config, data, decisions, gate, halt, paper, policy, queue, risk, sim, size
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -78,6 +78,14 @@ COMMANDS: Commands = {
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
     "breaker": {"list": breaker.show, "reset": breaker.reset},
     "queue": {"list": queue.show, "cancel": queue.cancel},
+    "policy": {
+        "show": policy.show,
+        "set": policy.set_,
+        "profile": policy.profile,
+        "diff": policy.diff,
+        "history": policy.history,
+        "rollback": policy.rollback,
+    },
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "size": {"calc": size.calc},

@@ -3,6 +3,7 @@
 from typing import Any
 
 from trader_core.rulebook.codes import REGIMES
+from trader_core.settings.schema import PROFILES
 
 CALM: dict[str, Any] = {
     "strategies.rules.enabled": False,
@@ -27,6 +28,9 @@ CALM: dict[str, Any] = {
     "universe.hysteresis.enter_h": 1,
     "universe.hysteresis.leave_h": 1,
     "universe.hysteresis.recall_h": 1,
+    **{
+        f"policy.profiles.{name}.{key}": 50 for name in PROFILES for key in ("max_day_loss_pct", "max_open_positions")
+    },
     "policy.risk.max_total_at_risk_pct": 25,
     "policy.risk.max_open_positions": 5,
     "policy.risk.max_slot_wait_min": 0,

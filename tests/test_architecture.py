@@ -79,19 +79,20 @@ LAYERS = {
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.checker": Layer(),
-    "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring", "numpy"),
+    "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies", "numpy"),
     "bootstrap": Layer(f"{BELOW_BOOTSTRAP} worlds"),
-    "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
+    "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap policies"),
     "hand": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
-    "keyring": Layer(BELOW_BOOTSTRAP),
+    "keyring": Layer(f"{BELOW_BOOTSTRAP} policies"),
+    "policies": Layer(BELOW_BOOTSTRAP),
     "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
     "cli": Layer(
         "domain net.redaction",
         "typer",
-        lazy="bootstrap worlds desk engine hand inquiry keyring report research settings study kill loopback prove "
-        "hindsight",
+        lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
+        "prove hindsight",
         lazy_third="rich tabulate",
     ),
 }

@@ -21,6 +21,7 @@ from trader_core.net.breaker import PREFIX, closed_again, named, seen
 from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import StateLock
+from trader_core.policies import PolicyWatch
 from trader_core.ports import Halts
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
@@ -28,6 +29,7 @@ from trader_core.settings.schema import Settings
 from trader_core.store.buckets import SharedRows
 from trader_core.store.files import StateFiles, newest
 from trader_core.store.grants import Permits
+from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
 from trader_core.venues.simulated.books import Books
 
@@ -68,7 +70,9 @@ def open_desk(options: Options) -> Iterator[Desk]:
                 f"the {files.mode} account has not run a cycle yet, so it has no time of its own",
                 safe="nothing was changed and nothing trades", remedy="trader run-cycle, then this again",
             )  # fmt: skip
-        yield Desk(journal, policy, files, KillFile(files.directory), store.identity()["quote"], journal.book.closed_ms)
+        at_ms, watch = journal.book.closed_ms, PolicyWatch(PolicyStore(files.directory, files.mode))
+        ours: Settings = watch.in_force(policy, at_ms, journal.book.policy_version).settings
+        yield Desk(journal, ours, files, KillFile(files.directory), store.identity()["quote"], at_ms)
 
 
 @contextmanager

@@ -40,15 +40,17 @@ from trader_core.ops.rotation import (
     to_verify,
     verified,
 )
+from trader_core.policies import PolicyWatch
 from trader_core.settings.coherence import keeps_from_live
-from trader_core.settings.digest import digest
 from trader_core.settings.environment import process_environment
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
+from trader_core.settings.ratchet import granted_digest, in_force, loosenings
 from trader_core.settings.schema import Settings
 from trader_core.settings.secrets import IN_USE, NEXT, find, read_key_file
 from trader_core.store.files import StateFiles
 from trader_core.store.grants import Permits
+from trader_core.store.policies import PolicyStore
 
 if TYPE_CHECKING:
     from trader_core.venues.coinbase.client import CoinbaseClient
@@ -89,11 +91,17 @@ class KeyState:
 
 
 def gate(
-    policy: Settings, state: Path, fingerprint: str, portfolio: str, equity: Decimal | None, now_ms: EpochMs
-) -> Gate:
-    """What the grants allow this key now. Raises StateUnusable where they cannot be read, which allows nothing."""
+    policy: Settings, state: Path, fingerprint: str, portfolio: str, equity: Decimal | None, now_ms: EpochMs,
+    policies: PolicyWatch,
+) -> Gate:  # fmt: skip
+    """What the grants allow this key now. Raises StateUnusable where they cannot be read, which allows nothing.
+
+    A grant is for the files and for what loosened them then; what was loosened since, it does not cover.
+    """
     grants = grants_of(Permits(state).facts())
-    return grant_state(grants, digest(policy), fingerprint, portfolio, equity, now_ms)
+    given = [one.granted_ms for one in grants if (one.key_fingerprint, one.portfolio_uuid) == (fingerprint, portfolio)]
+    digest = policies.granted_digest(policy, given[-1] if given else None, now_ms)
+    return grant_state(grants, digest, fingerprint, portfolio, equity, now_ms)
 
 
 def check_ever_granted(state: Path, fingerprint: str) -> None:
@@ -214,10 +222,10 @@ def terms_of(options: Options, max_equity: Decimal, lasts_ms: int) -> Terms:
     _check_clock(policy, state, client)
     permissions = client.permissions()
     check_permissions(permissions)
-    grant = LiveGrant(
-        digest(policy), fingerprint, permissions.portfolio_uuid, max_equity, now_ms, EpochMs(now_ms + lasts_ms)
-    )
-    return Terms(grant, lasts_ms, policy, state, (warning,) if warning else ())
+    versions = PolicyStore(state, LIVE).read().versions
+    named = granted_digest(policy, loosenings(versions, now_ms))
+    grant = LiveGrant(named, fingerprint, permissions.portfolio_uuid, max_equity, now_ms, EpochMs(now_ms + lasts_ms))
+    return Terms(grant, lasts_ms, in_force(policy, versions, now_ms), state, (warning,) if warning else ())
 
 
 def arm(terms: Terms) -> LiveGrant:

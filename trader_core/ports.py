@@ -13,6 +13,7 @@ from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.objection import Objection
 from trader_core.domain.order import ApprovedOrder, Order, OrderReport
+from trader_core.domain.policy import AS_WRITTEN, Policies
 
 PAGES_MAX = 200
 
@@ -166,3 +167,4 @@ class Ports:
     observed_equity: Decimal | None  # where there is no ledger: what the operator said the account holds
     objections: Objections = nothing_objected
     patience: Patience = Patience()
+    policies: Policies = AS_WRITTEN

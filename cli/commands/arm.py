@@ -93,7 +93,7 @@ def _rows(terms: "Terms", grant: "LiveGrant") -> list[tuple[str, str]]:
     from trader_core.domain.clocktime import short
 
     policy = terms.policy.policy
-    risk, pacing = policy.risk, policy.pacing
+    risk, pacing = policy.risk_in_force, policy.pacing
     return [
         ("configuration", grant.config_digest),
         ("key", grant.key_fingerprint),
@@ -124,7 +124,7 @@ def _text(terms: "Terms", grant: "LiveGrant", verb: str) -> str:
 
 def _data(terms: "Terms", grant: "LiveGrant") -> dict[str, Any]:
     policy = terms.policy.policy
-    risk = policy.risk
+    risk = policy.risk_in_force
     limits = {
         "max_total_at_risk_pct": risk.max_total_at_risk_pct, "max_per_asset_pct": risk.max_per_asset_pct,
         "max_open_positions": risk.max_open_positions, "max_entries_per_day": policy.pacing.max_entries_per_day,

@@ -64,13 +64,12 @@ def _look(shared: Shared, oneline: bool) -> Result:
     clock = identity.get("clock", "")
     found, next_ms = status_of(book), next_decision_ms(book, clock)
     about = {"mode": mode, "venue": identity.get("venue", "?"), "clock": clock, "next_decision_time": moment(next_ms)}
-    limit, most_naked_min, warnings = _limits(options)
-    data = {**about, **jsonable(found), **trouble_data(book), "max_day_loss_pct": limit,
-            "max_naked_min": most_naked_min}  # fmt: skip
-    code = UNPROTECTED if (found.longest_naked_min or -1) > (most_naked_min or 0) else 0
+    in_force, warnings = _policy(options, mode, clock, book)
+    data = {**about, **jsonable(found), **trouble_data(book), **in_force}
+    code = UNPROTECTED if (found.longest_naked_min or -1) > (in_force["max_naked_min"] or 0) else 0
     if oneline:
-        return Result(data, _oneline(about, found, book, limit), code, warnings)
-    page = _page(about, found, limit, next_words(next_ms, clock), ink)
+        return Result(data, _oneline(about, found, book, in_force), code, warnings)
+    page = _page(about, found, in_force, next_words(next_ms, clock), ink)
     return Result(data, "\n".join([page, *trouble_text(book, ink)]), code, warnings)
 
 
@@ -84,19 +83,42 @@ def next_words(next_ms: int | None, clock: str) -> str:
     return f"{short(next_ms)} UTC" + (", market time" if is_virtual(clock) else "")
 
 
-def _limits(options: "Options") -> tuple[float | None, int | None, tuple[str, ...]]:
-    """The day's loss and the minutes without a stop. A status must not fail because a configuration does."""
-    from trader_core.bootstrap import settings_of
-    from trader_core.domain.errors import ConfigInvalid
+def _policy(options: "Options", mode: str, clock: str, book: "Book") -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What is in force of the policy, and what of it is looser than written for a while. A status must not fail
+    because a configuration does, or a store."""
+    from cli.plain import moment
+    from trader_core.domain.errors import ConfigInvalid, StateUnusable
+    from trader_core.policies import place_beside, running_loosenings
 
+    unknown = {"max_day_loss_pct": None, "max_naked_min": None, "policy": None}
     try:
-        policy = settings_of(options).policy
-        return policy.risk.max_day_loss_pct, policy.exits.max_naked_min, ()
+        place = place_beside(options, mode, clock, book)
+        policy = place.in_force.policy
     except ConfigInvalid as invalid:
-        return None, None, warned([invalid.what.splitlines()[0].rstrip(":")])
+        return unknown, warned([invalid.what.splitlines()[0].rstrip(":")])
+    except StateUnusable as broken:
+        return unknown, warned([f"{broken.what}; {broken.safe}"])
+    loose = [{"key": key, "value": value, "until": moment(until)} for key, value, until in running_loosenings(place)]
+    found = {"version": place.reading.version, "profile": policy.profile, "loosened": loose}
+    told = warned([place.reading.note]) if place.reading.note else ()
+    limits = {"max_day_loss_pct": policy.risk_in_force.max_day_loss_pct, "max_naked_min": policy.exits.max_naked_min}
+    return {**limits, "policy": found}, told
 
 
-def _page(about: dict[str, Any], found: "Status", limit: float | None, following: str, ink: "Ink") -> str:
+def _policy_words(policy: dict[str, Any] | None) -> list[str]:
+    """'version 3, DEFENSIVE', and a line for each limit that is looser for a while."""
+    from trader_core.settings.document import shown
+
+    if policy is None:
+        return ["unknown: entries are refused"]
+    first = "as written" if policy["version"] == 1 else f"version {policy['version']}"
+    return [f"{first}, {policy['profile']}"] + [
+        f"LOOSER {one['key'].removeprefix('policy.')} {shown(one['value'])} until {one['until']}"
+        for one in policy["loosened"]
+    ]
+
+
+def _page(about: dict[str, Any], found: "Status", in_force: dict[str, Any], following: str, ink: "Ink") -> str:
     from cli.commands.orders import kind_words
     from cli.show import change, money, pairs, positions_table, price, table
     from trader_core.domain.clocktime import short
@@ -109,8 +131,9 @@ def _page(about: dict[str, Any], found: "Status", limit: float | None, following
         ("equity", money(found.equity)),
         ("cash", money(found.cash)),
         ("realised", change(found.realised)),
-        ("today", _today(found, limit)),
+        ("today", _today(found, in_force["max_day_loss_pct"])),
         ("halt", found.halt.state.value + (f": {found.halt.reason}" if found.halt.reason else "")),
+        *(("policy" if not n else "", line) for n, line in enumerate(_policy_words(in_force["policy"]))),
         ("restart", "safe" if found.restart_safe else "an order's fate is unknown; the next cycle asks the venue"),
     ]
     if found.longest_naked_min is not None:
@@ -138,7 +161,7 @@ def _today(found: "Status", limit: float | None) -> str:
     return gained if limit is None else f"{gained} (limit -{limit:g} %)"
 
 
-def _oneline(about: dict[str, Any], found: "Status", book: "Book", limit: float | None) -> str:
+def _oneline(about: dict[str, Any], found: "Status", book: "Book", in_force: dict[str, Any]) -> str:
     from cli.show import count, money
     from trader_core.domain.clocktime import short
 
@@ -150,8 +173,9 @@ def _oneline(about: dict[str, Any], found: "Status", book: "Book", limit: float 
         f"last {short(found.last_decision_ms)}",
         f"equity {money(found.equity)}",
         count(found.positions, "position"),
-        f"today {_today(found, limit)}",
+        f"today {_today(found, in_force['max_day_loss_pct'])}",
         found.halt.state.value,
+        *([] if in_force["policy"] is None or not in_force["policy"]["loosened"] else ["LOOSENED POLICY"]),
         *([count(len(found.discrepancies), "discrepancy", "discrepancies")] if found.discrepancies else []),
         *([] if found.restart_safe else ["UNKNOWN ORDER"]),
         *([] if found.longest_naked_min is None else [f"NAKED {found.longest_naked_min} min"]),

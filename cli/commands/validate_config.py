@@ -12,6 +12,7 @@ from trader_core.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from cli.show import Ink
+    from trader_core.policies import KeyRow
     from trader_core.settings.feasibility import Band
     from trader_core.settings.options import Options
     from trader_core.settings.schema import Settings
@@ -42,6 +43,7 @@ def validate_config(
     """Check the five YAML files: everything that is wrong, and every limit that can never bind."""
     from trader_core.bootstrap import settings_of
     from trader_core.settings.coherence import warnings
+    from trader_core.settings.edit import edited
 
     if sum((equity is not None, effective, schema is not None)) > 1:
         raise UsageError("--equity, --effective and --schema are three questions", remedy="ask one at a time")
@@ -49,28 +51,49 @@ def validate_config(
         return _schema(schema)
     options = options_of(shared_of(ctx), equity=equity)
     settings = settings_of(options)
-    told = warned(warnings(settings))
+    written, (rows, broken) = settings, _moved(options, settings)
+    told = warned([*warnings(settings), *broken])
     if effective:
-        return _effective(settings, options, told)
+        return _effective(settings, options, rows, told)
+    for row in rows:
+        settings = edited(settings, {row.key: row.effective}, coherent=False)
     if options.equity is not None:
         return _bands(settings, options.equity, told)
-    return _valid(settings, options, told)
+    return _valid(written, settings, options, rows, told)
 
 
-def _valid(settings: "Settings", options: "Options", told: Sequence[str]) -> Result:
+def _moved(options: "Options", written: "Settings") -> "tuple[list[KeyRow], list[str]]":
+    """(what the policy store makes of keys, why that is not known): the files are checked all the same."""
+    from trader_core.domain.errors import StateUnusable
+    from trader_core.policies import moved_keys, place_of
+
+    try:
+        return list(moved_keys(place_of(options, written=written))), []
+    except StateUnusable as unknown:
+        return [], [unknown.what]
+
+
+def _valid(
+    written: "Settings", settings: "Settings", options: "Options", moved: "list[KeyRow]", told: Sequence[str]
+) -> Result:
+    """The limits are those in force; the digest is that of the files."""
+    from cli.commands.policy import row_data
     from cli.show import pairs
+    from trader_core.policies import notes_of
     from trader_core.settings.digest import digest
 
     limits = headline(settings)
-    found = {"directory": str(options.config_directory.absolute()), "digest": digest(settings), "limits": limits}
-    rows = [("directory", found["directory"]), ("digest", found["digest"]), *limits.items()]
+    about = {"directory": str(options.config_directory.absolute()), "digest": digest(written)}
+    found = {**about, "limits": limits, "policy": [row_data(one) for one in moved], "notes": notes_of(settings)}
+    rows = [*about.items(), *limits.items()]
+    rows += [("policy store", f"{one.key.removeprefix('policy.')} {_text(one.effective)}") for one in moved]
     return Result(found, "configuration is valid\n" + pairs([(name, _text(value)) for name, value in rows]), 0, told)
 
 
 def headline(settings: "Settings") -> dict[str, Any]:
     """What a reader wants to know before anything trades. Positions are those of the profile in force."""
     policy = settings.policy
-    risk, scale = policy.risk, policy.active_profile.position_scale_pct
+    risk, scale = policy.risk_in_force, policy.active_profile.position_scale_pct
     return {
         "mode": settings.app.mode,
         "venue": settings.app.exchange.venue,
@@ -111,8 +134,8 @@ def _schema(file: str) -> Result:
     return Result({"file": f"{name}.yaml", "schema": found}, document(found).rstrip("\n"))
 
 
-def _effective(settings: "Settings", options: "Options", told: Sequence[str]) -> Result:
-    """What was asked for on the command line stands over the files."""
+def _effective(settings: "Settings", options: "Options", moved: "list[KeyRow]", told: Sequence[str]) -> Result:
+    """What was asked for on the command line stands over the files, and what the policy store holds too."""
     from trader_core.settings.describe import as_yaml, origins
     from trader_core.settings.digest import digest
     from trader_core.settings.document import dotted
@@ -121,6 +144,7 @@ def _effective(settings: "Settings", options: "Options", told: Sequence[str]) ->
     for option, path, value in (
         ("--mode", ("app", "mode"), options.mode),
         ("--venue", ("app", "exchange", "venue"), options.venue),
+        *((f"policy store, version {one.version}", tuple(one.key.split(".")), one.effective) for one in moved),
     ):
         if value is not None:
             block = values

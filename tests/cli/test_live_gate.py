@@ -23,8 +23,10 @@ from trader_core.domain.grant import Granted, KeyActivated, LiveGrant, Permissio
 from trader_core.domain.halt import Halt, HaltState
 from trader_core.keyring import check_ever_granted, gate
 from trader_core.ops.clock import host_ms
+from trader_core.policies import PolicyWatch
 from trader_core.settings.load import load
 from trader_core.store.grants import Permits
+from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
 
 ARM = ("arm", "--max-equity", "1000", "--expires", "24h", "--yes")
@@ -91,9 +93,11 @@ def test_what_was_armed_is_open_until_something_no_longer_fits(live: Rehearsal) 
     check_ever_granted(live.state, fingerprint)
     (grant,) = granted(live)
 
+    watch = PolicyWatch(PolicyStore(live.state, "LIVE"))
+
     def now(equity: int = 1000, after_ms: int = 0) -> Permission:
         at_ms = EpochMs(host_ms() + after_ms)
-        found = gate(load(live.config), live.state, fingerprint, grant.portfolio_uuid, Decimal(equity), at_ms)
+        found = gate(load(live.config), live.state, fingerprint, grant.portfolio_uuid, Decimal(equity), at_ms, watch)
         return found.permission
 
     assert now() is Permission.OPEN
@@ -105,6 +109,33 @@ def test_what_was_armed_is_open_until_something_no_longer_fits(live: Rehearsal) 
     assert now() is Permission.OPEN
     assert live.inside("disarm").code == 0
     assert now() is Permission.REDUCING
+
+
+def test_a_loosening_voids_the_grant_a_tightening_and_a_lapse_do_not(live: Rehearsal) -> None:
+    live.rotated()
+    fingerprint, store = getattr(Permits(live.state).facts()[0], "fingerprint", ""), PolicyStore(live.state, "LIVE")
+
+    def now(after_ms: int = 0) -> Permission:
+        watch, at_ms = PolicyWatch(store), EpochMs(host_ms() + after_ms)
+        watch.in_force(load(live.config), at_ms, 1)
+        portfolio = granted(live)[-1].portfolio_uuid
+        return gate(load(live.config), live.state, fingerprint, portfolio, Decimal(1), at_ms, watch).permission
+
+    def policy(*words: str) -> None:
+        done = live.inside("policy", "set", *words, "--reason", "a test")
+        assert done.code == 0, done.err
+
+    assert live.inside(*ARM).code == 0
+    policy("risk.max_open_positions=2")
+    assert now() is Permission.OPEN
+    policy("risk.max_open_positions=3", "--expires", "1h")
+    assert now() is Permission.REDUCING
+    assert now(after_ms=HOUR_MS) is Permission.OPEN, "it has lapsed, and what was granted is in force again"
+    armed = live.inside(*ARM, "--json")
+    assert armed.data["limits"]["max_open_positions"] == 3, "the terms are those in force"
+    assert now() is now(after_ms=HOUR_MS) is Permission.OPEN
+    policy("risk.max_open_positions=1")
+    assert now() is Permission.OPEN
 
 
 # --- what arm refuses ------------------------------------------------------------------------------------------------

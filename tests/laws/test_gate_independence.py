@@ -94,6 +94,7 @@ def law() -> Law:
         market=Market(
             scale=np.array([0.0, 1.2, 0.8, 0.5, 0.0]), min_atr_ratio=np.full(5, 1.05), max_age_ms=1800 * 1000,
             max_deviation=10.0, max_jump=6.0, max_volatility=150.0, calm_range=5.0, min_restless_conviction=0.8,
+            max_policy_age_ms=600 * 1000,
         ),
         tiers=Tiers(ints(0, 3_500, 3_500, 3_500), ints(0, E8, E8, E8), near_spread_ppm=3_000),
         liquidity=Liquidity(
@@ -201,6 +202,7 @@ FLIPS: dict[Verdict, tuple[Change, ...]] = {
     Verdict.HALTED: (guarded("halted", codes.REDUCING), guarded("halted", codes.STANDING)),
     Verdict.PAUSED: (guarded("paused", 1),),
     Verdict.UNRESOLVED: (put("guard", "unknown", ETH, 1), put("guard", "differs", ETH, 1)),
+    Verdict.POLICY_STALE: (guarded("policy_ms", 600_001), limit("market", "max_policy_age_ms", -1)),
     Verdict.EQUITY_UNKNOWN: (drafted("equity", -1),),  # an equity of 0 is known, and is a loss too
     Verdict.INELIGIBLE: (
         put("guard", "barred", ETH, 1), put("columns", "eligible", HERE, 0), limit("tiers", "max_spread_ppm", 999, 2),

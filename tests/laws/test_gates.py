@@ -200,6 +200,7 @@ WIDER: list[tuple[Verdict, Wider]] = [
     (Verdict.INELIGIBLE, widened("tiers", "min_depth", row("tier"), down=True)),
     (Verdict.INELIGIBLE, widened("tiers", "near_spread_ppm")),
     (Verdict.REGIME, widened("market", "scale", regime)),
+    (Verdict.POLICY_STALE, widened("market", "max_policy_age_ms")),
     (Verdict.STALE_DATA, widened("market", "max_age_ms")),
     (Verdict.JUMP, widened("market", "max_jump")),
     (Verdict.DAY_LOSS, widened("risk", "max_day_loss")),

@@ -32,6 +32,11 @@ def unresolved(die: Dice, scene: Scene) -> Scene:
     return scene._replace(guard=edited(scene.guard, of, doubts))
 
 
+def policy_stale(die: Dice, scene: Scene) -> Scene:
+    old = scene.law.market.max_policy_age_ms + die.between(1, DAY_MS)
+    return scene._replace(guard=scene.guard._replace(policy_ms=old))
+
+
 def equity_unknown(die: Dice, scene: Scene) -> Scene:
     return scene._replace(draft=scene.draft._replace(equity=die.one_of((-1, 0))))
 
@@ -325,6 +330,7 @@ TROUBLES: dict[Verdict, Trouble] = {
     Verdict.HALTED: halted,
     Verdict.PAUSED: paused,
     Verdict.UNRESOLVED: unresolved,
+    Verdict.POLICY_STALE: policy_stale,
     Verdict.EQUITY_UNKNOWN: equity_unknown,
     Verdict.INELIGIBLE: ineligible,
     Verdict.BANNED: banned,

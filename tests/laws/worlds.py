@@ -209,6 +209,7 @@ class Dice:
         return Market(
             scale=np.array([0.0, self.some(1.0, 2.0), self.some(0.8, 1.0), self.one_of((0.5, 1.0)), 0.3]),
             min_atr_ratio=np.array([1.2, quiet, quiet, 1.2, 1.2]), max_age_ms=self.between(2, 5) * BAR_MS,
+            max_policy_age_ms=self.one_of((600_000, 650_000)),
             max_deviation=10.0, max_jump=6.0, max_volatility=self.one_of((150.0, 300.0)),
             calm_range=self.one_of((9.0, 20.0)), min_restless_conviction=self.one_of((0.0, 0.3)),
         )  # fmt: skip
@@ -325,7 +326,17 @@ class Dice:
         halted = self.one_of((codes.REDUCING, codes.STANDING)) if self.seldom() else codes.ACTIVE
         forced = [codes.BY_LIQUIDATION if self.seldom() else 0 for _ in range(COUNT)]
         paused = int(self.seldom())
-        return Guard(halted, paused, unknown, differs, barred, ints(*banned), ints(*foreign), ints(*forced))
+        return Guard(
+            halted,
+            paused,
+            700_000 if self.seldom() else self.between(0, 600) * 1_000,
+            unknown,
+            differs,
+            barred,
+            ints(*banned),
+            ints(*foreign),
+            ints(*forced),
+        )
 
     def state(self, law: Law, columns: Columns) -> State:
         """Books as they can be, at the columns' first row."""

@@ -1,4 +1,7 @@
-"""Settings whose consumers are not in decisions: tests/cli/test_live_keys.py shows what each does."""
+"""Settings whose consumers are not in decisions: tests/cli/test_live_keys.py and test_policy.py show what
+each does."""
+
+from trader_core.settings.schema import PROFILES
 
 CONSUMED = (
     "app.clock.servers",
@@ -9,4 +12,5 @@ CONSUMED = (
     "app.secrets.files_allowed",
     "app.exchange.venue_url",
     "app.exchange.quote",
+    *(f"policy.profiles.{name}.{key}" for name in PROFILES for key in ("max_leverage_ratio", "max_stop_loss_pct")),
 )

@@ -386,6 +386,18 @@ def budgets(strategy: str) -> dict[str, Limit]:
     }
 
 
+def unread(world: World) -> Fired:
+    """Bars of a minute, and a policy store that turns to garbage after the first of them."""
+    world.bar_min = 1
+    world.market(before_bars=300, BTC=RISE).configured(policy__data__max_policy_age_s=60)
+    with world.system() as system:
+        told = cycles(system.ports, system.policy, system.journal, lambda: False)
+        reports = [next(told)]
+        for name in ("paper.policy.db", "paper.policy.json"):
+            (world.state / name).write_text("what is this?")
+        return [*reports, *told], "BTC-USD"
+
+
 def measured(world: World, coin: Series, since: int, **edits: Any) -> Fired:
     """BTC alone, from that bar on."""
     world.market(before_bars=300, BTC=coin).configured(**edits)
@@ -510,6 +522,7 @@ LIMITS: dict[str, Limit] = {
     "policy.adds.max_per_day": Limit(scenes.adds_per_day, said("ADDS_PER_DAY"), 20),
     "policy.sizing.min_notional_quote": Limit(scenes.min_notional, said("MIN_NOTIONAL"), 0),
     "policy.data.max_data_age_s": Limit(scenes.stale_data, said("STALE_DATA"), 86_400),
+    "policy.data.max_policy_age_s": Limit(unread, said("POLICY_STALE"), 600),
     "policy.orders.maker_ttl_bars": Limit(partial(resting, policy__orders__taker_fallback=False), rests_no_more, 50),
     "policy.orders.maker_max_reprices": Limit(resting, sent_for("fallback"), 10),
     "policy.orders.taker_fallback": Limit(

@@ -9,6 +9,7 @@ from tests.world import START, Bar, Series, World, at, outcomes
 from trader_core.domain.clocktime import DAY_MS, EpochMs, parse_utc
 from trader_core.domain.facts import Banned, Paused
 from trader_core.engine.cycle import CycleReport
+from trader_core.policies import Asked, change
 from trader_core.rulebook.codes import Verdict
 
 Fired = tuple[list[CycleReport], str]
@@ -51,6 +52,16 @@ def unresolved(world: World) -> Fired:
     with sqlite3.connect(world.state / "paper.venue.db") as venue:
         venue.execute("UPDATE balances SET available = available - 1 WHERE asset = 'USD'")
     venue.close()
+    return world.run(), "BTC-USD"
+
+
+def policy_stale(world: World) -> Fired:
+    """A limit was tightened and a cycle has seen it; then the store is gone, and its backup with it."""
+    world.market(BTC=RISE).run(limit=1)
+    change(world.options(), {"risk.max_open_positions": "4"}, Asked("a drill"))
+    world.run(limit=1)
+    for name in ("paper.policy.db", "paper.policy.json"):
+        (world.state / name).unlink()
     return world.run(), "BTC-USD"
 
 
@@ -397,6 +408,7 @@ SCENES: dict[Verdict, Scene] = {
     Verdict.HALTED: halted,
     Verdict.PAUSED: paused,
     Verdict.UNRESOLVED: unresolved,
+    Verdict.POLICY_STALE: policy_stale,
     Verdict.EQUITY_UNKNOWN: equity_unknown,
     Verdict.INELIGIBLE: ineligible,
     Verdict.BANNED: banned,

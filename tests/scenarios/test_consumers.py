@@ -23,7 +23,7 @@ from trader_core.settings.coherence import TRIGGERS, check
 from trader_core.settings.digest import digest
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
-from trader_core.settings.schema import Profiles, Settings, Strategies
+from trader_core.settings.schema import PROFILES, Profiles, Settings, Strategies
 from trader_core.worlds.simulated import source_of
 
 SHIPPED = load(CONFIG)
@@ -131,6 +131,15 @@ SIZED: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "risk_per_trade_pct": (0.01, 0.02, BY_RANGE),
     "risk_distance_atr": (1, 100, BY_RANGE),
 }  # fmt: skip
+
+
+def in_profile(name: str, key: str, low: float, high: float) -> dict[str, Any]:
+    """That profile, with room for both ends between the next tighter and the next bolder one."""
+    at = PROFILES.index(name)
+    others = {other: low if n < at else high for n, other in enumerate(PROFILES) if n != at}
+    return {"policy.profile": name} | {f"policy.profiles.{one}.{key}": value for one, value in others.items()}
+
+
 ENDS: dict[str, Ends] = {
     **{f"policy.sizing.{key}": Ends(low, high, along) for key, (low, high, along) in SIZED.items()},
     "app.paper.holdings": Ends({}, {"BTC": 100}),
@@ -144,8 +153,11 @@ ENDS: dict[str, Ends] = {
     "app.paper.slippage.most_restless_pct": Ends(0, 500, {"app.paper.slippage.restless_range_pct": 0.01}),
     "policy.profile": Ends("NORMAL", "CAUTIOUS"),
     **{
-        f"policy.profiles.{name}.position_scale_pct": Ends(1, 200, {"policy.profile": name})
+        f"policy.profiles.{name}.{key}": Ends(low, high, in_profile(name, key, low, high))
         for name in Profiles.model_fields
+        for key, low, high in (
+            ("position_scale_pct", 1, 200), ("max_day_loss_pct", 0.01, 50), ("max_open_positions", 1, 50),
+        )
     },
     "policy.sizing.tier_1_position_pct": Ends(0.01, 100, LARGE),
     "policy.sizing.tier_2_position_pct": Ends(0.01, 100, LARGE),

@@ -16,7 +16,12 @@ TIER_1, TIER_2 = "tiers.tier_1_core", "tiers.tier_2_rotational"
         ("app", "maker_fee_bps: 60", "maker_fee_bps: 121", "paper.maker_fee_bps 121 is above taker_fee_bps 120"),
         ("app", "warn_age_days: 83", "warn_age_days: 90", "secrets.warn_age_days 90 is not below max_age_days 90"),
         ("policy", "    DEFI: 5", "    DEFI: 3.9", "risk.max_per_theme_pct.DEFI 3.9 is below max_per_asset_pct 4"),
-        ("policy", "max_day_loss_pct: 3", "max_day_loss_pct: 7", "risk.max_day_loss_pct 7 is not below max_week_loss"),
+        (
+            "policy",
+            "max_day_loss_pct: 3 # loss since",
+            "max_day_loss_pct: 7 # loss since",
+            "risk.max_day_loss_pct 7 is not below max_week_loss",
+        ),
         ("policy", "after_win_min: 10", "after_win_min: 61", "pacing.cooldown_after_win_min 61 is above"),
         ("policy", "after_loss_min: 60", "after_loss_min: 121", "pacing.cooldown_after_loss_min 121 is above"),
         ("policy", "  min_spacing_s: 90", "  min_spacing_s: 901", "pacing.min_spacing_s 901 is above min_asset_spac"),
@@ -186,7 +191,7 @@ def test_all_contradictions_are_listed_at_once_in_the_order_of_lines(config: Con
     edits: list[tuple[str, str, Any]] = [
         ("app", "maker_fee_bps: 60", "maker_fee_bps: 300"),
         ("policy", "    DEFI: 5", "    DEFI: 1"),
-        ("policy", "max_day_loss_pct: 3", "max_day_loss_pct: 8"),
+        ("policy", "max_day_loss_pct: 3 # loss since", "max_day_loss_pct: 8 # loss since"),
         ("universe", "      - ETH", "      - BTC"),
         ("strategies", "    stop_pct: 12", "    stop_pct: 30"),
         ("strategies", "fast_bars: 10", "fast_bars: 60"),

@@ -48,7 +48,7 @@ def test_every_shipped_key_says_what_it_is() -> None:
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(config: Config) -> None:
-    line = config.replace("policy", "max_open_positions", "max_open_positoins")
+    line = config.replace("policy", "max_open_positions: 6", "max_open_positoins: 6")
     what = "risk.max_open_positoins is not a known key; did you mean max_open_positions?"
     assert config.problem() == f"policy.yaml:{line}: {what}"
 
@@ -64,7 +64,7 @@ def test_an_unknown_key_at_the_top_and_an_unknown_profile_are_refused(config: Co
     line = config.replace("policy", "  CAUTIOUS:", "  BRAVE:")
     known = "known here: NORMAL, DEFENSIVE, AGGRESSIVE, CAUTIOUS"
     assert config.problems() == (
-        f"policy.yaml:{line - 7}: profiles.CAUTIOUS is missing",
+        f"policy.yaml:{line - 19}: profiles.CAUTIOUS is missing",
         f"policy.yaml:{line}: profiles.BRAVE is not a known key; {known}",
         f"strategies.yaml:{crossed}: sma_crss is not a known key; did you mean sma_cross?",
     )

@@ -119,6 +119,8 @@ class Book:
     closed_ms: EpochMs = EpochMs(-1)  # decision time of the newest cycle that ran to its end
     fill_cursor: str = ""  # newest fill read from the venue
     flow_cursor: str = ""  # newest deposit or withdrawal
+    policy_version: int = 1  # newest one under which a decision was taken
+    policy_digest: str = ""  # of its settings in force; '' while nothing but what is written ever was
     intents: int = 0  # orders ever intended; the next one's sequence number
     cycles: int = 0
 

@@ -221,6 +221,13 @@ class QueueChanged:
 
     waiting: tuple[Waiting, ...]  # the first comes first
     left: tuple[tuple[str, str], ...]  # symbol, why
+
+
+class PolicyApplied:
+    """From here on decisions are taken under this version of the policy, and settings in force of this digest."""
+
+    version: int
+    digest: str
     at_ms: EpochMs
 
 
@@ -239,7 +246,8 @@ class CycleClosed:
 Fact = (
     Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed
     | Filled | SendFailed | HaltChanged | HaltReset | Paused | Resumed | Banned | BanLifted | Delisted
-    | StrategyFailed | StrategyRecovered | DiscrepancyFound | DiscrepancyGone | QueueChanged | CycleClosed
+    | StrategyFailed | StrategyRecovered | DiscrepancyFound | DiscrepancyGone | QueueChanged
+    | PolicyApplied | CycleClosed
 )  # fmt: skip
 
 FACTS: dict[str, type[Fact]] = {
@@ -263,6 +271,7 @@ FACTS: dict[str, type[Fact]] = {
     "opened": Opened,
     "paused": Paused,
     "queue_changed": QueueChanged,
+    "policy_applied": PolicyApplied,
     "resent": Resent,
     "resumed": Resumed,
     "send_failed": SendFailed,

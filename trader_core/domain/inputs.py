@@ -59,6 +59,7 @@ class Inputs:
     fees: Fees | None
     objections: tuple[Objection, ...]
     closing: tuple[str, ...]
+    policy_ms: int = 0  # age of the policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from trader_core.domain.order import OrderReport
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot, observe
+from trader_core.engine.policies import policy_in_force
 from trader_core.engine.record import decision_facts, mark_facts
 from trader_core.engine.review import Review
 from trader_core.engine.send import resend, send
@@ -85,6 +86,7 @@ def run_cycle(
 
     Where the venue fills at once, it goes round while anything was sent: what was bought gets its stop now.
     """
+    policy = policy_in_force(ports, policy, journal, decision_ms)
     guard(ports, journal, decision_ms)
     first: Decision | None = None
     fills: tuple[Filled, ...] = ()
@@ -192,7 +194,7 @@ def _close(
 ) -> CycleReport:
     cycle_id = journal.next_cycle
     problem = "; ".join(one for one in (view.snapshot.problem if view else UNREADABLE, *left) if one)
-    objections = view.snapshot.objections if view else ()
+    objections = view.snapshot.told if view else ()
     refused = len(decision.refusals) if decision else 0
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])
     journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms())])

@@ -106,7 +106,8 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
             forced[i] = codes.BY_NAKEDNESS
         if axes.first_of(instrument.base) == i:  # coins that are not ours count once
             foreign[i] = lots_of(instrument, snapshot.foreign.get(instrument.base, Decimal(0)))
-    return Guard(HALTED[snapshot.trading], int(bool(book.paused)), unknown, differs, barred, banned_ms, foreign, forced)
+    halted, paused = HALTED[snapshot.trading], int(bool(book.paused))
+    return Guard(halted, paused, snapshot.policy_ms, unknown, differs, barred, banned_ms, foreign, forced)
 
 
 def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:

@@ -62,6 +62,7 @@ class Recorder:
             fees=snapshot.fees,
             objections=snapshot.objections,
             closing=tuple(sorted(snapshot.closing)),
+            policy_ms=snapshot.policy_ms,
         )
         return Taken(packed(inputs), bars, {digest_of(text): text for text in texts})
 
@@ -174,4 +175,5 @@ def snapshot_of(inputs: Inputs, shelf: Shelf, document: Callable[[str], str], ro
         fees=inputs.fees,
         objections=inputs.objections,
         closing=frozenset(inputs.closing),
+        policy_ms=inputs.policy_ms,
     )

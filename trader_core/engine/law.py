@@ -141,7 +141,7 @@ def _exits(policy: "Settings") -> limits.Exits:
 
 
 def _risk(policy: "Settings") -> limits.Risk:
-    risk, is_cautious = policy.policy.risk, policy.policy.profile == "CAUTIOUS"
+    risk, is_cautious = policy.policy.risk_in_force, policy.policy.profile == "CAUTIOUS"
     return limits.Risk(
         max_total=risk.max_total_at_risk_pct / 100,
         max_asset=risk.max_per_asset_pct / 100,
@@ -185,6 +185,7 @@ def _market(policy: "Settings") -> limits.Market:
         scale=_floats([0.0, *(getattr(scales, f"{name}_scale_pct") / 100 for name in REGIMES[1:])]),
         min_atr_ratio=_floats([max(quiet), *quiet]),
         max_age_ms=policy.policy.data.max_data_age_s * SECOND_MS,
+        max_policy_age_ms=policy.policy.data.max_policy_age_s * SECOND_MS,
         max_deviation=guards.outlier_deviation_pct,
         max_jump=guards.max_jump_sigma,
         max_volatility=policy.policy.risk.max_volatility_pct,

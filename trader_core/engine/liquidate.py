@@ -20,6 +20,7 @@ from trader_core.domain.money import Base, plain
 from trader_core.engine.cycle import CycleReport, guard, look, run_cycle
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot
+from trader_core.engine.policies import policy_in_force
 from trader_core.engine.settle import settle
 from trader_core.execution.flatten import Sale, on_their_way, sales, whole_lots
 from trader_core.execution.reconcile import foreign_to
@@ -99,6 +100,7 @@ def survey(ports: Ports, policy: "Settings", journal: Journal, assets: Sequence[
     decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms)
     if decision_ms is None:
         raise DataUnavailable("the market has ended: nothing can be sold any more", safe="nothing was sent")
+    policy = policy_in_force(ports, policy, journal, decision_ms)
     guard(ports, journal, decision_ms)
     view = look(ports, policy, journal, decision_ms)
     seen, book = view.snapshot, journal.book

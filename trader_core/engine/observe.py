@@ -15,6 +15,7 @@ from trader_core.domain.market import NO_CANDLES, Candles, TopOfBook
 from trader_core.domain.objection import Objection
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.law import bar_ms_of
+from trader_core.engine.policies import too_old
 from trader_core.execution.reconcile import foreign_to
 from trader_core.market.frame import Frame, build
 from trader_core.market.universe import eligible
@@ -40,6 +41,13 @@ class Snapshot:
     fees: Fees | None  # what the account pays; None where the policy says
     objections: tuple[Objection, ...]  # what stands against entries from outside
     closing: frozenset[str] = frozenset()  # symbols that a person wants sold
+    policy_ms: int = 0  # age of the policy that this is judged by
+    stale: tuple[Objection, ...] = ()  # what is said of that age where it closes entries
+
+    @property
+    def told(self) -> tuple[Objection, ...]:
+        """Everything that a cycle says of what stands against its entries."""
+        return self.objections + self.stale
 
     @property
     def trading(self) -> Trading:
@@ -71,7 +79,7 @@ def observe(
     reader.read_markets(symbols, first_ms, decision_ms)
     candles = {one: _candles(reader, one, first_ms, decision_ms, problems) for one in symbols}
     quotes = _quotes(reader, symbols, problems)
-    frame = build(candles, first_ms, decision_ms, bar_ms)
+    frame, age = build(candles, first_ms, decision_ms, bar_ms), ports.policies.age(decision_ms)
     return Snapshot(
         decision_ms=decision_ms,
         instruments=instruments,
@@ -84,6 +92,8 @@ def observe(
         problem="; ".join(problems),
         seen_ms=max(ports.clock.seen_ms(), decision_ms),
         objections=ports.objections(worth_of(book)),
+        policy_ms=age.age_ms,
+        stale=too_old(age, policy),
     )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from trader_core.engine.cycle import CycleReport, guard, look
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
+from trader_core.engine.policies import policy_in_force
 from trader_core.execution.reconcile import externals
 from trader_core.ports import Ports
 
@@ -21,6 +22,7 @@ def preview(ports: Ports, policy: "Settings", journal: Journal) -> CycleReport |
     decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms)
     if decision_ms is None:
         return None
+    policy = policy_in_force(ports, policy, journal, decision_ms)
     guard(ports, journal, decision_ms)
     view = look(ports, policy, journal, decision_ms)
     decision = decide(view.snapshot, journal.book, policy)

@@ -32,6 +32,7 @@ from trader_core.domain.facts import (
     Marked,
     Opened,
     Paused,
+    PolicyApplied,
     QueueChanged,
     Resent,
     Resumed,
@@ -392,6 +393,10 @@ def _discrepancy_gone(book: Book, fact: DiscrepancyGone) -> Book:
     return replace(book, discrepancies=_without(book.discrepancies, fact.subject))
 
 
+def _policy_applied(book: Book, fact: PolicyApplied) -> Book:
+    return replace(book, policy_version=fact.version, policy_digest=fact.digest)
+
+
 def _cycle_closed(book: Book, fact: CycleClosed) -> Book:
     return replace(book, cycles=book.cycles + 1, closed_ms=fact.decision_ms)
 
@@ -433,6 +438,7 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     Opened: _opened,
     Paused: _paused,
     QueueChanged: _queue_changed,
+    PolicyApplied: _policy_applied,
     Resent: _resent,
     Resumed: _resumed,
     SendFailed: _send_failed,

@@ -98,6 +98,7 @@ class Market(NamedTuple):
     scale: Floats  # [regime], of new positions; below 1 also of every cap
     min_atr_ratio: Floats  # [regime]
     max_age_ms: int
+    max_policy_age_ms: int
     max_deviation: float  # percent; how far an outlier is from its mean, for the trace
     max_jump: float  # standard deviations
     max_volatility: float  # percent a year

@@ -65,6 +65,7 @@ class Guard(NamedTuple):
 
     halted: int  # ACTIVE, REDUCING or STANDING, whatever the halt machine says
     paused: int
+    policy_ms: int  # age of the policy that is in force
     unknown: Ints  # [instrument], orders whose outcome nobody knows: nothing else may trade it
     differs: Ints  # [instrument], discrepancies between ledger and venue: entries stay closed
     barred: Ints  # [instrument], 1 where the universe has no place for it: it may only be sold
@@ -276,4 +277,4 @@ def fresh_tape(full: Tape) -> Tape:
 def empty_guard(instruments: int) -> Guard:
     """Nothing stands against anything."""
     nothing = np.zeros(instruments, np.int64)
-    return Guard(0, 0, nothing, nothing, nothing, nothing, nothing, nothing)
+    return Guard(0, 0, 0, nothing, nothing, nothing, nothing, nothing, nothing)

@@ -9,14 +9,17 @@ hourly one beyond their order, the day's could not.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Literal
 
 from trader_core.settings.document import KeyPath, dotted
 from trader_core.settings.schema import (
     OTHER,
+    PROFILES,
     REGIMES,
     TIERS,
     Assets,
+    Profile,
     Rules,
     Section,
     Settings,
@@ -54,6 +57,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 def _all(settings: Settings) -> Iterator[Clash]:
     yield from _app(settings)
+    yield from _profiles(settings)
     yield from _losses(settings)
     yield from _halts(settings)
     yield from _caps(settings)
@@ -109,6 +113,17 @@ def keeps_from_live(settings: Settings, mode: str) -> tuple[str, ...]:
         (app.exchange.read_only, "exchange.read_only is true"),
     )
     return tuple(what for speaks, what in found if speaks)
+
+
+def _profiles(settings: Settings) -> Iterator[Clash]:
+    """Each profile is no bolder than the next one, in all that it says."""
+    blocks = settings.policy.profiles
+    for lesser, greater in pairwise(PROFILES):
+        for key in Profile.model_fields:
+            low, high = getattr(getattr(blocks, lesser), key), getattr(getattr(blocks, greater), key)
+            if low > high:
+                what = f"profiles.{lesser}.{key} {low:g} is above profiles.{greater}.{key} {high:g}, the bolder profile"
+                yield Clash("policy", ("profiles", lesser, key), what)
 
 
 def _losses(settings: Settings) -> Iterator[Clash]:

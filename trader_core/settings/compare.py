@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
-from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from trader_core.domain.money import plain
+from trader_core.settings.direction import more_of
 from trader_core.settings.schema import FILES, Mode, OnTrip, Section, Settings, unit_of
 
 Effect = Literal["loosens", "tightens", "changed"]
@@ -16,74 +16,6 @@ _SAID = {"max_day_loss": "max daily loss", "max_week_loss": "max weekly loss", "
 _MODE, _PROFILE, _ON_TRIP = ("app", "mode"), ("policy", "profile"), ("policy", "halt", "on_trip")
 _OFF_AT_ZERO = (("policy", "halt", "max_stop_hits"), ("policy", "halt", "max_feed_age_min"))
 Path = tuple[str, ...]
-
-# Whether more of it allows more risk (1) or less (-1), or neither for certain (0). More is a larger number, a switch
-# that is on, a longer list. The first pattern that fits decides; what fits none is 0.
-_MORE = (
-    ("app.exchange.read_only", -1),
-    ("app.mode", 1),
-    ("app.clock.recheck_min", 1),
-    ("app.secrets.*", 1),
-    ("app.paper.*", 0),  # a model of the venue allows nothing
-    ("policy.profile", 1),
-    ("policy.risk.calm_range_pct", 1),
-    ("policy.portfolio.cluster_correlation_ratio", 1),
-    ("policy.portfolio.*_window_days", 0),
-    ("policy.portfolio.cluster_min_days", -1),
-    ("policy.portfolio.var_*", -1),
-    ("policy.halt.enabled", -1),
-    ("policy.halt.retrip_step_pct", 1),
-    ("policy.halt.error_window_min", -1),
-    ("policy.halt.stop_window_min", -1),
-    ("policy.halt.on_trip", -1),
-    ("policy.halt.auto_rearm", 1),
-    ("policy.halt.allow_manual_reset", 1),
-    ("policy.risk.halve_at_day_loss_pct", 1),
-    ("policy.exits.use_trailing_stop", -1),
-    ("policy.exits.trailing_stop_pct", 1),
-    ("policy.exits.default_stop_pct", 1),
-    ("policy.risk.cautious_day_*", 1),
-    ("policy.sizing.confident_from_pct", -1),
-    ("policy.sizing.doubtful_below_pct", -1),
-    ("policy.sizing.full_size_volatility_pct", 1),
-    ("policy.sizing.*_drawdown_pct", 1),
-    ("policy.sizing.poor_record_pct", -1),
-    ("policy.sizing.poor_record_trades", 1),
-    ("policy.sizing.risk_per_trade_pct", 1),
-    ("policy.sizing.risk_distance_atr", -1),
-    ("policy.sizing.kelly_*", 1),
-    ("policy.adds.allowed", 1),
-    ("policy.orders.taker_fallback", 1),
-    ("policy.orders.limit_band_bps", 1),
-    ("universe.tiers.*.bases", 1),
-    ("universe.never_trade", -1),
-    ("universe.near_threshold.volume_pct", -1),
-    ("universe.hysteresis.leave_h", 1),
-    ("universe.hysteresis.recall_h", 1),
-    ("universe.hysteresis.*", -1),
-    ("universe.bans.*", -1),
-    ("signals.regime.bull_rise_pct", -1),
-    ("signals.regime.*_pct", 1),
-    ("signals.guards.outlier_deviation_pct", 1),
-    ("signals.guards.outlier_volume_pct", -1),
-    ("signals.triggers.reversal_near_low_pct", 1),
-    ("signals.triggers.reversal_*", -1),
-    ("signals.triggers.volume_rise_pct", -1),
-    ("signals.triggers.momentum_pct", -1),
-    ("signals.thresholds.*", -1),
-    ("strategies.mean_reversion.entry_sigma", -1),
-    ("strategies.rules.*_weight_pct", 1),
-    ("strategies.rules.*_boost_pct", 1),
-    ("*.enabled", 1),
-    ("*.stop_pct", 1),
-    ("*.stop_atr", 1),
-    ("*scale_pct", 1),
-    ("*_position_pct", 1),
-    ("*.cooldown_*", -1),
-    ("*_pause_min", -1),
-    ("*.max_*", 1),
-    ("*.min_*", -1),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +74,7 @@ def _change(path: Path, before: tuple[Any, Settings], after: tuple[Any, Settings
     moves = {1: bool(change.added), -1: bool(change.removed)}
     if small is not None and large is not None:
         moves = {1: large > small, -1: large < small}
-    more = next((sign for pattern, sign in _MORE if fnmatchcase(".".join(path), pattern)), 0)
+    more = more_of(".".join(path))
     effect: Effect = "loosens" if moves.get(more) else "tightens" if moves.get(-more) else "changed"
     return replace(change, effect=effect)
 

@@ -33,8 +33,9 @@ def value_at(settings: Settings, key: str) -> Any:
     return found
 
 
-def edited(settings: Settings, edits: Mapping[str, Value]) -> Settings:
-    """The settings with these known keys changed. Raises ConfigInvalid where they are not sound together."""
+def edited(settings: Settings, edits: Mapping[str, Value], coherent: bool = True) -> Settings:
+    """The settings with these known keys changed. Raises ConfigInvalid where one is not sound or, asked for
+    `coherent` ones, where they are not sound together."""
     values = settings.model_dump()
     for key, value in edits.items():
         *blocks, last = key.split(".")
@@ -47,7 +48,7 @@ def edited(settings: Settings, edits: Mapping[str, Value]) -> Settings:
     except ValidationError as fault:
         said = (f"{dotted(one['loc'])}: {one['msg']}" for one in fault.errors(include_url=False))
         raise ConfigInvalid(tuple(dict.fromkeys(said))) from fault
-    clashes = tuple(f"{one.file}: {one.message}" for one in check(found))
+    clashes = tuple(f"{one.file}: {one.message}" for one in check(found)) if coherent else ()
     if clashes:
         raise ConfigInvalid(clashes)
     return found

@@ -65,6 +65,21 @@ def load(directory: Path) -> Settings:
     return settings
 
 
+def problem_of(settings: Settings, key: str, value: object) -> str:
+    """What is wrong with that value of a known key: 'is 60, outside 0.01 to 50'; '' where nothing is."""
+    *blocks, last = key.split(".")
+    values = block = settings.model_dump()
+    for step in blocks:
+        block = block[step]
+    block[last] = value
+    try:
+        Settings.model_validate(values)
+    except ValidationError as fault:
+        error = fault.errors(include_url=False)[0]
+        return _reason(Settings, tuple(error["loc"]), error, value)
+    return ""
+
+
 def _listed(directory: Path, documents: Mapping[str, Document]) -> tuple[str, ...]:
     return tuple(
         f"{directory / name}.yaml:{line}: {what}"

@@ -33,6 +33,7 @@ OnTrip = Literal["hold", "cancel", "flatten"]
 VenueName = Literal["coinbase", "simulated"]
 AssetClass = Literal["CRYPTO", "FX", "EQUITY", "UNKNOWN"]
 ProfileName = Literal["NORMAL", "DEFENSIVE", "AGGRESSIVE", "CAUTIOUS"]
+PROFILES = ("CAUTIOUS", "DEFENSIVE", "NORMAL", "AGGRESSIVE")  # from the tightest to the boldest
 
 
 def _to_float(value: Any) -> Any:
@@ -136,7 +137,13 @@ class App(Section):
 
 
 class Profile(Section):
+    """How bold to be. Of a key that the blocks of limits have too, the tighter value is in force."""
+
     position_scale_pct: Hundredths = Field(ge=1, le=200)
+    max_stop_loss_pct: Hundredths = Field(ge=0.01, le=5)
+    max_day_loss_pct: Hundredths = Field(ge=0.01, le=50)
+    max_open_positions: int = Field(ge=1, le=50)
+    max_leverage_ratio: Hundredths = Field(ge=1, le=50)
 
 
 class Profiles(Section):
@@ -250,6 +257,7 @@ class Sizing(Section):
 
 class Data(Section):
     max_data_age_s: int = Field(ge=1, le=86_400)
+    max_policy_age_s: int = Field(ge=1, le=600)
 
 
 class Orders(Section):
@@ -319,6 +327,14 @@ class Policy(Section):
         """The profile in force."""
         active: Profile = getattr(self.profiles, self.profile)
         return active
+
+    @property
+    def risk_in_force(self) -> Risk:
+        """The block of risk with what the profile tightens of it: more of such a key is always looser."""
+        profile, shared = self.active_profile, Profile.model_fields.keys() & Risk.model_fields.keys()
+        return self.risk.model_copy(
+            update={key: min(getattr(self.risk, key), getattr(profile, key)) for key in sorted(shared)}
+        )
 
 
 class Tier(Section):

@@ -4,16 +4,15 @@ A file of its own and not a part of the live journal: a grant is written before 
 run holds that journal or after it was damaged, and a rotation belongs to the key and not to an account.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.grant import PERMIT_FACTS, PERMIT_KIND_OF, PermitFact
-from trader_core.store.chain import Row, chained, verified
+from trader_core.store.chain import chained
+from trader_core.store.chained_file import checksum, rows_of
 from trader_core.store.sqlite import as_state_error, connect, transaction
 
 NAME = "permits.db"
@@ -24,7 +23,6 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS head (
     id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, checksum TEXT NOT NULL) STRICT""",
 )
-_ROWS = "SELECT seq, cycle_id, at_ms, kind, body, config_digest, prev_hash, hash FROM permits ORDER BY seq"
 _WORDS = "nothing is signed; exits that rest at the venue stay there"
 
 
@@ -44,7 +42,7 @@ class Permits:
         if not self.path.exists():
             return ()
         with self._told(), closing(connect(self.path, create=False)) as db, as_state_error(self.path):
-            return tuple(from_json(PERMIT_FACTS[row.kind], row.body) for row in _rows(db.execute))
+            return tuple(from_json(PERMIT_FACTS[row.kind], row.body) for row in rows_of(db.execute, "permits"))
 
     def append(self, fact: PermitFact, at_ms: int) -> None:
         """On disk when this returns, or not at all. Refused on a file that is not as it was written."""
@@ -52,10 +50,10 @@ class Permits:
         with self._told(), closing(connect(self.path, create=True)) as db, as_state_error(self.path), transaction(db):
             for table in _TABLES:
                 db.execute(table)
-            rows = _rows(db.execute)
+            rows = rows_of(db.execute, "permits")
             row = chained(rows[-1] if rows else None, 0, at_ms, PERMIT_KIND_OF[type(fact)], to_json(fact), "")
             db.execute("INSERT INTO permits VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-            db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (row.seq, _checksum(row)))
+            db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (row.seq, checksum(row)))
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -78,17 +76,3 @@ class Permits:
             raise StateUnusable(
                 f"{self._directory} cannot be made: {failed.strerror}", remedy="name another place with --state DIR"
             ) from failed
-
-
-def _rows(ask: Callable[[str], Iterable[tuple[Any, ...]]]) -> list[Row]:
-    """All rows, verified, up to the one that was written last: a chain does not show that its end is missing."""
-    if not list(ask("SELECT 1 FROM sqlite_schema")):
-        return []
-    rows = list(verified(Row(*one) for one in ask(_ROWS)))
-    if list(ask("SELECT seq, checksum FROM head")) != [(row.seq, _checksum(row)) for row in rows[-1:]]:
-        raise JournalBroken("its end is missing")
-    return rows
-
-
-def _checksum(row: Row) -> str:
-    return sha256(f"head {row.seq} {row.hash}".encode()).hexdigest()

@@ -37,6 +37,7 @@ from trader_core.keyring import (
 from trader_core.kill.sales import sales
 from trader_core.ops.clock import WallClock, host_ms
 from trader_core.ops.rotation import check_permissions
+from trader_core.policies import PolicyWatch
 from trader_core.ports import Halts, Patience, Ports, Store, VenueTrader, nothing_objected
 from trader_core.settings.coherence import keeps_from_live
 from trader_core.settings.digest import digest
@@ -54,7 +55,7 @@ from trader_core.venues.simulated.books import Books
 from trader_core.venues.simulated.clock import Paced
 from trader_core.venues.simulated.venue import SimulatedVenue
 from trader_core.venues.wrappers import Mute, ReadOnly
-from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of
+from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of, watch_of
 
 HISTORY_MS = 90 * DAY_MS  # of candles, behind now
 WORKERS = 16  # calls beside each other
@@ -72,6 +73,7 @@ class Connection:
     source: FetchedCandles
     policy: Settings
     files: StateFiles
+    policies: PolicyWatch
 
     def listed(self) -> None:
         """Read what the venue lists ahead of who will need it."""
@@ -116,7 +118,7 @@ def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey
             since_ms=began_ms(files),
             pause=sleep,
         )
-        yield Connection(client, venue, source, policy, files)
+        yield Connection(client, venue, source, policy, files, watch_of(files))
 
 
 def fetch_of(client: CoinbaseClient, bar_ms: int) -> Fetch:
@@ -150,13 +152,14 @@ class Licence:
     fingerprint: str
     portfolio: str
     client: CoinbaseClient
+    policies: PolicyWatch
     problem: str  # why its permissions could not be read
 
     def __call__(self, equity: Decimal | None) -> tuple[Objection, ...]:
         """What cannot be read allows no entry; exits go on."""
         now_ms = host_ms()
         try:
-            granted = gate(self.policy, self.state, self.fingerprint, self.portfolio, equity, now_ms)
+            granted = gate(self.policy, self.state, self.fingerprint, self.portfolio, equity, now_ms, self.policies)
             _, expired = age_of_key(self.policy, self.state, self.fingerprint, now_ms)
         except StateUnusable as broken:
             return (Objection(broken.what, broken.exit_code, reduces=True),)
@@ -177,7 +180,7 @@ def licence_of(connection: Connection, key: ApiKey) -> Licence:
     Raises KeyUnusable for a key that may move money, and GateClosed where no grant was ever given to it in this
     portfolio.
     """
-    policy, state = connection.policy, connection.files.directory
+    policy, state, policies = connection.policy, connection.files.directory, connection.policies
     start = connection.venue.pool.submit
     time, asked, _ = (
         start(connection.client.server_time),
@@ -192,10 +195,10 @@ def licence_of(connection: Connection, key: ApiKey) -> Licence:
         if not known:
             raise
         what = f"the key's permissions are unknown: {gap.what}"
-        return Licence(policy, state, fingerprint(key), known, connection.client, what)
+        return Licence(policy, state, fingerprint(key), known, connection.client, policies, what)
     check_permissions(permissions)
-    licence = Licence(policy, state, fingerprint(key), permissions.portfolio_uuid, connection.client, "")
-    granted = gate(policy, state, licence.fingerprint, licence.portfolio, None, host_ms())
+    licence = Licence(policy, state, fingerprint(key), permissions.portfolio_uuid, connection.client, policies, "")
+    granted = gate(policy, state, licence.fingerprint, licence.portfolio, None, host_ms(), policies)
     if granted.permission is Permission.NEVER:
         raise GateClosed(
             f"LIVE is closed: {granted.reason}", safe="nothing was sent",
@@ -301,8 +304,10 @@ def on_paper(connection: Connection, options: Options, store: Store, books: Book
         order_id=OrderIdsOf(f"{files.mode}-{source.fingerprint}"),
         account_quote=source.quote,
         observed_equity=None,
+        policies=connection.policies,
     )
-    return System(ports, policy, Journal(store), source, files.mode, files.directory, _market(connection))
+    about = files.mode, files.directory, _market(connection), connection.policies
+    return System(ports, policy, Journal(store), source, *about)
 
 
 def _system(
@@ -321,8 +326,10 @@ def _system(
         observed_equity=equity,
         objections=licence or nothing_objected,
         patience=REAL,
+        policies=connection.policies,
     )
-    return System(ports, connection.policy, Journal(store), source, files.mode, files.directory, _market(connection))
+    about = files.mode, files.directory, _market(connection), connection.policies
+    return System(ports, connection.policy, Journal(store), source, *about)
 
 
 def _market(connection: Connection) -> str:

@@ -25,7 +25,7 @@ from trader_core.venues.simulated.clock import VirtualClock
 from trader_core.venues.simulated.sample import SampleMarket
 from trader_core.venues.simulated.venue import SimulatedVenue
 from trader_core.venues.wrappers import ReadOnly
-from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of
+from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of, watch_of
 
 LAST_CYCLES = 96  # of a data folder that is traded without --from
 VENUE_FLOOR = Decimal(1)  # smallest order of the simulated venue, in quote
@@ -107,6 +107,7 @@ def _wired(
     venue = SimulatedVenue(
         source, costs_of(policy), books, grains_down(paper.cash_quote), paper.holdings, policy.universe.tier_of
     )
+    watch = watch_of(files)
     ports = Ports(
         reader=ReadOnly(venue),
         trader=venue if trades else None,
@@ -116,9 +117,10 @@ def _wired(
         order_id=OrderIdsOf(f"{files.mode}-{options.seed}"),
         account_quote=source.quote,
         observed_equity=options.equity,
+        policies=watch,
     )
     market = f"candles of {options.data}" if options.data else f"sample market, seed {options.seed}"
-    return System(ports, policy, journal, source, files.mode, files.directory, f"the simulated venue, {market}")
+    return System(ports, policy, journal, source, files.mode, files.directory, f"the simulated venue, {market}", watch)
 
 
 def _identity(mode: str, source: CandleSource) -> Identity:

@@ -8,11 +8,13 @@ from pathlib import Path
 from trader_core.domain.errors import StateUnusable
 from trader_core.engine.journal import Journal
 from trader_core.ops.halts import LatchOrKillFile
+from trader_core.policies import PolicyWatch
 from trader_core.ports import CandleSource, Halts, Ports, Store
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.files import StateFiles
 from trader_core.store.latch import latched_in
+from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
 
 NEW_ACCOUNT = "restore it, or start a new account with --state DIR"
@@ -29,6 +31,12 @@ class System:
     mode: str
     state: Path
     market: str  # where it stands, in words
+    policies: PolicyWatch
+
+
+def watch_of(files: StateFiles) -> PolicyWatch:
+    """The policy store of that mode, looked at before each cycle."""
+    return PolicyWatch(PolicyStore(files.directory, files.mode))
 
 
 def halts_of(files: StateFiles, store: Store) -> Halts:

@@ -22,6 +22,7 @@ def judge_standing(
     lots = note(trace, Verdict.HALTED, gate_halt(guard, state, lots))
     lots = note(trace, Verdict.PAUSED, gate_pause(guard, lots))
     lots = note(trace, Verdict.UNRESOLVED, gate_unresolved(guard, draft, lots))
+    lots = note(trace, Verdict.POLICY_STALE, gate_policy(law, guard, lots))
     lots = note(trace, Verdict.EQUITY_UNKNOWN, gate_equity(draft, lots))
     lots = note(trace, Verdict.INELIGIBLE, gate_eligible(law, guard, columns, t, draft, lots))
     lots = note(trace, Verdict.BANNED, gate_ban(guard, columns, t, draft, lots))
@@ -44,6 +45,13 @@ def gate_unresolved(guard: Guard, draft: Draft, lots: int) -> Judged:
     """Nothing trades an instrument while an order's fate or the venue's balance of it is unknown."""
     open_questions = guard.unknown[draft.instrument] + guard.differs[draft.instrument]
     return (CLOSED if open_questions else PASS), lots, float(open_questions), 0.0
+
+
+@rule
+def gate_policy(law: Law, guard: Guard, lots: int) -> Judged:
+    """A policy that nobody could read again for too long may have been tightened since."""
+    limit = law.market.max_policy_age_ms
+    return (CLOSED if guard.policy_ms > limit else PASS), lots, guard.policy_ms / 1e3, limit / 1e3
 
 
 @rule

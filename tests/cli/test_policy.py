@@ -1,0 +1,267 @@
+"""`trader policy` as a person uses it, and what an account does under it: the production composition root, cycle by
+cycle, in processes of their own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import Done, Inside, Program
+from tests.scenarios.scenes import RISE
+from tests.world import START, World, outcomes
+from trader_core.domain.clocktime import HOUR_MS, parse_utc, rfc3339
+from trader_core.domain.facts import HaltChanged, PolicyApplied
+from trader_core.domain.halt import tripped
+from trader_core.rulebook.codes import Verdict
+
+POSITIONS = "policy.risk.max_open_positions"
+
+
+class Account:
+    """A paper account of some candles, and the commands that a person types beside it."""
+
+    def __init__(self, root: Path, program: type[Program] = Inside) -> None:
+        self.world = World(root, restarts=program is Program).market(
+            BTC=RISE, ETH=RISE, SOL=(*RISE, 106, 100, 100, 104, 106, 108)
+        )
+        self._program = program(root)
+
+    def __call__(self, *words: str, code: int = 0) -> Done:
+        at = ("--state", self.world.state, "--config", self.world.config, "--mode", "PAPER", "--venue", "simulated")
+        done = self._program(*words, *at)
+        assert done.code == code, done.err
+        return done
+
+    def within(self) -> None:
+        """The commands in this process from here on: starting up is not the point any more."""
+        self._program = Inside(self.world.root)
+
+    def policy(self, *words: str, code: int = 0) -> Any:
+        return self("policy", *words, "--json", code=code).data
+
+    def key(self, name: str) -> dict[str, Any]:
+        rows: list[dict[str, Any]] = self.policy("show", "--effective")["keys"]
+        return next(one for one in rows if one["key"] == name)
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    made = Account(tmp_path)
+    made.world.configured()
+    return made
+
+
+# --- what an account does under it -----------------------------------------------------------------------------------
+
+
+def test_a_tightening_refuses_an_entry_at_the_next_cycle_survives_restarts_and_is_explained(tmp_path: Path) -> None:
+    """In processes of their own: three coins rise at once, and after the change there is room for one."""
+    account = Account(tmp_path, Program)
+    account.world.configured()
+    account.world.run(limit=1)
+    told = account.policy("set", "risk.max_open_positions=1", "--reason", "a storm", "--user", "Ada")
+    account.within()
+    assert (told["version"], told["kind"]) == (2, "tightening")
+    assert told["author"].endswith("(Ada)")
+    reports = account.world.run()
+    entered = [symbol for symbol in ("BTC-USD", "ETH-USD", "SOL-USD") if "OK" in outcomes(reports, symbol)]
+    assert entered == ["BTC-USD"]
+    refused = next(one for one in reports if "MAX_POSITIONS" in outcomes([one], "ETH-USD"))
+    why = account("why", "ETH-USD", "--cycle", str(refused.cycle_id))
+    assert "MAX_POSITIONS" in why.out and "open_positions" in why.out
+    (gate,) = [one for one in account.world.why(refused.cycle_id, "ETH-USD").gates if one.gate == "open_positions"]
+    assert (gate.verdict, gate.value, gate.limit) == (Verdict.MAX_POSITIONS.name, 2, 1)
+    applied = [fact for fact in account.world.facts() if isinstance(fact, PolicyApplied)]
+    assert [fact.version for fact in applied] == [2]
+    assert applied[0].digest == account.policy("show")["digest"]
+
+
+def test_without_the_tightening_all_three_enter(account: Account) -> None:
+    reports = account.world.run()
+    assert all("OK" in outcomes(reports, symbol) for symbol in ("BTC-USD", "ETH-USD", "SOL-USD"))
+    assert not [fact for fact in account.world.facts() if isinstance(fact, PolicyApplied)]
+
+
+@pytest.mark.parametrize(("minutes", "entered"), [(30, False), (45, True)])
+def test_a_loosening_is_gone_at_its_minute(account: Account, minutes: int, entered: bool) -> None:
+    """Entries are shut by a limit of the files and let in until a moment: the coins rise in the cycle of 01:30."""
+    account.world.configured(policy__sizing__min_notional_quote=100_000)
+    account.world.run(limit=1)
+    until = rfc3339(parse_utc(START) + HOUR_MS + minutes * 60_000)
+    told = account.policy("set", "sizing.min_notional_quote=10", "--reason", "a look", "--expires", until)
+    assert told["kind"] == "loosening"
+    reports = account.world.run()
+    assert ("OK" in outcomes(reports, "BTC-USD")) == entered
+    refused = next(one for one in reports if "MIN_NOTIONAL" in outcomes([one], "BTC-USD")) if not entered else None
+    if refused:
+        (gate,) = [one for one in account.world.why(refused.cycle_id, "BTC-USD").gates if one.gate == "min_notional"]
+        assert gate.limit == 100_000
+    versions = [(fact.version, fact.at_ms) for fact in account.world.facts() if isinstance(fact, PolicyApplied)]
+    assert [version for version, _ in versions] == [2, 2], "what is in force changed twice: by a person, and by time"
+    assert rfc3339(versions[1][1]) == until
+    assert not account.policy("show")["keys"] or account.key("policy.sizing.min_notional_quote")["binds"] == "written"
+
+
+def test_where_the_store_cannot_be_read_entries_are_refused_and_a_cycle_ends_with_20(account: Account) -> None:
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=4", "--reason", "a drill")
+    account("run-cycle", "--data", str(account.world.data))
+    for name in ("paper.policy.db", "paper.policy.json"):
+        (account.world.state / name).write_text("?")
+    done = account("run-cycle", "--data", str(account.world.data), "--json", code=20)
+    assert any("the policy was not read for more than 600 s" in one for one in done.data["objections"])
+    assert any("policy store cannot be read" in one for one in done.document["warnings"])
+    status = account("status", "--json")
+    assert status.data["policy"] is None and "entries are refused" in status.document["warnings"][0]
+    assert account("policy", "show", code=13).err.startswith("trader: the policy store cannot be read")
+
+
+# --- set, profile, rollback ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["risk.max_open_positoins=2"], 2, "did you mean max_open_positions?"),
+        (["max_open_positions=2"], 2, "did you mean policy.risk.max_open_positions?"),
+        (["nonsense=2"], 2, "nonsense is not a known key"),
+        (["risk.max_open_positions=51"], 2, "policy.risk.max_open_positions is 51, outside 1 to 50"),
+        (["risk.max_open_positions=1.5"], 2, "must be a whole number"),
+        (["risk.max_open_positions=5"], 2, "policy.risk.max_open_positions is 5 already"),
+        (["risk.max_open_positions"], 2, "'risk.max_open_positions' is no KEY=VALUE"),
+        (["risk.max_open_positions=1", "risk.max_open_positions=2"], 2, "second value of that key"),
+        (["cycle.base_bar_min=5"], 2, "policy.cycle.base_bar_min cannot be changed here"),
+        (["app.mode=LIVE"], 2, "app.mode cannot be changed here"),
+        (["universe.never_trade=X"], 2, "universe.never_trade is a list, not a single value"),
+        (["profile=BRAVE"], 2, "policy.profile must be"),
+        (["risk.max_open_positions=9"], 2, "this loosens policy.risk.max_open_positions, which needs an end"),
+        (["risk.max_open_positions=9", "--expires", "32d"], 2, "at most 31 days"),
+        (["risk.max_open_positions=9", "--expires", "2024-01-01"], 2, "is not within 31 days after"),
+        (["risk.max_open_positions=9", "--expires", "2024-13-01"], 2, "--expires"),
+        (["risk.max_open_positions=2", "--expires", "1h"], 2, "a tightening has no end"),
+        (["risk.max_open_positions=2", "--expect-version", "7"], 22, "POLICY_CONFLICT"),
+        (["risk.max_total_at_risk_pct=26", "risk.max_day_loss_pct=50", "risk.max_week_loss_pct=20",
+          "--expires", "1h"], 10, "not below max_week_loss_pct"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_changes_nothing(account: Account, words: list[str], code: int, said: str) -> None:
+    account.world.run(limit=1)
+    done = account("policy", "set", *words, "--reason", "a test", code=code)
+    assert said in done.err
+    assert account.policy("show")["version"] == 1
+
+
+def test_a_reason_must_say_something(account: Account) -> None:
+    account.world.run(limit=1)
+    assert "the reason is empty" in account("policy", "set", "risk.max_open_positions=2", "--reason", " ", code=2).err
+
+
+def test_a_tightening_that_makes_limits_meaningless_is_taken_with_a_warning(account: Account) -> None:
+    account.world.run(limit=1)
+    done = account("policy", "set", "risk.max_total_at_risk_pct=1", "--reason", "out of here", "--json")
+    assert any("max_per_asset_pct 10 is above max_total_at_risk_pct 1" in one for one in done.document["warnings"])
+
+
+def test_nothing_is_loosened_while_the_halt_machine_is_not_armed(account: Account) -> None:
+    account.world.run(limit=1)
+    book = account.world.run(limit=1)[-1].book
+    account.world.tell(HaltChanged(tripped(book.halt, "a drill", book.closed_ms)))
+    loosen = ("policy", "set", "risk.max_open_positions=9", "--reason", "more", "--expires", "1h")
+    assert "cannot be loosened: the halt machine is TRIPPED" in account(*loosen, code=21).err
+    assert account.policy("set", "risk.max_open_positions=3", "--reason", "less")["version"] == 2
+    account("halt", "reset", "--reason", "the drill is over")
+    assert account.policy(*loosen[1:])["version"] == 3
+    (account.world.state / "KILL_SWITCH").touch()
+    assert "cannot be loosened" in account("policy", "set", "risk.max_open_positions=10", *loosen[3:], code=21).err
+
+
+def test_an_account_without_a_time_takes_tightenings_alone(account: Account) -> None:
+    assert account.policy("set", "risk.max_open_positions=2", "--reason", "shy")["time"] is None
+    done = account("policy", "set", "risk.max_open_positions=3", "--reason", "bold", "--expires", "1h", code=20)
+    assert "has no time of its own" in done.err
+    account.world.run(limit=1)
+    assert account.key(POSITIONS)["effective"] == 2
+
+
+def test_status_shows_what_is_looser_until_it_lapses(account: Account) -> None:
+    account.world.run(limit=1)
+    assert "as written, DEFENSIVE" in account("status").out
+    account.policy("set", "risk.max_open_positions=9", "--reason", "room", "--expires", "20m")
+    shown = account("status")
+    assert (
+        "version 2, DEFENSIVE" in shown.out and "LOOSER risk.max_open_positions 9 until 2024-03-04T01:20" in shown.out
+    )
+    assert "LOOSENED POLICY" in account("status", "--oneline").out
+    account.world.run(limit=2)
+    assert "LOOSER" not in account("status").out
+    assert account("status", "--json").data["policy"] == {"version": 2, "profile": "DEFENSIVE", "loosened": []}
+
+
+def test_a_bolder_profile_ends_and_is_clipped_and_spot_has_no_leverage(account: Account) -> None:
+    """V23: AGGRESSIVE asks for a leverage of 50."""
+    account.world.configured(policy__profiles__AGGRESSIVE__max_open_positions=50)
+    account.world.run(limit=1)
+    assert "needs an end" in account("policy", "profile", "AGGRESSIVE", "--reason", "brave", code=2).err
+    account.policy("profile", "aggressive", "--reason", "brave", "--expires", "1h")
+    shown = account.policy("show", "--effective")
+    assert shown["profile"] == "AGGRESSIVE"
+    leverage = account.key("policy.profiles.AGGRESSIVE.max_leverage_ratio")
+    assert (leverage["profile"], leverage["effective"], leverage["binds"]) == (50.0, 1, "spot")
+    assert "profile AGGRESSIVE: max_leverage_ratio 50 is clipped to 1: on spot nobody lends" in shown["notes"]
+    assert "profile AGGRESSIVE: max_open_positions 50 is clipped to 5 by risk.max_open_positions" in shown["notes"]
+    assert account.key("policy.profiles.AGGRESSIVE.max_stop_loss_pct")["effective"] == 3
+    account.policy("profile", "CAUTIOUS", "--reason", "shy")
+    assert account.policy("show")["profile"] == "CAUTIOUS", "at once, and for good"
+
+
+def test_the_profile_tightens_what_risk_allows(account: Account) -> None:
+    account.world.configured(policy__profiles__CAUTIOUS__max_open_positions=2, policy__profile="CAUTIOUS")
+    reports = account.world.run()
+    assert max(len(one.book.watched) for one in reports) == 2
+    assert (account.key(POSITIONS)["effective"], account.key(POSITIONS)["binds"]) == (2, "profile")
+    limits = account("validate-config", "--json").data["limits"]
+    assert limits["max_open_positions"] == 2
+
+
+def test_history_diff_and_rollback(account: Account) -> None:
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=2", "risk.max_day_loss_pct=1", "--reason", "a storm")
+    account.policy("set", "risk.max_open_positions=4", "--reason", "it passes", "--expires", "6h")
+    versions = account.policy("history")["versions"]
+    assert [(one["version"], one["kind"], one["reason"]) for one in versions] == [
+        (2, "tightening", "a storm"), (3, "loosening", "it passes"),
+    ]  # fmt: skip
+    assert "max_open_positions: 5 -> 2, tighter" in account("policy", "history").out
+    changes = account.policy("diff", "1", "3", "--risk")["changes"]
+    assert {one["key"]: one["way"] for one in changes} == {
+        "risk.max_open_positions": "tighter", "risk.max_day_loss_pct": "tighter",
+    }  # fmt: skip
+    assert account.policy("diff", "2", "3")["changes"][0]["way"] == "looser"
+    assert "there is no version 9" in account("policy", "diff", "1", "9", code=2).err
+    back = account.policy("rollback", "2", "--reason", "it does not")
+    assert (back["version"], back["kind"]) == (4, "tightening")
+    assert account.key(POSITIONS)["effective"] == 2
+    assert "needs an end" in account("policy", "rollback", "1", "--reason", "as it was", code=2).err
+    assert account.policy("rollback", "1", "--reason", "as it was", "--expires", "1h")["kind"] == "loosening"
+    assert account.key(POSITIONS)["effective"] == 5
+    assert "is in force now" in account("policy", "rollback", "1", "--reason", "again", "--expires", "1h", code=2).err
+
+
+def test_what_looks_at_the_configuration_shows_what_is_in_force(account: Account) -> None:
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=2", "--reason", "a storm")
+    checked = account("validate-config", "--json").data
+    assert checked["limits"]["max_open_positions"] == 2
+    assert [one["key"] for one in checked["policy"]] == [POSITIONS]
+    page = account("validate-config", "--effective").out
+    (line,) = [one for one in page.splitlines() if "policy store, version 2" in one]
+    assert line.split() == ["max_open_positions:", "2", "#", "policy", "store,", "version", "2"]
+    preview = account("preview", "--data", str(account.world.data), "--json")
+    assert preview.code == 0
+
+
+def test_each_account_has_a_policy_of_its_own(account: Account) -> None:
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=2", "--reason", "a storm")
+    other = ("--state", account.world.state, "--config", account.world.config, "--mode", "LIVE", "--json")
+    assert Inside(account.world.root)("policy", "show", *map(str, other)).data["version"] == 1

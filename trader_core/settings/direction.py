@@ -1,0 +1,113 @@
+"""Which way of each key allows more risk, and which keys the policy store may move. The one place that says so.
+
+A key that stands in no row here, or in one that is not `movable`, is neutral for the store: it is changed in its file
+alone. Movable is a key only where less of it can never let an order pass that was refused with more: what measures or
+chooses, what an exit or a stop lives by, and what decides over the length of windows is not.
+"""
+
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """More of it allows more risk (1) or less (-1), or neither for certain (0). More is a larger number, a switch that
+    is on, a longer list, a later profile."""
+
+    pattern: str
+    more: int
+    movable: bool = False
+
+
+MOVES = True
+NEUTRAL = Row("", 0)
+DIRECTIONS = (  # the first that fits decides
+    Row("policy.profile", 1, MOVES),
+    Row("policy.profiles.*", 1),
+    Row("policy.cycle.base_bar_min", 0),
+    Row("policy.regime.*_scale_pct", 1, MOVES),
+    Row("policy.risk.max_*", 1, MOVES),
+    Row("policy.pacing.cooldown_after_*_min", -1, MOVES),
+    Row("policy.pacing.losing_streak_pause_min", -1, MOVES),
+    Row("policy.pacing.min_*", -1, MOVES),
+    Row("policy.pacing.max_*", 1, MOVES),
+    Row("policy.adds.allowed", 1, MOVES),
+    Row("policy.adds.min_spacing_min", -1, MOVES),
+    Row("policy.adds.max_per_day", 1, MOVES),
+    Row("policy.sizing.tier_?_position_pct", 1, MOVES),
+    Row("policy.sizing.min_notional_quote", -1, MOVES),
+    Row("policy.data.max_*", 1, MOVES),
+    Row("policy.orders.maker_*", 0),
+    Row("policy.orders.taker_fallback", 1, MOVES),
+    Row("policy.orders.limit_band_bps", 1),  # exits live by it too
+    Row("policy.liquidity.max_*", 1, MOVES),
+    Row("policy.liquidity.min_edge_over_cost_pct", -1, MOVES),
+    Row("policy.exits.use_trailing_stop", -1),
+    Row("policy.exits.trailing_stop_pct", 1),
+    Row("policy.halt.enabled", -1, MOVES),
+    Row("policy.halt.cooldown_min", -1, MOVES),
+    Row("universe.tiers.*.bases", 1),
+    Row("universe.tiers.*.min_*_quote", -1, MOVES),
+    Row("universe.tiers.*.max_spread_bps", 1, MOVES),
+    Row("universe.near_threshold.volume_pct", -1, MOVES),
+    Row("universe.near_threshold.max_spread_bps", 1, MOVES),
+    Row("universe.hysteresis.enter_h", -1),
+    Row("universe.hysteresis.leave_h", 1),
+    Row("universe.hysteresis.leave_pct", -1),
+    Row("universe.hysteresis.recall_h", 1),
+    Row("universe.discovery.enabled", 1, MOVES),
+    Row("universe.discovery.max_assets", 1, MOVES),
+    Row("universe.themes*", 0),
+    Row("universe.never_trade", -1),
+    Row("universe.bans.default_h", -1, MOVES),
+    Row("signals.windows.max_missing_bars", 1),  # an hour that is unknown may hide that the regime has changed
+    Row("signals.regime.base", 0),
+    Row("signals.regime.*_h", 0),
+    Row("signals.regime.bull_rise_pct", -1),
+    Row("signals.regime.*_pct", 1),
+    Row("signals.guards.outlier_deviation_pct", 1, MOVES),
+    Row("signals.guards.outlier_volume_pct", -1, MOVES),
+    Row("signals.guards.max_jump_sigma", 1, MOVES),
+    Row("signals.guards.*_bars", 0),
+    Row("signals.guards.*_h", 0),
+    Row("signals.triggers.max_triggers_per_cycle", 1, MOVES),
+    Row("signals.triggers.min_score_pct", -1, MOVES),
+    Row("signals.triggers.reversal_near_low_pct", 1),
+    Row("signals.triggers.reversal_*", -1),
+    Row("signals.triggers.volume_rise_pct", -1),
+    Row("signals.triggers.momentum_pct", -1),
+    Row("signals.triggers.*_h", 0),
+    Row("signals.thresholds.*.min_atr_ratio", -1, MOVES),
+    Row("signals.thresholds.*", -1),
+    Row("strategies.*.max_at_risk_pct", 1, MOVES),
+    Row("strategies.*.max_trades_per_cycle", 1, MOVES),
+    Row("strategies.*.min_conviction_pct", -1, MOVES),
+    Row("strategies.mean_reversion.entry_sigma", -1),
+    Row("strategies.rules.*_weight_pct", 1),
+    Row("strategies.rules.*_boost_pct", 1),
+    Row("strategies.*.enabled", 1),
+    Row("strategies.*.stop_pct", 1),
+    Row("strategies.*.stop_atr", 1),
+    Row("strategies.*.scale_pct", 1),
+    Row("strategies.*.max_hold_h", 1),
+    Row("strategies.*.min_*", -1),
+    Row("app.mode", 1),
+    Row("app.exchange.read_only", -1),
+    Row("app.clock.recheck_min", 1),
+    Row("app.clock.max_*", 1),
+    Row("app.secrets.*", 1),
+)
+
+
+def direction(key: str) -> Row:
+    """Of a key with its file before it: 'policy.risk.max_day_loss_pct'."""
+    return next((row for row in DIRECTIONS if fnmatchcase(key, row.pattern)), NEUTRAL)
+
+
+def more_of(key: str) -> int:
+    """Whether more of it allows more risk (1) or less (-1), or neither for certain (0)."""
+    return direction(key).more
+
+
+def is_movable(key: str) -> bool:
+    """Whether the policy store may hold a value of it."""
+    return direction(key).movable
