@@ -15,7 +15,8 @@ KINDS = {"gated", "reserved", "sent", "partial", "filled", "rejected", "closed"}
 
 def shown(program: Inside, cycle: int) -> dict[str, Any]:
     done = program("decisions", "show", str(cycle), "--state", program.state, "--json")
-    (found,) = done.data
+    told: Any = done.data
+    (found,) = told
     return dict(found)
 
 

@@ -33,7 +33,7 @@ class Machine:
         law: Law = die.law()
         self.law = law._replace(halts=LIMITS._replace(**edits))
         self.columns: Columns = die.columns(law)
-        self.state: State = empty_state(COUNT, 3)
+        self.state: State = empty_state(COUNT, 3, 1)
         self.plan: Plan = empty_plan(COUNT, 1)
         self.at(0)
         step_mark(self.state, self.now, 10_000 * E8)
@@ -111,7 +111,7 @@ def test_a_loss_that_was_seen_trips_when_it_has_grown_or_on_the_next_day() -> No
 
 def test_a_late_first_mark_counts_what_was_lost_since_yesterday_s_last() -> None:
     for minutes, opening in ((10, 9_000), (11, 10_000)):
-        state = empty_state(COUNT, 3)
+        state = empty_state(COUNT, 3, 1)
         midnight = (NOON_MS // DAY_MS + 1) * DAY_MS
         step_mark(state, midnight - 1, 10_000 * E8)
         step_mark(state, midnight + minutes * MINUTE_MS, 9_000 * E8)

@@ -19,6 +19,7 @@ from trader_core.policies import movable_keys
 from trader_core.rulebook.codes import GATE_COUNT, Verdict
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
+from trader_core.rulebook.state import empty_desk
 from trader_core.settings.direction import more_of
 from trader_core.settings.edit import Value, edited, value_at
 from trader_core.settings.schema import PROFILES, Settings
@@ -57,9 +58,9 @@ class UnderPolicy(Dice):
 
 def passed(scene: Scene, under: Law, lots: int) -> int:
     """How many of those lots the judge lets through."""
-    trace = np.zeros((GATE_COUNT, 3))
+    trace, desk = np.zeros((GATE_COUNT, 3)), empty_desk(len(scene.state.lots))
     draft = scene.draft._replace(lots=lots)
-    code, left = judge(under, scene.guard, scene.state, scene.columns, scene.t, draft, scene.entered, trace)
+    code, left = judge(under, scene.guard, scene.state, scene.columns, scene.t, draft, scene.entered, desk, trace)
     return int(left) if code == Verdict.OK else 0
 
 

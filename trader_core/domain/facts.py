@@ -221,8 +221,10 @@ class QueueChanged:
 
     waiting: tuple[Waiting, ...]  # the first comes first
     left: tuple[tuple[str, str], ...]  # symbol, why
+    at_ms: EpochMs
 
 
+@dataclass(frozen=True, slots=True)
 class PolicyApplied:
     """From here on decisions are taken under this version of the policy, and settings in force of this digest."""
 

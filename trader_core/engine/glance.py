@@ -17,14 +17,14 @@ from trader_core.engine.decide import guard_of, quoted
 from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import enabled_strategies, law_of
+from trader_core.engine.policies import policy_in_force
 from trader_core.ledger.integers import Axes, to_state
 from trader_core.ports import Ports
 from trader_core.rulebook.account import equity_of, step_mark
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
-from trader_core.rulebook.sizing import regime_scale, wanted_lots
 from trader_core.rulebook.state import Columns, Guard, State, empty_plan
-from trader_core.rulebook.turn import new_draft
+from trader_core.rulebook.turn import new_draft, proposed_terms
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -65,7 +65,8 @@ def glance(ports: Ports, policy: "Settings", journal: Journal) -> Glance | None:
     at_ms = journal.book.closed_ms if next_ms is None else next_ms
     if at_ms < 0:
         return None
-    guard(ports, policy, journal, at_ms)
+    policy = policy_in_force(ports, policy, journal, at_ms)
+    guard(ports, journal, at_ms)
     snapshot = look(ports, policy, journal, at_ms).snapshot
     axes, row = Axes(snapshot.instruments, enabled_strategies(policy)), snapshot.frame.rows - 1
     opinions = columns_of(snapshot.frame, axes.instruments, policy, row)
@@ -81,10 +82,11 @@ def hypothesis(seen: Glance, symbol: str) -> Hypothesis:
     i, strategy = seen.axes.index[symbol], _strategy(seen, seen.axes.index[symbol])
     law, columns, row, asked = seen.law, seen.columns, seen.row, seen.columns.asked[seen.row]
     plan = empty_plan(len(seen.axes.instruments), len(seen.axes.strategies))
-    draft = new_draft(law, columns, row, i, strategy, seen.equity)
+    terms = proposed_terms(columns, row, i, strategy, plan)
+    draft = new_draft(law, seen.state, columns, row, i, terms, seen.equity, plan.sizes[i])
     if draft.lots == 0:  # nobody wants it: of the size that its tier would have
-        scale = regime_scale(law, columns, row)
-        draft = draft._replace(lots=wanted_lots(law, i, seen.equity, draft.price, scale))
+        whole = terms._replace(scale=1.0)
+        draft = new_draft(law, seen.state, columns, row, i, whole, seen.equity, plan.sizes[i])
     code, lots = judge(law, seen.guard, seen.state, columns, row, draft, plan.entered, plan.desk, plan.trace[i])
     plan.verdict[i], plan.chosen[i] = code, strategy
     told = judgements_of(Seen(law, columns, row, seen.opinions, seen.axes, (), False), plan)
