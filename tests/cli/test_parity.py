@@ -83,6 +83,21 @@ def test_paper_and_replay_agree_and_nothing_is_left_behind(market: Market) -> No
     assert set(market.home.iterdir()) == before, "neither the temporary account nor the person's own"
 
 
+@pytest.mark.parametrize("on_trip", ["hold", "cancel", "flatten"])
+def test_trips_that_cool_down_by_themselves_are_the_same_one_by_one(market: Market, on_trip: str) -> None:
+    market.world.configured(
+        policy__halt__max_day_loss_pct=0.02, policy__halt__auto_rearm=True, policy__halt__on_trip=on_trip
+    )
+    done = market.parity("--json", kept=False)
+    assert done.code == 0, done.data["differences"][:3]
+    assert agreement(done)["halt"][0] > 3
+    counted = market("--data", market.world.data, "--from", "2024-03-04T01:00:00Z", "--json", command="backtest")
+    moves = counted.data["halts"]
+    assert [one["state"] for one in moves[:1]] == ["COOLING_DOWN"] and "loss of the day" in moves[0]["reason"]
+    page = market("--data", market.world.data, "--from", "2024-03-04T01:00:00Z", command="backtest").out
+    assert "halted: " in page and "loss of the day" in page
+
+
 def test_the_page_of_an_agreement(market: Market) -> None:
     done = market.parity("--cycles", "40")
     assert (done.code, done.err) == (0, "")
