@@ -98,7 +98,15 @@ SEEN_AS = {
 def small(root: Path, regime: str, cash: Decimal) -> World:
     """ETH rises in the hour after that regime came, in an account of that size, under the shipped sizes, caps and
     costs."""
-    world = World(root, fixed={**AS_SHIPPED, **SEEN_AS, "policy.risk.max_volatility_pct": 10_000})
+    world = World(
+        root,
+        fixed={
+            **AS_SHIPPED,
+            **SEEN_AS,
+            "policy.risk.max_volatility_pct": 10_000,
+            "policy.risk.min_restless_conviction_pct": 0,
+        },
+    )
     btc = [100.0] * 3 + [float(BTC_AT[regime])] * 5
     return world.market(BTC=btc, ETH=RISE).configured(app__paper__cash_quote=float(cash))
 
