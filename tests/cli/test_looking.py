@@ -38,6 +38,7 @@ from trader_core.domain.facts import (
 )
 from trader_core.domain.halt import ARMED, Halt, HaltState, acknowledged, killed, tripped
 from trader_core.domain.order import Role
+from trader_core.rulebook.codes import GATE_COUNT
 from trader_core.store.sqlite import SqliteStore
 
 WIDTH = 80
@@ -288,8 +289,8 @@ def test_why_shows_what_matters_and_all_on_demand(told: Told) -> None:
     page = told("why", "BTC", "--cycle", "3").out
     assert "refused, SPREAD; proposed by sma_cross" in page
     assert "> spread" in page
-    assert "36 more gates passed: --all shows them" in page
-    assert len(told("why", "BTC", "--cycle", "3", "--all").out.splitlines()) == 5 + 41
+    assert f"{GATE_COUNT - 4} more gates passed: --all shows them" in page
+    assert len(told("why", "BTC", "--cycle", "3", "--all").out.splitlines()) == 6 + GATE_COUNT
     shrank = told("why", "SOL").out
     assert "shrank" in next(line for line in shrank.splitlines() if "theme_cap" in line)
     gates = told("why", "SOL", "--json").data["symbols"][0]["gates"]
