@@ -288,8 +288,8 @@ def test_why_shows_what_matters_and_all_on_demand(told: Told) -> None:
     page = told("why", "BTC", "--cycle", "3").out
     assert "refused, SPREAD; proposed by sma_cross" in page
     assert "> spread" in page
-    assert "36 more gates passed: --all shows them" in page
-    assert len(told("why", "BTC", "--cycle", "3", "--all").out.splitlines()) == 5 + 41
+    assert "37 more gates passed: --all shows them" in page
+    assert len(told("why", "BTC", "--cycle", "3", "--all").out.splitlines()) == 5 + 42
     shrank = told("why", "SOL").out
     assert "shrank" in next(line for line in shrank.splitlines() if "theme_cap" in line)
     gates = told("why", "SOL", "--json").data["symbols"][0]["gates"]
