@@ -55,8 +55,8 @@ def test_a_limit_that_can_never_bind_is_a_warning_and_no_error(program: Program,
 
 
 def test_a_typo_a_missing_file_and_a_zeroed_limit_are_all_listed_and_10(program: Program, config: Path) -> None:
-    replace(config, "policy", "max_open_positions", "max_open_positoins")
-    replace(config, "policy", "max_day_loss_pct: 3", "max_day_loss_pct: 0")
+    replace(config, "policy", "max_open_positions: 6", "max_open_positoins: 6")
+    replace(config, "policy", "max_day_loss_pct: 3 # loss since", "max_day_loss_pct: 0 # loss since")
     (config / "signals.yaml").unlink()
     done = program("validate-config", "--json")
     problems = done.data["error"]["problems"]
@@ -127,7 +127,7 @@ def test_the_effective_configuration_names_the_line_of_every_key(program: Progra
     done = program("validate-config", "--effective")
     assert (done.code, narrow(done)) == (0, True)
     assert "    max_open_positions: 6" in done.out
-    (line,) = (line for line in done.out.splitlines() if "max_open_positions" in line)
+    (line,) = (line for line in done.out.splitlines() if "max_open_positions: 6" in line)
     number = int(line.rpartition("# policy.yaml:")[2])
     assert "max_open_positions: 6" in (config / "policy.yaml").read_text().splitlines()[number - 1]
     data = program("validate-config", "--effective", "--json").data
@@ -181,7 +181,7 @@ def test_a_question_that_makes_no_sense_is_2(program: Program, words: tuple[str,
 def looser(program: Program, config: Path) -> Path:
     """A second configuration with a wider daily loss, a longer pause and other assets."""
     other = Path(shutil.copytree(config, program.home / "other"))
-    replace(other, "policy", "max_day_loss_pct: 3", "max_day_loss_pct: 6.5")
+    replace(other, "policy", "max_day_loss_pct: 3 # loss since", "max_day_loss_pct: 6.5 # loss since")
     replace(other, "policy", "streak_pause_min: 60", "streak_pause_min: 120")
     replace(other, "policy", "maker_ttl_bars: 1", "maker_ttl_bars: 2")
     replace(other, "universe", "  - PUMP", "  - DOGEX")
