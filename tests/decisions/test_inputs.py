@@ -91,7 +91,8 @@ def looks(draw: st.DrawFn) -> list[tuple[bool, tuple[str, ...], int, list[list[i
 def frame_of(symbols: tuple[str, ...], first: int, cells: list[list[int | None]]) -> Frame:
     present = np.array([[one is not None for one in row] for row in cells], np.bool_).reshape(len(cells), len(symbols))
     values = np.array([[one or 0 for one in row] for row in cells], np.int64).reshape(present.shape)
-    return Frame(symbols, first * BAR_MS, BAR_MS, *(values * n for n in range(1, 6)), present)
+    opened, high, low, close, volume = (values * n for n in range(1, 6))
+    return Frame(symbols, first * BAR_MS, BAR_MS, opened, high, low, close, volume, present)
 
 
 def same(one: Frame, other: Frame) -> bool:
