@@ -50,6 +50,7 @@ bench: setup ## what a cycle and a replay cost, beside a plain loop and other en
 	@.venv/bin/python benchmarks/cycle.py
 	@mkdir -p .bench
 	@.venv/bin/python -m benchmarks.kill
+	@.venv/bin/python -m benchmarks.opening
 	@.venv/bin/python -m benchmarks.live --out .bench/live.json
 	@.venv/bin/python -m benchmarks.data .bench/data >/dev/null
 	@for case in a b c sweep linear whole; do \

@@ -15,9 +15,9 @@ KINDS = {"gated", "reserved", "sent", "partial", "filled", "rejected", "closed"}
 
 def shown(program: Inside, cycle: int) -> dict[str, Any]:
     done = program("decisions", "show", str(cycle), "--state", program.state, "--json")
-    told: Any = done.data
-    (found,) = told
-    return dict(found)
+    found: Any = done.document["data"]
+    (record,) = found
+    return dict(record)
 
 
 def test_a_record_has_what_was_decided_and_what_became_of_it(lived: Inside) -> None:

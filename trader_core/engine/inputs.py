@@ -1,6 +1,7 @@
 """Snapshots to records and back: what `decide` was given is written down whole, and read again as it was."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,15 @@ FIELDS = ("open", "high", "low", "close", "volume")
 Held = Callable[[str, int, int], Iterable[Bar]]  # candles of a symbol that are written down, the newest word last
 
 
+@dataclass(frozen=True)
+class Documents:
+    """What hardly ever changes, as text: instruments, exclusions, policy."""
+
+    of: tuple[object, ...]
+    texts: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
 class Recorder:
     """Knows which candles and documents are on disk already, so that each is written once."""
 
@@ -36,14 +46,14 @@ class Recorder:
         self._held = held
         self._told: Frame | None = None  # the window that is on disk
         self._asked: Frame | None = None  # and the one that is about to be
-        self._policy: tuple[object, str] = (None, "")
+        self._made: Documents | None = None
 
     def taken(self, snapshot: Snapshot, policy: "Settings", after: int) -> Taken:
         """The record of one cycle, and what is new in it."""
         frame = snapshot.frame
         bars = self.news(frame)
-        texts = self._documents(snapshot, policy)
-        instruments, exclusions, settings = map(digest_of, texts)
+        documents = self._documents(snapshot, policy)
+        instruments, exclusions, settings = documents.digests
         inputs = Inputs(
             after=after,
             decision_ms=snapshot.decision_ms,
@@ -64,16 +74,19 @@ class Recorder:
             closing=tuple(sorted(snapshot.closing)),
             policy_ms=snapshot.policy_ms,
         )
-        return Taken(packed(inputs), bars, {digest_of(text): text for text in texts})
+        return Taken(packed(inputs), bars, dict(zip(documents.digests, documents.texts, strict=True)))
 
     def written(self) -> None:
         """The newest record is on disk: what it told need not be told again."""
         self._told = self._asked
 
-    def _documents(self, snapshot: Snapshot, policy: "Settings") -> tuple[str, str, str]:
-        if self._policy[0] is not policy:
-            self._policy = (policy, policy.text)
-        return to_json(Listing(snapshot.instruments)), to_json(Excluding(snapshot.exclusions)), self._policy[1]
+    def _documents(self, snapshot: Snapshot, policy: "Settings") -> "Documents":
+        """Made anew only where something is other than it was."""
+        made_of = (snapshot.instruments, snapshot.exclusions, policy)
+        if self._made is None or self._made.of[:2] != made_of[:2] or self._made.of[2] is not policy:
+            texts = to_json(Listing(snapshot.instruments)), to_json(Excluding(snapshot.exclusions)), policy.text
+            self._made = Documents(made_of, texts, tuple(map(digest_of, texts)))
+        return self._made
 
     def news(self, frame: Frame) -> tuple[Bar, ...]:
         """Cells of the window that are not on disk as they are now, in the order of symbols and times."""
