@@ -108,7 +108,7 @@ def sizing_of(policy: "Settings") -> limits.Sizing:
     return limits.Sizing(
         sizer=SIZERS.index(sizing.sizer),
         max_position=grains_down(sizing.max_position_quote),
-        max_stop_loss=policy.policy.risk.max_stop_loss_pct / 100,
+        max_stop_loss=policy.policy.risk_in_force.max_stop_loss_pct / 100,
         doubtful_below=sizing.doubtful_below_pct / 100,
         doubtful_scale=sizing.doubtful_scale_pct / 100,
         confident_from=sizing.confident_from_pct / 100,
