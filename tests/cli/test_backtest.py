@@ -107,8 +107,8 @@ def test_the_report_has_every_section_and_the_same_bytes_again(program: Backtest
     report = json.loads(one.read_bytes())
     assert list(report) == [
         "metadata", "summary", "regression_keys", "performance", "trials", "costs", "turnover", "holding_times",
-        "monthly", "breakdown", "verdict_counts", "verdicts_by_strategy", "series", "exposure", "flows", "trades",
-        "open_positions",
+        "monthly", "breakdown", "verdict_counts", "verdicts_by_strategy", "series", "exposure", "halts", "flows",
+        "trades", "open_positions",
     ]  # fmt: skip
     assert re.fullmatch("[0-9a-f]{64}", report["metadata"]["law_digest"])
     assert re.fullmatch("[0-9a-f]{64}", report["metadata"]["config_digest"])
