@@ -112,7 +112,7 @@ def test_a_universe_without_assets_has_no_legal_order_to_show(program: Program, 
     text = (config / "universe.yaml").read_text()
     start, end = text.index("tiers:"), text.index("\nnear_threshold:")
     empty = "".join(
-        f"  {name}: {{bases: [], min_day_volume_quote: 1, max_spread_bps: 35, min_depth_quote: 1}}\n"
+        f"  {name}: {{asset_class: FX, bases: [], min_day_volume_quote: 1, max_spread_bps: 35, min_depth_quote: 1}}\n"
         for name in ("tier_1_core", "tier_2_rotational", "tier_3_event_driven")
     )
     (config / "universe.yaml").write_text(f"{text[:start]}tiers:\n{empty}{text[end:]}")

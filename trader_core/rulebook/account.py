@@ -223,6 +223,7 @@ def step_ring(halt: Ints, ring: int, at_ms: int) -> None:
     halt[ring] = at_ms
 
 
+@rule
 def step_recorded(state: State, i: int, won: bool) -> None:
     """What a position that is over brought, to the record of its strategy. One that nobody is known to have opened is
     nobody's."""
