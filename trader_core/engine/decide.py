@@ -20,13 +20,11 @@ from trader_core.engine.columns import columns_of, with_quotes
 from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.observe import Snapshot
+from trader_core.execution.flatten import dust
 from trader_core.execution.protection import unprotected
 from trader_core.ledger.integers import Axes, lots_of, to_state
 from trader_core.market.regime import describe
 from trader_core.rulebook import codes
-from trader_core.rulebook.exits import is_sellable
-from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import less
 from trader_core.rulebook.state import Columns, Guard, Plan, State, empty_plan
 from trader_core.rulebook.turn import step_turn
 
@@ -56,7 +54,7 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
         peaks=_peaks(state, axes, book),
         regime=describe(opinions.market, row),
         failures=tuple(sorted(opinions.failures.items())),
-        dust=_dust(law, state, columns, row, axes, book),
+        dust=dust(law, state, columns.bid[row].tolist(), [one.symbol for one in axes.instruments], book.held),
     )
 
 
@@ -107,18 +105,6 @@ def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:
         Peak(one.symbol, int(state.peak[i]) * one.tick) for i, one in enumerate(axes.instruments) if state.lots[i] > 0
     ]
     return tuple(one for one in seen if one.price > book.holdings[one.symbol].peak)
-
-
-def _dust(law: Law, state: State, columns: Columns, row: int, axes: Axes, book: Book) -> tuple[str, ...]:
-    """What is held, has a bid, and is less than the venue takes at the lowest price we would sell at."""
-    limits = [max(less(int(bid), law.orders.band_ppm), 1) if bid else 0 for bid in columns.bid[row]]
-    return tuple(
-        sorted(
-            one.symbol
-            for i, one in enumerate(axes.instruments)
-            if one.symbol in book.held and limits[i] and not is_sellable(law, i, int(state.lots[i]), limits[i])
-        )
-    )
 
 
 def _cancels(plan: Plan, axes: Axes, book: Book) -> tuple[str, ...]:
