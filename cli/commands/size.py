@@ -52,14 +52,12 @@ def calc(
     from trader_core.bootstrap import settings_of
     from trader_core.domain.money import grains_down
     from trader_core.engine.law import sizing_of
-    from trader_core.report.size import Wish, size
-    from trader_core.rulebook.codes import SIZERS
-    from trader_core.rulebook.sizing import Record
+    from trader_core.report.size import Wish, record, size, sizing_by
 
     policy = settings_of(options_of(shared_of(ctx)))
     risk, limits = policy.policy.risk, sizing_of(policy)
     if sizer is not None:
-        limits = limits._replace(sizer=SIZERS.index(_one_of("--sizer", sizer, SIZERS)))
+        limits = sizing_by(limits, sizer)
     if max_position is not None:
         limits = limits._replace(max_position=grains_down(_amount("--max-position", max_position)))
     if max_stop_loss is not None:
@@ -80,9 +78,8 @@ def calc(
         day_range=None if day_range is None else _share("--range-pct", day_range),
         volatility=None if volatility is None else _share("--volatility-pct", volatility),
         drawdown=_share("--drawdown-pct", drawdown),
-        record=Record(
-            pair_wins + pair_losses, pair_wins, wins, losses, grains_down(_amount("--gained", gained)),
-            grains_down(_amount("--lost", lost)),
+        record=record(
+            (pair_wins, pair_losses), (wins, losses), _amount("--gained", gained), _amount("--lost", lost)
         ),
         price=None if price is None else _amount("--price", price),
         lot=_amount("--lot", lot),

@@ -22,13 +22,11 @@ from trader_core.engine.halting import measures_of, moved
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.observe import Snapshot
 from trader_core.engine.waiting import waiting_in
+from trader_core.execution.flatten import dust
 from trader_core.execution.protection import unprotected
 from trader_core.ledger.integers import Axes, lots_of, to_state
 from trader_core.market.regime import describe
 from trader_core.rulebook import codes
-from trader_core.rulebook.exits import is_sellable
-from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import less
 from trader_core.rulebook.state import Columns, Guard, Plan, State, empty_plan
 from trader_core.rulebook.turn import step_turn
 
@@ -65,7 +63,7 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
         waiting=waiting,
         open_loss_ppm=int(lost) if (lost := plan.measured[1 + codes.OPEN_LOSS_PPM]) >= 0 else None,
         halt=halt if plan.measured[0] else None,
-        dust=_dust(law, state, columns, row, axes, book),
+        dust=dust(law, state, columns.bid[row].tolist(), [one.symbol for one in axes.instruments], book.held),
     )
 
 
@@ -116,18 +114,6 @@ def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:
         Peak(one.symbol, int(state.peak[i]) * one.tick) for i, one in enumerate(axes.instruments) if state.lots[i] > 0
     ]
     return tuple(one for one in seen if one.price > book.holdings[one.symbol].peak)
-
-
-def _dust(law: Law, state: State, columns: Columns, row: int, axes: Axes, book: Book) -> tuple[str, ...]:
-    """What is held, has a bid, and is less than the venue takes at the lowest price we would sell at."""
-    limits = [max(less(int(bid), law.orders.band_ppm), 1) if bid else 0 for bid in columns.bid[row]]
-    return tuple(
-        sorted(
-            one.symbol
-            for i, one in enumerate(axes.instruments)
-            if one.symbol in book.held and limits[i] and not is_sellable(law, i, int(state.lots[i]), limits[i])
-        )
-    )
 
 
 def _cancels(plan: Plan, axes: Axes, book: Book) -> tuple[str, ...]:

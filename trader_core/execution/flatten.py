@@ -1,6 +1,6 @@
 """What of the positions can be sold now, at which price at the worst, and why the rest cannot. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
@@ -9,6 +9,10 @@ from trader_core.domain.instrument import Instrument
 from trader_core.domain.market import TopOfBook
 from trader_core.domain.money import EXACT, plain
 from trader_core.domain.order import OrderStatus, Role
+from trader_core.rulebook.exits import is_sellable
+from trader_core.rulebook.limits import Law
+from trader_core.rulebook.money import less
+from trader_core.rulebook.state import State
 
 BPS = 10_000
 
@@ -63,6 +67,18 @@ def _sale(
         return Sale(symbol, quantity, bid, worst, True, f"dust: {floor}")
     why_not = "the market takes no order now" if symbol in frozen else "" if bid is not None else "nobody bids"
     return Sale(symbol, quantity, bid, worst, False, why_not)
+
+
+def dust(
+    law: Law, state: State, bids: Sequence[int], symbols: Sequence[str], held: Collection[str]
+) -> tuple[str, ...]:  # fmt: skip
+    """What is held, has a bid, and is less than the venue takes at the lowest price that an exit would sell at."""
+    found = []
+    for i, (symbol, bid) in enumerate(zip(symbols, bids, strict=True)):
+        lowest = max(less(bid, law.orders.band_ppm), 1)
+        if symbol in held and bid > 0 and not is_sellable(law, i, int(state.lots[i]), lowest):
+            found.append(symbol)
+    return tuple(sorted(found))
 
 
 def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:

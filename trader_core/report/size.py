@@ -76,6 +76,18 @@ class Size:
     refused: str
 
 
+def sizing_by(sizing: Sizing, name: str) -> Sizing:
+    """The same limits with another sizer. Raises UsageError."""
+    if name not in SIZERS:
+        raise UsageError(f"--sizer {name}: one of {', '.join(SIZERS)}", safe=SAFE, remedy=REMEDY)
+    return sizing._replace(sizer=SIZERS.index(name))
+
+
+def record(pair: tuple[int, int], strategy: tuple[int, int], gained: Decimal, lost: Decimal) -> Record:
+    """What positions that are over say: (won, lost) of the pair and of the whole strategy, and its money."""
+    return Record(sum(pair), pair[0], *strategy, grains_down(gained), grains_down(lost))
+
+
 def size(sizing: Sizing, wish: Wish) -> Size:
     """Raises UsageError on what is missing, negative or no number; too small a position is an answer, not an error."""
     _check(wish)
