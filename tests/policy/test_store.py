@@ -160,8 +160,8 @@ def test_a_watch_sees_a_new_version_at_once_and_keeps_the_last_one_while_it_grow
     assert positions(0) == (6, 1, 0)
     store.append(made(2, 3))
     assert positions(1) == (3, 2, 0)
-    spoil(store.path)
-    spoil(store.backup)
+    for one in (store.path, store.backup):
+        spoil(one)
     assert [positions(minutes, 2) for minutes in (5, 11, 12)] == [(3, 2, 4), (3, 2, 10), (3, 2, 11)]
     assert "cannot be read" in watch.age(NOW).problem
     anew = PolicyWatch(store)
