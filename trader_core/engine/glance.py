@@ -13,10 +13,11 @@ from trader_core.domain.decision import Judgement
 from trader_core.domain.instrument import Exclusion
 from trader_core.engine.columns import Opinions, columns_of
 from trader_core.engine.cycle import guard, look
-from trader_core.engine.decide import guard_of, quoted
+from trader_core.engine.decide import quoted
 from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import enabled_strategies, law_of
+from trader_core.engine.outside import guard_of
 from trader_core.engine.policies import policy_in_force
 from trader_core.ledger.integers import Axes, to_state
 from trader_core.ports import Ports

@@ -12,10 +12,11 @@ from trader_core.domain.errors import VenueUnavailable
 from trader_core.domain.facts import Fact, Intended
 from trader_core.domain.order import ApprovedOrder, Order
 from trader_core.engine.columns import columns_of
-from trader_core.engine.decide import guard_of, quoted
+from trader_core.engine.decide import quoted
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.observe import Snapshot, observe
+from trader_core.engine.outside import guard_of
 from trader_core.engine.settle import fold_fills
 from trader_core.ledger.fold import fold
 from trader_core.ledger.integers import Axes, lots_of, to_state

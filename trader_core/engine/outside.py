@@ -1,0 +1,43 @@
+"""What stands against entries from outside the ledger and the market, as the law's Guard."""
+
+from decimal import Decimal
+
+import numpy as np
+
+from trader_core.domain.book import Book
+from trader_core.domain.halt import Trading
+from trader_core.domain.order import OrderStatus
+from trader_core.engine.observe import Snapshot
+from trader_core.execution.protection import unprotected
+from trader_core.ledger.integers import Axes, lots_of
+from trader_core.rulebook import codes
+from trader_core.rulebook.state import Guard
+
+HALTED = {Trading.ACTIVE: codes.ACTIVE, Trading.REDUCING: codes.REDUCING, Trading.HALTED: codes.STANDING}
+
+
+def guard_of(book: Book, axes: Axes, snapshot: Snapshot) -> Guard:
+    """What closes entries from outside: objections and pause, orders of unknown fate and markets that take none, every
+    named discrepancy, every failed reading, a universe that has no place for what we still hold, bans, and coins that
+    are not ours. What nothing protects, and what a person closes, is sold."""
+    count, naked = len(axes.instruments), unprotected(book) if book.halt.trading is not Trading.HALTED else ()
+    unknown, differs, barred, banned_ms, foreign, forced = (np.zeros(count, np.int64) for _ in range(6))
+    for order in book.orders.values():
+        if order.status is OrderStatus.INTENDED and order.approved.symbol in axes.index:
+            unknown[axes.index[order.approved.symbol]] += 1
+    for symbol in snapshot.frozen & axes.index.keys():
+        unknown[axes.index[symbol]] += 1
+    bases, excluded = {one.base for one in axes.instruments}, {one.symbol for one in snapshot.exclusions}
+    for i, instrument in enumerate(axes.instruments):
+        of_all = [one for one in book.discrepancies if one == instrument.base or one not in bases]
+        differs[i] = len(of_all) + (1 if snapshot.problem or snapshot.objections else 0)
+        barred[i] = instrument.symbol in excluded or instrument.symbol in book.delisted
+        banned_ms[i] = book.bans[instrument.base].until_ms if instrument.base in book.bans else 0
+        if instrument.symbol in snapshot.closing:
+            forced[i] = codes.BY_LIQUIDATION
+        elif instrument.symbol in naked:
+            forced[i] = codes.BY_NAKEDNESS
+        if axes.first_of(instrument.base) == i:  # coins that are not ours count once
+            foreign[i] = lots_of(instrument, snapshot.foreign.get(instrument.base, Decimal(0)))
+    halted, paused = HALTED[snapshot.trading], int(bool(book.paused))
+    return Guard(halted, paused, snapshot.policy_ms, unknown, differs, barred, banned_ms, foreign, forced)
