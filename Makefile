@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-fuzz prove-faults
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -24,6 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  --no-build-isolation -e '.[dev]'
+	@.venv/bin/python -m compileall -q cli trader_core
 	@.venv/bin/trader compile >&2
 	@touch $(READY)
 
@@ -39,6 +40,7 @@ endif
 
 test: setup ## the whole suite
 	@.venv/bin/trader compile >/dev/null
+	@.venv/bin/python -m compileall -q cli trader_core tests
 	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: setup ## ruff and strict mypy
@@ -68,6 +70,9 @@ prove-sigkill: setup ## fifty kills at random moments
 
 prove-properties: setup ## ten thousand examples of every law, slow twins too: hours; what failed is tried first again
 	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 tests/laws tests/market tests/strategies
+
+prove-law: setup ## every rule compiled with its bounds checked, and all real candles by both: minutes
+	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 --dist load tests/laws/test_compiled.py tests/laws/test_real_twin.py
 
 prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
 	@.venv/bin/python -m tests.prove_fuzz_payloads

@@ -23,7 +23,7 @@ from trader_core.rulebook import codes
 from trader_core.rulebook.limits import Floats, Ints
 from trader_core.settings.coherence import check
 from trader_core.settings.load import load
-from trader_core.settings.schema import TIERS, Settings
+from trader_core.settings.schema import PROFILES, TIERS, Settings
 
 CONFIG = Path(__file__).parents[1] / "config"
 FAST, SLOW = 10, 50
@@ -67,7 +67,22 @@ WIDE: dict[str, Any] = {
     "app.paper.max_share_of_volume_pct": 100,
     "app.paper.depth_of_day_volume_pct": 100,
     "policy.profile": "NORMAL",
-    "policy.profiles.NORMAL.position_scale_pct": round(PROFILE_PCT, 2),
+    **{f"policy.profiles.{name}.position_scale_pct": round(PROFILE_PCT, 2) for name in PROFILES},
+    **{
+        f"policy.profiles.{name}.{key}": most
+        for name in PROFILES
+        for key, most in (("max_day_loss_pct", 50), ("max_open_positions", 50), ("max_stop_loss_pct", 5))
+    },
+    "policy.risk.max_slot_wait_min": 0,
+    "policy.risk.halve_at_day_loss_pct": 50,
+    "policy.risk.max_stop_loss_pct": 100,
+    "policy.halt.enabled": False,
+    "policy.sizing.max_position_quote": 1_000_000_000,
+    "policy.sizing.confident_scale_pct": 100,
+    "policy.sizing.doubtful_scale_pct": 100,
+    "policy.sizing.full_size_volatility_pct": 10_000,
+    "policy.sizing.cautious_scale_pct": 100,
+    "policy.sizing.protective_scale_pct": 100,
     **{f"policy.regime.{name}_scale_pct": 100 for name in codes.REGIMES[1:]},
     "policy.risk.max_total_at_risk_pct": 100,
     "policy.risk.max_per_asset_pct": 100,

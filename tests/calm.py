@@ -29,7 +29,9 @@ CALM: dict[str, Any] = {
     "universe.hysteresis.leave_h": 1,
     "universe.hysteresis.recall_h": 1,
     **{
-        f"policy.profiles.{name}.{key}": 50 for name in PROFILES for key in ("max_day_loss_pct", "max_open_positions")
+        f"policy.profiles.{name}.{key}": most
+        for name in PROFILES
+        for key, most in (("max_day_loss_pct", 50), ("max_open_positions", 50), ("max_stop_loss_pct", 5))
     },
     "policy.risk.max_total_at_risk_pct": 25,
     "policy.risk.max_open_positions": 5,

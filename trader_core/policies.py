@@ -363,7 +363,7 @@ def key_rows(place: Place) -> tuple[KeyRow, ...]:
     now, held = place.in_force, place.held
     profile = now.policy.active_profile.model_dump()
     rows = [_row(place, key, held.get(key, Held()), profile) for key in movable_keys(place.written)]
-    return (*rows, *_of_profile(now, profile, {row.key.rpartition(".")[2] for row in rows}))
+    return (*rows, *_of_profile(now, profile, {row.key.removeprefix("policy.risk.") for row in rows}))
 
 
 def _row(place: Place, key: str, held: Held, profile: Mapping[str, Any]) -> KeyRow:

@@ -40,7 +40,7 @@ def explain(
     with seen_now(ctx, (since, until, data, seed, equity)) as (seen, _):
         wanted = _meant(seen, symbol)
         found = hypothesis(seen, wanted)
-    rows = [row for row in found.judgement.rows if row.gate not in seen.axes.strategies]
+    rows = [row for row in found.judgement.rows if row.gate in SENSE_OF]
     one = seen.axes.instruments[seen.axes.index[wanted]]
     sizes = {"wanted_quantity": found.wanted_lots * one.lot, "quantity": found.lots * one.lot}
     gates = [{**jsonable(row), "passes": row.verdict not in _noes(rows), "needs": needs(row)} for row in rows]

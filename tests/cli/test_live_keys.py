@@ -9,7 +9,6 @@ import pytest
 
 from tests.cli.program import Done
 from tests.cli.rehearsal import Rehearsal, Sim, pieces, sim_served
-from tests.ops.consumed import CONSUMED
 from tests.ops.ntp import ntp_servers
 from trader_core.bootstrap import open_preview
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
@@ -234,7 +233,7 @@ ENDS: dict[str, tuple[Any, Any, Callable[[Rehearsal], Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", CONSUMED)
+@pytest.mark.parametrize("key", ENDS)
 def test_moving_a_key_changes_what_the_gate_answers(live: Rehearsal, key: str) -> None:
     low, high, answer = ENDS[key]
     told = []

@@ -71,7 +71,9 @@ def test_risk_exposure_tells_each_cap_that_something_uses(ask: Ask) -> None:
 
 def test_gate_explain_judges_an_entry_that_nobody_proposed(world: World, ask: Ask) -> None:
     before = world.facts()
-    data = ask("gate", "explain", "eth", "--json").data
+    done = ask("gate", "explain", "eth", "--json")
+    data = done.data
+    assert "gates" in data, done
     gates = {one["gate"]: one for one in data["gates"]}
     assert list(gates) == [gate.name for gate in GATES]
     assert (data["symbol"], data["strategy"], data["proposed"]) == ("ETH-USD", "sma_cross", False)

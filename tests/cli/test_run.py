@@ -152,7 +152,7 @@ def test_a_configuration_error_is_10_and_names_every_line(program: Program) -> N
     done = program("validate-config", "--config", config, "--json")
     assert done.code == 10
     text = (config / "policy.yaml").read_text().splitlines()
-    line = next(n for n, one in enumerate(text, 1) if "max_open_positions" in one)
+    line = next(n for n, one in enumerate(text, 1) if "max_open_positions: 0" in one)
     assert f"{config}/policy.yaml:{line}: " in done.data["error"]["problems"][0]
     assert done.data["error"]["problems"][0] in done.err
 

@@ -29,6 +29,7 @@ def environment(cache: Path, **more: str) -> dict[str, str]:
     return {**ours, compiled.CACHE_VARIABLE: str(cache), "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
+@pytest.mark.skipif(not PROVING, reason="compiling with bounds checked takes two minutes: make prove-law")
 def test_every_rule_compiles_and_keeps_its_bounds_and_is_the_interpreted_law_to_the_same_bits(tmp_path: Path) -> None:
     flags = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_OPT": "3" if PROVING else "0"}
     done = subprocess.run(

@@ -16,6 +16,7 @@ from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, EpochMs, we
 from trader_core.domain.facts import Closed, Fact, Intended
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.order import OrderKind, OrderStatus, Role
+from trader_core.ledger.fold import LATE_MS
 from trader_core.ledger.integers import to_state
 from trader_core.rulebook.account import week_of
 from trader_core.rulebook.codes import NEVER, Verdict
@@ -158,7 +159,9 @@ def test_adds_of_yesterday_are_forgotten() -> None:
 def test_loss_windows_open_once_a_day_and_once_a_week_on_monday(at_ms: int, later: int) -> None:
     assert week_of(at_ms) == week_index(at_ms)
     book = told(flow(100), marked(100, at_ms), marked(90, at_ms + later))
-    assert book.day_open == (100 if at_ms // DAY_MS == (at_ms + later) // DAY_MS else 90)
+    same_day, next_day = ((at_ms + later) // DAY_MS - at_ms // DAY_MS == days for days in (0, 1))
+    late = next_day and (at_ms + later) % DAY_MS > LATE_MS  # a loss in the gap still counts
+    assert book.day_open == (100 if same_day or late else 90)
     monday = START  # one of them
     same_week = (at_ms - monday) // (7 * DAY_MS) == (at_ms + later - monday) // (7 * DAY_MS)
     assert book.week_open == (100 if same_week else 90)

@@ -12,5 +12,5 @@ CONSUMED = (
     "app.secrets.files_allowed",
     "app.exchange.venue_url",
     "app.exchange.quote",
-    *(f"policy.profiles.{name}.{key}" for name in PROFILES for key in ("max_leverage_ratio", "max_stop_loss_pct")),
+    *(f"policy.profiles.{name}.max_leverage_ratio" for name in PROFILES),
 )

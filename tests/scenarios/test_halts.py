@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.program import Done, Program
 from tests.scenarios.scenes import DIP, RISE, STOPPED
+from tests.tampering import altered
 from tests.world import BAR_MS, START, Series, World, at, outcomes, sent
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs, parse_utc
 from trader_core.domain.errors import JournalBroken, StateUnusable
@@ -230,10 +231,7 @@ def test_a_halt_that_cannot_be_read_lets_nothing_in_and_leaves_the_stops(
     world.run(until_ms=at(8))
     assert command(world, "halt", "trip", "--reason", "a drill").code == 0
     assert stops_at_the_venue(world) == 1
-    with closing(sqlite3.connect(world.state / "paper.db")) as db:
-        db.executescript("DROP TRIGGER IF EXISTS journal_no_update")
-        db.execute(spoil)
-        db.commit()
+    altered(world.state / "paper.db", spoil)
     with pytest.raises(failure):
         world.run()
     assert reset(world, "--force").code == code

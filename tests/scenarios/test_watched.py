@@ -116,7 +116,7 @@ def test_records_are_what_the_ledger_s_closed_positions_say(tmp_path: Path) -> N
     )
     world.run()
     book, (found,) = fold(world.facts()), statistics(world.facts())
-    record = book.records["BTC-USD", "sma_cross"]
+    record = book.records["BTC-USD sma_cross"]
     assert (found.symbol, found.strategy, found.trades) == ("BTC-USD", "sma_cross", 1)
     assert (found.won, found.lost) == (record.wins, record.losses)
     assert found.pnl == record.gained - record.lost == book.realised

@@ -83,6 +83,10 @@ class Ban:
     until_ms: EpochMs
 
 
+def record_key(symbol: str, strategy: str) -> str:
+    return f"{symbol} {strategy}"
+
+
 @dataclass(frozen=True, slots=True)
 class Book:
     cash: Quote | None = None  # None: nobody has told us yet
@@ -92,9 +96,7 @@ class Book:
     exits: Mapping[str, LastExit] = field(default_factory=lambda: MappingProxyType({}))  # by asset
     entries: Mapping[str, LastEntry] = field(default_factory=lambda: MappingProxyType({}))  # by asset
     pacing: Pacing = Pacing()
-    records: Mapping[tuple[str, str], Record] = field(  # by symbol and strategy
-        default_factory=lambda: MappingProxyType({})
-    )
+    records: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))  # by record_key
     bans: Mapping[str, Ban] = field(default_factory=lambda: MappingProxyType({}))  # by asset
     dust: frozenset[str] = frozenset()  # held at the newest mark, and less than the venue took at its price
     delisted: Mapping[str, EpochMs] = field(default_factory=lambda: MappingProxyType({}))  # held then; by symbol

@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from trader_core.domain.book import ZERO, Ban, Book, Holding, LastEntry, LastExit, Pacing, Record
+from trader_core.domain.book import ZERO, Ban, Book, Holding, LastEntry, LastExit, Pacing, Record, record_key
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, EpochMs, day_index, week_index
 from trader_core.domain.facts import (
     Acknowledged,
@@ -47,7 +47,7 @@ from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role, ad
 
 K = TypeVar("K")
 V = TypeVar("V")
-Records = Mapping[tuple[str, str], Record]
+Records = Mapping[str, Record]
 FORGET_AFTER_MS = DAY_MS  # closed orders are kept so long for fills that come late
 NEW_ENTRY = "signal"  # the reason of an entry that completes no other
 STOPPED = ("stop", "trailing")  # the reasons of a sale by a stop
@@ -264,7 +264,7 @@ def _recorded(records: Records, symbol: str, over: Holding) -> Records:
     """With a position that is over. One that nobody is known to have opened is nobody's."""
     if not over.strategy:
         return records
-    key = symbol, over.strategy
+    key = record_key(symbol, over.strategy)
     record = records.get(key, Record())
     if over.flow > 0:
         record = replace(record, wins=record.wins + 1, gained=Quote(record.gained + over.flow))

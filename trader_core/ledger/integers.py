@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from trader_core.domain.book import Book, Holding
+from trader_core.domain.book import Book, Holding, record_key
 from trader_core.domain.decision import Waiting
 from trader_core.domain.facts import (
     Acknowledged,
@@ -136,11 +136,13 @@ def put_queue(state: State, waiting: Sequence[Waiting], axes: Axes) -> None:
 
 
 def _put_records(state: State, book: Book, axes: Axes) -> None:
-    for (symbol, strategy), one in book.records.items():
-        if symbol in axes.index and strategy in axes.strategies:
-            row = state.record[axes.strategies.index(strategy), axes.index[symbol]]
-            row[codes.WINS], row[codes.LOSSES] = one.wins, one.losses
-            row[codes.GAINED], row[codes.LOST] = grains_down(one.gained), grains_down(one.lost)
+    for s, strategy in enumerate(axes.strategies if book.records else ()):
+        for i, instrument in enumerate(axes.instruments):
+            one = book.records.get(record_key(instrument.symbol, strategy))
+            if one:
+                row = state.record[s, i]
+                row[codes.WINS], row[codes.LOSSES] = one.wins, one.losses
+                row[codes.GAINED], row[codes.LOST] = grains_down(one.gained), grains_down(one.lost)
 
 
 def _grains(amount: Decimal | None) -> int:

@@ -31,9 +31,8 @@ F = TypeVar("F")
 
 FILL, EQUITY, HALT, VERDICT, CANCEL, ORDER = "fill", "equity", "halt", "verdict", "cancel", "order"
 KINDS = (FILL, EQUITY, HALT, VERDICT, CANCEL, ORDER)  # as one follows from the other within a cycle
-UNNAMED = tuple(
-    one.name for one in (codes.Verdict.HALTED, codes.Verdict.INELIGIBLE, codes.Verdict.REGIME)
-)  # a journal says why, and not of which strategy
+_WORDS = (codes.Verdict.HALTED, codes.Verdict.INELIGIBLE, codes.Verdict.REGIME, codes.Verdict.MAX_POSITIONS)
+UNNAMED = tuple(one.name for one in (*_WORDS, codes.Verdict.VAR))  # a journal says why, and not of which strategy
 
 Terms = Mapping[str, ApprovedOrder]  # by client order id
 

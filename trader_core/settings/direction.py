@@ -66,10 +66,11 @@ DIRECTIONS = (  # the first that fits decides
     Row("policy.exits.trailing_stop_pct", 1),
     Row("policy.exits.default_stop_pct", 1),
     Row("policy.exits.max_naked_min", 1),
+    Row("policy.exits.*", 0),
     Row("policy.halt.enabled", -1, MOVES),
     Row("policy.halt.cooldown_min", -1, MOVES),
-    Row("policy.halt.max_stop_hits", 0),  # 0 switches it off, as it does the next one
-    Row("policy.halt.max_feed_age_min", 0),
+    Row("policy.halt.max_stop_hits", 1),  # 0 switches it off, as it does the next one: the store cannot tell
+    Row("policy.halt.max_feed_age_min", 1),
     Row("policy.halt.max_*", 1, MOVES),
     Row("policy.halt.retrip_step_pct", 1),
     Row("policy.halt.*_window_min", -1),
@@ -77,6 +78,7 @@ DIRECTIONS = (  # the first that fits decides
     Row("policy.halt.auto_rearm", 1),
     Row("policy.halt.allow_manual_reset", 1),
     Row("universe.tiers.*.bases", 1),
+    Row("universe.*.asset_class", 0),
     Row("universe.tiers.*.min_*_quote", -1, MOVES),
     Row("universe.tiers.*.max_spread_bps", 1, MOVES),
     Row("universe.near_threshold.volume_pct", -1, MOVES),
