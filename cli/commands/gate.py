@@ -36,6 +36,7 @@ def explain(
     from cli.plain import jsonable, moment
     from cli.show import Ink, colours
     from trader_core.engine.glance import hypothesis
+    from trader_core.report.why import SENSE_OF
 
     with seen_now(ctx, (since, until, data, seed, equity)) as (seen, _):
         wanted = _meant(seen, symbol)
