@@ -125,8 +125,9 @@ def test_walk_forward_tells_each_fold_and_the_whole(program: Inside) -> None:
 
 
 def test_montecarlo_spreads_trades_and_bars(program: Inside) -> None:
+    week = (*PERIOD[:3], "2024-01-08")  # in three days too few positions close: most orders of them lose nothing first
     for more, drawn in (((), "trades"), (("--bars", "--paths", "4"), "bars")):
-        done = program(*words(program, "montecarlo", *PERIOD, "--json", *more))
+        done = program(*words(program, "montecarlo", *week, "--json", *more))
         assert (done.code, done.data["metadata"]["method"]) == (0, drawn)
         (found,) = [one for one in done.data["paths"]["spreads"] if one["figure"] == "max_drawdown_pct"]
         assert 0 < found["levels"]["p05"] <= found["levels"]["p95"]

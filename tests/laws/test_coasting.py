@@ -29,6 +29,7 @@ from trader_core.rulebook.codes import (
     COOLING_DOWN,
     DAY_LOSS_PPM,
     DAY_OPEN,
+    DISABLED,
     ENTRY,
     EXIT,
     HALT,
@@ -145,6 +146,7 @@ def policies(draw: st.DrawFn) -> Settings:
             "strategies__sma_cross__target_pct": one_of(8, 50),
             "strategies__sma_cross__max_hold_h": one_of(2, 8760, 8760),
             "policy__risk__max_day_loss_pct": one_of(0.5, 50),
+            "policy__halt__enabled": one_of(True, False),  # else it ends what would be held until its exit
             "policy__halt__max_day_loss_pct": one_of(0.01, 0.1, 50),
             "policy__halt__max_open_loss_pct": one_of(0.01, 0.05, 50),
             "policy__halt__max_stop_hits": one_of(0, 1),
@@ -234,7 +236,8 @@ def reasons(law: Law, state: State, columns: Columns, bars: Bars, journey: Journ
     for i in np.flatnonzero(state.lots > 0).tolist():
         worth += int(value_down(law.instruments, i, state.lots[i], columns.close[t, i]))
     opening, limit = int(state.clock[DAY_OPEN]), law.halts.max_day_loss_ppm
-    if not state.halt[CAUSE_SET] & (1 << DAY_LOSS_PPM) and (opening - worth) * PPM >= limit * opening:
+    watched = state.halt[HALT] != DISABLED and not state.halt[CAUSE_SET] & (1 << DAY_LOSS_PPM)
+    if watched and (opening - worth) * PPM >= limit * opening:
         yield "loss"
     for i in np.flatnonzero(state.lots > 0).tolist():
         assert not state.orders[i, ENTRY, KIND] and not state.orders[i, EXIT, KIND]

@@ -49,7 +49,7 @@ def policies(draw: st.DrawFn) -> Settings:
     fee, total, win, gap = one_of(0.0, 10.0, 60.0), one_of(25.0, 60.0, 100.0), one_of(0, 0, 10), one_of(0, 0, 900)
     asset, most = round(one_of(0.1, 0.5, 1.0) * total, 2), one_of(2, 50, 50)
     position = min(one_of(1.0, 5.0, 25.0), round(asset / 1.3 - 0.01, 2))
-    enabled, day_loss = draw(st.sets(st.sampled_from(STRATEGIES), min_size=1)), one_of(0.5, 50.0, 50.0)
+    enabled, day_loss = draw(st.sets(st.sampled_from(STRATEGIES), min_size=1)), one_of(0.1, 0.5, 50.0)
     held = one_of({}, {}, {"ETH": Decimal("0.01")}, {"DOGE": Decimal(3), "PUPPY": Decimal("0.5")})
     return policy(
         **{
@@ -76,7 +76,7 @@ def policies(draw: st.DrawFn) -> Settings:
             "policy__risk__max_day_loss_pct": day_loss,
             "policy__risk__max_week_loss_pct": one_of(75.0, day_loss + 0.5),
             "policy__risk__halve_at_day_loss_pct": one_of(0.01, 0.2, 50.0),
-            "policy__halt__max_day_loss_pct": one_of(0.1, 0.5, 50.0, 50.0),
+            "policy__halt__max_day_loss_pct": one_of(0.1, 0.5, 50.0, 50.0, 50.0),
             "policy__halt__max_open_loss_pct": one_of(0.02, 0.2, 50.0, 50.0),
             "policy__halt__max_stop_hits": one_of(0, 0, 1, 2),
             "policy__halt__stop_window_min": one_of(1, 15, 60),

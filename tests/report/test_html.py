@@ -37,7 +37,7 @@ BROWSER_TIMEOUT_S = 60
 BROWSED_SYMBOLS = 3  # drawing one takes a browser a third of a second
 NEAR_LIMITS = {  # so that every loss gate closes within weeks
     **{f"policy.sizing.{name}_scale_pct": 100 for name in ("doubtful", "cautious", "protective")},
-    "policy.risk.max_day_loss_pct": 0.2,
+    "policy.risk.max_day_loss_pct": 0.1,
     "policy.risk.max_week_loss_pct": 0.4,
     "policy.risk.max_drawdown_pct": 0.6,
 }
