@@ -157,6 +157,7 @@ ENDS: dict[str, Ends] = {
         for name in Profiles.model_fields
         for key, low, high in (
             ("position_scale_pct", 1, 200), ("max_day_loss_pct", 0.01, 50), ("max_open_positions", 1, 50),
+            ("max_stop_loss_pct", 0.01, 5),
         )
     },
     "policy.sizing.tier_1_position_pct": Ends(0.01, 100, LARGE),
