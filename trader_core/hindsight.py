@@ -19,6 +19,7 @@ from trader_core.engine.law import bar_ms_of
 from trader_core.engine.observe import Snapshot
 from trader_core.ledger.checkpoint import code_digest, to_text
 from trader_core.ledger.fold import apply
+from trader_core.market.returns import days_back
 from trader_core.report.altered import Altered, altered
 from trader_core.settings.edit import Value, edited, from_text
 from trader_core.settings.schema import Settings
@@ -246,16 +247,18 @@ def what_if(store: SqliteStore, cycle: int, edits_of: Callable[[Settings], Mappi
     return WhatIf(
         cycle, past.decided.decision_ms, {key: str(value) for key, value in edits.items()},
         decision_digest(before) == decision_digest(after), after.equity, differences,
-        _warned(past, before, snapshot, longer),
+        _warned(past, before, (snapshot, policy), (longer, other)),
     )  # fmt: skip
 
 
-def _warned(past: Past, before: Decision, short: Snapshot, longer: Snapshot) -> tuple[str, ...]:
+def _warned(
+    past: Past, before: Decision, here: tuple[Snapshot, Settings], there: tuple[Snapshot, Settings]
+) -> tuple[str, ...]:
     """What keeps the answer from being the whole truth."""
-    found = []
+    (short, policy), (longer, other), found = here, there, []
     if decision_digest(before) != past.decided.digest:
         found.append("the present code decides this cycle otherwise than it was decided then: trader replay shows how")
-    more = longer.frame.rows - short.frame.rows
-    if more and not longer.frame.present[:more].all():
+    more, days = longer.frame.rows - short.frame.rows, days_back(other) - days_back(policy)
+    if days > 0 or (more and not longer.frame.present[:more].all()):
         found.append("that policy reads further back than all candles that were recorded")
     return tuple(found)

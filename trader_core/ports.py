@@ -44,6 +44,9 @@ class CandleSource(Protocol):
     def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
         """Bars that open in [since_ms, until_ms), oldest first."""
 
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]:
+        """The newest close of each of these UTC days in ticks; 0 where there is none."""
+
 
 class VenueReader(Protocol):
     """Look, do not touch. Every call raises VenueUnavailable when there is no answer."""
@@ -51,6 +54,7 @@ class VenueReader(Protocol):
     def instruments(self) -> tuple[Instrument, ...]: ...
     def exclusions(self) -> tuple[Exclusion, ...]: ...
     def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles: ...
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]: ...
     def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]: ...
     def balances(self, cursor: str) -> BalancePage: ...
     def fills(self, cursor: str) -> tuple[Filled, ...]:
@@ -74,8 +78,9 @@ class VenueReader(Protocol):
     def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
         """Look at the account at once, as of now: fills, orders and balances are told of that look."""
 
-    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int) -> None:
-        """Look at these markets at once: candles and quotes are told of that look. What fails here, fails there."""
+    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int, days: range) -> None:
+        """Look at these markets at once: candles, closes and quotes are told of that look. What fails here, fails
+        there."""
 
 
 class VenueTrader(Protocol):

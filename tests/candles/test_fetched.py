@@ -1,7 +1,7 @@
 """Candles of a live market: only what is new is asked for, what is kept stays, and nothing is made up."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trader_core.candles.fetched import CALL_BARS, FetchedCandles
 from trader_core.candles.files import Rows
 from trader_core.candles.folder import open_folder
-from trader_core.domain.clocktime import MINUTE_MS, EpochMs
+from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.errors import DataUnavailable, VenueUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
 
@@ -35,14 +35,17 @@ class Market:
     absent: frozenset[int] = frozenset()
     calls: list[tuple[int, int]] = field(default_factory=list)
     silent: bool = False
+    step_ms: int = BAR_MS
+    born_ms: int = 0
 
     def fetch(self, symbol: str, since_ms: int, until_ms: int) -> Rows:
         if self.silent:
             raise VenueUnavailable("nobody answers")
         assert symbol == "BTC-USD"
-        assert 0 < until_ms - since_ms <= CALL_BARS * BAR_MS
+        assert 0 < until_ms - since_ms <= CALL_BARS * self.step_ms
         self.calls.append((since_ms, until_ms))
-        times = [at for at in range(since_ms, until_ms, BAR_MS) if (at - START) // BAR_MS not in self.absent]
+        times = [at for at in range(since_ms, until_ms, self.step_ms) if (at - START) // BAR_MS not in self.absent]
+        times = [at for at in times if at + self.step_ms > self.born_ms]
         closes = np.array([close_of(at) for at in times])
         return Rows(np.array(times, np.int64), closes, closes + 1, closes - 1, closes, np.full(len(times), 2.5))
 
@@ -142,6 +145,55 @@ def test_a_young_coin_is_not_asked_again_for_what_it_never_had(tmp_path: Path) -
     del market.calls[:]
     assert len(source_of(tmp_path, market).candles("BTC-USD", *times((0, 700))).close) == 50
     assert market.calls == []
+
+
+def with_days(folder: Path, market: Market, days: Market) -> FetchedCandles:
+    of_days = FetchedCandles(DAY_MS, "USD", "somewhere", EpochMs(START), folder, days.fetch, Listing)
+    return replace(source_of(folder, market), days=of_days)
+
+
+@pytest.mark.parametrize("first", [0, 7, 95, 96])
+def test_closes_of_days_come_from_the_bars_that_are_kept_else_from_the_venues_days(tmp_path: Path, first: int) -> None:
+    """A day is a bar's close of the market below, so it can be told from a candle of the day."""
+    today = START // DAY_MS + 30
+    market, days = Market(), Market(step_ms=DAY_MS)
+    source = with_days(tmp_path, market, days)
+    since_ms = (today - 3) * DAY_MS + first * BAR_MS
+    source.candles("BTC-USD", since_ms, today * DAY_MS)
+    asked = range(today - 9, today)
+    whole = -(-since_ms // DAY_MS)
+    expected = [round(close_of((day + 1) * DAY_MS - BAR_MS) * 100) for day in asked]
+    expected[: whole - asked.start] = [round(close_of(day * DAY_MS) * 100) for day in range(asked.start, whole)]
+    assert list(source.day_closes("BTC-USD", asked)) == expected
+    assert days.calls == [(asked.start * DAY_MS, (since_ms // DAY_MS + 1) * DAY_MS)][: len(days.calls)]
+    assert len(days.calls) == 1
+    for again in (source, with_days(tmp_path, market, days)):
+        assert list(again.day_closes("BTC-USD", asked)) == expected
+    source.candles("BTC-USD", since_ms, (today + 1) * DAY_MS)
+    source.day_closes("BTC-USD", range(today - 8, today + 1))
+    assert len(days.calls) == 1, "a new day is among the bars"
+
+
+def test_a_young_coins_days_are_asked_for_once(tmp_path: Path) -> None:
+    today = START // DAY_MS + 30
+    born = (today - 2) * DAY_MS + 3 * BAR_MS
+    market, days = Market(born_ms=born), Market(born_ms=born, step_ms=DAY_MS)
+    source, asked = with_days(tmp_path, market, days), range(today - 20, today)
+    source.candles("BTC-USD", (today - 9) * DAY_MS, today * DAY_MS)
+    for again in (source, with_days(tmp_path, market, days)):
+        closes = again.day_closes("BTC-USD", asked)
+        assert [close > 0 for close in closes] == [False] * 18 + [True] * 2
+    assert len(days.calls) == 1
+
+
+def test_without_an_answer_the_closes_are_not_made_up(tmp_path: Path) -> None:
+    today = START // DAY_MS + 30
+    market, days = Market(), Market(silent=True)
+    source = with_days(tmp_path, market, days)
+    source.candles("BTC-USD", (today - 2) * DAY_MS, today * DAY_MS)
+    with pytest.raises(VenueUnavailable):
+        source.day_closes("BTC-USD", range(today - 5, today))
+    assert len(source.day_closes("BTC-USD", range(today - 2, today))) == 2
 
 
 def test_the_folder_serves_a_backtest(tmp_path: Path) -> None:

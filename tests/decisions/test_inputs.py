@@ -54,7 +54,7 @@ def test_candles_and_documents_are_written_once(lived: Inside) -> None:
         ((documents,),) = store.query("SELECT count(*) FROM documents")
         ((first,),) = store.query("SELECT count(*) FROM bars WHERE seq = (SELECT min(seq) FROM inputs)")
     assert rows == cells == first + 95 * 16
-    assert documents == 3, "the policy, the instruments and the exclusions"
+    assert documents == 3 + 2, "the policy, the instruments, the exclusions, and closes as often as a day went by"
 
 
 # --- windows come back as they were seen -----------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def verified(program: Inside) -> tuple[int, str]:
 def test_what_nobody_touched_verifies_and_tells_how_much_there_is(lived: Inside) -> None:
     done = lived("decisions", "verify", "--state", lived.state, "--json")
     assert done.code == 0
-    assert (done.data["decisions"], done.data["recorded"], done.data["documents"]) == (96, 96, 3)
+    assert (done.data["decisions"], done.data["recorded"], done.data["documents"]) == (96, 96, 5)
     assert done.data["candles"] > 10_000 and len(done.data["head"]) == 64
 
 

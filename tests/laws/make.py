@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tests.calm import CALM
-from trader_core.domain.clocktime import MINUTE_MS, EpochMs, parse_utc
+from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs, parse_utc
 from trader_core.domain.ids import OrderIdsOf
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles
@@ -96,6 +96,14 @@ class TinyMarket:
         opens: Any = rows[:, 0]
         part: Any = rows[bisect_left(opens, since_ms) : bisect_left(opens, until_ms)]
         return Candles(*(part[:, column] for column in range(6)))
+
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]:
+        """One by one, by hand."""
+        found = dict.fromkeys(days, 0)
+        for open_ms, *_, close, _ in self.series[symbol].tolist():
+            if open_ms // DAY_MS in found:
+                found[open_ms // DAY_MS] = close
+        return [*found.values()]
 
 
 def market(listed: Sequence[Instrument], rows: Mapping[str, Sequence[Row]], bar_ms: int = BAR_MS) -> TinyMarket:

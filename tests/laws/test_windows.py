@@ -13,9 +13,10 @@ from tests.laws.budget import examples
 from tests.laws.make import BAR_MS, START, TinyMarket, instrument, policy
 from tests.laws.markets import HISTORY, LIVELY, markets
 from tests.laws.worlds import Array
-from trader_core.domain.clocktime import MINUTE_MS
+from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
 from trader_core.engine.columns import columns_of, lookback_of
 from trader_core.engine.law import costs_of
+from trader_core.engine.observe import closes_of
 from trader_core.engine.replay import Replayed, replay
 from trader_core.market.frame import Frame, build
 from trader_core.market.returns import newest_returns
@@ -69,7 +70,9 @@ def of_bars(bar_min: int) -> Settings:
 
 def frame_of(source: TinyMarket, first_ms: int, end_ms: int) -> Frame:
     series = {one: source.candles(one, first_ms, end_ms) for one in source.series}
-    return build(series, first_ms, end_ms, source.bar_ms)
+    days = range(source.first_ms // DAY_MS, min(-(-first_ms // DAY_MS), end_ms // DAY_MS))
+    before = closes_of(days, [source.day_closes(one, days) for one in source.series])
+    return build(series, first_ms, end_ms, source.bar_ms, before)
 
 
 def row_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:

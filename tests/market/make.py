@@ -1,6 +1,7 @@
 """Builds what the market's laws speak about: policies, instruments, and frames of random walks with holes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -10,7 +11,8 @@ import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
 from trader_core.domain.instrument import Instrument, base_of
-from trader_core.market.frame import Frame
+from trader_core.market.frame import Days, Frame
+from trader_core.market.returns import days_of
 from trader_core.market.seen import Market
 from trader_core.rulebook.limits import Ints
 from trader_core.settings.document import read
@@ -84,8 +86,10 @@ def walks(random: Random, rows: int, bar_min: int = 15, columns: int = 4, holes:
 
 
 def cut(whole: Frame, first: int, end: int) -> Frame:
-    """Rows first..end-1 as a frame of their own, as a live cycle would read them."""
-    return whole.part(first, end)
+    """Rows first..end-1 as a frame of their own, with the days before them, as a live cycle would read them."""
+    part, known = whole.part(first, end), days_of(whole)
+    closed = (part.first_ms + part.rows * part.bar_ms) // DAY_MS
+    return replace(part, before=Days(known.first, known.close[: max(closed - known.first, 0)]))
 
 
 def market(seen: Frame, settings: Settings, first: int = 0) -> Market:

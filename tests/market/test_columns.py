@@ -194,8 +194,6 @@ def test_the_shipped_windows_are_exact_too(bar_min: int) -> None:
         ("signals__regime__recall_h", 80, (6 + 1 + 80 + 24 + 1) * 4 - 1),
         ("signals__guards__volatility_h", 90, (90 + 24 + 1) * 4 - 1),
         ("universe__hysteresis__recall_h", 96, (24 + 2 + 96 + 1) * 4 - 1),
-        ("policy__portfolio__var_window_days", 8, (8 * 24 + 2 * 24 + 1) * 4 - 1),
-        ("policy__portfolio__cluster_window_days", 9, (9 * 24 + 2 * 24 + 1) * 4 - 1),
     ],
 )
 def test_the_lookback_is_that_of_the_longest_window(key: str, value: int, rows: int) -> None:

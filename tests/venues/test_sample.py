@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, parse_utc
 from trader_core.domain.market import Candles
-from trader_core.venues.simulated.sample import LISTINGS, SampleMarket
+from trader_core.venues.simulated.sample import FIRST_MS, LISTINGS, SampleMarket
 
 M15 = 15 * MINUTE_MS
 START = parse_utc("2024-01-01")
@@ -76,6 +76,13 @@ def test_coarser_bars_are_the_same_market(symbol: str) -> None:
     fine = [np.array(column).reshape(-1, 15) for column in columns(days(market(bar_ms=MINUTE_MS), symbol, 1))]
     expected = [fine[0][:, 0], fine[1][:, 0], fine[2].max(1), fine[3].min(1), fine[4][:, -1], fine[5].sum(1)]
     assert columns(days(market(), symbol, 1)) == [column.tolist() for column in expected]
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_a_days_close_is_that_of_its_last_bar_though_nothing_but_the_trends_was_looked_at(symbol: str) -> None:
+    source, first = market(7), FIRST_MS // DAY_MS
+    bars = days(source, symbol, 40, FIRST_MS)
+    assert list(source.day_closes(symbol, range(first - 2, first + 40))) == [0, 0, *list(bars.close)[95::96]]
 
 
 def test_it_has_90_days_of_history_and_no_end() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trader_core.candles.files import Ints, Rows
+from trader_core.domain.clocktime import DAY_MS
 from trader_core.domain.money import EXACT, GRAIN
 
 Mask = NDArray[np.bool_]
@@ -130,6 +131,18 @@ def resample(bars: Bars, bar_ms: int) -> Bars:
     for column in bars.columns():
         column.setflags(write=False)
     return bars
+
+
+def newest_of_days(open_ms: Ints, days: range) -> Ints:
+    """The place of the newest bar of each of these UTC days; -1 where none opened in one."""
+    ends = np.searchsorted(open_ms, np.arange(days.start, days.stop + 1) * DAY_MS)
+    return np.where(np.diff(ends) > 0, ends[1:] - 1, -1)
+
+
+def day_closes(open_ms: Ints, close: Ints, days: range) -> Ints:
+    """The newest close of each of these UTC days; 0 where no bar opened in one."""
+    newest = newest_of_days(open_ms, days)
+    return np.append(close, 0)[newest] * (newest >= 0)
 
 
 def _integers(rows: Rows, index: Ints, digits: int) -> Bars:

@@ -5,7 +5,7 @@ The venue's newest bars may come late or be corrected before they are closed, so
 that the venue did not have is asked for again for as long as it is the newest. Nothing is filled in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from trader_core.candles.bars import VOLUME_LOTS_MAX, Bars, faults, sound
+from trader_core.candles.bars import VOLUME_LOTS_MAX, Bars, day_closes, faults, newest_of_days, sound
 from trader_core.candles.files import NO_ROWS, CandleFile, Rows, granularity_name, read_rows
 from trader_core.candles.merge import Merged, merge
 from trader_core.candles.writing import write_rows
-from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.errors import DataUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles
@@ -46,6 +46,7 @@ class FetchedCandles:
     directory: Path
     fetch: Fetch
     listed: Callable[[], Listed]
+    days: "FetchedCandles | None" = None  # those of a day, for the time before the bars that are kept
     warnings: tuple[str, ...] = ()
     end_ms: EpochMs | None = None
     _kept: dict[str, Rows] = field(default_factory=dict)
@@ -59,13 +60,33 @@ class FetchedCandles:
 
     def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
         """Closed bars that open in [since_ms, until_ms), oldest first. Raises VenueUnavailable or DataUnavailable."""
-        one = next((one for one in self.instruments() if one.symbol == symbol), None)
-        if one is None:
-            raise DataUnavailable(f"the venue does not list {symbol}")
+        one = self._listed(symbol)
         rows = self.rows(symbol, since_ms, until_ms)
         first, last = rows.ts.searchsorted((since_ms, until_ms))
         bars = integers(rows.take(slice(int(first), int(last))), one.tick, one.lot, self.bar_ms)
         return Candles(*(cast("list[int]", column) for column in bars.columns()))
+
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]:
+        """From the bars where they were asked for all day, else from the venue's own candles of a day. Of those the
+        first bar's day is asked for too: so something is kept of a young coin, and nothing is asked for twice.
+
+        Raises VenueUnavailable or DataUnavailable.
+        """
+        one, kept = self._listed(symbol), self.kept(symbol)
+        first_ms = int(kept.ts[0]) if len(kept) else days.stop * DAY_MS
+        whole = min(max(-(-self._begun(symbol, first_ms) // DAY_MS), days.start), days.stop)
+        own = _day_closes(kept, range(whole, days.stop), one.tick, one.lot, self.bar_ms)
+        if self.days is None or whole == days.start:
+            return [0] * (whole - days.start) + own
+        until_ms = min(first_ms // DAY_MS + 1, days.stop) * DAY_MS
+        older = self.days.rows(symbol, days.start * DAY_MS, until_ms)
+        return _day_closes(older, range(days.start, whole), one.tick, one.lot, DAY_MS) + own
+
+    def _listed(self, symbol: str) -> Instrument:
+        one = next((one for one in self.instruments() if one.symbol == symbol), None)
+        if one is None:
+            raise DataUnavailable(f"the venue does not list {symbol}")
+        return one
 
     def rows(self, symbol: str, since_ms: int, until_ms: int) -> Rows:
         """Everything that is kept of it, and reaches over that time. What lies between two questions is asked for too,
@@ -126,6 +147,13 @@ class FetchedCandles:
         self.directory.mkdir(parents=True, exist_ok=True)
         write_rows(self._file(symbol).path, rows)
         return rows
+
+
+def _day_closes(rows: Rows, days: range, tick: Decimal, lot: Decimal, bar_ms: int) -> list[int]:
+    newest = newest_of_days(rows.ts, days)
+    bars = integers(rows.take(newest[newest >= 0]), tick, lot, bar_ms)
+    found: list[int] = day_closes(bars.open_ms, bars.close, days).tolist()
+    return found
 
 
 def merged(kept: Rows, offered: Rows, bar_ms: int) -> Merged:

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from trader_core.candles.bars import Bars, Cleaned, clean, price_digits, resample, steps_of
+from trader_core.candles.bars import Bars, Cleaned, clean, day_closes, price_digits, resample, steps_of
 from trader_core.candles.files import (
     CandleFile,
     Ints,
@@ -58,6 +58,12 @@ class FolderSource:
         first, last = bars.open_ms.searchsorted((since_ms, until_ms))
         views = (cast("Sequence[int]", column[first:last]) for column in bars.columns())
         return Candles(*views)
+
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]:
+        bars = self._bars.get(symbol)
+        if bars is None:
+            raise DataUnavailable(f"{symbol} is not among the candles that were opened")
+        return cast("Sequence[int]", day_closes(bars.open_ms, bars.close, days))
 
 
 @dataclass(frozen=True, slots=True)

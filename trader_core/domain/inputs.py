@@ -60,6 +60,7 @@ class Inputs:
     objections: tuple[Objection, ...]
     closing: tuple[str, ...]
     policy_ms: int = 0  # age of the policy
+    days: str = ""  # digest of a document; empty where no close of a day before the window is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,14 @@ class Listing:
     """The document of what is traded."""
 
     instruments: tuple[Instrument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DayCloses:
+    """The document of closes in ticks before the window: by UTC day from that one on, in the order of instruments."""
+
+    first: int
+    closes: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from trader_core.market.frame import Frame
 from trader_core.market.guards import UNKNOWN, deviations_at, guards_lookback, jumps_at, outliers
 from trader_core.market.hours import Hours, hours_of
 from trader_core.market.regime import regime_lookback
-from trader_core.market.returns import returns_lookback
 from trader_core.market.seen import Market
 from trader_core.market.universe import OUT, volume_lookback
 from trader_core.rulebook.costs import depth_of
@@ -103,12 +102,8 @@ class Asked:
 
 
 def lookback_of(policy: "Settings") -> int:
-    """Rows that must stand before and at a decision for it to be the same as with all of history."""
-    return max(opinions_lookback(policy), returns_lookback(policy))
-
-
-def opinions_lookback(policy: "Settings") -> int:
-    """The same without the days of returns, which say what may stand beside what is held, never what to buy or when."""
+    """Rows that must stand before and at a decision for it to be the same as with all of history; beside them the
+    closes of market.returns.days_before."""
     by_hour = regime_lookback(policy), volume_lookback(policy)
     return max(MARK_BARS, guards_lookback(policy), *by_hour, _own_lookback(policy))
 

@@ -1,7 +1,7 @@
 """Snapshots to records and back: what `decide` was given is written down whole, and read again as it was."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.inputs import (
     GONE,
     Bar,
+    DayCloses,
     Excluding,
     Inputs,
     Listing,
@@ -21,7 +22,7 @@ from trader_core.domain.inputs import (
 )
 from trader_core.domain.money import Base
 from trader_core.engine.observe import Snapshot
-from trader_core.market.frame import Frame
+from trader_core.market.frame import NO_DAYS, Days, Frame
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -47,6 +48,7 @@ class Recorder:
         self._told: Frame | None = None  # the window that is on disk
         self._asked: Frame | None = None  # and the one that is about to be
         self._made: Documents | None = None
+        self._closes: tuple[Days, str, str] = NO_DAYS, "", ""  # as told last, their text and its digest
 
     def taken(self, snapshot: Snapshot, policy: "Settings", after: int) -> Taken:
         """The record of one cycle, and what is new in it."""
@@ -54,6 +56,7 @@ class Recorder:
         bars = self.news(frame)
         documents = self._documents(snapshot, policy)
         instruments, exclusions, settings = documents.digests
+        days, digest = self._day_closes(frame.before)
         inputs = Inputs(
             after=after,
             decision_ms=snapshot.decision_ms,
@@ -73,8 +76,10 @@ class Recorder:
             objections=snapshot.objections,
             closing=tuple(sorted(snapshot.closing)),
             policy_ms=snapshot.policy_ms,
+            days=digest,
         )
-        return Taken(packed(inputs), bars, dict(zip(documents.digests, documents.texts, strict=True)))
+        told = dict(zip(documents.digests, documents.texts, strict=True)) | ({digest: days} if digest else {})
+        return Taken(packed(inputs), bars, told)
 
     def written(self) -> None:
         """The newest record is on disk: what it told need not be told again."""
@@ -87,6 +92,15 @@ class Recorder:
             texts = to_json(Listing(snapshot.instruments)), to_json(Excluding(snapshot.exclusions)), policy.text
             self._made = Documents(made_of, texts, tuple(map(digest_of, texts)))
         return self._made
+
+    def _day_closes(self, days: Days) -> tuple[str, str]:
+        """(text, digest), made anew only where they are other than they were; empty where there are none."""
+        known, text, digest = self._closes
+        if known.first != days.first or not np.array_equal(known.close, days.close):
+            text = to_json(DayCloses(days.first, tuple(map(tuple, days.close.tolist()))))
+            text, digest = (text, digest_of(text)) if len(days.close) else ("", "")
+            self._closes = days, text, digest
+        return text, digest
 
     def news(self, frame: Frame) -> tuple[Bar, ...]:
         """Cells of the window that are not on disk as they are now, in the order of symbols and times."""
@@ -170,16 +184,24 @@ class Shelf:
         return Frame(tuple(symbols), first_ms, self._bar_ms, opened, high, low, close, volume, present.T)
 
 
+def _days_of(inputs: Inputs, document: Callable[[str], str]) -> Days:
+    if not inputs.days:
+        return NO_DAYS
+    told = from_json(DayCloses, document(inputs.days))
+    return Days(told.first, np.array(told.closes, np.int64))
+
+
 def snapshot_of(inputs: Inputs, shelf: Shelf, document: Callable[[str], str], rows: int = 0) -> Snapshot:
     """What `decide` was given then; with more `rows` than it had, what was known of the time before too."""
     listing = from_json(Listing, document(inputs.instruments)).instruments
     symbols, longer = [one.symbol for one in listing], max(rows - inputs.rows, 0)
+    frame = shelf.frame(symbols, inputs.first_ms - longer * inputs.bar_ms, inputs.rows + longer)
     quoted = zip(symbols, inputs.quotes, strict=True)
     return Snapshot(
         decision_ms=inputs.decision_ms,
         instruments=listing,
         exclusions=from_json(Excluding, document(inputs.exclusions)).exclusions,
-        frame=shelf.frame(symbols, inputs.first_ms - longer * inputs.bar_ms, inputs.rows + longer),
+        frame=replace(frame, before=_days_of(inputs, document)),
         quotes={symbol: quote for symbol, quote in quoted if quote is not None},
         frozen=frozenset(inputs.frozen),
         foreign=dict(inputs.foreign),

@@ -14,7 +14,7 @@ import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs
 from trader_core.domain.instrument import Instrument, base_of
-from trader_core.engine.columns import Opinions, columns_of, opinions_lookback
+from trader_core.engine.columns import Opinions, columns_of, lookback_of
 from trader_core.engine.law import enabled_strategies
 from trader_core.engine.replay import World
 from trader_core.market.frame import Frame
@@ -315,7 +315,7 @@ def _enters(passage: _Passage) -> Ints:
 
 def _short(world: World, policy: "Settings", enters: Ints, rows: int, seed: int) -> list[_Passage]:
     """The chosen rows, those near each other together, each passage with its window before and some bars after it."""
-    window = opinions_lookback(policy)
+    window = lookback_of(policy)
     cells = (window + PASSAGE_ROWS) * max(len(world.instruments), 1)
     chosen = _chosen(world, enters, min(rows, max(CELLS // cells, 1)), seed)
     passages: list[_Passage] = []
@@ -387,7 +387,7 @@ def _made(world: World, policy: "Settings", rows: int, seed: int) -> list[_Passa
     """Weather, and the mirror image of the newest candles, under a policy of short windows: in them much happens that
     a span of real candles may not show, also in every regime."""
     brisk: Settings = _edited(policy, BRISK)
-    window, columns = opinions_lookback(brisk), _columns(world, policy)
+    window, columns = lookback_of(brisk), _columns(world, policy)
     some, instruments = _of_columns(world.frame, columns), tuple(world.instruments[i] for i in columns)
     newest = _part(some, max(some.rows - window - MIRROR_ROWS, 0), some.rows)
     beside = tuple(_stand_in(instruments[0], n) for n in range(MADE_COLUMNS - len(columns))) if columns else ()

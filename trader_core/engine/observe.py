@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from trader_core.domain.account import Balance, Fees
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
@@ -17,7 +19,8 @@ from trader_core.engine.columns import lookback_of
 from trader_core.engine.law import bar_ms_of
 from trader_core.engine.policies import too_old
 from trader_core.execution.reconcile import foreign_to
-from trader_core.market.frame import Frame, build
+from trader_core.market.frame import NO_DAYS, Days, Frame, build
+from trader_core.market.returns import days_before
 from trader_core.market.universe import eligible
 from trader_core.ports import PAGES_MAX, Ports, VenueReader
 
@@ -70,16 +73,18 @@ def observe(
     decision_ms: EpochMs,
     problem: str,
 ) -> Snapshot:
-    """Closed bars only, as many as the longest window needs. An instrument that cannot be read has no price."""
+    """Closed bars only, as many as the longest window needs, and the closes of the days before them. An instrument
+    that cannot be read has no price."""
     reader, bar_ms = ports.reader, bar_ms_of(policy)
     instruments, exclusions = watched_universe(listed, reader.exclusions(), policy, book.watched)
     first_ms = decision_ms - lookback_of(policy) * bar_ms
-    symbols = [one.symbol for one in instruments]
+    symbols, days = [one.symbol for one in instruments], days_before(policy, first_ms, decision_ms)
     problems = [problem] if problem else []
-    reader.read_markets(symbols, first_ms, decision_ms)
+    reader.read_markets(symbols, first_ms, decision_ms, days)
     candles = {one: _candles(reader, one, first_ms, decision_ms, problems) for one in symbols}
+    before = closes_of(days, [_day_closes(reader, one, days, problems) for one in symbols])
     quotes = _quotes(reader, symbols, problems)
-    frame, age = build(candles, first_ms, decision_ms, bar_ms), ports.policies.age(decision_ms)
+    frame, age = build(candles, first_ms, decision_ms, bar_ms, before), ports.policies.age(decision_ms)
     return Snapshot(
         decision_ms=decision_ms,
         instruments=instruments,
@@ -111,6 +116,19 @@ def _candles(reader: VenueReader, symbol: str, since_ms: int, until_ms: int, pro
     except VenueUnavailable as gap:
         problems.append(f"{symbol}: {gap.what}")
         return NO_CANDLES
+
+
+def _day_closes(reader: VenueReader, symbol: str, days: range, problems: list[str]) -> Sequence[int]:
+    try:
+        return reader.day_closes(symbol, days) if days else ()
+    except VenueUnavailable as gap:
+        problems.append(f"{symbol}: {gap.what}")
+        return [0] * len(days)
+
+
+def closes_of(days: range, closes: Sequence[Sequence[int]]) -> Days:
+    """The closes of those days, by instrument, as a frame holds them."""
+    return Days(days.start, np.array(closes, np.int64).reshape(len(closes), len(days)).T) if days else NO_DAYS
 
 
 def worth_of(book: Book) -> Decimal | None:

@@ -19,9 +19,10 @@ from trader_core.engine.compiled import Progress, compiled_walk, told_by
 from trader_core.engine.decide import approved_order
 from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
 from trader_core.engine.memory import keep_freed_memory
-from trader_core.engine.observe import watched_universe
+from trader_core.engine.observe import closes_of, watched_universe
 from trader_core.ledger.integers import Axes, lots_of
 from trader_core.market.frame import Frame, build
+from trader_core.market.returns import days_before
 from trader_core.ports import CandleSource
 from trader_core.rulebook import account, codes
 from trader_core.rulebook.limits import Ints
@@ -184,13 +185,17 @@ def replay(
     return replay_world(world_of(source, policy, start_ms, end_ms), policy, interpreted=interpreted, flows=flows)
 
 
-def world_of(source: CandleSource, policy: "Settings", start_ms: int, end_ms: int) -> World:
-    """The candles that a replay under this policy looks at, on its grid."""
+def world_of(
+    source: CandleSource, policy: "Settings", start_ms: int, end_ms: int, others: Sequence["Settings"] = ()
+) -> World:
+    """The candles that a replay under this policy looks at, on its grid, with as much history as `others` ask for."""
     instruments, exclusions = watched_universe(source.instruments(), source.exclusions(), policy, ())
-    bar_ms, rows = bar_ms_of(policy), lookback_of(policy)
+    bar_ms, rows = bar_ms_of(policy), max(lookback_of(one) for one in (policy, *others))
     first_ms, last_ms = start_ms - rows * bar_ms, end_ms - bar_ms
     candles = {one.symbol: source.candles(one.symbol, first_ms, last_ms) for one in instruments}
-    return World(instruments, exclusions, build(candles, first_ms, last_ms, bar_ms), rows - 1)
+    days = max((days_before(one, first_ms, start_ms) for one in (policy, *others)), key=len)
+    before = closes_of(days, [source.day_closes(one.symbol, days) if days else () for one in instruments])
+    return World(instruments, exclusions, build(candles, first_ms, last_ms, bar_ms, before), rows - 1)
 
 
 def replay_world(

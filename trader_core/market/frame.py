@@ -17,6 +17,17 @@ PARTS = ("open", "high", "low", "close", "volume", "present")
 
 
 @dataclass(frozen=True, eq=False)
+class Days:
+    """Closes of whole UTC days in ticks, [day, instrument], from that day on; 0 where no bar closed in one."""
+
+    first: int
+    close: Ints
+
+
+NO_DAYS = Days(0, np.zeros((0, 0), np.int64))
+
+
+@dataclass(frozen=True, eq=False)
 class Frame:
     """Closed bars from `first_ms` on, in steps of `bar_ms`, both multiples of the base bar on the epoch grid.
 
@@ -34,6 +45,7 @@ class Frame:
     volume: Ints
     present: np.ndarray
     mark_bars: int = MARK_BARS  # a last price so many bars old is no price any more
+    before: Days = NO_DAYS  # what is known of the days before its first whole one
 
     @cached_property
     def is_whole(self) -> bool:
@@ -165,7 +177,7 @@ class Frame:
         )
 
     def part(self, first: int, end: int) -> "Frame":
-        """The rows from `first` to before `end`, where they lie."""
+        """The rows from `first` to before `end`, where they lie; without the days before them."""
         return Frame(
             symbols=self.symbols,
             first_ms=self.first_ms + first * self.bar_ms,
@@ -184,12 +196,14 @@ def side_by_side(frame: Frame, rows: Ints, columns: Ints, length: int) -> Frame:
     """By cell, the `length` bars up to it as an instrument of their own. Of a frame without a gap, and of cells that
     have so many: then a figure of that window at its last row is that of the cell."""
     at = columns * frame.rows + rows - np.arange(length - 1, -1, -1)[:, None]
-    parts = {name: np.take(getattr(frame, name).T.reshape(-1), at) for name in PARTS[:-1]}
+    parts = [np.take(getattr(frame, name).T.reshape(-1), at) for name in PARTS[:-1]]
     present = np.ones((length, len(rows)), np.bool_)
-    return Frame(("",) * len(rows), frame.first_ms, frame.bar_ms, **parts, present=present, mark_bars=frame.mark_bars)
+    opened, high, low, close, volume = parts
+    names = ("",) * len(rows)
+    return Frame(names, frame.first_ms, frame.bar_ms, opened, high, low, close, volume, present, frame.mark_bars)
 
 
-def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: int) -> Frame:
+def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: int, before: Days = NO_DAYS) -> Frame:
     """A frame of the bars that open in [first_ms, end_ms). Bars off the grid or outside are left out."""
     shape = (len(candles), (end_ms - first_ms) // bar_ms)
     present = np.zeros(shape, np.bool_)
@@ -200,7 +214,7 @@ def build(candles: Mapping[str, Candles], first_ms: int, end_ms: int, bar_ms: in
         present[i, rows] = True
         for column, values in zip(columns, (one.open, one.high, one.low, one.close, one.volume), strict=True):
             column[i, rows] = np.asarray(values, np.int64)[kept]
-    return Frame(tuple(candles), first_ms, bar_ms, opened.T, high.T, low.T, close.T, volume.T, present.T)
+    return Frame(tuple(candles), first_ms, bar_ms, opened.T, high.T, low.T, close.T, volume.T, present.T, before=before)
 
 
 def _places(opens: Ints, first_ms: int, bar_ms: int, rows: int) -> tuple[slice | np.ndarray, slice | np.ndarray]:

@@ -50,7 +50,7 @@ class Hours:
 
     @cached_property
     def daily(self) -> tuple[Ints, Floats]:
-        return daily_returns(self.market.hourly.frame)
+        return daily_returns(self.market.frame)
 
     def day_cents_at(self, at: Ints, columns: Ints) -> Ints:
         """Traded in the last 24 hours, 1/100 quote."""

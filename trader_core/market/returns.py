@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS
-from trader_core.market.frame import Frame
-from trader_core.market.windows import rows_of_hours
+from trader_core.market.frame import Days, Frame
 from trader_core.rulebook.limits import Floats, Ints
 from trader_core.rulebook.state import NO_RETURN, Columns
 
@@ -20,25 +19,49 @@ if TYPE_CHECKING:
 DAY_H = 24
 
 
-def returns_lookback(policy: "Settings") -> int:
-    """Rows of the longest window of days, of the day before it, and of the one that has begun."""
+def days_back(policy: "Settings") -> int:
+    """Closes that the longest window of returns needs, the day before it too."""
     portfolio = policy.policy.portfolio
-    return rows_of_hours(policy, DAY_H * (max(portfolio.var_window_days, portfolio.cluster_window_days) + 2))
+    return max(portfolio.var_window_days, portfolio.cluster_window_days) + 1
 
 
-def daily_returns(hourly: Frame) -> tuple[Ints, Floats]:
-    """(the first whole day's number [1], returns [day, instrument]) of whole hours; NO_RETURN where there is none."""
+def days_before(policy: "Settings", first_ms: int, decision_ms: int) -> range:
+    """The days whose closes a frame that begins at `first_ms` lacks for a decision, the one it begins in too."""
+    return range(decision_ms // DAY_MS - days_back(policy), -(-first_ms // DAY_MS))
+
+
+def days_of(frame: Frame) -> Days:
+    """All that is known of days: those before the frame, and its own whole ones."""
+    own, before = _own_days(frame.hourly), frame.before
+    count = own.first - before.first
+    if not len(before.close) or count <= 0:
+        return own
+    close = np.zeros((count + len(own.close), len(frame.symbols)), np.int64)
+    close[: min(count, len(before.close))] = before.close[:count]
+    close[count:] = own.close
+    return Days(before.first, close)
+
+
+def _own_days(hourly: Frame) -> Days:
     ahead = -hourly.first_ms % DAY_MS // HOUR_MS
-    first_day, count = (hourly.first_ms + ahead * HOUR_MS) // DAY_MS, max(hourly.rows - ahead, 0) // DAY_H
+    count = max(hourly.rows - ahead, 0) // DAY_H
     days = hourly.part(ahead, ahead + count * DAY_H)
     shape = (count, DAY_H, len(hourly.symbols))
     present, close = days.present.reshape(shape), days.close.reshape(shape)
     newest = DAY_H - 1 - present[:, ::-1].argmax(axis=1)
     closes = np.where(present.any(axis=1), np.take_along_axis(close, newest[:, None], axis=1)[:, 0], 0)
-    found = np.full(closes.shape, NO_RETURN)
-    before, known = closes[:-1], (closes[:-1] > 0) & (closes[1:] > 0)
-    found[1:][known] = closes[1:][known] / before[known] - 1.0
-    return np.array([first_day], np.int64), found
+    return Days((hourly.first_ms + ahead * HOUR_MS) // DAY_MS, closes)
+
+
+def daily_returns(frame: Frame) -> tuple[Ints, Floats]:
+    """(the first day's number [1], returns [day, instrument]) of the days that are known; NO_RETURN where there is
+    none."""
+    days = days_of(frame)
+    found = np.full(days.close.shape, NO_RETURN)
+    before, after = days.close[:-1], days.close[1:]
+    known = (before > 0) & (after > 0)
+    found[1:][known] = after[known] / before[known] - 1.0
+    return np.array([days.first], np.int64), found
 
 
 def newest_returns(columns: Columns) -> Floats:

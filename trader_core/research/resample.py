@@ -50,7 +50,21 @@ def resampled(frame: Frame, source: Ints) -> Frame:
             made[name][start:end] = _moved(getattr(frame, name)[taken], factor)
         level = np.where(frame.present[taken].any(axis=0), before[taken.stop] * factor, level)
     made = {name: np.where(present, each, 0) for name, each in made.items()}
-    return replace(frame, **made, volume=frame.volume[source], present=present)
+    days = replace(frame.before, close=_led_to(frame, made["open"], present))
+    return replace(frame, **made, volume=frame.volume[source], present=present, before=days)
+
+
+def _led_to(frame: Frame, opened: Ints, present: np.ndarray) -> Ints:
+    """The closes of the days before, moved so that they lead to the first price there is now, not to the one there
+    was."""
+    was, now = (
+        np.take_along_axis(prices, shown.argmax(axis=0)[None], axis=0)[0]
+        for prices, shown in ((frame.open, frame.present), (opened, present))
+    )
+    known = (was > 0) & (now > 0)
+    closes = frame.before.close
+    moved = _moved(closes, np.where(known, now / np.maximum(was, 1), 1.0)) if len(closes) else closes
+    return np.where(closes > 0, moved, 0)
 
 
 def _factor(frame: Frame, taken: slice, before: Ints, level: Floats) -> Floats:

@@ -15,11 +15,12 @@ import numpy as np
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import DataUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
-from trader_core.engine.columns import Memo, lookback_of
+from trader_core.engine.columns import Memo
 from trader_core.engine.law import bar_ms_of
-from trader_core.engine.observe import watched_universe
+from trader_core.engine.observe import closes_of, watched_universe
 from trader_core.engine.replay import World, world_of
 from trader_core.market.frame import Frame
+from trader_core.market.returns import days_of
 from trader_core.ports import CandleSource
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class About:
     first_ms: int
     bar_ms: int
     first: int
+    first_day: int  # of the closes before it
+    closes: tuple[tuple[int, ...], ...]  # by day, by instrument
     instruments: tuple[Instrument, ...]
     exclusions: tuple[Exclusion, ...]
 
@@ -65,10 +68,8 @@ def shelved(policies: Sequence["Settings"], markets: Markets, folder: Path) -> t
     """The market of each policy, with the longest history that one of them needs; equal ones are written once."""
     opened = {bar_ms: markets(policy) for bar_ms, policy in {bar_ms_of(one): one for one in policies}.items()}
     keys = [_looked_at(one, opened[bar_ms_of(one)][0]) for one in policies]
-    longest = dict(zip(keys, policies, strict=True))
-    for key, policy in zip(keys, policies, strict=True):
-        longest[key] = max(longest[key], policy, key=lookback_of)
-    made = {key: _written(policy, *opened[key[0]], folder) for key, policy in longest.items()}
+    alike = {key: [one for one, its in zip(policies, keys, strict=True) if its == key] for key in dict.fromkeys(keys)}
+    made = {key: _written(some, *opened[key[0]], folder) for key, some in alike.items()}
     return tuple(made[key] for key in keys)
 
 
@@ -77,8 +78,8 @@ def _looked_at(policy: "Settings", source: CandleSource) -> tuple[int, tuple[str
     return bar_ms_of(policy), tuple(one.symbol for one in instruments), exclusions
 
 
-def _written(policy: "Settings", source: CandleSource, start_ms: int, end_ms: int, folder: Path) -> Shelved:
-    world = world_of(source, policy, start_ms, end_ms)
+def _written(policies: Sequence["Settings"], source: CandleSource, start_ms: int, end_ms: int, folder: Path) -> Shelved:
+    world = world_of(source, policies[0], start_ms, end_ms, policies)
     place, digest = write(world, folder)
     return Shelved(
         folder=str(place),
@@ -99,7 +100,16 @@ def write(world: World, folder: Path) -> tuple[Path, str]:
     """(where the world lies, digest of all that it is). One that lies there already is left alone."""
     frame = world.frame
     about = to_json(
-        About(frame.symbols, frame.first_ms, frame.bar_ms, world.first, world.instruments, world.exclusions)
+        About(
+            frame.symbols,
+            frame.first_ms,
+            frame.bar_ms,
+            world.first,
+            frame.before.first,
+            tuple(map(tuple, frame.before.close.tolist())),
+            world.instruments,
+            world.exclusions,
+        )
     )
     found = sha256(about.encode())
     for name in ARRAYS:
@@ -129,7 +139,9 @@ def opened_world(folder: str) -> World:
             remedy="--resume DIR, on a disk that all machines of the cluster share",
         ) from gap
     about = from_json(About, text)
-    frame = Frame(about.symbols, about.first_ms, about.bar_ms, **arrays)
+    days = range(about.first_day, about.first_day + len(about.closes))
+    before = closes_of(days, list(zip(*about.closes, strict=True)))
+    frame = Frame(about.symbols, about.first_ms, about.bar_ms, **arrays, before=before)
     return World(about.instruments, about.exclusions, frame, about.first)
 
 
@@ -140,7 +152,7 @@ def part_of(folder: str, start_ms: int, end_ms: int) -> World:
     frame, back = world.frame, world.first
     first, end = (max((at - frame.first_ms) // frame.bar_ms - 1, 0) for at in (start_ms, end_ms))
     cut = {name: getattr(frame, name)[first - back : end] for name in ARRAYS}
-    part = replace(frame, first_ms=frame.first_ms + (first - back) * frame.bar_ms, **cut)
+    part = replace(frame, first_ms=frame.first_ms + (first - back) * frame.bar_ms, **cut, before=days_of(frame))
     return World(world.instruments, world.exclusions, part, back)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS
 from trader_core.domain.errors import UsageError
-from trader_core.engine.columns import opinions_lookback
+from trader_core.engine.columns import lookback_of
 from trader_core.engine.law import bar_ms_of, enabled_strategies
 from trader_core.report.performance import daily_figures
 from trader_core.report.trades import pct
@@ -113,7 +113,7 @@ def folds_of(start_ms: int, end_ms: int, bar_ms: int, plan: Plan) -> tuple[Fold,
 
 def purge_of(policies: Sequence["Settings"], bar_ms: int) -> int:
     """Bars that a training must end before its test: the longest window, or the longest that a position is held."""
-    windows = [opinions_lookback(one) * bar_ms_of(one) for one in policies]
+    windows = [lookback_of(one) * bar_ms_of(one) for one in policies]
     holds = [hours * HOUR_MS for one in policies for hours in _holds(one)]
     return -(-max([*windows, *holds], default=0) // bar_ms)
 

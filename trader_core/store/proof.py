@@ -85,8 +85,9 @@ def _records(store: SqliteStore, proof: Proof, documents: set[str]) -> dict[int,
         if digest_of(body) != proof._inputs.get(seq):
             raise _broken(f"row {seq} of inputs")
         found[seq] = unpacked(body)
-        for digest in (found[seq].instruments, found[seq].exclusions, found[seq].policy):
-            if digest not in documents:
+        named = found[seq].instruments, found[seq].exclusions, found[seq].policy, found[seq].days
+        for digest in named:
+            if digest and digest not in documents:
                 raise _broken(f"document {digest}, which row {seq} of inputs names,")
     for at in proof._inputs:
         if at not in found:

@@ -26,6 +26,9 @@ class ReadOnly:
     def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
         return self._venue.candles(symbol, since_ms, until_ms)
 
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]:
+        return self._venue.day_closes(symbol, days)
+
     def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
         return self._venue.quotes(symbols)
 
@@ -53,8 +56,8 @@ class ReadOnly:
     def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
         self._venue.read_account(asked, fill_cursor)
 
-    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int) -> None:
-        self._venue.read_markets(symbols, since_ms, until_ms)
+    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int, days: range) -> None:
+        self._venue.read_markets(symbols, since_ms, until_ms, days)
 
 
 class Mute:

@@ -94,21 +94,27 @@ class Connection:
 def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey | None) -> Iterator[Connection]:
     """Nothing is asked of the venue yet."""
     client = client_of(policy, files.directory, key)
-    exchange, bar_ms = policy.app.exchange, bar_ms_of(policy)
+    exchange = policy.app.exchange
     products = Products(client, exchange.quote, host_ms)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         for name in LATER:
             pool.submit(import_module, name)
-        source = FetchedCandles(
-            bar_ms=bar_ms,
-            quote=exchange.quote,
-            fingerprint=exchange.venue_url or "coinbase",
-            first_ms=EpochMs((host_ms() - HISTORY_MS) // bar_ms * bar_ms),
-            directory=options.data or files.directory / CANDLES / exchange.venue,
-            fetch=fetch_of(client, bar_ms),
-            listed=products,
-        )
+        directory = options.data or files.directory / CANDLES / exchange.venue
+
+        def candles(bar_ms: int, days: FetchedCandles | None) -> FetchedCandles:
+            return FetchedCandles(
+                bar_ms=bar_ms,
+                quote=exchange.quote,
+                fingerprint=exchange.venue_url or "coinbase",
+                first_ms=EpochMs((host_ms() - HISTORY_MS) // bar_ms * bar_ms),
+                directory=directory,
+                fetch=fetch_of(client, bar_ms),
+                listed=products,
+                days=days,
+            )
+
+        source = candles(bar_ms_of(policy), candles(DAY_MS, None))
         venue = CoinbaseVenue(
             client=client,
             source=source,

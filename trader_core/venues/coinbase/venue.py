@@ -105,9 +105,14 @@ class CoinbaseVenue:
             fees=start(lambda: fees_of(client)),
         )
 
-    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int) -> None:
+    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int, days: range) -> None:
         self._books = {one: self.pool.submit(self._book, one) for one in symbols}
-        for done in [self.pool.submit(self.source.candles, one, since_ms, until_ms) for one in symbols]:
+
+        def read(symbol: str) -> None:
+            self.source.candles(symbol, since_ms, until_ms)
+            self.source.day_closes(symbol, days)
+
+        for done in [self.pool.submit(read, one) for one in symbols]:
             done.exception()  # it is raised where the candles are asked for
 
     def _book(self, symbol: str) -> TopOfBook | None:
@@ -116,6 +121,12 @@ class CoinbaseVenue:
     def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
         try:
             return self.source.candles(symbol, since_ms, until_ms)
+        except TraderError as failed:
+            raise _unavailable(failed) from None
+
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]:
+        try:
+            return self.source.day_closes(symbol, days)
         except TraderError as failed:
             raise _unavailable(failed) from None
 

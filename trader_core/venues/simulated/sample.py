@@ -12,7 +12,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
+from functools import lru_cache, partial
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,15 @@ from trader_core.domain.money import E8, EXACT, GRAIN
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Move = TypeVar("Move", float, Floats)
 Columns = tuple[Ints, Ints, Ints, Ints, Ints, Ints]  # open_ms, open, high, low, close, volume
 
 GENERATOR = "sample market 1"  # a new number whenever one price or volume would change
 FIRST_MS = EpochMs(1_704_067_200_000 - 90 * DAY_MS)  # 90 days of history before 2024-01-01
 HELD_BARS_MAX = 32_768  # per instrument; a longer window is held as long as it is asked for
 FACTOR_DAYS_MAX = 512  # days of the market factor kept, 12 KB each
+CLOSES_MAX = 512  # days' closes kept, per instrument
+KNOTS_MAX = 4_096
 
 _MINUTES = 1_440
 _TRENDS = ((61 * _MINUTES, 0.120), (17 * _MINUTES, 0.090), (4 * _MINUTES, 0.065), (1_200, 0.032), (400, 0.0085))
@@ -89,6 +93,10 @@ class SampleMarket:
             instrument.symbol: _Held(listing, self._generator)
             for instrument, listing in zip(self._instruments, LISTINGS, strict=True)
         }
+        self._closes = {
+            instrument.symbol: lru_cache(CLOSES_MAX)(partial(self._generator.close, listing))
+            for instrument, listing in zip(self._instruments, LISTINGS, strict=True)
+        }
 
     def instruments(self) -> tuple[Instrument, ...]:
         return self._instruments
@@ -101,6 +109,9 @@ class SampleMarket:
         first = -(-max(since_ms, FIRST_MS) // self.bar_ms)
         views = self._held[symbol].window(first, max(first, -(-until_ms // self.bar_ms)))
         return Candles(*(cast("Sequence[int]", column) for column in views))
+
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]:
+        return [self._closes[symbol](day) if day * DAY_MS >= FIRST_MS else 0 for day in days]
 
 
 class _Held:
@@ -149,6 +160,7 @@ class _Generator:
         self._seed, self._bar_ms = seed, bar_ms
         self.bars_per_day = DAY_MS // bar_ms
         self._factor: OrderedDict[int, Floats] = OrderedDict()
+        self._knot = lru_cache(KNOTS_MAX)(self._hash)
 
     def day(self, listing: Listing, day: int) -> Columns:
         """The bars of one UTC day, made from its minutes, so that every base bar shows the same market."""
@@ -157,6 +169,18 @@ class _Generator:
         prices = _grown(listing.price, listing.market * self._market(day) + listing.own * own)
         dice = self._dice(f"{listing.base}|bars", day) / 65_536.0
         return self._bars(day, *_minutes(listing, prices, volatility, dice))
+
+    def close(self, listing: Listing, day: int) -> int:
+        """The last close of that day: the walk is back at 0 at midnight, so the trends alone make it."""
+        log_move = listing.market * self._midnight(_MARKET, day) + listing.own * self._midnight(listing.base, day)
+        return max(round(_grown(listing.price, log_move) * 10.0**listing.digits), 1)
+
+    def _midnight(self, series: str, day: int) -> float:
+        """The log price at that day's end."""
+        path = 0.0
+        for period, amplitude in _TRENDS:
+            path += amplitude * self._noise_at_end(f"{series}|{period}", day, period)
+        return path
 
     def _bars(self, day: int, open_: Ints, high: Ints, low: Ints, close: Ints, volume: Ints) -> Columns:
         count = self.bars_per_day
@@ -207,6 +231,14 @@ class _Generator:
             out[a:b] = left + (right - left) * (share * share * (3.0 - 2.0 * share))
         return out
 
+    def _noise_at_end(self, name: str, day: int, period: int) -> float:
+        """The last of `_noise`."""
+        at = (day + 1) * _MINUTES + self._knot(f"{name}|phase", 0) % period
+        k, minutes = divmod(at, period)
+        left, right = (self._knot(name, n) / 2**63 - 1.0 for n in (k, k + 1))
+        share = minutes / period
+        return left + (right - left) * (share * share * (3.0 - 2.0 * share))
+
     def _hash(self, name: str, index: int) -> int:
         return int.from_bytes(hashlib.sha256(self._name(name, index)).digest()[:8], "little")
 
@@ -236,7 +268,7 @@ def _minutes(listing: Listing, prices: Floats, volatility: Floats, dice: Floats)
     return as_ints[0], as_ints[1], as_ints[2], as_ints[3], as_ints[4]
 
 
-def _grown(price: float, log_move: Floats) -> Floats:
+def _grown(price: float, log_move: Move) -> Move:
     """`price` times (1 + x/256)^256: exp by eight squarings, which is the same on every machine."""
     factor = 1.0 + log_move / 256.0
     for _ in range(8):

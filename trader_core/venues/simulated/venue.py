@@ -142,6 +142,12 @@ class SimulatedVenue:
         """Closed bars only, whatever is asked."""
         return self._source.candles(symbol, since_ms, min(until_ms, self.now_ms - self._source.bar_ms + 1))
 
+    def day_closes(self, symbol: str, days: range) -> Sequence[int]:
+        """Closed days only, whatever is asked."""
+        over = self.now_ms // DAY_MS
+        closed = range(days.start, min(days.stop, over))
+        return [*self._source.day_closes(symbol, closed), *[0] * (len(days) - len(closed))]
+
     def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
         """A book around the last close, stamped with it, until that is MARK_BARS old."""
         found: dict[str, TopOfBook] = {}
@@ -200,7 +206,7 @@ class SimulatedVenue:
     def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
         """Everything is at hand."""
 
-    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int) -> None:
+    def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int, days: range) -> None:
         """Everything is at hand."""
 
     # --- VenueTrader -------------------------------------------------------------------------------------
