@@ -50,17 +50,17 @@ def _run(arguments: list[str]) -> int:
     shared = Shared()
 
     def act() -> object:
-        group = _timed() if alone else _all()
+        group = _timed() if alone else _any(arguments)
         with group.make_context("trader", arguments, obj=shared) as ctx:
             return group.invoke(ctx)
 
     return ended(act, shared, asked_json="--json" in arguments)
 
 
-def _all() -> Any:
+def _any(arguments: list[str]) -> Any:
     from cli.table import build
 
-    return build()
+    return build(arguments)
 
 
 def _timed() -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 from cli.exits import ended
 from cli.options import Shared
 from cli.table import build
+from tests.cli.forked import run
 
 ROOT = Path(__file__).parents[2]
 START = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -55,11 +56,7 @@ class Program:
         return {**kept, **own, "XDG_CACHE_HOME": CACHE}
 
     def __call__(self, *words: str | Path) -> Done:
-        done = subprocess.run(
-            [*START, *map(str, words)],
-            cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
-        return Done(done.returncode, done.stdout, done.stderr)
+        return Done(*run([*map(str, words)], self.home, self.environment, TIMEOUT_S))
 
     def start(self, *words: str | Path) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -80,8 +77,9 @@ class Inside(Program):
         out, err, shared = io.StringIO(), io.StringIO(), Shared()
 
         def act() -> object:
-            group = build()
-            with group.make_context("trader", list(map(str, words)), obj=shared) as ctx:
+            arguments = list(map(str, words))
+            group = build(arguments)
+            with group.make_context("trader", arguments, obj=shared) as ctx:
                 return group.invoke(ctx)
 
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

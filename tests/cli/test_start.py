@@ -40,6 +40,13 @@ def test_the_program_explains_every_command_and_global_option(program: Program) 
     done = program("--help")
     assert all(name in done.out for name in (*COMMANDS, *GLOBAL, "--version"))
     assert program().out == done.out
+    assert program("--help", "status").out == done.out
+
+
+def test_a_folder_that_is_called_like_a_command_is_a_folder(program: Program) -> None:
+    done = program("--state", "run", "init", "--mode", "PAPER", "--venue", "simulated", "--json")
+    assert done.data["state"] == str(program.home / "run")
+    assert program("--state", "run", "statsu").code == 2
 
 
 def test_the_version_is_told_to_people_and_programs(program: Program) -> None:

@@ -1,0 +1,124 @@
+"""Processes of the program that need not start from nothing: each is forked from one that has loaded what it imports.
+
+Starting Python and loading the libraries costs more than most commands do. What is forked is still a process of its
+own, with its own environment, folder and exit code; what starting up itself does is tested with processes that start.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from trader_core.engine.replay import prepare as load_law
+from trader_core.settings.load import load
+
+ROOT = Path(__file__).parents[2]
+LOADED = (
+    "cli.main", "cli.table", "cli.account", "cli.show", "pyarrow.parquet", "requests", "tabulate", "rich.console",
+    "trader_core.bootstrap", "trader_core.desk", "trader_core.engine.run", "trader_core.engine.replay",
+    "trader_core.hand", "trader_core.keyring", "trader_core.worlds.live", "trader_core.worlds.simulated",
+)  # fmt: skip
+
+
+@cache
+def _mother() -> Path:
+    """The socket at which this test process's own mother of processes listens. She ends with it."""
+    folder = Path(tempfile.mkdtemp(prefix="forked-"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tests.cli.forked", str(folder / "calls")],
+        cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"ready\n"
+    _mothers.append(running)  # its standard input stays open for as long as this process lives
+    return folder / "calls"
+
+
+_mothers: list["subprocess.Popen[bytes]"] = []
+
+
+def run(words: list[str], home: Path, environment: dict[str, str], timeout_s: float) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr). Raises subprocess.TimeoutExpired, and then has ended the process."""
+    with contextlib.ExitStack() as opened:
+        out, err = (opened.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+        line = opened.enter_context(socket.socket(socket.AF_UNIX))
+        line.connect(str(_mother()))
+        line.settimeout(timeout_s)
+        asked = json.dumps({"words": words, "home": str(home), "environment": environment}).encode()
+        socket.send_fds(line, [len(asked).to_bytes(8)], [out.fileno(), err.fileno()])
+        line.sendall(asked)
+        answers = opened.enter_context(line.makefile("r"))
+        pid = int(answers.readline())
+        try:
+            code = int(answers.readline())
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(words, timeout_s) from None
+        told = []
+        for one in (out, err):
+            one.seek(0)
+            told.append(one.read().decode().replace("\r\n", "\n"))
+    return code, told[0], told[1]
+
+
+# --- the mother -------------------------------------------------------------------------------------------------------
+
+
+def _serve(path: str) -> dict[str, Any]:
+    """Answers calls until nobody is there to call. Returns in each child, with what it is to run."""
+    for name in LOADED:
+        import_module(name)
+    load_law(load(ROOT / "config"))
+    gc.freeze()  # what is shared stays so
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen(64)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who waits for a child is gone with it
+    print("ready", flush=True)
+    waiting = selectors.DefaultSelector()
+    waiting.register(listening, selectors.EVENT_READ)
+    waiting.register(sys.stdin, selectors.EVENT_READ)
+    while True:
+        if any(key.fileobj is sys.stdin for key, _ in waiting.select()):
+            os._exit(0)
+        line, _ = listening.accept()
+        if os.fork() == 0:
+            break
+        line.close()
+    waiting.close()
+    listening.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    size, (out, err), _, _ = socket.recv_fds(line, 8, 2)
+    with line.makefile("rb") as asked:
+        told: dict[str, Any] = json.loads(asked.read(int.from_bytes(size)))
+    pid = os.fork()
+    if pid:
+        line.sendall(f"{pid}\n".encode())
+        _, status = os.waitpid(pid, 0)
+        line.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        os._exit(0)
+    line.close()
+    for target, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, out), (2, err)):
+        os.dup2(source, target)
+        os.close(source)
+    return told
+
+
+if __name__ == "__main__":
+    asked_of_child = _serve(sys.argv[1])
+    os.chdir(asked_of_child["home"])
+    os.environ.clear()
+    os.environ.update(asked_of_child["environment"])
+    sys.argv = ["-c", *asked_of_child["words"]]
+    import_module("cli.main").main()
