@@ -23,7 +23,7 @@ from trader_core.strategies import STRATEGIES
 from trader_core.worlds.simulated import source_of
 
 AUGUST_2024 = Options(since_ms=parse_utc("2024-08-01"), until_ms=parse_utc("2024-08-09"))  # bitcoin -29 %
-MAY_2021 = Options(since_ms=parse_utc("2021-05-16"), until_ms=parse_utc("2021-05-24"))  # bitcoin -40 %
+MAY_2021 = Options(since_ms=parse_utc("2021-05-18"), until_ms=parse_utc("2021-05-23"))  # bitcoin -40 %
 SHIPPED_POLICY = CONFIG / "policy.yaml"
 CRASH_POLICY = Path(__file__).parents[1] / "policies" / "crash.yaml"
 ALL_STRATEGIES = {f"strategies.{name}.enabled": True for name in STRATEGIES}
