@@ -24,7 +24,8 @@ ARM = ("arm", "--max-equity", "1000000", "--expires", "24h", "--yes")
 MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
 PORTFOLIO = "11111111-1111-4111-8111-111111111111"  # of every account that the venue is made anew with
 MINUTE_MS = 60_000
-SETTLED_MS = 3_000  # after a minute's end the program has seen its bar
+BAR_MS = 5 * MINUTE_MS  # of a scene, which is over before the next one closes
+SETTLED_MS = 3_000  # after its end the program has seen a bar
 ROOM_MS = 9_000  # what a scene needs before the next bar closes
 PRICES = {"BTC-USD": ("60000.00", "60600.00"), "ETH-USD": ("3000.00", "3030.00"), "SOL-USD": ("150.00", "151.50")}
 OPENING = {"USD": "10000", "BTC": "0", "ETH": "0"}
@@ -33,10 +34,10 @@ TOKEN = re.compile(r"eyJ[\w-]{12,}")  # how a signed token begins
 
 
 def live_policy(*bases: str, **edits: Any) -> dict[str, Any]:
-    """A bar a minute, an entry that takes at once where nothing else is said, and no coin but these."""
+    """A bar of five minutes, an entry that takes at once where nothing else is said, and no coin but these."""
     quick = {
         **QUICK,
-        "policy.cycle.base_bar_min": 1,
+        "policy.cycle.base_bar_min": BAR_MS // MINUTE_MS,
         "policy.orders.maker_ttl_bars": 0,
         "universe.tiers.tier_1_core.bases": list(bases),
         "universe.tiers.tier_2_rotational.bases": [],
@@ -104,18 +105,18 @@ class Venue(Sim):
     def price(self, price: str, product: str = "BTC-USD") -> None:
         self.admin("price", product=product, price=price)
 
-    def risen(self, *products: str) -> None:
-        """A market that stood still for a quarter of an hour and rose in its last closed minute: the strategy buys.
+    def risen(self, *products: str, bar_ms: int = BAR_MS) -> None:
+        """A market that stood still for six bars and rose in its last closed one: the strategy buys.
 
-        Returns early enough in a minute for a scene to be over before its end.
+        Returns early enough in a bar for a scene to be over before its end.
         """
-        at_ms = wait_for_room()
-        begun_ms = at_ms // MINUTE_MS * MINUTE_MS
+        at_ms = wait_for_room(bar_ms)
+        begun_ms = at_ms // bar_ms * bar_ms
         for product in products or ("BTC-USD",):
             flat, up = PRICES[product]
             path = [
-                {"after_ms": begun_ms - at_ms - 6 * MINUTE_MS, "price": flat},
-                {"after_ms": begun_ms - at_ms - MINUTE_MS // 2, "price": up},
+                {"after_ms": begun_ms - at_ms - 6 * bar_ms, "price": flat},
+                {"after_ms": begun_ms - at_ms - bar_ms // 2, "price": up},
             ]
             self.admin("price", product=product, path=path)
 
@@ -124,9 +125,9 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def wait_for_room() -> int:
-    """Not so close to a minute's end that a bar closes in the middle of a scene."""
-    while not SETTLED_MS < (now := now_ms()) % MINUTE_MS < MINUTE_MS - ROOM_MS:
+def wait_for_room(bar_ms: int) -> int:
+    """Not so close to a bar's end that it closes in the middle of a scene."""
+    while not SETTLED_MS < (now := now_ms()) % bar_ms < bar_ms - ROOM_MS:
         time.sleep(0.2)
     return now
 

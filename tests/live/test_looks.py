@@ -6,7 +6,7 @@ import pytest
 
 from tests.live.conftest import Stage
 from tests.live.faults import PROVING
-from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms
+from tests.live.stage import BAR_MS, MINUTE_MS, SETTLED_MS, Live, Venue, now_ms
 
 FIXED = 8
 
@@ -16,13 +16,13 @@ def counting(venue: Venue) -> None:
     venue.fault({"kind": "latency", "ms": 0, "path": "^/api/"})
 
 
-def within_a_minute(live: Live) -> int:
+def within_a_bar(live: Live) -> int:
     """Requests of a cycle of a bar that was looked at already."""
     for _ in range(3):
         live.cycle()
-        before, minute = live.sim.fired(), (now_ms() - SETTLED_MS) // MINUTE_MS
+        before, bar = live.sim.fired(), (now_ms() - SETTLED_MS) // BAR_MS
         assert live.cycle().code == 0
-        if (now_ms() - SETTLED_MS) // MINUTE_MS == minute:
+        if (now_ms() - SETTLED_MS) // BAR_MS == bar:
             return live.sim.fired() - before
     raise AssertionError("a bar closed each time")
 
@@ -33,12 +33,12 @@ def test_each_fact_is_read_once_a_cycle(stage: Stage, venue: Venue) -> None:
         venue.admin("price", product=product, path=[{"after_ms": -30 * MINUTE_MS, "price": "100.00"}])
     live.cycle()
     counting(venue)
-    assert within_a_minute(live) <= FIXED + 4
+    assert within_a_bar(live) <= FIXED + 4
 
 
 @pytest.mark.skipif(not PROVING, reason="waits for a bar to close: make prove-faults")
 def test_when_a_bar_has_closed_its_candles_are_asked_for_too(stage: Stage, venue: Venue) -> None:
-    live = stage("BTC", "ETH", "SOL", "XRP")
+    live = stage("BTC", "ETH", "SOL", "XRP", policy__cycle__base_bar_min=1)
     for product in ("BTC-USD", "ETH-USD", "SOL-USD", "XRP-USD"):
         venue.admin("price", product=product, path=[{"after_ms": -30 * MINUTE_MS, "price": "100.00"}])
     live.cycle()

@@ -183,8 +183,8 @@ def test_a_second_refusal_says_nothing_of_the_first_sending(stage: Stage) -> Non
 
 @pytest.mark.skipif(not PROVING, reason="waits for a bar to close: make prove-faults")
 def test_v12_of_an_entry_filled_to_89_percent_only_the_rest_is_ordered_again(stage: Stage) -> None:
-    live = stage(policy__orders__maker_ttl_bars=1)
-    live.sim.risen()
+    live = stage(policy__orders__maker_ttl_bars=1, policy__cycle__base_bar_min=1)
+    live.sim.risen(bar_ms=MINUTE_MS)
     live.sim.fault({"kind": "partial_fill", "fraction": "0.89", "side": "BUY", "count": 1})
     assert live.cycle().data["positions"] == 1
     (entry,) = roles(live, "ENTRY")
