@@ -3,10 +3,11 @@
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -145,6 +146,14 @@ class Live(Rehearsal):
         done = self.inside(*ARM)
         assert done.code == 0, done.err
         return self
+
+    def inside(self, *words: str | Path) -> Done:
+        """As if a while had gone by since the last one: as many calls are allowed as ever. A scene would wait."""
+        counts = self.state / "buckets.db"
+        if counts.exists():
+            with closing(sqlite3.connect(counts, isolation_level=None)) as db:
+                db.execute("DELETE FROM rows WHERE key LIKE 'bucket %' AND value LIKE '%, 0]'")
+        return super().inside(*words)
 
     def cycle(self) -> Done:
         return self.inside("run-cycle", "--json")
