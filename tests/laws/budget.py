@@ -10,5 +10,6 @@ _LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_ba
 
 
 def examples(count: int) -> settings:
-    """Settings of one test: `count` examples in the suite."""
-    return settings(max_examples=PROVE_EXAMPLES if PROVING else count, deadline=None, suppress_health_check=_LARGE)
+    """Settings of one test: `count` examples in the suite, the same every time; others where a law is to be proved."""
+    number = PROVE_EXAMPLES if PROVING else count
+    return settings(max_examples=number, derandomize=not PROVING, deadline=None, suppress_health_check=_LARGE)
