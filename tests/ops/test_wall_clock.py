@@ -11,8 +11,10 @@ from trader_core.ops.clock import SETTLE_MS, WallClock, host_ms
 BAR_MS = 1_000
 
 
-def clock(alarmed: Callable[[], bool] = lambda: False, waits: bool = True, until_ms: int | None = None) -> WallClock:
-    return WallClock(BAR_MS, host_ms, host_ms, alarmed, waits, until_ms)
+def clock(
+    alarmed: Callable[[], bool] = lambda: False, waits: bool = True, until_ms: int | None = None, monitor_ms: int = 600
+) -> WallClock:  # fmt: skip
+    return WallClock(BAR_MS, host_ms, host_ms, alarmed, waits, monitor_ms, until_ms)
 
 
 def newest() -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.decision import Decision, Peak
+from trader_core.domain.decision import Decision, Peak, Reminder
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
 from trader_core.domain.instrument import Instrument
@@ -41,13 +41,19 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     opinions = columns_of(snapshot.frame, axes.instruments, policy, row)
     columns = quoted(opinions.columns, row, snapshot)
     state, plan = to_state(book, axes), empty_plan(len(axes.instruments), len(axes.strategies))
-    law, guard = law_of(policy, axes, snapshot.fees), guard_of(book, axes, snapshot)
+    law = law_of(policy, axes, snapshot.fees)
+    guard = guard_of(book, axes, snapshot, law.orders.bar_ms)
     equity = step_turn(law, guard, state, columns, row, plan)
     measures = measures_of(law.halts, state.halt, plan.measured[1:].tolist(), snapshot.decision_ms)
     halt = moved(book.halt, state.halt, measures, snapshot.decision_ms) if plan.measured[0] else book.halt
     halted = "" if halt.trading is Trading.ACTIVE else halt.reason
     before, waiting = book.decided_ms >= snapshot.decision_ms, waiting_in(state, axes)
-    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, before, halted, waiting)
+    deferred = {
+        one.symbol: codes.REASONS[why]
+        for one, why in zip(axes.instruments, state.deferred.tolist(), strict=True)
+        if why
+    }
+    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, before, halted, waiting, deferred)
     return Decision(
         decision_ms=snapshot.decision_ms,
         equity=None if equity < 0 else Quote(from_grains(equity)),
@@ -60,6 +66,7 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
         waiting=waiting,
         open_loss_ppm=int(lost) if (lost := plan.measured[1 + codes.OPEN_LOSS_PPM]) >= 0 else None,
         halt=halt if plan.measured[0] else None,
+        remembered=_remembered(state, axes, book),
         dust=dust(law, state, columns.bid[row].tolist(), [one.symbol for one in axes.instruments], book.held),
     )
 
@@ -84,6 +91,17 @@ def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:
         Peak(one.symbol, int(state.peak[i]) * one.tick) for i, one in enumerate(axes.instruments) if state.lots[i] > 0
     ]
     return tuple(one for one in seen if one.price > book.holdings[one.symbol].peak)
+
+
+def _remembered(state: State, axes: Axes, book: Book) -> tuple[Reminder, ...]:
+    """What a turn has noted of what is held, where that is news."""
+    found = []
+    for i, one in enumerate(axes.instruments):
+        if state.lots[i] > 0:
+            held, deferred = book.holdings[one.symbol], codes.REASONS[int(state.deferred[i])]
+            if (deferred, state.outcast_ms[i]) != (held.deferred, held.outcast_ms):
+                found.append(Reminder(one.symbol, deferred, EpochMs(int(state.outcast_ms[i]))))
+    return tuple(found)
 
 
 def _cancels(plan: Plan, axes: Axes, book: Book) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The numbers of one turn in words: what `why` will show, for every instrument, traded or not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Seen:
     decided_before: bool
     halted: str = ""  # why the halt machine lets nothing in; empty where it does
     waiting: Sequence[Waiting] = ()
+    deferred: Mapping[str, str] = field(default_factory=dict)  # what waits for its market to open: symbol, why
 
 
 def judgements_of(seen: Seen, plan: Plan) -> tuple[Judgement, ...]:
@@ -65,6 +66,8 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
         )
     age = _row("data_age", int(seen.columns.age_ms[seen.row, i]) / 1e3, seen.law.market.max_age_ms / 1e3, 1, "s", "OK")
     rows = (age, *opinions)
+    if symbol in seen.deferred:
+        return Judgement(symbol, "exit_deferred", f"{seen.deferred[symbol]}: it is sold when its market opens", rows)
     if seen.decided_before:
         return Judgement(symbol, "decided_before", "", rows)
     if not any(row.value is not None for row in opinions):
