@@ -3,6 +3,7 @@ no place is purged, and what stood without a stop for too long halts the machine
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_crypto_never_shuts(tmp_path: Path) -> None:
 
 def test_a_market_whose_hours_nobody_knows_is_left_at_once(tmp_path: Path) -> None:
     """What is missing refuses an entry, never an exit."""
-    edits = {"universe__tiers__tier_1_core__asset_class": "UNKNOWN"}
+    edits: dict[str, Any] = {"universe__tiers__tier_1_core__asset_class": "UNKNOWN"}
     assert decided(taken_over(World(tmp_path), (*[100] * 20, 106, *[101] * 4), **edits)[0], "target") == [at(20)]
 
 
@@ -75,7 +76,7 @@ def test_what_stands_above_its_cap_by_more_than_the_band_is_sold_down_to_it_once
 
 def test_the_band_is_as_wide_as_selling_and_buying_back_would_cost(tmp_path: Path) -> None:
     """Of a cap of 0.96 percent a coin of 0.99 stands three percent above; two taker's fees and the spread are 2.5."""
-    edits = {"policy__risk__max_per_asset_pct": 0.96, "policy__exits__trim_above_cap_pct": 0.01}
+    edits: dict[str, Any] = {"policy__risk__max_per_asset_pct": 0.96, "policy__exits__trim_above_cap_pct": 0.01}
     assert decided(too_large(World(tmp_path / "dear"), **edits)[0], "trim")
     edits["app__paper__taker_fee_bps"] = 150
     assert not decided(too_large(World(tmp_path / "dearer"), **edits)[0], "trim")
