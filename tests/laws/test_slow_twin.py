@@ -82,7 +82,6 @@ def policies(draw: st.DrawFn) -> Settings:
             "policy__halt__stop_window_min": one_of(1, 15, 60),
             "policy__halt__max_feed_age_min": one_of(0, 0, 15, 60),
             "policy__exits__trim_above_cap_pct": one_of(0, 0, 0, 1, 20),
-            "universe__tiers__tier_1_core__asset_class": one_of("CRYPTO", "CRYPTO", "CRYPTO", "EQUITY"),
             "policy__halt__cooldown_min": one_of(0, 15, 40),
             "policy__halt__on_trip": one_of("hold", "cancel", "flatten"),
             "policy__halt__auto_rearm": one_of(True, True, False),
