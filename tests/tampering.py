@@ -33,5 +33,7 @@ def rewritten(path: Path, change: Callable[[Fact], Fact]) -> None:
         db.execute(
             "UPDATE journal SET body = ?, prev_hash = ?, hash = ? WHERE seq = ?", (*prev[4:5], *prev[6:], row.seq)
         )
+    if prev:
+        db.execute("UPDATE head SET seq = ?, hash = ?", (prev.seq, prev.hash))
     db.commit()
     db.close()

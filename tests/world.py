@@ -1,6 +1,6 @@
 """Builds what a test needs to drive the program: a folder of candles, a configuration, a state; then runs it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
@@ -18,6 +18,7 @@ from trader_core.domain.clocktime import MINUTE_MS, EpochMs, parse_utc
 from trader_core.domain.facts import Fact
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
+from trader_core.ports import Ports
 from trader_core.report.why import SymbolAnswer, answer
 from trader_core.settings.options import Options
 from trader_core.settings.schema import FILES
@@ -70,6 +71,7 @@ class World:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     restarts: bool = False
     bar_min: int = 15
+    wired: Callable[[Ports], Ports] = lambda ports: ports  # other ports than production's, where a scene needs them
 
     @property
     def state(self) -> Path:
@@ -129,7 +131,7 @@ class World:
 
     def _opened(self, options: Options, limit: int | None) -> list[CycleReport]:
         with open_system(options) as system:
-            return list(cycles(system.ports, system.policy, system.journal, lambda: False, limit))
+            return list(cycles(self.wired(system.ports), system.policy, system.journal, lambda: False, limit))
 
     def system(self, **changed: Any) -> Any:
         return open_system(self.options(**changed))

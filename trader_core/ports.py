@@ -115,9 +115,12 @@ class Store(Protocol):
 class Clock(Protocol):
     """`decision_ms` is the market's time, virtual on a replayed market; `host_ms` is this machine's."""
 
-    def next_decision_ms(self, after_ms: int, given_up: Callable[[], bool] = ...) -> EpochMs | None:
+    def next_decision_ms(
+        self, after_ms: int, given_up: Callable[[], bool] = ..., is_due: Callable[[], bool] = ...
+    ) -> EpochMs | None:  # fmt: skip
         """Move to the next decision time after `after_ms`, or wait for it, and return it; None where the market has
-        ended, or whoever waits has given up."""
+        ended, or whoever waits has given up. A real clock asks now and then whether something `is_due` before; then
+        the newest time comes again. On a virtual one nothing happens in between."""
 
     @property
     def host_ms(self) -> Callable[[], EpochMs]: ...

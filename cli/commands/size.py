@@ -55,7 +55,7 @@ def calc(
     from trader_core.report.size import Wish, record, size, sizing_by
 
     policy = settings_of(options_of(shared_of(ctx)))
-    risk, limits = policy.policy.risk, sizing_of(policy)
+    risk, limits = policy.policy.risk_in_force, sizing_of(policy)
     if sizer is not None:
         limits = sizing_by(limits, sizer)
     if max_position is not None:

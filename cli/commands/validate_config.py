@@ -168,10 +168,12 @@ def _bands(settings: "Settings", equity: Decimal, told: Sequence[str]) -> Result
     """The smallest and the largest legal order. Where there is none nothing can ever be bought: that is an error."""
     from cli.plain import jsonable
     from cli.show import Ink, colours, money
-    from trader_core.settings.feasibility import bands, starved_line
+    from trader_core.settings.feasibility import bands, halved_line, starved_line
 
     found = bands(settings, equity)
-    warnings = (*told, *warned([starved_line(one) for one in found if one.starved]))
+    lines = [starved_line(one) for one in found if one.starved]
+    lines += [halved_line(one) for one in found if one.is_shut_by_halving]
+    warnings = (*told, *warned(lines))
     data = {"equity": equity, "profile": settings.policy.profile, "bands": jsonable(found)}
     head = f"legal orders before their fee: equity {money(equity)}, profile {settings.policy.profile}"
     table = _table(found, Ink(colours())) if found else "none: no tier holds an asset"

@@ -102,10 +102,11 @@ def test_what_is_told_to_programs_is_enough_when_it_is_there(program: Program) -
 def test_a_trigger_that_wants_too_little_is_a_warning(program: Program) -> None:
     done = program("validate-config", "--equity", "1800", "--json")
     assert done.code == 0
-    assert done.document["warnings"][-1] == (
+    starved = (
         "tier 2 in bear: rules.reversal wants less than the smallest order, 10.13;"
         " from an equity of 1,807.41 nothing does"
     )
+    assert starved in done.document["warnings"]
 
 
 def test_a_universe_without_assets_has_no_legal_order_to_show(program: Program, config: Path) -> None:

@@ -168,7 +168,7 @@ def test_what_looks_only_is_recorded_too(tmp_path: Path) -> None:
 def made_older(path: Path) -> None:
     """The state as schema 3 had it: nothing of what decisions were taken from, and no word of it in them."""
     rewritten(path, lambda fact: replace(fact, inputs="") if isinstance(fact, Decided) else fact)
-    dropped = (f"DROP TABLE {one}" for one in ("inputs", "bars", "documents", "checkpoint"))
+    dropped = (f"DROP TABLE {one}" for one in ("inputs", "bars", "documents", "checkpoint", "head"))
     altered(path, *dropped, "PRAGMA user_version = 3")
 
 

@@ -86,7 +86,35 @@ def test_a_lost_row_is_found(table: str, copied: Inside) -> None:
     key = "open_ms" if table == "bars" else "rowid"
     altered(copied.state / "paper.db", f"DELETE FROM {table} WHERE {key} = (SELECT max({key}) FROM {table})")
     code, words = verified(copied)
-    assert code == 61 and "not as it was written" in words
+    lost = "newest rows are missing" if table == "journal" else "not as it was written"
+    assert code == 61 and lost in words
+
+
+@pytest.mark.parametrize("rows_lost", [1, 7])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_journal_without_its_newest_rows_is_never_opened(rows_lost: int, whole: bool, copied: Inside) -> None:
+    """Also where somebody makes every other table fit, and says nothing else: the program refuses to go on."""
+    path = copied.state / "paper.db"
+    ((newest,),) = rows(copied, "SELECT max(seq) FROM journal")
+    altered(path, f"DELETE FROM journal WHERE seq > {int(str(newest)) - rows_lost}")
+    if whole:
+        altered(
+            path, "DELETE FROM cycles WHERE cycle_id = (SELECT max(cycle_id) FROM cycles)", "DELETE FROM checkpoint"
+        )
+    run = ("run", "--mode", "PAPER", "--venue", "simulated", "--cycles", "1")
+    for words in (("decisions", "verify"), ("status",), run):
+        done = copied(*words, "--state", copied.state)
+        told = f"the journal's newest rows are missing: row {newest} was written last"
+        assert done.code == 61 and told in done.out + done.err, words
+
+
+def test_a_head_that_is_gone_or_another_one_is_found(copied: Inside) -> None:
+    path = copied.state / "paper.db"
+    altered(path, "UPDATE head SET hash = replace(hash, substr(hash, 1, 1), 'x')")
+    assert verified(copied)[0] == 61
+    altered(path, "DELETE FROM head")
+    code, words = verified(copied)
+    assert code == 61 and "newest rows are missing" in words
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -156,6 +156,7 @@ def policies(draw: st.DrawFn) -> Settings:
             "policy__halt__auto_rearm": one_of(True, True, False),
             "policy__orders__maker_ttl_bars": one_of(0, 2),
             "policy__exits__use_trailing_stop": one_of(False, False, True),
+            "policy__exits__trim_above_cap_pct": one_of(0, 0, 1),
             "app__paper__half_spread_bps": one_of(0.0, 5.0),
             "app__paper__holdings": one_of({}, {"ETH": Decimal(2)}),
         }

@@ -105,12 +105,12 @@ def law() -> Law:
         costs=Costs(6_000, 12_000, 500, Slippage(ints(0, 500, 500, 500), 0, 0.0, 1.0, 5.0, 1.0), 100_000, 5_000),
         instruments=instrument_rows(UNITS, ASSETS, [0, 0, 1, 2], [1, 1, 2, 3]),
         strategies=Strategies(np.array([0.5, 0.5]), ints(3, 3), np.array([0.3, 0.3])),
-        halts=Halts(1, 500_000, 500_000, 10_000, 5, 15 * MINUTE_MS, 0, MINUTE_MS, 0, 15 * MINUTE_MS, 1, 0),
+        halts=Halts(1, 500_000, 500_000, 10_000, 5, 15 * MINUTE_MS, 0, MINUTE_MS, 0, HOUR_MS, 0, 15 * MINUTE_MS, 1, 0),
         sizing=Sizing(
             0, EQUITY, 1.0, 0.6, 0.5, 0.85, 1.5, 150.0, 0.3, 5, 0.5, 0.01, 1.2, Recovery(0.04, 0.6, 0.08, 0.2),
             Kelly(0.25, 0.05, 30),
         ),
-        exits=Exits(200, 500, 0, 0, 500_000),
+        exits=Exits(200, 500, 0, 0, 500_000, 0, 0),
     )  # fmt: skip
 
 
@@ -127,7 +127,8 @@ def columns() -> Columns:
         close=everywhere(PRICE), bid=everywhere(PRICE - 50), ask=everywhere(PRICE + 50),
         depth=everywhere(10**6 * E8), age_ms=everywhere(0), regime=ints(CHOP), eligible=everywhere(NEARLY, np.int8),
         deviation=everywhere(1.0, np.float64), outlier=everywhere(0, np.int8), jump=everywhere(1.0, np.float64),
-        trading=everywhere(OPEN, np.int8), first_day=ints(NOON_MS // DAY_MS - len(DAYS)), returns=np.array(DAYS),
+        trading=everywhere(OPEN, np.int8), shut=everywhere(0, np.int8),
+        first_day=ints(NOON_MS // DAY_MS - len(DAYS)), returns=np.array(DAYS),
         volatility=everywhere(80.0, np.float64), atr_ratio=everywhere(1.5, np.float64), enter=opinions(1, np.int8),
         leave=opinions(0, np.int8), conviction=opinions(0.5, np.float64), scale=opinions(1.0, np.float64),
         stop_bps=opinions(500), target_bps=opinions(2_000), hold_ms=opinions(0),
@@ -204,6 +205,7 @@ FLIPS: dict[Verdict, tuple[Change, ...]] = {
     Verdict.UNRESOLVED: (put("guard", "unknown", ETH, 1), put("guard", "differs", ETH, 1)),
     Verdict.POLICY_STALE: (guarded("policy_ms", 600_001), limit("market", "max_policy_age_ms", -1)),
     Verdict.EQUITY_UNKNOWN: (drafted("equity", -1),),  # an equity of 0 is known, and is a loss too
+    Verdict.INPUT_MISSING: (put("guard", "unquoted", ETH, 1),),
     Verdict.INELIGIBLE: (
         put("guard", "barred", ETH, 1), put("columns", "eligible", HERE, 0), limit("tiers", "max_spread_ppm", 999, 2),
         limit("tiers", "min_depth", 10**6 * E8 + 1, 2), limit("tiers", "near_spread_ppm", 999),

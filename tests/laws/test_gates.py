@@ -249,7 +249,7 @@ WIDER: list[tuple[Verdict, Wider]] = [
 ]
 NO_LIMIT = {  # a flag, a count of questions, a time somebody has set, or what we own
     Verdict.HALTED, Verdict.PAUSED, Verdict.UNRESOLVED, Verdict.EQUITY_UNKNOWN, Verdict.BANNED, Verdict.OUTLIER,
-    Verdict.CASH, Verdict.CALENDAR,
+    Verdict.CASH, Verdict.CALENDAR, Verdict.INPUT_MISSING,
 }  # fmt: skip
 MUCH = 1e4
 OF_SIZE = {  # what a larger order meets, and a smaller one does not

@@ -21,6 +21,7 @@ from trader_core.rulebook.state import Columns, Plan, State, empty_plan, empty_s
 LIMITS = Halts(
     enabled=1, max_day_loss_ppm=50_000, max_open_loss_ppm=100_000, retrip_ppm=10_000, max_errors=5,
     error_window_ms=15 * MINUTE_MS, max_stops=0, stop_window_ms=15 * MINUTE_MS, max_feed_age_ms=0,
+    max_naked_ms=30 * MINUTE_MS, max_troubles=0,
     cooldown_ms=15 * MINUTE_MS, on_trip=codes.CANCEL_ENTRIES, auto_rearm=0,
 )  # fmt: skip
 

@@ -246,4 +246,6 @@ def test_a_file_cut_off_at_any_page_is_refused(path: Path) -> None:
         path.write_bytes(whole[: kept * page])
         assert complaint(path).startswith(str(path)), f"{kept} of {pages} pages"
         path.write_bytes(whole[: kept * page + page // 2])
-        assert str(path) in (what := complaint(path)) or "hash chain breaks" in what, f"{kept} and a half of {pages}"
+        what = complaint(path)
+        broken = "hash chain breaks" in what or "newest rows are missing" in what
+        assert broken or str(path) in what, f"{kept} and a half of {pages}"

@@ -1,12 +1,15 @@
 """Integer money against Python's own exact integers: no rounding is ever towards risk, and none is lost."""
 
+from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.show import money
 from tests.laws.budget import examples
 from tests.laws.worlds import instrument_rows
 from trader_core.rulebook.limits import Instruments
@@ -82,3 +85,15 @@ def test_lots_for_are_the_most_that_the_grains_pay_for(i: int, grains: int, tick
 def test_a_price_is_raised_upwards_and_lowered_downwards(ticks: int, ppm: int) -> None:
     assert more(ticks, ppm) == ceil(Fraction(ticks * (PPM + ppm), PPM))
     assert less(ticks, ppm) == floor(max(Fraction(ticks * (PPM - ppm), PPM), Fraction(0)))
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [
+        (Decimal("1.005"), "1.01"), (Decimal("-1.005"), "-1.01"), (Decimal("2.675"), "2.68"),
+        ((Decimal("50000.10") - Decimal("49999.95")) * Decimal("0.037"), "0.01"),
+    ],
+)  # fmt: skip
+def test_v44_what_is_told_to_the_cent_has_never_been_a_float(amount: Decimal, told: str) -> None:
+    """A binary float makes 1.00 and 2.67 of the first and the third."""
+    assert money(amount) == told

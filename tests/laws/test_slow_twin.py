@@ -81,6 +81,7 @@ def policies(draw: st.DrawFn) -> Settings:
             "policy__halt__max_stop_hits": one_of(0, 0, 1, 2),
             "policy__halt__stop_window_min": one_of(1, 15, 60),
             "policy__halt__max_feed_age_min": one_of(0, 0, 15, 60),
+            "policy__exits__trim_above_cap_pct": one_of(0, 0, 0, 1, 20),
             "policy__halt__cooldown_min": one_of(0, 15, 40),
             "policy__halt__on_trip": one_of("hold", "cancel", "flatten"),
             "policy__halt__auto_rearm": one_of(True, True, False),

@@ -33,6 +33,7 @@ from trader_core.domain.facts import (
     Intended,
     Marked,
     QueueChanged,
+    Remembered,
     SendFailed,
 )
 from trader_core.domain.fill import Fill, Side
@@ -199,6 +200,12 @@ class History:
         waiting = [Waiting(one, self.random.choice([STRATEGY, "other", "of old"]), *terms) for one in there]
         self.tell(QueueChanged(tuple(waiting), (), self.at()))
 
+    def note(self) -> None:
+        """Something held is to be sold when its market opens, or has no place in the universe; or not any more."""
+        for one in self.traded:
+            deferred, since = self.random.choice(["", "stop", "target"]), self.random.choice([-1, self.now_ms])
+            self.tell(Remembered(one.symbol, deferred, EpochMs(since), self.at()))
+
     def fail(self) -> None:
         self.tell(SendFailed(self.random.choice(sorted(self.orders) or ["o"]), "no answer", self.at()))
 
@@ -305,7 +312,7 @@ class History:
 
 MOVES = (
     *("intend", "fill", "buy", "sell", "mark") * 3, *("acknowledge", "close", "repeat", "part") * 2,
-    "deposit", "withdraw", "carry", "decide", "delist", "observe", "fail", "halt", "queue",
+    "deposit", "withdraw", "carry", "decide", "delist", "observe", "fail", "halt", "queue", "note",
 )  # fmt: skip
 
 
@@ -326,6 +333,7 @@ def test_the_ledger_and_the_law_s_own_state_are_one_truth_after_every_fact() -> 
 
 HAPPENINGS = (
     "won", "lost", "added", "delisted", "peaked", "moved", "failed", "stopped", "halted", "parted", "recorded",
+    "noted",
 )  # fmt: skip
 
 
@@ -338,6 +346,7 @@ def what_happened(history: History) -> list[str]:
         bool(book.failed), bool(book.stopped), book.halt.trips > 0,
         any(one.parted for one in book.holdings.values()),
         any(one.wins and one.losses for one in book.records.values()),
+        any(one.deferred for one in book.holdings.values()),
     )  # fmt: skip
     return [name for name, yes in zip(HAPPENINGS, happened, strict=True) if yes]
 

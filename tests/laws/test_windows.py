@@ -30,7 +30,7 @@ BY_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps"
 TERMS = BY_STRATEGY[2:]
 BY_HOUR = ("regime", "day_range")
 BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio", "trading")
-SILENT = {"hour", "asked", "funding_ppm", "first_day", "trading"}  # the same everywhere in these markets
+SILENT = {"hour", "asked", "funding_ppm", "first_day", "trading", "shut"}  # the same everywhere in these markets
 BARS = 60
 PAIR = (instrument("BTC-USD", floor="1"), instrument("ETH-USD", "0.01", "0.00000001", "1"))
 LONG = (instrument("BTC-USD", floor="1"), instrument("DOGE-USD"), instrument("PUPPY-USD"))
@@ -125,6 +125,7 @@ def test_a_live_window_knows_what_all_of_history_knows_and_every_column_of_it_sp
         "funding_ppm",
         "first_day",
         "trading",
+        "shut",
     }
     assert silent == ({"jump"} if bar_min > 1 else set()), f"the same at every row, which proves nothing: {silent}"
 

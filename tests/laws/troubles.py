@@ -41,6 +41,11 @@ def equity_unknown(die: Dice, scene: Scene) -> Scene:
     return scene._replace(draft=scene.draft._replace(equity=die.one_of((-1, 0))))
 
 
+def unquoted(die: Dice, scene: Scene) -> Scene:
+    there = changed(scene.guard.unquoted, scene.draft.instrument, 1)
+    return scene._replace(guard=scene.guard._replace(unquoted=there))
+
+
 def ineligible(die: Dice, scene: Scene) -> Scene:
     i, tiers = scene.draft.instrument, scene.law.tiers
     how = die.one_of(("barred", "volume", "spread", "depth", "near"))
@@ -332,6 +337,7 @@ TROUBLES: dict[Verdict, Trouble] = {
     Verdict.UNRESOLVED: unresolved,
     Verdict.POLICY_STALE: policy_stale,
     Verdict.EQUITY_UNKNOWN: equity_unknown,
+    Verdict.INPUT_MISSING: unquoted,
     Verdict.INELIGIBLE: ineligible,
     Verdict.BANNED: banned,
     Verdict.REGIME: regime,

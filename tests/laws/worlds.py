@@ -166,6 +166,7 @@ class Dice:
             max_open_loss_ppm=limit(1_000, 500_000), retrip_ppm=self.one_of((100, 10_000)),
             max_errors=self.between(1, 5), error_window_ms=self.milliseconds(1, 15), max_stops=self.one_of((0, 0, 3)),
             stop_window_ms=self.milliseconds(15, 600), max_feed_age_ms=self.one_of((0, 0, BAR_MS)),
+            max_naked_ms=self.one_of((BAR_MS, 4 * BAR_MS)), max_troubles=self.one_of((0, 0, 3)),
             cooldown_ms=self.milliseconds(0, 15, 60), on_trip=self.between(0, 2), auto_rearm=int(self.often(0.3)),
         )  # fmt: skip
 
@@ -182,6 +183,7 @@ class Dice:
         return Exits(
             default_stop_bps=200, default_target_bps=500, break_even_ppm=self.one_of((0, 0, 10_000)),
             partial_ppm=self.one_of((0, 0, 5_000)), partial_share_ppm=self.one_of((300_000, 500_000)),
+            trim_ppm=self.one_of((0, 0, 50_000)), purge_ms=self.one_of((0, 0, 2 * BAR_MS)),
         )  # fmt: skip
 
     def portfolio(self) -> Portfolio:
@@ -294,6 +296,7 @@ class Dice:
             day_range=figure([self.measured((0.5, 9.0), -1.0, 40.0) for _ in cells]),
             atr_ratio=figure([self.measured((1.2, 3.0), -1.0, 0.4) for _ in cells]),
             trading=flags([self.one_of((SHUT, NOBODY_KNOWS)) if self.seldom() else OPEN for _ in cells]),
+            shut=flags([int(self.seldom()) for _ in cells]),
             first_day=ints(NOON_MS // DAY_MS - DAYS + self.between(0, 1)),
             returns=self.returns(),
             enter=np.array([self.often() for _ in each], np.int8).reshape(by_strategy),
@@ -336,6 +339,9 @@ class Dice:
             ints(*banned),
             ints(*foreign),
             ints(*forced),
+            ints(*(self.seldom() for _ in range(COUNT))),
+            self.milliseconds(0, 0, 60) if self.seldom() else 0,
+            self.between(0, 3) if self.seldom() else 0,
         )
 
     def state(self, law: Law, columns: Columns) -> State:
@@ -442,6 +448,8 @@ class Dice:
         state.hold_ms[i] = self.milliseconds(0, 60, 9_000)
         state.opened_ms[i] = now - self.between(1, 200) * MINUTE_MS
         state.peak[i], state.parted[i] = self.one_of((0, price, price * 11 // 10)), self.between(0, 1)
+        if self.seldom():
+            state.deferred[i], state.outcast_ms[i] = codes.BY_STOP, now - self.between(1, 3) * BAR_MS
 
     def order(
         self, state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, placed: int,

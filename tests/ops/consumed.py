@@ -1,5 +1,5 @@
-"""Settings whose consumers are not in decisions: tests/cli/test_live_keys.py and test_policy.py show what
-each does."""
+"""Settings whose consumers are not in decisions: tests/cli/test_live_keys.py and test_policy.py show what each does,
+and tests/live/test_monitor.py how often what is held is looked at."""
 
 from trader_core.settings.schema import PROFILES
 
@@ -12,5 +12,6 @@ CONSUMED = (
     "app.secrets.files_allowed",
     "app.exchange.venue_url",
     "app.exchange.quote",
+    "policy.cycle.monitor_s",
     *(f"policy.profiles.{name}.max_leverage_ratio" for name in PROFILES),
 )

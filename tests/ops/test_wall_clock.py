@@ -11,8 +11,10 @@ from trader_core.ops.clock import SETTLE_MS, WallClock, host_ms
 BAR_MS = 1_000
 
 
-def clock(alarmed: Callable[[], bool] = lambda: False, waits: bool = True, until_ms: int | None = None) -> WallClock:
-    return WallClock(BAR_MS, host_ms, host_ms, alarmed, waits, until_ms)
+def clock(
+    alarmed: Callable[[], bool] = lambda: False, waits: bool = True, until_ms: int | None = None, monitor_ms: int = 600
+) -> WallClock:  # fmt: skip
+    return WallClock(BAR_MS, host_ms, host_ms, alarmed, waits, monitor_ms, until_ms)
 
 
 def newest() -> int:
@@ -60,3 +62,16 @@ def test_an_alarm_ends_the_waiting_within_a_second_and_once() -> None:
 @pytest.mark.parametrize("over", [0, 5 * BAR_MS])
 def test_at_the_end_of_the_period_it_is_over(over: int) -> None:
     assert clock(until_ms=newest() - over).next_decision_ms(0) is None
+
+
+def test_what_is_due_is_asked_now_and_then_and_ends_the_waiting() -> None:
+    asked: list[int] = []
+
+    def is_due() -> bool:
+        asked.append(host_ms())
+        return len(asked) == 2
+
+    after, began = newest() + 3_600_000, host_ms()
+    assert clock(monitor_ms=600).next_decision_ms(after, is_due=is_due) == after, "the newest time comes again"
+    first, second = asked
+    assert 600 <= first - began < 1_600 and 600 <= second - first < 1_600

@@ -389,6 +389,7 @@ SPANS: list[tuple[dict[int, Verdict], list[tuple[str, int, int]]]] = [
     ({3: Verdict.DAY_LOSS, 9: Verdict.DAY_LOSS}, [("DAY_LOSS", 3, DAY - 1)]),
     ({3: Verdict.DAY_LOSS, DAY + 5: Verdict.DAY_LOSS}, [("DAY_LOSS", 3, DAY - 1), ("DAY_LOSS", DAY + 5, 2 * DAY - 1)]),
     ({DAY + 5: Verdict.WEEK_LOSS, 3 * DAY: Verdict.WEEK_LOSS}, [("WEEK_LOSS", DAY + 5, 7 * DAY - 1)]),
+    ({3: Verdict.DAY_STOP, 9: Verdict.DAY_STOP}, [("DAY_STOP", 3, DAY - 1)]),
     ({3: Verdict.DRAWDOWN, 9: Verdict.DRAWDOWN}, [("DRAWDOWN", 3, 10)]),
     ({3: Verdict.DRAWDOWN, 5: Verdict.REGIME, 9: Verdict.DRAWDOWN}, [("DRAWDOWN", 3, 10)]),
     ({3: Verdict.DRAWDOWN, 5: Verdict.CASH, 9: Verdict.DRAWDOWN}, [("DRAWDOWN", 3, 4), ("DRAWDOWN", 9, 10)]),

@@ -1,24 +1,27 @@
 """Every limit of the five files, with a scene that it stops, and a value of it that lets the same scene pass."""
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from tests.cli.program import Program
 from tests.scenarios import scenes
 from tests.scenarios.scenes import AGAINST, DIP, RARER, RISE, STOPPED, WIDER, Fired, Scene, hole
 from tests.world import START, Bar, Series, World, at, outcomes, sent
 from trader_core.domain.clocktime import EpochMs, parse_utc
-from trader_core.domain.errors import Unreachable
+from trader_core.domain.errors import Unreachable, VenueUnavailable
 from trader_core.domain.facts import CoinsMoved
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import HaltState
+from trader_core.domain.market import TopOfBook
 from trader_core.domain.money import Base
 from trader_core.domain.order import ApprovedOrder, OrderReport, Role
 from trader_core.engine.run import cycles
-from trader_core.ports import VenueTrader
+from trader_core.ports import VenueReader, VenueTrader
 
 Check = Callable[[Fired], bool]
 
@@ -167,12 +170,18 @@ def trailed(world: World) -> Fired:
     return world.run(), "BTC-USD"
 
 
-def taken_over(world: World, series: Series = (100,) * 8, **edits: Any) -> Fired:
-    """A coin that no strategy bought, at 100: a person hands it over, in the ledger alone."""
+def taken_over(world: World, series: Series = (100,) * 8, limit: int | None = None, **edits: Any) -> Fired:
+    """A coin that no strategy bought, at 100: it lies in the account, and a person hands it over to the bot."""
     world.market(BTC=series).configured(**edits).run(limit=1)
-    handed = CoinsMoved("by hand", "BTC-USD", Side.BUY, Base(Decimal(1)), Decimal(100), scenes.NOW, "a person")
-    world.tell(handed)
-    return world.run(), "BTC-USD"
+    hand_over(world, at(3))
+    return world.run(limit=limit), "BTC-USD"
+
+
+def hand_over(world: World, at_ms: EpochMs) -> None:
+    """The venue's simulated account has the coin, and the ledger hears of it."""
+    with closing(sqlite3.connect(world.state / "paper.venue.db")) as venue, venue:
+        venue.execute("INSERT OR REPLACE INTO balances VALUES ('BTC', 100000000, 0)")
+    world.tell(CoinsMoved("by hand", "BTC-USD", Side.BUY, Base(Decimal(1)), Decimal(100), at_ms, "a person"))
 
 
 def watched(world: World) -> Fired:
@@ -182,6 +191,33 @@ def watched(world: World) -> Fired:
     world.tell(CoinsMoved("by hand", "BTC-USD", Side.BUY, Base(Decimal(1)), Decimal(100), hour_ago, "a person"))
     done = Program(world.root)("status", "--state", world.state, "--config", world.config, "--mode", "PAPER")
     return [], str(done.code)
+
+
+class Troubled(scenes.Silent):
+    """A venue that tells no quote of anything."""
+
+    def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
+        raise VenueUnavailable("no quote came")
+
+
+def troubled(world: World, limit: int | None = None, **edits: Any) -> Fired:
+    """Three cycles in a row whose venue tells no quotes; nothing is held, and nobody wants to buy."""
+    world.wired = lambda ports: replace(ports, reader=cast(VenueReader, Troubled(ports.reader)))
+    world.market(BTC=[100] * 8).configured(**{"policy__halt__max_venue_troubles": 3} | edits)
+    return world.run(limit=limit), "BTC-USD"
+
+
+def too_large(world: World, **edits: Any) -> Fired:
+    """A coin of one percent of the account, in an asset that may be 0.8 percent of it."""
+    small = {f"policy__sizing__tier_{n}_position_pct": 0.5 for n in (1, 2, 3)}
+    caps = {"policy__risk__max_per_asset_pct": 0.8, "policy__exits__trim_above_cap_pct": 5}
+    return taken_over(world, (100,) * 12, **{"app__paper__cash_quote": 10_000} | small | caps | edits)
+
+
+def outcast(world: World, limit: int | None = None, **edits: Any) -> Fired:
+    """A coin that a person hands over, and that the universe has no place for."""
+    world.market(ETH=[100] * 14).configured(signals__regime__base="ETH", universe__tiers__tier_1_core__bases=["ETH"])
+    return taken_over(world, (100,) * 14, limit, **{"policy__exits__purge_after_h": 1} | edits)
 
 
 def broken_even(world: World) -> Fired:
@@ -543,6 +579,8 @@ LIMITS: dict[str, Limit] = {
     "policy.exits.break_even_at_pct": Limit(broken_even, sent_for("break_even"), 0),
     "policy.exits.partial_target_pct": Limit(parted, sent_for("partial"), 0),
     "policy.exits.partial_share_pct": Limit(parted, sold_at_first("0.5"), 25),
+    "policy.exits.trim_above_cap_pct": Limit(too_large, sent_for("trim"), 25),
+    "policy.exits.purge_after_h": Limit(outcast, sent_for("purge"), 0),
     "policy.exits.max_naked_min": Limit(watched, answered(42), 1440),
     "policy.halt.enabled": Limit(scenes.ok, lambda fired: fired[0][-1].book.halt.state is HaltState.ARMED, False),
     "policy.halt.cooldown_min": Limit(acknowledged_by_command, said("HALTED"), 0),
@@ -560,6 +598,7 @@ LIMITS: dict[str, Limit] = {
         partial(stopped_twice, later=2, policy__halt__stop_window_min=60), tripped_by("stop_hits"), 15
     ),
     "policy.halt.max_feed_age_min": Limit(fed_no_more, tripped_by("feed_age"), 0),
+    "policy.halt.max_venue_troubles": Limit(troubled, tripped_by("venue_troubles"), 0),
     "policy.halt.on_trip": Limit(resting_at_a_trip, rests_no_more, "hold"),
     "policy.halt.auto_rearm": Limit(
         partial(lost_at_a_stop, policy__halt__max_day_loss_pct=0.2, policy__halt__auto_rearm=True),

@@ -3,13 +3,16 @@ calm. Every scene runs in one process or, where the world restarts, in one proce
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from tests.world import START, Bar, Series, World, at, outcomes
 from trader_core.domain.clocktime import DAY_MS, EpochMs, parse_utc
 from trader_core.domain.facts import Banned, Paused
+from trader_core.domain.market import TopOfBook
 from trader_core.engine.cycle import CycleReport
 from trader_core.policies import Asked, change
+from trader_core.ports import VenueReader
 from trader_core.rulebook.codes import Verdict
 
 Fired = tuple[list[CycleReport], str]
@@ -67,6 +70,24 @@ def policy_stale(world: World) -> Fired:
 
 def equity_unknown(world: World) -> Fired:
     return world.market(BTC=RISE).run(mode="DRY_RUN"), "BTC-USD"
+
+
+class Silent:
+    """A venue that tells no quote of BTC."""
+
+    def __init__(self, reader: VenueReader) -> None:
+        self._reader = reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
+        return {symbol: one for symbol, one in self._reader.quotes(symbols).items() if symbol != "BTC-USD"}
+
+
+def input_missing(world: World) -> Fired:
+    world.wired = lambda ports: replace(ports, reader=cast(VenueReader, Silent(ports.reader)))
+    return world.market(BTC=RISE).run(), "BTC-USD"
 
 
 def ineligible(world: World) -> Fired:
@@ -410,6 +431,7 @@ SCENES: dict[Verdict, Scene] = {
     Verdict.UNRESOLVED: unresolved,
     Verdict.POLICY_STALE: policy_stale,
     Verdict.EQUITY_UNKNOWN: equity_unknown,
+    Verdict.INPUT_MISSING: input_missing,
     Verdict.INELIGIBLE: ineligible,
     Verdict.BANNED: banned,
     Verdict.REGIME: regime,

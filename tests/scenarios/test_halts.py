@@ -201,7 +201,7 @@ def test_a_reset_is_kept_with_everything_and_neither_forgets_nor_trips_at_once(t
     assert (fact.user, fact.reason, fact.forced, fact.previous.state) == ("me", WHY, True, HaltState.TRIPPED)
     assert fact.host_user and len(fact.config_digest) == 64
     assert [one.name for one in fact.measures] == [
-        "day_loss", "open_loss", "execution_errors", "stop_hits", "feed_age",
+        "day_loss", "open_loss", "execution_errors", "stop_hits", "feed_age", "naked", "venue_troubles",
     ]  # fmt: skip
     assert fact.halt.seen_day_ppm >= 2_000
     reports = world.run()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.settings.keys import CONFIG
-from trader_core.settings.feasibility import Band, bands, startup_warning
+from trader_core.settings.feasibility import Band, bands, halved_line, startup_warning
 from trader_core.settings.load import load
 from trader_core.settings.schema import REGIMES, Settings
 
@@ -144,6 +144,31 @@ def test_start_up_warns_of_the_regime_in_force_or_of_all() -> None:
     assert len(startup_warning(SHIPPED, Decimal(255), None)) == 6
     assert len(startup_warning(SHIPPED, Decimal(255), "unknown")) == 6
     assert startup_warning(SHIPPED, Decimal(255), "crash") == ()
+
+
+def test_a_day_that_has_halved_positions_may_shut_an_open_band() -> None:
+    """168 of 10000 are wanted, and 84 on a day that has lost two percent."""
+    assert band(only("sma_cross"), "10000", 1, "chop").halved == Decimal("84")
+    found = band(only("sma_cross"), "602.47", 1, "chop")
+    assert (found.state, found.is_shut_by_halving, found.halved_from) == ("open", True, Decimal("1204.94"))
+    assert halved_line(found) == (
+        "tier 1 in chop: no order fits on a day whose loss has halved positions, at most 5.06, at least 10.13;"
+        " from an equity of 1,204.94 one does"
+    )
+    assert not band(only("sma_cross"), "1204.94", 1, "chop").is_shut_by_halving
+    assert band(only("sma_cross"), "1204.93", 1, "chop").is_shut_by_halving
+    assert not band(SHIPPED, "100", 1, "crash").is_shut_by_halving, "it is closed on every day"
+
+
+def test_own_money_in_one_position_is_a_ceiling_whatever_the_equity() -> None:
+    found = band(only("sma_cross", policy__sizing__max_position_quote=Decimal(100)), "1000000", 1, "bull")
+    assert (found.largest, found.limit) == (Decimal(100), "sizing.max_position_quote")
+
+
+@pytest.mark.parametrize(("profile", "scale"), [("NORMAL", 100), ("DEFENSIVE", 70), ("CAUTIOUS", 50)])
+def test_the_profile_in_force_scales_what_is_wanted(profile: str, scale: int) -> None:
+    found = band(only("sma_cross", policy__profile=profile), "10000", 1, "chop")
+    assert found.largest == Decimal(240) * scale / 100
 
 
 def test_no_equity_is_enough_for_nothing() -> None:

@@ -30,6 +30,8 @@ class Holding:
     opened_ms: EpochMs = EpochMs(-1)  # first purchase since it was flat
     peak: Decimal = ZERO  # highest bid seen since then
     parted: bool = False  # a part was sold at its own target since then
+    deferred: str = ""  # why it is to be sold once its market opens
+    outcast_ms: EpochMs = EpochMs(-1)  # since when the universe has had no place for it
     trades: frozenset[str] = frozenset()  # every trade id ever folded: a fill counts once
 
 
@@ -125,6 +127,7 @@ class Book:
     policy_digest: str = ""  # of its settings in force; '' while nothing but what is written ever was
     intents: int = 0  # orders ever intended; the next one's sequence number
     cycles: int = 0
+    troubles: int = 0  # of these the newest in a row in which something of the venue could not be read
 
     def working(self, symbol: str, role: Role) -> Order | None:
         """The open order of that instrument and role, if any."""

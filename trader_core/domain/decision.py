@@ -41,6 +41,16 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminder:
+    """What is to be kept of a position: why it is to be sold once its market opens, and since when the universe has
+    had no place for it."""
+
+    symbol: str
+    deferred: str
+    outcast_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A proposal that waits for a free slot, with the terms of its strategy; whose prices are those of its turn."""
 
@@ -69,6 +79,7 @@ class Decision:
     open_loss_ppm: int | None = None  # of the losing positions together, of the equity
     halt: Halt | None = None  # the halt machine from now on, where it has moved
     waiting: tuple[Waiting, ...] = ()  # for a free slot, after this decision
+    remembered: tuple[Reminder, ...] = ()  # of what is held, where it is another one than before
     dust: tuple[str, ...] = ()  # symbols of which less is held than the venue takes at this price
 
     @property

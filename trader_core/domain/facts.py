@@ -225,6 +225,17 @@ class QueueChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is to be kept of a position beside its price: why it is to be sold once its market opens (empty: it is
+    not), and since when the universe has had no place for it (-1: it has)."""
+
+    symbol: str
+    deferred: str
+    outcast_ms: EpochMs
+    at_ms: EpochMs
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyApplied:
     """From here on decisions are taken under this version of the policy, and settings in force of this digest."""
 
@@ -243,13 +254,14 @@ class CycleClosed:
     fills: int
     problem: str  # why entries were not even judged; empty in a healthy cycle
     host_ms: EpochMs
+    troubled: bool = False  # something of the venue could not be read
 
 
 Fact = (
     Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed
     | Filled | SendFailed | HaltChanged | HaltReset | Paused | Resumed | Banned | BanLifted | Delisted
     | StrategyFailed | StrategyRecovered | DiscrepancyFound | DiscrepancyGone | QueueChanged
-    | PolicyApplied | CycleClosed
+    | Remembered | PolicyApplied | CycleClosed
 )  # fmt: skip
 
 FACTS: dict[str, type[Fact]] = {
@@ -274,6 +286,7 @@ FACTS: dict[str, type[Fact]] = {
     "paused": Paused,
     "queue_changed": QueueChanged,
     "policy_applied": PolicyApplied,
+    "remembered": Remembered,
     "resent": Resent,
     "resumed": Resumed,
     "send_failed": SendFailed,

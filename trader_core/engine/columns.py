@@ -12,7 +12,7 @@ from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.market import MARK_BARS
 from trader_core.engine.law import costs_of, enabled_strategies
-from trader_core.market.calendar import hours_open
+from trader_core.market.calendar import hours_open, known_shut
 from trader_core.market.frame import Frame
 from trader_core.market.guards import UNKNOWN, deviations_at, guards_lookback, jumps_at, outliers
 from trader_core.market.hours import Hours, hours_of
@@ -155,6 +155,7 @@ def columns_of(
         atr_ratio=_told(asked, quiet, UNKNOWN, width),
         day_range=hours.day_range,
         trading=hours_open(instruments, policy.universe, _when(market, asked)),
+        shut=known_shut(instruments, policy.universe, frame.closes_ms),
         first_day=hours.daily[0],
         returns=hours.daily[1],
         leave=wanted.leave,

@@ -197,7 +197,8 @@ def _close(
     objections = view.snapshot.told if view else ()
     refused = len(decision.refusals) if decision else 0
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])
-    journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms())])
+    troubled = view is None or bool(view.snapshot.problem)
+    journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms(), troubled)])
     prices = view.snapshot.prices if view else {}
     foreign = externals(journal.book, view.balances, ports.account_quote, prices) if view else ()
     return CycleReport(cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections)

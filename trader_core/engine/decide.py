@@ -10,7 +10,7 @@ import numpy as np
 
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.decision import Decision, Peak
+from trader_core.domain.decision import Decision
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
 from trader_core.domain.instrument import Instrument
@@ -20,6 +20,7 @@ from trader_core.engine.columns import columns_of, with_quotes
 from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.halting import measures_of, moved
 from trader_core.engine.law import enabled_strategies, law_of
+from trader_core.engine.notes import deferred_in, peaks_of, reminders_of
 from trader_core.engine.observe import Snapshot
 from trader_core.engine.outside import guard_of
 from trader_core.engine.waiting import waiting_in
@@ -41,25 +42,29 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     opinions = columns_of(snapshot.frame, axes.instruments, policy, row)
     columns = quoted(opinions.columns, row, snapshot)
     state, plan = to_state(book, axes), empty_plan(len(axes.instruments), len(axes.strategies))
-    law, guard = law_of(policy, axes, snapshot.fees), guard_of(book, axes, snapshot)
+    law = law_of(policy, axes, snapshot.fees)
+    guard = guard_of(book, axes, snapshot, law.orders.bar_ms)
     equity = step_turn(law, guard, state, columns, row, plan)
     measures = measures_of(law.halts, state.halt, plan.measured[1:].tolist(), snapshot.decision_ms)
     halt = moved(book.halt, state.halt, measures, snapshot.decision_ms) if plan.measured[0] else book.halt
     halted = "" if halt.trading is Trading.ACTIVE else halt.reason
     before, waiting = book.decided_ms >= snapshot.decision_ms, waiting_in(state, axes)
-    seen = Seen(law, columns, row, opinions, axes, snapshot.exclusions, before, halted, waiting)
+    seen = Seen(
+        law, columns, row, opinions, axes, snapshot.exclusions, before, halted, waiting, deferred_in(state, axes)
+    )
     return Decision(
         decision_ms=snapshot.decision_ms,
         equity=None if equity < 0 else Quote(from_grains(equity)),
         judgements=judgements_of(seen, plan),
         cancels=_cancels(plan, axes, book),
         orders=approved(plan, state, axes),
-        peaks=_peaks(state, axes, book),
+        peaks=peaks_of(state, axes, book),
         regime=describe(opinions.market, row),
         failures=tuple(sorted(opinions.failures.items())),
         waiting=waiting,
         open_loss_ppm=int(lost) if (lost := plan.measured[1 + codes.OPEN_LOSS_PPM]) >= 0 else None,
         halt=halt if plan.measured[0] else None,
+        remembered=reminders_of(state, axes, book),
         dust=dust(law, state, columns.bid[row].tolist(), [one.symbol for one in axes.instruments], book.held),
     )
 
@@ -76,14 +81,6 @@ def quoted(columns: Columns, row: int, snapshot: Snapshot) -> Columns:
             depth[i] = grains_down(quote.depth)
             age[i] = max(snapshot.seen_ms - min(quote.at_ms, snapshot.decision_ms), 0)
     return with_quotes(columns, row, bid, ask, depth, age)
-
-
-def _peaks(state: State, axes: Axes, book: Book) -> tuple[Peak, ...]:
-    """Highest bids that rose in this turn."""
-    seen = [
-        Peak(one.symbol, int(state.peak[i]) * one.tick) for i, one in enumerate(axes.instruments) if state.lots[i] > 0
-    ]
-    return tuple(one for one in seen if one.price > book.holdings[one.symbol].peak)
 
 
 def _cancels(plan: Plan, axes: Axes, book: Book) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The numbers of one turn in words: what `why` will show, for every instrument, traded or not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Seen:
     decided_before: bool
     halted: str = ""  # why the halt machine lets nothing in; empty where it does
     waiting: Sequence[Waiting] = ()
+    deferred: Mapping[str, str] = field(default_factory=dict)  # what waits for its market to open: symbol, why
 
 
 def judgements_of(seen: Seen, plan: Plan) -> tuple[Judgement, ...]:
@@ -49,6 +50,7 @@ def judgements_of(seen: Seen, plan: Plan) -> tuple[Judgement, ...]:
 
 def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) -> Judgement:
     symbol, why_not = seen.axes.instruments[i].symbol, ineligible(seen, i)
+    waits = f"{seen.deferred[symbol]}: it is sold when its market opens" if symbol in seen.deferred else ""
     if plan.verdict[i] >= 0:
         strategy = seen.axes.strategies[plan.chosen[i]] if plan.chosen[i] >= 0 else ""
         verdict = codes.Verdict(int(plan.verdict[i]))
@@ -59,12 +61,14 @@ def _judgement(seen: Seen, plan: Plan, i: int, opinions: tuple[GateRow, ...]) ->
             codes.Verdict.MAX_POSITIONS: _turn(seen, symbol),
             codes.Verdict.VAR: unknown_days(seen, plan, i),
         }
-        detail = words.get(verdict) or strategy
+        detail = waits or words.get(verdict) or strategy
         return Judgement(
             symbol, verdict.name, detail, opinions + _scale_rows(plan) + _size_rows(plan, i) + _gate_rows(plan, i)
         )
     age = _row("data_age", int(seen.columns.age_ms[seen.row, i]) / 1e3, seen.law.market.max_age_ms / 1e3, 1, "s", "OK")
     rows = (age, *opinions)
+    if waits:
+        return Judgement(symbol, "exit_deferred", waits, rows)
     if seen.decided_before:
         return Judgement(symbol, "decided_before", "", rows)
     if not any(row.value is not None for row in opinions):

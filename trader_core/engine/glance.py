@@ -16,7 +16,7 @@ from trader_core.engine.cycle import guard, look
 from trader_core.engine.decide import quoted
 from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.journal import Journal
-from trader_core.engine.law import enabled_strategies, law_of
+from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
 from trader_core.engine.outside import guard_of
 from trader_core.engine.policies import policy_in_force
 from trader_core.ledger.integers import Axes, to_state
@@ -72,7 +72,7 @@ def glance(ports: Ports, policy: "Settings", journal: Journal) -> Glance | None:
     axes, row = Axes(snapshot.instruments, enabled_strategies(policy)), snapshot.frame.rows - 1
     opinions = columns_of(snapshot.frame, axes.instruments, policy, row)
     columns, state = quoted(opinions.columns, row, snapshot), to_state(journal.book, axes)
-    law, closed = law_of(policy, axes, snapshot.fees), guard_of(journal.book, axes, snapshot)
+    law, closed = law_of(policy, axes, snapshot.fees), guard_of(journal.book, axes, snapshot, bar_ms_of(policy))
     equity = equity_of(law.instruments, state, columns, row)
     step_mark(state, at_ms, equity)
     return Glance(at_ms, law, closed, state, columns, row, axes, equity, opinions, snapshot.exclusions)

@@ -9,7 +9,8 @@ from trader_core.domain.clocktime import MINUTE_MS, EpochMs, day_index
 from trader_core.domain.errors import GateClosed
 from trader_core.domain.facts import HaltReset
 from trader_core.domain.halt import REASON_CHARS_MIN, Halt, HaltState, Measure, Seen, reset
-from trader_core.engine.law import halts_of
+from trader_core.engine.law import bar_ms_of, halts_of
+from trader_core.engine.outside import naked_ms
 from trader_core.ledger.integers import Axes, to_state
 from trader_core.report.halts import causes_of, measure, told
 from trader_core.rulebook import codes, halts
@@ -81,6 +82,8 @@ def _counted(book: Book, policy: "Settings", at_ms: EpochMs) -> tuple[State, lis
     plan.measured[1 + codes.DAY_LOSS_PPM] = halts.day_loss_ppm(state, at_ms, worth)
     plan.measured[1 + codes.OPEN_LOSS_PPM] = codes.NEVER if book.open_loss_ppm is None else book.open_loss_ppm
     plan.measured[1 + codes.FEED_AGE_MS] = codes.NEVER
+    plan.measured[1 + codes.NAKED_MS] = naked_ms(book, at_ms, bar_ms_of(policy))
+    plan.measured[1 + codes.TROUBLE_RUN] = book.troubles
     return state, [int(one) for one in plan.measured[1:]]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS
+from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, SECOND_MS
 from trader_core.domain.money import grains_down, grains_up
 from trader_core.ledger.integers import Axes
 from trader_core.rulebook import limits
@@ -67,10 +67,17 @@ def halts_of(policy: "Settings") -> limits.Halts:
         max_stops=halt.max_stop_hits,
         stop_window_ms=halt.stop_window_min * MINUTE_MS,
         max_feed_age_ms=halt.max_feed_age_min * MINUTE_MS,
+        max_naked_ms=longest_naked_ms(policy),
+        max_troubles=halt.max_venue_troubles,
         cooldown_ms=halt.cooldown_min * MINUTE_MS,
         on_trip=ON_TRIP.index(halt.on_trip),
         auto_rearm=int(halt.auto_rearm),
     )
+
+
+def longest_naked_ms(policy: "Settings") -> int:
+    """How long something may be held with no stop at the venue. A bar it may take until the first one is there."""
+    return max(policy.policy.exits.max_naked_min * MINUTE_MS, bar_ms_of(policy))
 
 
 def costs_of(policy: "Settings") -> limits.Costs:
@@ -137,6 +144,8 @@ def _exits(policy: "Settings") -> limits.Exits:
         break_even_ppm=_ppm(exits.break_even_at_pct * 100),
         partial_ppm=_ppm(exits.partial_target_pct * 100),
         partial_share_ppm=_ppm(exits.partial_share_pct * 100),
+        trim_ppm=_ppm(exits.trim_above_cap_pct * 100),
+        purge_ms=exits.purge_after_h * HOUR_MS,
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from trader_core.domain.book import Book
 from trader_core.domain.decision import Decision
-from trader_core.domain.facts import Decided, Fact, HaltChanged, Marked, StrategyFailed, StrategyRecovered
+from trader_core.domain.facts import Decided, Fact, HaltChanged, Marked, Remembered, StrategyFailed, StrategyRecovered
 from trader_core.domain.inputs import Taken
 from trader_core.engine.digest import decision_digest
 from trader_core.engine.journal import Journal
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def mark_facts(decision: Decision) -> list[Fact]:
-    """What the account is worth, and what the halt machine made of it."""
+    """What the account is worth, what is to be kept of its positions, and what the halt machine made of it."""
     marked = Marked(decision.decision_ms, decision.equity, decision.peaks, decision.open_loss_ppm, decision.dust)
-    return [marked] if decision.halt is None else [marked, HaltChanged(decision.halt)]
+    kept = [Remembered(one.symbol, one.deferred, one.outcast_ms, decision.decision_ms) for one in decision.remembered]
+    return [marked, *kept] if decision.halt is None else [marked, *kept, HaltChanged(decision.halt)]
 
 
 def decision_facts(

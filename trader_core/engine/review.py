@@ -81,7 +81,8 @@ def judged_again(snapshot: Snapshot, book: Book, policy: "Settings", order: Appr
         return "there is no place for it any more"
     i, s = axes.index[order.symbol], axes.strategies.index(order.strategy)
     columns = quoted(columns_of(snapshot.frame, axes.instruments, policy, row).columns, row, snapshot)
-    state, law, guard = to_state(book, axes), law_of(policy, axes, snapshot.fees), guard_of(book, axes, snapshot)
+    state, law = to_state(book, axes), law_of(policy, axes, snapshot.fees)
+    guard = guard_of(book, axes, snapshot, law.orders.bar_ms)
     draft = Draft(
         instrument=i,
         strategy=s,

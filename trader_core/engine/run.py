@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from trader_core.engine.cycle import CycleReport, run_cycle
 from trader_core.engine.journal import Journal
+from trader_core.engine.monitor import is_due
 from trader_core.ports import Ports
 
 if TYPE_CHECKING:
@@ -16,11 +17,12 @@ def cycles(
 ) -> Iterator[CycleReport]:
     """Run and yield cycles. `stop` is asked between cycles only: one that began is finished and recorded.
 
-    A cycle that a crash cut short comes again at its own time, under its own number.
+    A cycle that a crash cut short comes again at its own time, under its own number; so does one for which something
+    of what is held cannot wait until the next bar has closed.
     """
     done = 0
     while (limit is None or done < limit) and not stop():
-        decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms, stop)
+        decision_ms = ports.clock.next_decision_ms(journal.book.closed_ms, stop, lambda: is_due(ports, policy, journal))
         if decision_ms is None:
             return
         yield run_cycle(ports, policy, journal, decision_ms)

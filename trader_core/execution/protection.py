@@ -26,8 +26,9 @@ def naked_since(book: Book) -> dict[str, EpochMs]:
 
 
 def _ended(guards: Iterable[Order], symbol: str) -> int:
-    """When the newest of these orders ended; 0 where none did of late."""
-    ends = [one.closed_ms for one in guards if one.approved.symbol == symbol and one.closed_ms is not None]
+    """When the newest of these orders ended; 0 where none did of late. What the venue refused protected nothing."""
+    there = (one for one in guards if one.approved.symbol == symbol and one.status is not OrderStatus.REJECTED)
+    ends = [one.closed_ms for one in there if one.closed_ms is not None]
     return max(ends, default=0)
 
 

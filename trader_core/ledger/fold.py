@@ -34,6 +34,7 @@ from trader_core.domain.facts import (
     Paused,
     PolicyApplied,
     QueueChanged,
+    Remembered,
     Resent,
     Resumed,
     SendFailed,
@@ -181,6 +182,9 @@ def _decided(book: Book, fact: Decided) -> Book:
 def _intended(book: Book, fact: Intended) -> Book:
     order = Order(fact.client_order_id, fact.approved, fact.at_ms, payload=fact.payload, sent_ms=fact.host_ms)
     written = replace(book, orders=_with(book.orders, order.client_order_id, order), intents=book.intents + 1)
+    if fact.approved.role is Role.EXIT and book.holdings.get(fact.approved.symbol, Holding()).deferred:
+        held = replace(book.holdings[fact.approved.symbol], deferred="")  # it waits for no market any more
+        return replace(written, holdings=_with(book.holdings, fact.approved.symbol, held))
     if fact.approved.role is Role.ENTRY and fact.approved.reason == NEW_ENTRY:
         return _entered(written, fact.approved.symbol, fact.at_ms)
     return written
@@ -393,12 +397,23 @@ def _discrepancy_gone(book: Book, fact: DiscrepancyGone) -> Book:
     return replace(book, discrepancies=_without(book.discrepancies, fact.subject))
 
 
+def _remembered(book: Book, fact: Remembered) -> Book:
+    """Of a position only; while an exit is open it waits for no market."""
+    held = book.holdings.get(fact.symbol)
+    if held is None or not held.quantity:
+        return book
+    deferred = "" if book.working(fact.symbol, Role.EXIT) else fact.deferred
+    held = replace(held, deferred=deferred, outcast_ms=fact.outcast_ms)
+    return replace(book, holdings=_with(book.holdings, fact.symbol, held))
+
+
 def _policy_applied(book: Book, fact: PolicyApplied) -> Book:
     return replace(book, policy_version=fact.version, policy_digest=fact.digest)
 
 
 def _cycle_closed(book: Book, fact: CycleClosed) -> Book:
-    return replace(book, cycles=book.cycles + 1, closed_ms=fact.decision_ms)
+    troubles = book.troubles + 1 if fact.troubled else 0
+    return replace(book, cycles=book.cycles + 1, closed_ms=fact.decision_ms, troubles=troubles)
 
 
 def _move(book: Book, client_order_id: str, status: OrderStatus, at_ms: EpochMs) -> Book:
@@ -438,6 +453,7 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     Opened: _opened,
     Paused: _paused,
     QueueChanged: _queue_changed,
+    Remembered: _remembered,
     PolicyApplied: _policy_applied,
     Resent: _resent,
     Resumed: _resumed,

@@ -25,6 +25,7 @@ from trader_core.domain.facts import (
     Intended,
     Marked,
     QueueChanged,
+    Remembered,
     Resent,
     SendFailed,
 )
@@ -157,6 +158,7 @@ def _put_holding(state: State, i: int, instrument: Instrument, holding: Holding,
     state.stop_bps[i], state.target_bps[i] = holding.stop_bps, holding.target_bps
     state.hold_ms[i], state.opened_ms[i] = holding.hold_ms, holding.opened_ms
     state.peak[i], state.parted[i] = ticks_of(instrument, holding.peak), holding.parted
+    state.deferred[i], state.outcast_ms[i] = reason_code(holding.deferred), holding.outcast_ms
 
 
 def _put_order(state: State, i: int, axes: Axes, order: Order) -> None:
@@ -237,6 +239,11 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
         halts.step_succeeded(state)
     elif isinstance(fact, QueueChanged):
         put_queue(state, fact.waiting, axes)
+    elif isinstance(fact, Remembered):
+        i = index[fact.symbol]
+        if state.lots[i] > 0:
+            exits = orders.is_open(state, i, codes.EXIT)
+            state.deferred[i], state.outcast_ms[i] = 0 if exits else reason_code(fact.deferred), fact.outcast_ms
     elif isinstance(fact, Resent):
         return  # a reservation is made by the intent, whatever the venue answers
 

@@ -74,6 +74,14 @@ def hours_open(instruments: tuple[Instrument, ...], universe: "Universe", at_ms:
     return found
 
 
+def known_shut(instruments: tuple[Instrument, ...], universe: "Universe", at_ms: Ints) -> Flags:
+    """[instant, instrument], 1 where it is known that nothing can be sold there. Who does not know, tries."""
+    if all(universe.class_of(one.base) in (CRYPTO, "UNKNOWN") for one in instruments):
+        return np.broadcast_to(np.int8(0), (len(at_ms), len(instruments)))
+    found: Flags = (hours_open(instruments, universe, at_ms) == SHUT).astype(np.int8)
+    return found
+
+
 @cache
 def sessions_of(asset_class: str) -> Ints:
     """[session, 2], first instant and the one after the last, in order; of an unknown class there is none."""

@@ -24,7 +24,8 @@ class WallClock:
     """Decision times are the ends of bars, by the venue's own time.
 
     A cycle asked for between two ends is one of the last end: its entries are decided already, and the rest is cared
-    for again. Where it `waits`, the next one begins with the next end, or at once when somebody pulls the plug.
+    for again. Where it `waits`, the next one begins with the next end; at once when somebody pulls the plug, or when
+    something is due before, which is asked every `monitor_ms`.
     """
 
     bar_ms: int
@@ -32,11 +33,15 @@ class WallClock:
     seen_ms: Callable[[], EpochMs]  # the venue's time
     alarmed: Callable[[], bool]  # whether somebody wants everything to stop
     waits: bool
+    monitor_ms: int
     until_ms: int | None = None
     _was_alarmed: bool = False
 
-    def next_decision_ms(self, after_ms: int, given_up: Callable[[], bool] = never) -> EpochMs | None:
+    def next_decision_ms(
+        self, after_ms: int, given_up: Callable[[], bool] = never, is_due: Callable[[], bool] = never
+    ) -> EpochMs | None:  # fmt: skip
         """None where the time is over, or whoever waits has given up."""
+        looked_ms = self.host_ms()
         while True:
             newest = (self.seen_ms() - SETTLE_MS) // self.bar_ms * self.bar_ms
             if self.until_ms is not None and newest >= self.until_ms:
@@ -47,4 +52,8 @@ class WallClock:
                 return EpochMs(max(newest, after_ms))
             if given_up():
                 return None
+            if not 0 <= self.host_ms() - looked_ms < self.monitor_ms:
+                if is_due():
+                    return EpochMs(after_ms)
+                looked_ms = self.host_ms()
             time.sleep(LOOK_S)

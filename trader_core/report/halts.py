@@ -14,12 +14,13 @@ from trader_core.rulebook import codes
 from trader_core.rulebook.limits import Ints
 
 PPM_A_PERCENT = 10_000
-UNITS = {codes.DAY_LOSS_PPM: "pct", codes.OPEN_LOSS_PPM: "pct", codes.FEED_AGE_MS: "min"}
+UNITS = {codes.DAY_LOSS_PPM: "pct", codes.OPEN_LOSS_PPM: "pct", codes.FEED_AGE_MS: "min", codes.NAKED_MS: "min"}
 SCALES = {"pct": PPM_A_PERCENT, "min": MINUTE_MS}
 _SUFFIX = {"pct": "_pct", "min": "_min", "count": ""}
 SAID = {
     "day_loss": "loss of the day", "open_loss": "loss of open positions", "execution_errors": "failures in a row",
     "stop_hits": "stops hit", "feed_age": "age of a held price",
+    "naked": "time without a stop", "venue_troubles": "cycles in a row that could not read the venue",
 }  # fmt: skip
 
 

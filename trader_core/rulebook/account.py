@@ -241,3 +241,4 @@ def step_flat(state: State, i: int) -> None:
     state.lots[i], state.cost[i], state.flow[i], state.strategy[i] = 0, 0, 0, NEVER
     state.stop_bps[i], state.target_bps[i], state.hold_ms[i] = 0, 0, 0
     state.opened_ms[i], state.peak[i], state.parted[i] = NEVER, 0, 0
+    state.deferred[i], state.outcast_ms[i] = 0, NEVER

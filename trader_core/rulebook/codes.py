@@ -13,52 +13,53 @@ class Verdict(IntEnum):
     UNRESOLVED = 3
     POLICY_STALE = 4
     EQUITY_UNKNOWN = 5
-    INELIGIBLE = 6
-    BANNED = 7
-    REGIME = 8
-    CALENDAR = 9
-    STALE_DATA = 10
-    OUTLIER = 11
-    JUMP = 12
-    DAY_LOSS = 13
-    WEEK_LOSS = 14
-    DRAWDOWN = 15
-    DAY_STOP = 16
-    DAY_TARGET = 17
-    COOLDOWN = 18
-    LOSING_STREAK = 19
-    SPACING = 20
-    ASSET_SPACING = 21
-    HOUR_ENTRIES = 22
-    DAY_ENTRIES = 23
-    CYCLE_ENTRIES = 24
-    STRATEGY_TRADES = 25
-    CONVICTION = 26
-    VOLATILITY = 27
-    QUIET_MARKET = 28
-    LOW_CONFIDENCE = 29
-    HELD = 30
-    ADD_SPACING = 31
-    ADDS_PER_DAY = 32
-    MAX_POSITIONS = 33
-    CASH = 34
-    STRATEGY_CAP = 35
-    ASSET_CAP = 36
-    THEME_CAP = 37
-    TIER_CAP = 38
-    TOTAL_EXPOSURE = 39
-    CLUSTER_ASSETS = 40
-    CLUSTER_CAP = 41
-    VAR = 42
-    LEVERAGE = 43
-    CONCENTRATION = 44
-    SPREAD = 45
-    DEPTH = 46
-    SLIPPAGE = 47
-    COST = 48
-    EDGE = 49
-    MIN_NOTIONAL = 50
-    NOT_APPLICABLE = 51
+    INPUT_MISSING = 6
+    INELIGIBLE = 7
+    BANNED = 8
+    REGIME = 9
+    CALENDAR = 10
+    STALE_DATA = 11
+    OUTLIER = 12
+    JUMP = 13
+    DAY_LOSS = 14
+    WEEK_LOSS = 15
+    DRAWDOWN = 16
+    DAY_STOP = 17
+    DAY_TARGET = 18
+    COOLDOWN = 19
+    LOSING_STREAK = 20
+    SPACING = 21
+    ASSET_SPACING = 22
+    HOUR_ENTRIES = 23
+    DAY_ENTRIES = 24
+    CYCLE_ENTRIES = 25
+    STRATEGY_TRADES = 26
+    CONVICTION = 27
+    VOLATILITY = 28
+    QUIET_MARKET = 29
+    LOW_CONFIDENCE = 30
+    HELD = 31
+    ADD_SPACING = 32
+    ADDS_PER_DAY = 33
+    MAX_POSITIONS = 34
+    CASH = 35
+    STRATEGY_CAP = 36
+    ASSET_CAP = 37
+    THEME_CAP = 38
+    TIER_CAP = 39
+    TOTAL_EXPOSURE = 40
+    CLUSTER_ASSETS = 41
+    CLUSTER_CAP = 42
+    VAR = 43
+    LEVERAGE = 44
+    CONCENTRATION = 45
+    SPREAD = 46
+    DEPTH = 47
+    SLIPPAGE = 48
+    COST = 49
+    EDGE = 50
+    MIN_NOTIONAL = 51
+    NOT_APPLICABLE = 52
 
 
 class Gate(NamedTuple):
@@ -76,6 +77,7 @@ GATES = (  # in the order of judgement; the first no decides
     Gate("unresolved", Verdict.UNRESOLVED, "count", 1),
     Gate("policy", Verdict.POLICY_STALE, "s", 1),
     Gate("equity", Verdict.EQUITY_UNKNOWN, "quote", -1),
+    Gate("quote_time", Verdict.INPUT_MISSING, "state", -1),
     Gate("eligible", Verdict.INELIGIBLE, "state", -1),
     Gate("ban", Verdict.BANNED, "s", 1),
     Gate("regime", Verdict.REGIME, "pct", -1),
@@ -145,11 +147,11 @@ ORDER_FIELDS = 13
 # BY_NAKEDNESS and BY_LIQUIDATION are ordered from outside: nothing protects the position, or a person wants it closed.
 (
     BY_SIGNAL, BY_STOP, BY_TARGET, BY_FALLBACK, BY_REPRICE, BY_TRAILING, BY_TIME, BY_NAKEDNESS, BY_LIQUIDATION,
-    BY_TRIP, BY_BREAK_EVEN, BY_PARTIAL,
-) = range(1, 13)  # fmt: skip
+    BY_TRIP, BY_BREAK_EVEN, BY_PARTIAL, BY_TRIM, BY_PURGE,
+) = range(1, 15)  # fmt: skip
 REASONS = (
     "", "signal", "stop", "target", "fallback", "reprice", "trailing", "time", "unprotected", "liquidation",
-    "trip", "break_even", "partial",
+    "trip", "break_even", "partial", "trim", "purge",
 )  # fmt: skip
 
 FRACTION, ATR_RISK, KELLY = range(3)  # Sizing.sizer
@@ -195,10 +197,10 @@ ON_TRIP = ("hold", "cancel", "flatten")
 
 # What the evaluators measure, in the order of judgement; bit n of a set of causes is that of the n-th. A figure below
 # zero is unknown. A trip by hand is a cause of its own.
-DAY_LOSS_PPM, OPEN_LOSS_PPM, ERROR_RUN, STOP_HITS, FEED_AGE_MS = range(5)
-MEASURES = 5
+DAY_LOSS_PPM, OPEN_LOSS_PPM, ERROR_RUN, STOP_HITS, FEED_AGE_MS, NAKED_MS, TROUBLE_RUN = range(7)
+MEASURES = 7
 BY_OPERATOR = 1 << MEASURES
-CAUSES = ("day_loss", "open_loss", "execution_errors", "stop_hits", "feed_age", "operator")
+CAUSES = ("day_loss", "open_loss", "execution_errors", "stop_hits", "feed_age", "naked", "venue_troubles", "operator")
 
 # State.halt: the machine; the losses that a person has seen at a reset, and on which UTC day; then two rings of times,
 # newest first: failures of the order path in a row, and positions that ended by their stop.

@@ -12,10 +12,15 @@ from trader_core.rulebook.codes import (
     BY_TARGET,
     BY_TIME,
     BY_TRAILING,
+    BY_TRIM,
+    EQUITY,
+    EXIT,
+    KIND,
+    NEVER,
 )  # fmt: skip
 from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import PPM, less, mul_div_down, mul_div_up, value_down
-from trader_core.rulebook.state import Columns, State
+from trader_core.rulebook.money import PPM, less, lots_for, mul_div_down, mul_div_up, value_down, value_up
+from trader_core.rulebook.state import Columns, Guard, State
 
 BPS = 10_000
 NO_LIMIT = 1 << 62
@@ -115,14 +120,51 @@ def exit_reason(state: State, columns: Columns, t: int, i: int, at: Levels) -> i
 
 
 @rule
-def lots_to_sell(law: Law, state: State, i: int, reason: int, limit: int, stop: int) -> int:
+def step_outcast(guard: Guard, state: State, i: int, now: int) -> None:
+    """Since when the universe has had no place for what is held; forgotten as soon as it has one again."""
+    if state.lots[i] == 0 or guard.barred[i] == 0:
+        state.outcast_ms[i] = NEVER
+    elif state.outcast_ms[i] == NEVER:
+        state.outcast_ms[i] = now
+
+
+@rule
+def is_purged(law: Law, state: State, i: int, now: int) -> bool:
+    """Whether the universe has had no place for it for so long that it is sold."""
+    since = state.outcast_ms[i]
+    return bool(law.exits.purge_ms > 0 and since != NEVER and now - since >= law.exits.purge_ms)
+
+
+@rule
+def lots_above_cap(law: Law, state: State, columns: Columns, t: int, i: int) -> int:
+    """What is to be sold of a position for its asset to stand at its cap again; 0 while it is within the band, or the
+    equity is unknown.
+
+    The band is the policy's, and what selling and buying back would cost: nothing is sold only to be bought again. The
+    cap is as written, whatever the regime; coins that are not ours do not count, nor does what is being sold.
+    """
+    equity, bid = state.clock[EQUITY], columns.bid[t, i]
+    if law.exits.trim_ppm == 0 or equity <= 0 or bid == 0:
+        return 0
+    cap, worth, asset = int(law.risk.max_asset * equity), 0, law.instruments.asset[i]
+    for j in range(state.lots.shape[0]):
+        if law.instruments.asset[j] == asset and state.lots[j] > 0 and state.orders[j, EXIT, KIND] == 0:
+            worth += value_up(law.instruments, j, state.lots[j], columns.bid[t, j])
+    band_ppm = law.exits.trim_ppm + 2 * (law.costs.taker_fee_ppm + law.costs.half_spread_ppm)
+    if worth <= cap + mul_div_up(cap, band_ppm, PPM):
+        return 0
+    return int(min(lots_for(law.instruments, i, worth - cap, bid) + 1, state.lots[i]))
+
+
+@rule
+def lots_to_sell(law: Law, state: State, i: int, reason: int, limit: int, stop: int, above: int) -> int:
     """How much of a position is sold for that reason at that price: all, or a part where the rest can still be sold
-    after it, at its stop too. Of dust, nothing."""
+    after it, at its stop too: a share of it, or what stands `above` its cap. Of dust, nothing."""
     held = state.lots[i]
     if reason == 0 or not is_sellable(law, i, held, limit):
         return 0
-    if reason != BY_PARTIAL:
+    if reason != BY_PARTIAL and (reason != BY_TRIM or above == held):
         return int(held)
-    part = mul_div_down(held, law.exits.partial_share_ppm, PPM)
+    part = above if reason == BY_TRIM else mul_div_down(held, law.exits.partial_share_ppm, PPM)
     lowest = min(limit, stop) if stop > 0 else limit
     return part if is_sellable(law, i, part, limit) and is_sellable(law, i, held - part, lowest) else 0

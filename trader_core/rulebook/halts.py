@@ -21,6 +21,7 @@ from trader_core.rulebook.codes import (
     HALT,
     KILLED,
     MEASURES,
+    NAKED_MS,
     NEVER,
     OPEN_LOSS_PPM,
     REDUCING,
@@ -34,6 +35,7 @@ from trader_core.rulebook.codes import (
     STOPS,
     TRIPPED,
     TRIPS,
+    TROUBLE_RUN,
     UNTIL_MS,
 )  # fmt: skip
 from trader_core.rulebook.limits import Halts, Ints, Law
@@ -74,7 +76,7 @@ def step_halt(law: Law, guard: Guard, state: State, columns: Columns, t: int, eq
     figures are known and account and venue agree; else it is extended by itself. A kill moves for no figure.
     """
     halt, now = state.halt, moment(columns, t)
-    step_measured(law, state, columns, t, equity, plan.measured)
+    step_measured(law, guard, state, columns, t, equity, plan.measured)
     machine, causes, until = halt[HALT], halt[CAUSE_SET], halt[UNTIL_MS]
     step_switched(law.halts, halt, now)
     if halt[HALT] != DISABLED and halt[HALT] != KILLED:
@@ -130,12 +132,15 @@ def is_unsure(guard: Guard) -> bool:
 
 
 @rule
-def step_measured(law: Law, state: State, columns: Columns, t: int, equity: int, measured: Ints) -> None:
+def step_measured(
+    law: Law, guard: Guard, state: State, columns: Columns, t: int, equity: int, measured: Ints
+) -> None:  # fmt: skip
     now = moment(columns, t)
     measured[1 + DAY_LOSS_PPM] = day_loss_ppm(state, now, equity)
     measured[1 + OPEN_LOSS_PPM] = open_loss_ppm(law, state, columns, t, equity)
     step_counted(law.halts, state.halt, now, measured)
     measured[1 + FEED_AGE_MS] = feed_age_ms(state, columns, t)
+    measured[1 + NAKED_MS], measured[1 + TROUBLE_RUN] = guard.naked_ms, guard.troubles
 
 
 @rule
@@ -221,7 +226,11 @@ def limit_of(limits: Halts, halt: Ints, measure: int, now: int) -> int:
         return beyond(limits.max_open_loss_ppm, halt[SEEN_OPEN_PPM], limits.retrip_ppm, seen)
     if measure == ERROR_RUN:
         return limits.max_errors
-    return limits.max_stops if measure == STOP_HITS else limits.max_feed_age_ms
+    if measure == STOP_HITS:
+        return limits.max_stops
+    if measure == FEED_AGE_MS:
+        return limits.max_feed_age_ms
+    return limits.max_naked_ms if measure == NAKED_MS else limits.max_troubles
 
 
 @rule

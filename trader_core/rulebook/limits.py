@@ -72,6 +72,8 @@ class Exits(NamedTuple):
     break_even_ppm: int  # the highest bid so far above cost lifts the stop to cost and exit fee
     partial_ppm: int  # a bid so far above cost sells a part, once
     partial_share_ppm: int
+    trim_ppm: int  # a position so far above its asset's cap is sold down to it, in parts of the cap
+    purge_ms: int  # what the universe has had no place for so long is sold
 
 
 class Pacing(NamedTuple):
@@ -208,6 +210,8 @@ class Halts(NamedTuple):
     max_stops: int  # 0 is off
     stop_window_ms: int
     max_feed_age_ms: int  # 0 is off
+    max_naked_ms: int
+    max_troubles: int  # in a row; 0 is off
     cooldown_ms: int
     on_trip: int  # HOLD, CANCEL_ENTRIES or FLATTEN
     auto_rearm: int

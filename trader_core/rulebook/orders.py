@@ -2,6 +2,7 @@
 
 from trader_core.rulebook import rule
 from trader_core.rulebook.codes import (
+    EXIT,
     EXPIRES_MS,
     FILLED,
     HOLD_MS,
@@ -30,7 +31,10 @@ def step_place(
     state: State, i: int, slot: int, kind: int, lots: int, limit: int, trigger: int, placed_ms: int,
     expires_ms: int, reason: int, strategy: int, stop_bps: int, target_bps: int, hold_ms: int, tries: int,
 ) -> None:  # fmt: skip
-    """Open an order in its slot; from now on it is reserved at its worst price."""
+    """Open an order in its slot; from now on it is reserved at its worst price. An exit waits for no
+    market any more."""
+    if slot == EXIT:
+        state.deferred[i] = 0
     order = state.orders[i, slot]
     order[KIND], order[LOTS], order[LIMIT], order[TRIGGER] = kind, lots, limit, trigger
     order[PLACED_MS], order[EXPIRES_MS] = placed_ms, expires_ms

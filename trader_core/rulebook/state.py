@@ -47,6 +47,8 @@ class State(NamedTuple):
     opened_ms: Ints  # [instrument], first purchase, -1 when flat
     peak: Ints  # [instrument], highest bid seen since then, ticks
     parted: Ints  # [instrument], 1 once a part was sold at its own target
+    deferred: Ints  # [instrument], why it is to be sold once its market opens; 0 is no such reason
+    outcast_ms: Ints  # [instrument], since when it is held and the universe has no place for it; -1 it has
     record: Ints  # [strategy, instrument, RECORD_FIELDS], of positions that are over
     exit_ms: Ints  # [asset], newest sale, -1 when never
     exit_reason: Ints  # [asset]
@@ -72,6 +74,9 @@ class Guard(NamedTuple):
     banned_ms: Ints  # [instrument], until when it is banned; 0 is not
     foreign: Ints  # [instrument], lots in the account that the bot did not buy
     forced: Ints  # [instrument], why it must be sold whatever the market says; 0 is no such reason
+    unquoted: Ints  # [instrument], 1 where its price is known and the venue's quote, or the time of that, is not
+    naked_ms: int  # for how long something has been held with no stop at the venue, where that is more than a bar
+    troubles: int  # cycles in a row in which something of the venue could not be read
 
 
 class Columns(NamedTuple):
@@ -100,6 +105,7 @@ class Columns(NamedTuple):
     volatility: Floats  # [asked, instrument], percent a year
     atr_ratio: Floats  # [asked, instrument], average true range over its median
     trading: Flags  # [asked, instrument], what the calendar says: OPEN, SHUT or NOBODY_KNOWS
+    shut: Flags  # [row, instrument], 1 where it is known that its market is shut
     first_day: Ints  # [1], UTC day of the first row of `returns`
     returns: Floats  # [day, instrument], simple return of a whole UTC day, seen once it has closed; NO_RETURN unknown
     day_range: Floats  # [hour, instrument], mean true range of the last 24 hours, percent of the price
@@ -223,7 +229,8 @@ def empty_state(instruments: int, assets: int, strategies: int) -> State:
         cash=zeros(1), known=zeros(1), lots=zeros(instruments), cost=zeros(instruments), flow=zeros(instruments),
         strategy=never(instruments), stop_bps=zeros(instruments), target_bps=zeros(instruments),
         hold_ms=zeros(instruments), opened_ms=never(instruments), peak=zeros(instruments),
-        parted=zeros(instruments), record=zeros(strategies, instruments, RECORD_FIELDS),
+        parted=zeros(instruments), deferred=zeros(instruments), outcast_ms=never(instruments),
+        record=zeros(strategies, instruments, RECORD_FIELDS),
         exit_ms=never(assets), exit_reason=zeros(assets), exit_won=zeros(assets),
         entry_ms=never(assets), add_day=never(assets), adds=zeros(assets), clock=clock,
         orders=zeros(instruments, 3, ORDER_FIELDS), queue=zeros(QUEUE_PLACES, QUEUE_FIELDS), halt=empty_halt(),
@@ -277,4 +284,4 @@ def fresh_tape(full: Tape) -> Tape:
 def empty_guard(instruments: int) -> Guard:
     """Nothing stands against anything."""
     nothing = np.zeros(instruments, np.int64)
-    return Guard(0, 0, 0, nothing, nothing, nothing, nothing, nothing, nothing)
+    return Guard(0, 0, 0, nothing, nothing, nothing, nothing, nothing, nothing, nothing, 0, 0)

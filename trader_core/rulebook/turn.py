@@ -5,8 +5,10 @@ from trader_core.rulebook import rule
 from trader_core.rulebook.account import equity_of, moment, step_decided, step_entered, step_flat, step_mark, step_peaks
 from trader_core.rulebook.codes import (
     BY_FALLBACK,
+    BY_PURGE,
     BY_REPRICE,
     BY_SIGNAL,
+    BY_TRIM,
     BY_TRIP,
     CANCEL,
     DECIDED_MS,
@@ -42,9 +44,12 @@ from trader_core.rulebook.codes import (
 from trader_core.rulebook.exits import (
     Levels,
     exit_reason,
+    is_purged,
     is_sellable,
     levels,
+    lots_above_cap,
     lots_to_sell,
+    step_outcast,
     stop_bps_of,
     target_bps_of,
 )  # fmt: skip
@@ -150,14 +155,11 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     now, held, strategy = moment(columns, t), state.lots[i], state.strategy[i]
     at = levels(law, state, i) if held > 0 else Levels(0, 0, 0, 0, 0)
     plan.levels[i, 0], plan.levels[i, 1] = at.stop, at.ceiling
-    standing = halted_of(guard, state) == STANDING
-    reason = exit_reason(state, columns, t, i, at) if held > 0 and not standing else 0
-    if reason == 0 and held > 0 and not standing and flattens(law, state) and columns.bid[t, i] > 0:
-        reason = BY_TRIP
-    if held > 0 and guard.forced[i] != 0 and columns.bid[t, i] > 0:
-        reason = guard.forced[i]
+    step_outcast(guard, state, i, now)
+    above = lots_above_cap(law, state, columns, t, i) if held > 0 else 0
+    reason = step_reason(law, guard, state, columns, t, i, at, above) if held > 0 else 0
     limit, trigger = max(less(columns.bid[t, i], law.orders.band_ppm), 1), at.stop
-    sold = lots_to_sell(law, state, i, reason, limit, trigger) if held > 0 else 0
+    sold = lots_to_sell(law, state, i, reason, limit, trigger, above) if held > 0 else 0
     stop, rest = state.orders[i, STOP], held - sold
     if stop[KIND] != 0 and (rest == 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != rest):
         step_cancel(state, i, STOP, plan)
@@ -168,6 +170,32 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     if rest > 0 and trigger > 0 and not is_open(state, i, STOP) and is_sellable(law, i, rest, trigger):
         step_place(state, i, STOP, STOP_MARKET, rest, 0, trigger, now, NEVER, at.reason, strategy, 0, 0, 0, 0)
         step_ask(plan, PLACE, i, STOP)
+
+
+@rule
+def step_reason(
+    law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, at: Levels, above: int
+) -> int:  # fmt: skip
+    """Why what is held is sold in this turn; 0 to hold. Of a shut market nothing is asked: what its price, its time or
+    its strategy wanted then is remembered, and comes first when it opens. Everything else says so again by itself."""
+    standing = halted_of(guard, state) == STANDING
+    reason = 0 if standing else exit_reason(state, columns, t, i, at)
+    if columns.bid[t, i] == 0:
+        return 0
+    if columns.shut[t, i] != 0:
+        if state.deferred[i] == 0:
+            state.deferred[i] = reason
+        return 0
+    if not standing:
+        if state.deferred[i] != 0:
+            reason = state.deferred[i]
+        if reason == 0 and flattens(law, state):
+            reason = BY_TRIP
+        if reason == 0 and is_purged(law, state, i, moment(columns, t)):
+            reason = BY_PURGE
+        if reason == 0 and above > 0:
+            reason = BY_TRIM
+    return int(guard.forced[i] if guard.forced[i] != 0 else reason)
 
 
 @rule

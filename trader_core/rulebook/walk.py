@@ -312,13 +312,14 @@ def step_held(law: Law, state: State, journey: Journey, plan: Plan, now: int) ->
     turn has them; their number, or -1 where an order is open that a bar may fill, a stop is not where it belongs, or
     the halt machine may move, or sell, before a stop is met."""
     count, held, lost, least = 0, journey.held, 0, state.cash[0]
-    restless = law.halts.max_feed_age_ms > 0 or flattens(law, state)
+    restless = law.halts.max_feed_age_ms > 0 or flattens(law, state) or law.exits.trim_ppm > 0
     for i in range(state.lots.shape[0]):
         if is_open(state, i, ENTRY) or is_open(state, i, EXIT):
             return -1
         if state.lots[i] > 0:
             stop, ceiling = plan.levels[i, 0], plan.levels[i, 1]
-            if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP) or restless:
+            leaves = state.deferred[i] != 0 or (law.exits.purge_ms > 0 and state.outcast_ms[i] != NEVER)
+            if state.strategy[i] < 0 or stop <= 0 or not is_open(state, i, STOP) or restless or leaves:
                 return -1
             if state.orders[i, STOP, TRIGGER] != stop or state.orders[i, STOP, LOTS] != state.lots[i]:
                 return -1

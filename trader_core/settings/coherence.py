@@ -132,8 +132,10 @@ def _losses(settings: Settings) -> Iterator[Clash]:
     risk = settings.policy.risk
     yield from _order("policy", ("risk",), risk, "max_day_loss_pct", "max_week_loss_pct")
     trips = settings.policy.halt.max_day_loss_pct
-    if risk.halve_at_day_loss_pct > risk.max_day_loss_pct:
-        reason = f"risk.max_day_loss_pct is {risk.max_day_loss_pct:g}"
+    closes = settings.policy.risk_in_force.max_day_loss_pct
+    if risk.halve_at_day_loss_pct > closes:
+        whose = "risk" if closes == risk.max_day_loss_pct else f"profiles.{settings.policy.profile}"
+        reason = f"{whose}.max_day_loss_pct is {closes:g}"
         yield _idle("policy", ("risk", "halve_at_day_loss_pct"), risk.halve_at_day_loss_pct, reason)
     if risk.max_day_loss_pct > trips:
         reason = f"halt.max_day_loss_pct is {trips:g}"

@@ -14,7 +14,7 @@ _DIGITS = Context(prec=3)  # of a factor
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _SAID = {"max_day_loss": "max daily loss", "max_week_loss": "max weekly loss", "profile": "new positions"}
 _MODE, _PROFILE, _ON_TRIP = ("app", "mode"), ("policy", "profile"), ("policy", "halt", "on_trip")
-_OFF_AT_ZERO = (("policy", "halt", "max_stop_hits"), ("policy", "halt", "max_feed_age_min"))
+_OFF_AT_ZERO = tuple(("policy", "halt", key) for key in ("max_stop_hits", "max_feed_age_min", "max_venue_troubles"))
 Path = tuple[str, ...]
 
 

@@ -24,6 +24,7 @@ DIRECTIONS = (  # the first that fits decides
     Row("policy.profile", 1, MOVES),
     Row("policy.profiles.*", 1),
     Row("policy.cycle.base_bar_min", 0),
+    Row("policy.cycle.monitor_s", 1),
     Row("policy.regime.*_scale_pct", 1, MOVES),
     Row("policy.risk.max_*", 1, MOVES),
     Row("policy.risk.halve_at_day_loss_pct", 1, MOVES),
@@ -71,6 +72,7 @@ DIRECTIONS = (  # the first that fits decides
     Row("policy.halt.cooldown_min", -1, MOVES),
     Row("policy.halt.max_stop_hits", 1),  # 0 switches it off, as it does the next one: the store cannot tell
     Row("policy.halt.max_feed_age_min", 1),
+    Row("policy.halt.max_venue_troubles", 1),
     Row("policy.halt.max_*", 1, MOVES),
     Row("policy.halt.retrip_step_pct", 1),
     Row("policy.halt.*_window_min", -1),

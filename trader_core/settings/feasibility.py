@@ -13,6 +13,7 @@ from typing import Literal
 
 from trader_core.domain.money import E8, from_grains, grains_down, grains_up
 from trader_core.rulebook.exposure import effective_cap
+from trader_core.rulebook.gates.losses import HALVED
 from trader_core.rulebook.money import PPM, mul_div_down, mul_div_up
 from trader_core.settings.coherence import TRIGGERS, tradable
 from trader_core.settings.schema import OTHER, REGIMES, TIERS, Settings, Strategies
@@ -28,8 +29,9 @@ class Band:
 
     `empty`: none does. `closed`: none does, and the regime's scale of 0 says that none shall. `limit` is the key that
     decides `largest`. `starved` names what wants less than `smallest` in an open band, and so can never buy there.
-    `open_from` is the lowest equity, in cents, at which the band is open, `full_from` that at which nothing starves;
-    None where none is high enough.
+    `open_from` is the lowest equity, in cents, at which the band is open, `full_from` that at which nothing starves,
+    `halved_from` that at which it is open on a day whose loss has halved new positions; None where none is high enough.
+    `halved` is the largest order on such a day.
     """
 
     tier: int
@@ -41,11 +43,18 @@ class Band:
     starved: tuple[str, ...]
     open_from: Decimal | None
     full_from: Decimal | None
+    halved: Decimal
+    halved_from: Decimal | None
 
     @property
     def smallest_cents(self) -> Decimal:
         """To be told: rounded up."""
         return self.smallest.quantize(CENT, ROUND_CEILING)
+
+    @property
+    def is_shut_by_halving(self) -> bool:
+        """Whether an order fits on other days, and none on one whose loss has halved new positions."""
+        return self.state == "open" and self.halved < self.smallest
 
     @property
     def largest_cents(self) -> Decimal:
@@ -55,15 +64,20 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class _Ceiling:
-    """A key that keeps an order small, and the fraction of equity above which it does."""
+    """A key that keeps an order small, and the fraction of equity above which it does, or the amount."""
 
     key: str
     fraction: float
     fee_ppm: int  # that has to fit below it too
+    most: int | None = None  # 1e-8 quote, whatever the equity
 
     def value(self, equity: int) -> int:
         """The largest order below it, 1e-8 quote."""
-        return mul_div_down(max(int(self.fraction * equity), 0), PPM, PPM + self.fee_ppm)
+        room = max(int(self.fraction * equity), 0) if self.most is None else self.most
+        return mul_div_down(room, PPM, PPM + self.fee_ppm)
+
+    def scaled(self, by: float) -> "_Ceiling":
+        return _Ceiling(self.key, self.fraction * by, self.fee_ppm, self.most)
 
 
 def bands(settings: Settings, equity: Decimal, venue_floor: Decimal = VENUE_FLOOR) -> tuple[Band, ...]:
@@ -96,6 +110,15 @@ def starved_line(band: Band) -> str:
     return f"tier {band.tier} in {band.regime}: {found}; {_from(band.full_from)} nothing does"
 
 
+def halved_line(band: Band) -> str:
+    """What a losing day does to an open band."""
+    found = (
+        f"no order fits on a day whose loss has halved positions, at most {band.halved.quantize(CENT, ROUND_FLOOR):,}"
+    )
+    least = f"at least {band.smallest_cents:,}"
+    return f"tier {band.tier} in {band.regime}: {found}, {least}; {_from(band.halved_from)} one does"
+
+
 def _from(equity: Decimal | None) -> str:
     return "at no equity" if equity is None else f"from an equity of {equity:,.2f}"
 
@@ -104,11 +127,15 @@ def _band(settings: Settings, tier: int, regime: str, equity: int, smallest: int
     scale = getattr(settings.policy.regime, f"{regime}_scale_pct") / 100
     if scale == 0:
         nothing, key = from_grains(0), f"regime.{regime}_scale_pct"
-        return Band(tier, regime, "closed", from_grains(smallest), nothing, key, (), None, None)
+        return Band(tier, regime, "closed", from_grains(smallest), nothing, key, (), None, None, nothing, None)
     ceilings = {name: _ceilings(settings, tier, scale, name, share) for name, share in _proposers(settings).items()}
 
-    def values(equity: int) -> dict[str, int]:
-        return {name: _lowest(each, equity).value(equity) for name, each in ceilings.items()}
+    def values(equity: int, by: float = 1.0) -> dict[str, int]:
+        """`by`: how far the positions that are wanted are scaled; no cap is."""
+        return {name: _lowest((each[0].scaled(by), *each[1:]), equity).value(equity) for name, each in ceilings.items()}
+
+    def halved(equity: int) -> int:
+        return max(values(equity, HALVED).values())
 
     found = values(equity)
     best = max(found, key=lambda name: found[name])
@@ -122,10 +149,12 @@ def _band(settings: Settings, tier: int, regime: str, equity: int, smallest: int
         starved=tuple(name for name, value in found.items() if value < smallest <= found[best]),
         open_from=_least_equity(smallest, lambda equity: max(values(equity).values())),
         full_from=_least_equity(smallest, lambda equity: min(values(equity).values())),
+        halved=from_grains(halved(equity)),
+        halved_from=_least_equity(smallest, halved),
     )
 
 
-def _lowest(ceilings: tuple[_Ceiling, _Ceiling], equity: int) -> _Ceiling:
+def _lowest(ceilings: tuple[_Ceiling, ...], equity: int) -> _Ceiling:
     """The one that decides; the first of equals."""
     return min(ceilings, key=lambda one: one.value(equity))
 
@@ -157,9 +186,9 @@ def _proposers(settings: Settings) -> dict[str, float]:
     return found | {name: 1.0 for name in others if getattr(chosen, name).enabled} or {"": 1.0}
 
 
-def _ceilings(settings: Settings, tier: int, scale: float, name: str, share: float) -> tuple[_Ceiling, _Ceiling]:
-    """What keeps an order of that proposer small: the position it wants, and the lowest of the caps upon it."""
-    risk, sizing, fee = settings.policy.risk, settings.policy.sizing, _fee_ppm(settings)
+def _ceilings(settings: Settings, tier: int, scale: float, name: str, share: float) -> tuple[_Ceiling, ...]:
+    """What keeps an order of that proposer small: the position it wants, own money in one, the lowest of the caps."""
+    risk, sizing, fee = settings.policy.risk_in_force, settings.policy.sizing, _fee_ppm(settings)
     theme, theme_cap = max(_theme_caps(settings, tier), key=lambda one: one[1])
     caps = {
         "risk.max_per_asset_pct": risk.max_per_asset_pct,
@@ -173,12 +202,13 @@ def _ceilings(settings: Settings, tier: int, scale: float, name: str, share: flo
     position = getattr(sizing, f"tier_{tier}_position_pct") * settings.policy.active_profile.position_scale_pct / 10_000
     key, cap = min(caps.items(), key=lambda one: one[1])
     wanted = _Ceiling(f"sizing.tier_{tier}_position_pct", position * (scale * share), 0)
-    return wanted, _Ceiling(key, effective_cap(cap / 100, scale), fee)
+    own = _Ceiling("sizing.max_position_quote", 0.0, 0, grains_down(sizing.max_position_quote))
+    return wanted, own, _Ceiling(key, effective_cap(cap / 100, scale), fee)
 
 
 def _theme_caps(settings: Settings, tier: int) -> Iterator[tuple[str, float]]:
     """The themes that an asset of the tier may have, with their caps."""
-    universe, caps = settings.universe, settings.policy.risk.max_per_theme_pct
+    universe, caps = settings.universe, settings.policy.risk_in_force.max_per_theme_pct
     bases = set(getattr(universe.tiers, TIERS[tier - 1]).bases)
     if tier == len(TIERS) and universe.discovery.enabled:
         known = {base for assets in universe.themes.values() for base in assets}

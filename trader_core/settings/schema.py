@@ -155,6 +155,7 @@ class Profiles(Section):
 
 class Cycle(Section):
     base_bar_min: Annotated[Literal[1, 5, 15, 60], BeforeValidator(_whole)]
+    monitor_s: int = Field(ge=1, le=60)
 
 
 class RegimeScales(Section):
@@ -287,6 +288,8 @@ class Exits(Section):
     break_even_at_pct: Hundredths = Field(ge=0, le=1000)
     partial_target_pct: Hundredths = Field(ge=0, le=1000)
     partial_share_pct: Hundredths = Field(ge=1, le=99)
+    trim_above_cap_pct: Hundredths = Field(ge=0, le=1000)
+    purge_after_h: int = Field(ge=0, le=8760)
     max_naked_min: int = Field(ge=0, le=1440)
 
 
@@ -301,6 +304,7 @@ class HaltMachine(Section):
     max_stop_hits: int = Field(ge=0, le=100)
     stop_window_min: int = Field(ge=1, le=1440)
     max_feed_age_min: int = Field(ge=0, le=1440)
+    max_venue_troubles: int = Field(ge=0, le=100)
     on_trip: OnTrip
     auto_rearm: bool
     allow_manual_reset: bool

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trader_core.domain.codec import from_json, to_json
-from trader_core.domain.errors import StateUnusable
+from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Opened
 from trader_core.domain.inputs import Bar, Taken
 from trader_core.store.chain import Row, chained, verified
@@ -25,6 +25,10 @@ _BARS = (
     "WHERE symbol = ? AND open_ms >= ? AND open_ms < ? ORDER BY open_ms, seq"
 )
 _COLUMNS = "seq, cycle_id, at_ms, kind, body, config_digest, prev_hash, hash"
+_NEWEST = (
+    "SELECT newest.*, head.seq, head.hash FROM (SELECT 1) "
+    "LEFT JOIN (SELECT * FROM journal ORDER BY seq DESC LIMIT 1) AS newest LEFT JOIN head"
+)
 
 
 class SqliteStore:
@@ -63,6 +67,7 @@ class SqliteStore:
                 _project(self._db, cycle_id, fact)
                 if taken and isinstance(fact, Decided):
                     _take(self._db, head.seq, taken)
+            _note_head(self._db, head)
         self._head = head
 
     def facts(self, after: int = 0) -> Iterator[Fact]:
@@ -114,8 +119,17 @@ class SqliteStore:
         self._db.close()
 
     def _read_head(self) -> Row | None:
-        found = self._db.execute(f"SELECT {_COLUMNS} FROM journal ORDER BY seq DESC LIMIT 1").fetchone()  # noqa: S608
-        return Row(*found) if found else None
+        """The newest row, in one look with what is noted of it. Raises JournalBroken where that is another row."""
+        *row, seq, noted = self._db.execute(_NEWEST).fetchone()
+        newest = None if row[0] is None else Row(*row)
+        if (seq, noted) != (newest.seq, newest.hash) if newest else seq is not None:
+            raise JournalBroken(
+                f"the journal's newest rows are missing: row {seq} was written last, and it ends at row"
+                f" {newest.seq if newest else 0}, or that is not as it was written",
+                safe="nothing was read into the account and nothing was sent",
+                remedy="restore the state from a backup, or start a new one with --state DIR",
+            )
+        return newest
 
     def _claim(self, identity: Identity) -> None:
         """A new file takes the identity; an old one must already have it."""
@@ -125,6 +139,7 @@ class SqliteStore:
                 self._db.executemany("INSERT INTO identity VALUES (?, ?)", sorted(identity.items()))
                 head = chained(None, 0, 0, "opened", to_json(Opened(tuple(sorted(identity.items())))), self._digest)
                 self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
+                _note_head(self._db, head)
             self._head = head
         else:
             self.check_identity(identity)
@@ -249,6 +264,12 @@ def _project(db: sqlite3.Connection, cycle_id: int, fact: Fact) -> None:
     elif isinstance(fact, CycleClosed):
         row = (cycle_id, fact.decision_ms, fact.placed, fact.refused, fact.fills, fact.problem)
         db.execute("INSERT INTO cycles VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def _note_head(db: sqlite3.Connection, head: Row | None) -> None:
+    """Which row was written last; beside it in one transaction, so neither is ever there alone."""
+    if head is not None:
+        db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (head.seq, head.hash))
 
 
 def _take(db: sqlite3.Connection, seq: int, taken: Taken) -> None:

@@ -86,6 +86,7 @@ class Connection:
             seen_ms=self.client.venue_ms,
             alarmed=lambda: halts.kill_requested() is not None,
             waits=waits,
+            monitor_ms=self.policy.policy.cycle.monitor_s * SECOND_MS,
             until_ms=options.until_ms,
         )
 

@@ -18,9 +18,10 @@ PRICES_MAX = 1_500  # points of one symbol's price line
 FILLS_MAX = 1_000  # entries, and as many exits, of one symbol
 REFUSALS_MAX = 300  # of one symbol
 CLOSURES_MAX = 300
-LOSSES = (Verdict.HALTED, Verdict.DAY_LOSS, Verdict.WEEK_LOSS, Verdict.DRAWDOWN)
+LOSSES = (Verdict.HALTED, Verdict.DAY_LOSS, Verdict.WEEK_LOSS, Verdict.DRAWDOWN, Verdict.DAY_STOP)
 WINDOWS_MS = {  # (beginning of one, length) of what a loss closes for good: UTC days, and weeks from Monday on
     Verdict.DAY_LOSS: (0, DAY_MS),
+    Verdict.DAY_STOP: (0, DAY_MS),
     Verdict.WEEK_LOSS: (4 * DAY_MS, 7 * DAY_MS),
 }
 

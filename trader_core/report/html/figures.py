@@ -21,6 +21,7 @@ SHADES = {  # a closure's word and colour
     "DAY_LOSS": ("day's loss", "orange"),
     "WEEK_LOSS": ("week's loss", "purple"),
     "DRAWDOWN": ("drawdown", "vermillion"),
+    "DAY_STOP": ("day's stop", "yellow"),
     "HALTED": ("halt", "grey"),
 }
 

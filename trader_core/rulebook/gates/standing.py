@@ -24,6 +24,7 @@ def judge_standing(
     lots = note(trace, Verdict.UNRESOLVED, gate_unresolved(guard, draft, lots))
     lots = note(trace, Verdict.POLICY_STALE, gate_policy(law, guard, lots))
     lots = note(trace, Verdict.EQUITY_UNKNOWN, gate_equity(draft, lots))
+    lots = note(trace, Verdict.INPUT_MISSING, gate_quote_time(guard, draft, lots))
     lots = note(trace, Verdict.INELIGIBLE, gate_eligible(law, guard, columns, t, draft, lots))
     lots = note(trace, Verdict.BANNED, gate_ban(guard, columns, t, draft, lots))
     return note(trace, Verdict.REGIME, gate_regime(law, columns, t, lots))
@@ -58,6 +59,13 @@ def gate_policy(law: Law, guard: Guard, lots: int) -> Judged:
 def gate_equity(draft: Draft, lots: int) -> Judged:
     """Unknown is not neutral: without equity there are no entries."""
     return (CLOSED if draft.equity <= 0 else PASS), lots, draft.equity / E8, 1 / E8
+
+
+@rule
+def gate_quote_time(guard: Guard, draft: Draft, lots: int) -> Judged:
+    """A price is known, and the venue told no quote of it, or not of when: what is missing is never neutral."""
+    told = guard.unquoted[draft.instrument] == 0
+    return (PASS if told else CLOSED), lots, (1.0 if told else 0.0), 1.0
 
 
 @rule

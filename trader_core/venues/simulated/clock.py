@@ -21,7 +21,9 @@ class VirtualClock:
     def seen_ms(self) -> Callable[[], EpochMs]:
         return lambda: self._venue.now_ms
 
-    def next_decision_ms(self, after_ms: int, given_up: Callable[[], bool] = lambda: False) -> EpochMs | None:
+    def next_decision_ms(
+        self, after_ms: int, given_up: Callable[[], bool] = lambda: False, is_due: Callable[[], bool] = lambda: False
+    ) -> EpochMs | None:  # fmt: skip
         following = max(after_ms + self._source.bar_ms, self._start) if after_ms >= 0 else self._start
         over = self._until is not None and following >= self._until
         if over or (self._source.end_ms is not None and following > self._source.end_ms):
@@ -40,8 +42,10 @@ class Paced:
     def seen_ms(self) -> Callable[[], EpochMs]:
         return lambda: self._venue.now_ms
 
-    def next_decision_ms(self, after_ms: int, given_up: Callable[[], bool] = lambda: False) -> EpochMs | None:
-        following = self._clock.next_decision_ms(after_ms, given_up)
+    def next_decision_ms(
+        self, after_ms: int, given_up: Callable[[], bool] = lambda: False, is_due: Callable[[], bool] = lambda: False
+    ) -> EpochMs | None:  # fmt: skip
+        following = self._clock.next_decision_ms(after_ms, given_up, is_due)
         if following is not None:
             self._venue.advance(following)
         return following
