@@ -49,4 +49,4 @@ class Progress:
 
 def compiling() -> Progress:
     """Of the law, should it have to be."""
-    return Progress("compiling the law, once for this version (a minute or two)", "rules", expected=False)
+    return Progress("compiling the law, once for this version (half a minute)", "rules", expected=False)

@@ -62,6 +62,7 @@ LAYERS = {
     **dict.fromkeys(PURE.split(), _PURE),
     "report.html": Layer(f"domain rulebook {PURE}", "numpy", PURE_STDLIB, lazy_third="plotly"),
     "engine": Layer(f"domain rulebook ports {PURE}", "numpy", types="settings", lazy_third="numba"),
+    "engine.machine": Layer("rulebook", "numpy numba llvmlite"),
     "net": Layer("domain ports settings", "requests urllib3"),
     "venues": Layer("domain ports settings net", "numpy", lazy_third="jwt cryptography"),
     "venues.simulated": Layer("domain ports settings venues rulebook market", "numpy"),

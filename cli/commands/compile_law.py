@@ -7,7 +7,7 @@ from cli.options import options_of, shared_of
 
 
 def compile_law(ctx: typer.Context) -> Result:
-    """Compile the law for backtests: a minute or two, once for each version. The first backtest does so if need be."""
+    """Compile the law for backtests: half a minute, once for each version. The first backtest does so if need be."""
     from cli.progress import compiling
     from trader_core.study import compiled_for
 

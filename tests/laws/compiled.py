@@ -21,7 +21,7 @@ from tests.laws.test_slow_twin import DIGITS
 from tests.laws.troubles import CALM, scene_of
 from tests.laws.worlds import COUNT, Dice
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
-from trader_core.engine import compiled
+from trader_core.engine import compiled, machine
 from trader_core.engine.replay import Replayed, World, replay_world, world_of
 from trader_core.rulebook import RULES, money
 from trader_core.rulebook.codes import GATE_COUNT
@@ -120,7 +120,7 @@ def is_checked() -> bool:
     return False
 
 
-INSIDE = {name: value for name, value in compiled.INSIDE.items() if name not in ("no_cpython_wrapper", "forceinline")}
+INSIDE = {name: value for name, value in machine.INSIDE.items() if name not in ("no_cpython_wrapper", "forceinline")}
 
 
 def main() -> None:

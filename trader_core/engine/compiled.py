@@ -16,31 +16,35 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from struct import pack
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from trader_core import rulebook
-from trader_core.rulebook.limits import Law
+from trader_core.rulebook.limits import Ints, Law
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
-from trader_core.rulebook.walk import step_walk
 
 Walk = Callable[[Law, Guard, State, Columns, Bars, Journey, Plan, Tape, int, int], int]
+Layout = tuple[Any, ...]  # of a value: its type, and the fields of one that has some
 Progress = Callable[[int, int], None]  # rules compiled, of how many
 CACHE_VARIABLE = "XDG_CACHE_HOME"
 OPTIMISED = ("NUMBA_OPT", "2")  # the level above it takes longer to compile and no less to run
 SEAL = "sealed"  # beside the machine code: the digest of what was written there
 
-# No rule is called from Python, and none makes an array; a division by zero is guarded, and interpreted it would raise.
-APART = ("mul_div_long",)
-INSIDE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False, "error_model": "numpy"}
 
+class Given(NamedTuple):
+    """All that a walk is given, in the order of `step_walk`."""
 
-def _walk(
-    law: Law, guard: Guard, state: State, columns: tuple[Any, ...], bars: tuple[Any, ...], journey: Journey, plan: Plan,
-    tape: Tape, t: int, end: int,
-) -> int:  # fmt: skip
-    """`step_walk` for any layout of columns and bars: as plain tuples they are converted to one type."""
-    return step_walk(law, guard, state, Columns(*columns), Bars(*bars), journey, plan, tape, t, end)
+    law: Law
+    guard: Guard
+    state: State
+    columns: Columns
+    bars: Bars
+    journey: Journey
+    plan: Plan
+    tape: Tape
 
 
 def told_by(progress: Progress | None) -> None:
@@ -49,7 +53,7 @@ def told_by(progress: Progress | None) -> None:
 
 
 def compiled_walk() -> Walk:
-    """`step_walk` as machine code; the same results. Made at its first call, in some 25 s, or found in the cache."""
+    """`step_walk` as machine code; the same results. Made at its first call, in some 20 s, or found in the cache."""
     return _walk_compiled
 
 
@@ -57,8 +61,9 @@ def _walk_compiled(
     law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape,
     t: int, end: int,
 ) -> int:  # fmt: skip
-    arguments = (law, guard, state, tuple(columns), tuple(bars), journey, plan, tape, t, end)
-    return int(_made_for(arguments)(*arguments))
+    given = Given(law, guard, state, columns, bars, journey, plan, tape)
+    leaves: list[Any] = []
+    return int(_made_for(_layout(given, leaves))(_words(leaves), t, end))
 
 
 def compiled_signatures() -> int:
@@ -67,24 +72,54 @@ def compiled_signatures() -> int:
 
 
 _MADE: list[Any] = []
+_LAYOUT: list[Layout] = []
 _TELL: list[Progress] = []
 _MAKING = Lock()
 
 
-def _made_for(arguments: tuple[Any, ...]) -> Any:
+def _made_for(layout: Layout) -> Any:
     """One signature serves every policy and market; arguments of other types are refused."""
     if not _MADE:
         with _MAKING:
             if not _MADE:
-                _MADE.append(_compiled(arguments))
+                _LAYOUT.append(layout)
+                _MADE.append(_compiled(layout))
+    if layout != _LAYOUT[-1]:
+        raise TypeError("the law was compiled for arguments of other types")
     return _MADE[0]
 
 
-def _compiled(arguments: tuple[Any, ...]) -> Any:
+def _layout(value: Any, leaves: list[Any], strided: bool = False) -> Layout:
+    """Of what types it is, all the way down; its numbers and arrays go to `leaves`. Columns and bars lie anyhow in
+    memory and are only read; all other arrays are whole."""
+    if isinstance(value, tuple):
+        strided = strided or isinstance(value, (Columns, Bars))
+        names: tuple[str, ...] = type(value)._fields  # type: ignore[attr-defined]
+        parts = tuple([_layout(each, leaves, strided) for each in value])
+        return type(value).__name__, tuple(zip(names, parts, strict=True))
+    leaves.append(value)
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.ndim, strided or value.flags.c_contiguous, strided
+    return ("float" if isinstance(value, float) else "int" if isinstance(value, (int, np.int64)) else "neither",)
+
+
+def _words(leaves: list[Any]) -> Ints:
+    """As it lies in memory, in words of 64 bits: a number as it is; of an array where, its shape and its strides."""
+    words: list[int | float] = []
+    for one in leaves:
+        if isinstance(one, np.ndarray):
+            words += (one.__array_interface__["data"][0], *one.shape, *one.strides)
+        else:
+            words.append(one)
+    kinds = "".join(["d" if isinstance(one, float) else "q" for one in words])
+    return np.frombuffer(pack(kinds, *words), np.int64)
+
+
+def _compiled(layout: Layout) -> Any:
     os.environ.setdefault(*OPTIMISED)
-    numba: Any = importlib.import_module("numba")
+    machine: Any = importlib.import_module("trader_core.engine.machine")
     event: Any = importlib.import_module("numba.core.event")
-    rules = _register()
+    rules = _register(machine)
 
     class Compiling(event.Listener):  # type: ignore[misc]
         done = 0
@@ -98,37 +133,23 @@ def _compiled(arguments: tuple[Any, ...]) -> Any:
                 tell(min(self.done, rules), rules)
 
     directory = cache_directory()
-    numba.config.CACHE_DIR = str(directory or "")
     if directory:
         drop_unsealed(directory)
-    options = {key: value for key, value in INSIDE.items() if key != "no_cpython_wrapper"}
     with event.install_listener("numba:compile", Compiling()):
-        made = numba.njit(_signature(arguments), cache=bool(directory), nogil=True, **options)(_walk)
+        made = machine.walk_of(layout, directory)
     if directory:
         seal(directory)
     return made
 
 
 @cache
-def _register() -> int:
+def _register(machine: Any) -> int:
     """Every rule of every module under rulebook/; their number."""
-    numba: Any = importlib.import_module("numba.extending")
     for module in pkgutil.walk_packages(rulebook.__path__, "trader_core.rulebook."):
         importlib.import_module(module.name)
     for law in rulebook.RULES:
-        numba.register_jitable(**{**INSIDE, "forceinline": law.__name__ not in APART})(law)
+        machine.learn(law)
     return len(rulebook.RULES)
-
-
-def _signature(arguments: tuple[Any, ...]) -> Any:
-    """The types of the arguments; arrays in plain tuples are read only and of any layout."""
-    numba: Any = importlib.import_module("numba")
-    types, typeof = numba.types, numba.typeof
-
-    def any_layout(arrays: tuple[Any, ...]) -> Any:
-        return types.Tuple(tuple(types.Array(typeof(one).dtype, one.ndim, "A", readonly=True) for one in arrays))
-
-    return types.int64(*(any_layout(one) if type(one) is tuple else typeof(one) for one in arguments))
 
 
 def cache_directory() -> Path | None:
@@ -182,10 +203,14 @@ def _digest_of_code(directory: Path) -> bytes:
 
 @cache
 def digest_of_the_law() -> str:
-    """SHA-256 of the rulebook's sources, this file, and what compiles them."""
+    """SHA-256 of the rulebook's sources, this file and the one beside it, and what compiles them."""
     libraries = [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
     made_by = (sys.implementation.name, *sys.version_info[:3], *libraries)
-    sources = [Path(__file__), *sorted(Path(next(iter(rulebook.__path__))).rglob("*.py"))]
+    sources = [
+        Path(__file__),
+        Path(__file__).with_name("machine.py"),
+        *sorted(Path(next(iter(rulebook.__path__))).rglob("*.py")),
+    ]
     found = sha256(repr(made_by).encode())
     for source in sources:
         found.update(f"\n{source.name} {source.stat().st_size}\n".encode())

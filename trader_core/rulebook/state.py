@@ -118,7 +118,7 @@ class Columns(NamedTuple):
     hold_ms: Ints
 
 
-TAPE_ROWS = 8_192  # records of a kind that a tape holds
+TAPE_ROWS = 1 << 15  # records of a kind that a tape holds
 NO_TICKS = -2.0
 NO_RETURN = -2.0
 NOBODY_KNOWS, SHUT, OPEN = -1, 0, 1  # trading

@@ -51,16 +51,15 @@ def step_walk(
     t: int, end: int,
 ) -> int:  # fmt: skip
     """Rows from `t` to before `end`. Returns the row that comes next, which is before `end` where the tape is full."""
-    following = t
-    for row in range(t, end):
-        if row >= following:
-            if not has_room(tape, state.lots.shape[0]):
-                return row
-            step_row(law, guard, state, columns, bars, journey, plan, tape, row)
-            following = row + 1
-            if journey.coasts != 0:
-                following = step_coast(law, state, columns, bars, journey, plan, tape, following, end)
-    return end
+    row = t
+    for _ in range(t, end):
+        if row >= end or not has_room(tape, state.lots.shape[0]):
+            break
+        step_row(law, guard, state, columns, bars, journey, plan, tape, row)
+        row += 1
+        if journey.coasts != 0:
+            row = step_coast(law, state, columns, bars, journey, plan, tape, row, end)
+    return row
 
 
 @rule
@@ -244,16 +243,16 @@ def step_quiet(
 ) -> int:
     """Mark the rows from `t` on, as many as `equity` has room for, until one in which more may happen; their number."""
     rows, floor = equity.shape[0], lowest_calm(law, state, moment(columns, t))
+    cash = state.cash[0]
     for k in range(rows):
-        equity[k] = state.cash[0]
+        equity[k] = cash
     for n in range(count):
         rows = add_quiet(law, state, columns, bars, journey.held[n], equity[:rows], t)
-    lowest, highest = NO_LIMIT, 0
-    for k in range(rows):
-        if equity[k] <= floor:
-            rows = k
-            break
-        lowest, highest = min(lowest, equity[k]), max(highest, equity[k])
+    lowest, highest = cash, cash
+    if count > 0:
+        rows, lowest, highest = calm_ones(equity[:rows], floor)
+    elif cash <= floor:
+        rows = 0
     for n in range(count):
         i = journey.held[n, 0]
         bid, peak = columns.bid[t : t + rows, i], state.peak[i]
@@ -266,6 +265,17 @@ def step_quiet(
         step_mark(state, now, highest)
         step_mark(state, now, equity[rows - 1])
     return int(rows)
+
+
+@rule
+def calm_ones(equity: Ints, floor: int) -> tuple[int, int, int]:
+    """How many there are before the first that is not above the floor; the lowest and the highest of them."""
+    lowest, highest = NO_LIMIT, 0
+    for k in range(equity.shape[0]):
+        if equity[k] <= floor:
+            return int(k), lowest, highest
+        lowest, highest = min(lowest, equity[k]), max(highest, equity[k])
+    return int(equity.shape[0]), lowest, highest
 
 
 @rule
