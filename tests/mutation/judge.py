@@ -1,0 +1,229 @@
+"""Who notices? Tests are asked in a process that has imported and collected everything, and forks for each mutant.
+
+In the fork the mutant's code takes the place of the function's own, for whoever holds it, so a mutant costs the tests
+that are asked and no start. The law is interpreted, also where a replay would compile it. Asked are the tests that run
+the statement, those that noticed most in its function first, then the quickest, until one fails.
+"""
+
+import ast
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+
+from tests.mutation.mutants import PACKAGE, Mutant, at, code_of, compiled, function_of, functions_of, modules, places
+from trader_core.engine import compiled as engine
+
+KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
+SLOW_S = 20.0  # CPU time of a test that is not asked
+SPARE_S = 20.0  # CPU time of a mutant beyond three times what its tests take
+Statement = tuple[str, int]  # module, line
+
+
+@dataclass(frozen=True)
+class Fate:
+    mutant: Mutant
+    fate: str
+    by: str  # the test that failed
+
+
+@dataclass
+class Bench:
+    """The tests, what each runs, and what each takes."""
+
+    seconds: dict[str, float] = field(default_factory=dict)  # by test, those that hold and run some rule
+    runs: dict[str, set[Statement]] = field(default_factory=dict)
+    noticed: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # module, function, test
+
+    def asked(self, mutant: Mutant) -> list[str]:
+        """The tests that run the mutant's statement, the most telling first."""
+        where = (mutant.module, mutant.line)
+        found = [name for name in self.seconds if where in self.runs[name]]
+        return sorted(found, key=lambda name: (-self.noticed[mutant.module, mutant.function, name], self.seconds[name]))
+
+
+class Campaign:
+    """A pytest plugin in the place of its loop: judges the mutants instead of running the tests once."""
+
+    def __init__(self, mutants: list[Mutant], jobs: int, tell: Callable[[Fate], None]) -> None:
+        self.mutants, self.jobs, self.tell = mutants, jobs, tell
+        self.bench = Bench()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {one.nodeid: one for one in session.items}
+        gc.collect()
+        gc.freeze()
+        if self.mutants:
+            told = in_child(lambda: learn(items), None)[1]
+            self.bench = bench_of(told)
+        for mutant, status, by in self.judged(items):
+            if status == KILLED:
+                self.bench.noticed[mutant.module, mutant.function, by] += 1
+            self.tell(Fate(mutant, status, by))
+        return True
+
+    def judged(self, items: dict[str, pytest.Item]) -> Iterator[tuple[Mutant, str, str]]:
+        """As many at a time as there are jobs."""
+        running: dict[int, tuple[Mutant, int]] = {}
+        for mutant in self.mutants:
+            asked = self.bench.asked(mutant)
+            if not asked:
+                yield mutant, SURVIVED, ""
+                continue
+            if len(running) == self.jobs:
+                yield ended(running)
+            limit_s = SPARE_S + 3 * sum(self.bench.seconds[name] for name in asked)
+            pid, pipe = started(lambda asked=asked, mutant=mutant: notice(mutant, [items[n] for n in asked]), limit_s)  # type: ignore[misc]
+            running[pid] = (mutant, pipe)
+        while running:
+            yield ended(running)
+
+
+def run_campaign(tests: list[str], mutants: list[Mutant], jobs: int, tell: Callable[[Fate], None]) -> Bench:
+    """Judge the mutants by these tests, which must be collected without a warning."""
+    settings.register_profile(
+        "mutants", derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
+    )
+    settings.load_profile("mutants")
+    engine._MADE[:] = [engine._walk]  # what a replay would compile is interpreted, and coasts
+    campaign = Campaign(mutants, jobs, tell)
+    options = ["-q", "-x", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--no-summary"]
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what was needed to get here
+    done = pytest.main([*options, *tests], plugins=[campaign])
+    if done not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise SystemExit(f"the tests could not be collected: pytest ended with {done!r}")
+    return campaign.bench
+
+
+# --- in a child ------------------------------------------------------------------------------------------------------
+
+
+def notice(mutant: Mutant, items: list[pytest.Item]) -> str:
+    """The test that fails under the mutant; empty where all hold."""
+    function_of(mutant.module, mutant.function).__code__ = code_of(mutant)
+    return next((one.nodeid for one in items if not holds(one)), "")
+
+
+def holds(item: pytest.Item) -> bool:
+    session = item.session
+    session.testsfailed, session.shouldfail = 0, False
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+    return session.testsfailed == 0
+
+
+def learn(items: dict[str, pytest.Item]) -> str:
+    """What each test takes and runs, as JSON: every statement of every rule says when it is run."""
+    seen: set[int] = set()
+    statements = instrument(seen)
+    found: dict[str, Any] = {}
+    for name, item in items.items():
+        seen.clear()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+        good = holds(item)
+        took = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+        found[name] = [good, took, [statements[n] for n in sorted(seen)]]
+    return json.dumps(found)
+
+
+def bench_of(told: str) -> Bench:
+    """What fails unchanged, takes long or runs no rule judges nothing."""
+    bench = Bench()
+    for name, (good, took, runs) in json.loads(told).items():
+        if not good:
+            print(f"not asked, it fails by itself: {name}", file=sys.stderr)
+        elif took > SLOW_S:
+            print(f"not asked, it takes {took:.0f} s: {name}", file=sys.stderr)
+        elif runs:
+            bench.seconds[name] = took
+            bench.runs[name] = {(module, line) for module, line in runs}
+    return bench
+
+
+def instrument(seen: set[int]) -> list[Statement]:
+    """Put a note before every statement of the rulebook's functions; the statements by number."""
+    statements: list[Statement] = []
+    for module in modules():
+        vars(import_module(PACKAGE + module))["_seen"] = seen.add
+        for name, function in functions_of(module).items():
+            told = [one for place, _ in places(function) if isinstance(one := at(function, place), ast.stmt)]
+            for one in told:
+                statements.append((module, one.lineno))
+            first = len(statements) - len(told)
+            numbers = {id(one): first + n for n, one in enumerate(told)}
+            function_of(module, name).__code__ = compiled(module, noted(function, numbers))
+    return statements
+
+
+def noted(function: ast.FunctionDef, numbers: dict[int, int]) -> ast.FunctionDef:
+    class Noted(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> Any:
+            number = numbers.get(id(node))
+            self.generic_visit(node)
+            if number is None:
+                return node
+            note = ast.Expr(ast.Call(ast.Name("_seen", ast.Load()), [ast.Constant(number)], []))
+            return [ast.copy_location(note, node), node]
+
+    return Noted().visit(function)  # type: ignore[no-any-return]
+
+
+# --- children --------------------------------------------------------------------------------------------------------
+
+
+def in_child(work: Callable[[], str], limit_s: float | None) -> tuple[int, str]:
+    """What it says in a process of its own, and how that ended."""
+    pid, pipe = started(work, limit_s)
+    return finished(pid, pipe)
+
+
+def started(work: Callable[[], str], limit_s: float | None) -> tuple[int, int]:
+    """A child at work, and where it will say what it found; over its CPU time it is ended."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(write)
+        return pid, read
+    try:
+        os.close(read)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        if limit_s is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s) + 1, int(limit_s) + 2))
+        said = work().encode()
+        while said:
+            said = said[os.write(write, said) :]
+    except BaseException:  # noqa: BLE001 - a child never goes on as if it were the parent
+        os._exit(1)
+    os._exit(0)
+
+
+def finished(pid: int, pipe: int) -> tuple[int, str]:
+    with os.fdopen(pipe, "rb") as told:
+        said = told.read().decode()
+    return os.waitpid(pid, 0)[1], said
+
+
+def ended(running: dict[int, tuple[Mutant, int]]) -> tuple[Mutant, str, str]:
+    """The first child that ends. What it says is shorter than a pipe is long."""
+    pid, status = os.waitpid(-1, 0)
+    mutant, pipe = running.pop(pid)
+    with os.fdopen(pipe, "rb") as told:
+        by = told.read().decode()
+    if os.WIFSIGNALED(status):
+        slow = os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
+        return (mutant, TIMEOUT, "") if slow else (mutant, KILLED, f"signal {os.WTERMSIG(status)}")
+    if os.WEXITSTATUS(status) != 0:
+        raise SystemExit(f"could not judge {mutant.name}")
+    return mutant, KILLED if by else SURVIVED, by
