@@ -29,6 +29,7 @@ import yaml
 from tests.mutation.judge import SURVIVED, TIMEOUT, Fate, run_campaign
 from tests.mutation.mutants import Mutant, functions_of, modules, mutants_of
 from tests.shared import ROOT
+from trader_core.engine.compiled import digest_of_the_law
 
 RESULTS = ROOT / ".bench" / "mutation" / "results.jsonl"
 LISTED = Path(__file__).with_name("mutation_survivors.yaml")
@@ -82,7 +83,8 @@ def main() -> int:
             print(f"{len(results)}/{len(chosen)} {fate.fate:8} {result.mutant}", file=sys.stderr)
 
         if left:
-            run_campaign(paths, left, asked.jobs, tell)
+            learned = asked.resume.with_name(f"learned-{digest}-{digest_of_the_law()[:16]}.json")
+            run_campaign(paths, left, asked.jobs, learned, tell)
     return report(chosen, results, listed_in(asked.listed))
 
 

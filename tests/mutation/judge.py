@@ -12,10 +12,13 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +28,8 @@ from tests.mutation.mutants import PACKAGE, Mutant, at, code_of, compiled, funct
 from trader_core.engine import compiled as engine
 
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
-SLOW_S = 20.0  # CPU time of a test that is not asked
+SLOW_S = 15.0  # CPU time of a test that is not asked
+ASKED_S = 30.0  # CPU time of all that are asked about a mutant, unchanged: who is not noticed in it has survived
 SPARE_S = 20.0  # CPU time of a mutant beyond three times what its tests take
 Statement = tuple[str, int]  # module, line
 
@@ -46,17 +50,19 @@ class Bench:
     noticed: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # module, function, test
 
     def asked(self, mutant: Mutant) -> list[str]:
-        """The tests that run the mutant's statement, the most telling first."""
-        where = (mutant.module, mutant.line)
+        """The tests that run the mutant's statement, the most telling first, as many as there is time for."""
+        where, noticed = (mutant.module, mutant.line), self.noticed
         found = [name for name in self.seconds if where in self.runs[name]]
-        return sorted(found, key=lambda name: (-self.noticed[mutant.module, mutant.function, name], self.seconds[name]))
+        found.sort(key=lambda name: (-noticed[mutant.module, mutant.function, name], self.seconds[name]))
+        total = list(accumulate(self.seconds[name] for name in found))
+        return [name for name, seconds in zip(found, total, strict=True) if seconds <= ASKED_S]
 
 
 class Campaign:
     """A pytest plugin in the place of its loop: judges the mutants instead of running the tests once."""
 
-    def __init__(self, mutants: list[Mutant], jobs: int, tell: Callable[[Fate], None]) -> None:
-        self.mutants, self.jobs, self.tell = mutants, jobs, tell
+    def __init__(self, mutants: list[Mutant], jobs: int, learned: Path, tell: Callable[[Fate], None]) -> None:
+        self.mutants, self.jobs, self.learned, self.tell = mutants, jobs, learned, tell
         self.bench = Bench()
 
     @pytest.hookimpl(tryfirst=True)
@@ -64,13 +70,16 @@ class Campaign:
         items = {one.nodeid: one for one in session.items}
         gc.collect()
         gc.freeze()
-        if self.mutants:
-            told = in_child(lambda: learn(items), None)[1]
-            self.bench = bench_of(told)
-        for mutant, status, by in self.judged(items):
-            if status == KILLED:
+        if not self.learned.exists():
+            status, told = in_child(lambda: learn(items), None)
+            if status:
+                raise SystemExit(f"could not learn what each test runs: {told}")
+            self.learned.write_text(told)
+        self.bench = bench_of(self.learned.read_text())
+        for mutant, fate, by in self.judged(items):
+            if fate == KILLED:
                 self.bench.noticed[mutant.module, mutant.function, by] += 1
-            self.tell(Fate(mutant, status, by))
+            self.tell(Fate(mutant, fate, by))
         return True
 
     def judged(self, items: dict[str, pytest.Item]) -> Iterator[tuple[Mutant, str, str]]:
@@ -90,20 +99,21 @@ class Campaign:
             yield ended(running)
 
 
-def run_campaign(tests: list[str], mutants: list[Mutant], jobs: int, tell: Callable[[Fate], None]) -> Bench:
-    """Judge the mutants by these tests, which must be collected without a warning."""
+def run_campaign(
+    tests: list[str], mutants: list[Mutant], jobs: int, learned: Path, tell: Callable[[Fate], None]
+) -> None:
+    """Judge the mutants by these tests. What each of them runs is `learned`, and kept there."""
     settings.register_profile(
         "mutants", derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
     )
     settings.load_profile("mutants")
     engine._MADE[:] = [engine._walk]  # what a replay would compile is interpreted, and coasts
-    campaign = Campaign(mutants, jobs, tell)
-    options = ["-q", "-x", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--no-summary"]
+    campaign = Campaign(mutants, jobs, learned, tell)
+    options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--no-summary"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what was needed to get here
     done = pytest.main([*options, *tests], plugins=[campaign])
     if done not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise SystemExit(f"the tests could not be collected: pytest ended with {done!r}")
-    return campaign.bench
 
 
 # --- in a child ------------------------------------------------------------------------------------------------------
@@ -117,7 +127,7 @@ def notice(mutant: Mutant, items: list[pytest.Item]) -> str:
 
 def holds(item: pytest.Item) -> bool:
     session = item.session
-    session.testsfailed, session.shouldfail = 0, False
+    session.testsfailed = 0
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
     return session.testsfailed == 0
 
@@ -205,6 +215,7 @@ def started(work: Callable[[], str], limit_s: float | None) -> tuple[int, int]:
         while said:
             said = said[os.write(write, said) :]
     except BaseException:  # noqa: BLE001 - a child never goes on as if it were the parent
+        os.write(write, traceback.format_exc().encode())
         os._exit(1)
     os._exit(0)
 
@@ -225,5 +236,5 @@ def ended(running: dict[int, tuple[Mutant, int]]) -> tuple[Mutant, str, str]:
         slow = os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
         return (mutant, TIMEOUT, "") if slow else (mutant, KILLED, f"signal {os.WTERMSIG(status)}")
     if os.WEXITSTATUS(status) != 0:
-        raise SystemExit(f"could not judge {mutant.name}")
+        raise SystemExit(f"could not judge {mutant.name}: {by}")
     return mutant, KILLED if by else SURVIVED, by
