@@ -26,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from tests.mutation.judge import SURVIVED, TIMEOUT, Fate, run_campaign
+from tests.mutation.judge import SURVIVED, TIMEOUT, Fate, Terms, run_campaign
 from tests.mutation.mutants import Mutant, functions_of, modules, mutants_of
 from tests.shared import ROOT
 from trader_core.engine.compiled import digest_of_the_law
@@ -34,6 +34,7 @@ from trader_core.engine.compiled import digest_of_the_law
 RESULTS = ROOT / ".bench" / "mutation" / "results.jsonl"
 LISTED = Path(__file__).with_name("mutation_survivors.yaml")
 SCORE_PCT = 90.0
+PATIENCE_S = 20.0
 ASKED = ("tests/laws",)
 NOT_ASKED = ("test_compiled.py", "test_real_twin.py")  # they compile the law in processes of their own
 
@@ -47,10 +48,11 @@ class Result:
     by: str
     function: str  # digest of what the function says
     tests: str  # digest of what the tests say
+    patience_s: float
 
-    def still_holds(self, mutant: Mutant, tests: str) -> bool:
+    def still_holds(self, mutant: Mutant, tests: str, patience_s: float) -> bool:
         unchanged = self.function == digest_of_function(mutant.module, mutant.function)
-        return unchanged and (self.fate != SURVIVED or self.tests == tests)
+        return unchanged and (self.fate != SURVIVED or (self.tests == tests and self.patience_s >= patience_s))
 
 
 def main() -> int:
@@ -61,6 +63,7 @@ def main() -> int:
     options.add_argument("--resume", type=Path, default=RESULTS, help="the file of results")
     options.add_argument("--listed", type=Path, default=LISTED, help="the survivors that are no gap")
     options.add_argument("--tests", action="append", help="the tests that are asked; again for more")
+    options.add_argument("--patience", type=float, default=PATIENCE_S, help="CPU seconds of tests about one mutant")
     options.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = options.parse_args()
     chosen = sample([one for module in asked.only or modules() for one in mutants_of(module)], asked.seed, asked.count)
@@ -69,14 +72,14 @@ def main() -> int:
     before, results = read(asked.resume), {}
     for mutant in chosen:
         found = before.get(mutant.name)
-        if found and found.still_holds(mutant, digest):
+        if found and found.still_holds(mutant, digest, asked.patience):
             results[mutant.name] = found
     left = Random(asked.seed).sample(todo := [one for one in chosen if one.name not in results], len(todo))
     asked.resume.parent.mkdir(parents=True, exist_ok=True)
     with asked.resume.open("a") as file:
 
         def tell(fate: Fate) -> None:
-            result = result_of(fate, digest)
+            result = result_of(fate, digest, asked.patience)
             results[result.mutant] = result
             file.write(json.dumps(vars(result)) + "\n")
             file.flush()
@@ -84,7 +87,7 @@ def main() -> int:
 
         if left:
             learned = asked.resume.with_name(f"learned-{digest}-{digest_of_the_law()[:16]}.json")
-            run_campaign(paths, left, asked.jobs, learned, tell)
+            run_campaign(paths, left, Terms(asked.jobs, asked.patience, learned), tell)
     return report(chosen, results, listed_in(asked.listed))
 
 
@@ -118,9 +121,11 @@ def sample(mutants: list[Mutant], seed: int, count: int | None) -> list[Mutant]:
     return Random(seed).sample(mutants, count)
 
 
-def result_of(fate: Fate, tests: str) -> Result:
+def result_of(fate: Fate, tests: str, patience_s: float) -> Result:
     mutant = fate.mutant
-    return Result(mutant.name, fate.fate, fate.by, digest_of_function(mutant.module, mutant.function), tests)
+    return Result(
+        mutant.name, fate.fate, fate.by, digest_of_function(mutant.module, mutant.function), tests, patience_s
+    )
 
 
 def read(path: Path) -> dict[str, Result]:

@@ -28,9 +28,9 @@ from tests.mutation.mutants import PACKAGE, Mutant, at, code_of, compiled, funct
 from trader_core.engine import compiled as engine
 
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
-SLOW_S = 15.0  # CPU time of a test that is not asked
-ASKED_S = 30.0  # CPU time of all that are asked about a mutant, unchanged: who is not noticed in it has survived
-SPARE_S = 20.0  # CPU time of a mutant beyond three times what its tests take
+SLOW_S = 6.0  # CPU time of a test that is not asked
+LEARN_S = 3_600.0  # CPU time of all tests
+SPARE_S = 10.0  # CPU time of a mutant beyond three times what its tests take
 Statement = tuple[str, int]  # module, line
 
 
@@ -41,6 +41,13 @@ class Fate:
     by: str  # the test that failed
 
 
+@dataclass(frozen=True)
+class Terms:
+    jobs: int  # mutants at a time
+    patience_s: float  # CPU time of the tests that are asked about one; who is not noticed in it has survived
+    learned: Path  # what each test runs, once that is known
+
+
 @dataclass
 class Bench:
     """The tests, what each runs, and what each takes."""
@@ -49,20 +56,20 @@ class Bench:
     runs: dict[str, set[Statement]] = field(default_factory=dict)
     noticed: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # module, function, test
 
-    def asked(self, mutant: Mutant) -> list[str]:
+    def asked(self, mutant: Mutant, patience_s: float) -> list[str]:
         """The tests that run the mutant's statement, the most telling first, as many as there is time for."""
         where, noticed = (mutant.module, mutant.line), self.noticed
         found = [name for name in self.seconds if where in self.runs[name]]
         found.sort(key=lambda name: (-noticed[mutant.module, mutant.function, name], self.seconds[name]))
         total = list(accumulate(self.seconds[name] for name in found))
-        return [name for name, seconds in zip(found, total, strict=True) if seconds <= ASKED_S]
+        return [name for name, seconds in zip(found, total, strict=True) if seconds <= patience_s]
 
 
 class Campaign:
     """A pytest plugin in the place of its loop: judges the mutants instead of running the tests once."""
 
-    def __init__(self, mutants: list[Mutant], jobs: int, learned: Path, tell: Callable[[Fate], None]) -> None:
-        self.mutants, self.jobs, self.learned, self.tell = mutants, jobs, learned, tell
+    def __init__(self, mutants: list[Mutant], terms: Terms, tell: Callable[[Fate], None]) -> None:
+        self.mutants, self.terms, self.tell = mutants, terms, tell
         self.bench = Bench()
 
     @pytest.hookimpl(tryfirst=True)
@@ -70,12 +77,12 @@ class Campaign:
         items = {one.nodeid: one for one in session.items}
         gc.collect()
         gc.freeze()
-        if not self.learned.exists():
-            status, told = in_child(lambda: learn(items), None)
+        if not self.terms.learned.exists():
+            status, told = in_child(lambda: learn(items))
             if status:
                 raise SystemExit(f"could not learn what each test runs: {told}")
-            self.learned.write_text(told)
-        self.bench = bench_of(self.learned.read_text())
+            self.terms.learned.write_text(told)
+        self.bench = bench_of(self.terms.learned.read_text())
         for mutant, fate, by in self.judged(items):
             if fate == KILLED:
                 self.bench.noticed[mutant.module, mutant.function, by] += 1
@@ -86,11 +93,11 @@ class Campaign:
         """As many at a time as there are jobs."""
         running: dict[int, tuple[Mutant, int]] = {}
         for mutant in self.mutants:
-            asked = self.bench.asked(mutant)
+            asked = self.bench.asked(mutant, self.terms.patience_s)
             if not asked:
                 yield mutant, SURVIVED, ""
                 continue
-            if len(running) == self.jobs:
+            if len(running) == self.terms.jobs:
                 yield ended(running)
             limit_s = SPARE_S + 3 * sum(self.bench.seconds[name] for name in asked)
             pid, pipe = started(lambda asked=asked, mutant=mutant: notice(mutant, [items[n] for n in asked]), limit_s)  # type: ignore[misc]
@@ -99,16 +106,14 @@ class Campaign:
             yield ended(running)
 
 
-def run_campaign(
-    tests: list[str], mutants: list[Mutant], jobs: int, learned: Path, tell: Callable[[Fate], None]
-) -> None:
-    """Judge the mutants by these tests. What each of them runs is `learned`, and kept there."""
+def run_campaign(tests: list[str], mutants: list[Mutant], terms: Terms, tell: Callable[[Fate], None]) -> None:
+    """Judge the mutants by these tests."""
     settings.register_profile(
         "mutants", derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
     )
     settings.load_profile("mutants")
     engine._MADE[:] = [engine._walk]  # what a replay would compile is interpreted, and coasts
-    campaign = Campaign(mutants, jobs, learned, tell)
+    campaign = Campaign(mutants, terms, tell)
     options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--no-summary"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what was needed to get here
     done = pytest.main([*options, *tests], plugins=[campaign])
@@ -134,26 +139,31 @@ def holds(item: pytest.Item) -> bool:
 
 def learn(items: dict[str, pytest.Item]) -> str:
     """What each test takes and runs, as JSON: every statement of every rule says when it is run."""
+    signal.signal(signal.SIGPROF, too_slow)
     seen: set[int] = set()
     statements = instrument(seen)
     found: dict[str, Any] = {}
     for name, item in items.items():
         seen.clear()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+        signal.setitimer(signal.ITIMER_PROF, SLOW_S)
         good = holds(item)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         took = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
         found[name] = [good, took, [statements[n] for n in sorted(seen)]]
     return json.dumps(found)
 
 
+def too_slow(*_: object) -> None:
+    pytest.fail("too slow to be asked")
+
+
 def bench_of(told: str) -> Bench:
-    """What fails unchanged, takes long or runs no rule judges nothing."""
+    """What fails unchanged, runs no rule or takes long, which is a failure too, judges nothing."""
     bench = Bench()
     for name, (good, took, runs) in json.loads(told).items():
         if not good:
-            print(f"not asked, it fails by itself: {name}", file=sys.stderr)
-        elif took > SLOW_S:
-            print(f"not asked, it takes {took:.0f} s: {name}", file=sys.stderr)
+            print(f"not asked, it fails by itself or takes long ({took:.1f} s): {name}", file=sys.stderr)
         elif runs:
             bench.seconds[name] = took
             bench.runs[name] = {(module, line) for module, line in runs}
@@ -191,13 +201,15 @@ def noted(function: ast.FunctionDef, numbers: dict[int, int]) -> ast.FunctionDef
 # --- children --------------------------------------------------------------------------------------------------------
 
 
-def in_child(work: Callable[[], str], limit_s: float | None) -> tuple[int, str]:
-    """What it says in a process of its own, and how that ended."""
-    pid, pipe = started(work, limit_s)
-    return finished(pid, pipe)
+def in_child(work: Callable[[], str]) -> tuple[int, str]:
+    """How it ended in a process of its own, and what it said."""
+    pid, pipe = started(work, LEARN_S)
+    with os.fdopen(pipe, "rb") as told:
+        said = told.read().decode()
+    return os.waitpid(pid, 0)[1], said
 
 
-def started(work: Callable[[], str], limit_s: float | None) -> tuple[int, int]:
+def started(work: Callable[[], str], limit_s: float) -> tuple[int, int]:
     """A child at work, and where it will say what it found; over its CPU time it is ended."""
     read, write = os.pipe()
     pid = os.fork()
@@ -209,8 +221,7 @@ def started(work: Callable[[], str], limit_s: float | None) -> tuple[int, int]:
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
-        if limit_s is not None:
-            resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s) + 1, int(limit_s) + 2))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s) + 1, int(limit_s) + 2))
         said = work().encode()
         while said:
             said = said[os.write(write, said) :]
@@ -218,12 +229,6 @@ def started(work: Callable[[], str], limit_s: float | None) -> tuple[int, int]:
         os.write(write, traceback.format_exc().encode())
         os._exit(1)
     os._exit(0)
-
-
-def finished(pid: int, pipe: int) -> tuple[int, str]:
-    with os.fdopen(pipe, "rb") as told:
-        said = told.read().decode()
-    return os.waitpid(pid, 0)[1], said
 
 
 def ended(running: dict[int, tuple[Mutant, int]]) -> tuple[Mutant, str, str]:
