@@ -66,7 +66,8 @@ def main() -> int:
     options.add_argument("--patience", type=float, default=PATIENCE_S, help="CPU seconds of tests about one mutant")
     options.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = options.parse_args()
-    chosen = sample([one for module in asked.only or modules() for one in mutants_of(module)], asked.seed, asked.count)
+    possible = [one for module in asked.only or modules() for one in mutants_of(module)]
+    chosen = sample(possible, asked.seed, asked.count)
     paths = asked.tests or tests_of_the_law()
     digest = digest_of_tests(paths)
     before, results = read(asked.resume), {}
@@ -88,16 +89,15 @@ def main() -> int:
         if left:
             learned = asked.resume.with_name(f"learned-{digest}-{digest_of_the_law()[:16]}.json")
             run_campaign(paths, left, Terms(asked.jobs, asked.patience, learned), tell)
-    return report(chosen, results, listed_in(asked.listed))
+    listed = {name for name in listed_in(asked.listed) if module_of(name) in (asked.only or modules())}
+    return report(chosen, results, listed, sorted(listed - {one.name for one in possible}))
 
 
-def report(chosen: list[Mutant], results: dict[str, Result], listed: dict[str, str]) -> int:
+def report(chosen: list[Mutant], results: dict[str, Result], listed: set[str], stale: list[str]) -> int:
     """The figures last. 1 where the score is too low, or the list of survivors is wrong."""
     survived = [one.name for one in chosen if results[one.name].fate == SURVIVED]
     counted = [name for name in survived if name not in listed]
     wrong = [one.name for one in chosen if one.name in listed and one.name not in survived]
-    known = {one.name for module in modules() for one in mutants_of(module)}
-    stale = sorted(name for name in listed if name not in known)
     for name in counted:
         print(f"survived: {name}")
     for name in wrong:
@@ -140,6 +140,11 @@ def lines_of(path: Path) -> Iterator[Result]:
         except json.JSONDecodeError:
             continue
         yield Result(**content)
+
+
+def module_of(name: str) -> str:
+    """Of a mutant, by its name; of a name that has none, the whole of it."""
+    return name.partition(":")[0].rpartition(".")[0]
 
 
 def listed_in(path: Path) -> dict[str, str]:

@@ -112,6 +112,7 @@ def run_campaign(tests: list[str], mutants: list[Mutant], terms: Terms, tell: Ca
         "mutants", derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
     )
     settings.load_profile("mutants")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and take what is learned with us
     engine._MADE[:] = [engine._walk]  # what a replay would compile is interpreted, and coasts
     campaign = Campaign(mutants, terms, tell)
     options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--no-summary"]
@@ -204,9 +205,13 @@ def noted(function: ast.FunctionDef, numbers: dict[int, int]) -> ast.FunctionDef
 def in_child(work: Callable[[], str]) -> tuple[int, str]:
     """How it ended in a process of its own, and what it said."""
     pid, pipe = started(work, LEARN_S)
-    with os.fdopen(pipe, "rb") as told:
-        said = told.read().decode()
-    return os.waitpid(pid, 0)[1], said
+    try:
+        with os.fdopen(pipe, "rb") as told:
+            said = told.read().decode()
+        return os.waitpid(pid, 0)[1], said
+    except SystemExit:
+        os.kill(pid, signal.SIGKILL)
+        raise
 
 
 def started(work: Callable[[], str], limit_s: float) -> tuple[int, int]:
@@ -217,6 +222,7 @@ def started(work: Callable[[], str], limit_s: float) -> tuple[int, int]:
         os.close(write)
         return pid, read
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.close(read)
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1)
