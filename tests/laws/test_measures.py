@@ -286,11 +286,11 @@ def assert_measured(scene: Scene) -> set[Verdict]:
     expected = {verdict: figure(seen) for verdict, figure in FIGURES.items()} | of_size(scene, trace)
     for verdict, (value, limit) in expected.items():
         told = trace[verdict - 1]
-        near = {"rel": 1e-12, "abs": 0.0101 if verdict in (Verdict.SLIPPAGE, Verdict.COST) else 1e-9}
+        off = 0.0101 if verdict in (Verdict.SLIPPAGE, Verdict.COST) else 1e-9  # of whole ppm, in bps
         if verdict is Verdict.EDGE:
-            near["abs"] = 0.0101 * max(scene.law.liquidity.min_edge_ppm / 10**6, 1)
-        assert told[0] == pytest.approx(float(value), **near), f"{verdict.name}: {told}, not {value} of {limit}"
-        assert told[1] == pytest.approx(float(limit), **near), f"{verdict.name}: {told}, not {value} of {limit}"
+            off = 0.0101 * max(scene.law.liquidity.min_edge_ppm / 10**6, 1)
+        assert told[0] == pytest.approx(float(value), rel=1e-12, abs=off), f"{verdict.name}: {told}, not {value}"
+        assert told[1] == pytest.approx(float(limit), rel=1e-12, abs=off), f"{verdict.name}: {told}, not of {limit}"
     return set(expected)
 
 
