@@ -47,7 +47,7 @@ from trader_core.rulebook.exits import is_sellable, stop_price
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import PPM, less
 from trader_core.rulebook.state import Columns, Guard, Plan, State, empty_plan, empty_state
-from trader_core.rulebook.turn import step_turn
+from trader_core.rulebook.turn import conviction_of, step_turn
 
 
 class Before(NamedTuple):
@@ -400,6 +400,71 @@ def test_the_most_convinced_proposal_comes_first_and_of_equals_the_first() -> No
         _, plan = turned(world)
         entered = np.flatnonzero(plan.verdict == Verdict.OK).tolist()
         assert [(i, int(plan.chosen[i])) for i in entered] == [expected]
+
+
+def test_who_waits_and_may_not_be_bought_any_more_leaves_the_queue_and_is_not_judged() -> None:
+    world = waiting(1, 2)
+    world.guard.barred[1] = 1
+    after, plan = turned(world)
+    assert plan.verdict.tolist() == [codes.NEVER, codes.NEVER, Verdict.OK, codes.NEVER]
+    assert after.clock[codes.QUEUED] == 0
+
+
+def test_who_waits_and_was_judged_in_this_turn_already_leaves_the_queue() -> None:
+    """What is left of its own entry came first."""
+    world = waiting(2, 2)
+    world.state.orders[2, ENTRY, [KIND, LOTS, codes.LIMIT]] = codes.MAKER, 10**6, 10**6
+    after, plan = turned(world)
+    assert [one for one in asked(plan) if one[1:] == (2, ENTRY)] == [(CANCEL, 2, ENTRY), (PLACE, 2, ENTRY)]
+    assert after.orders[2, ENTRY, REASON] == codes.BY_REPRICE
+    assert after.clock[codes.QUEUED] == 0
+
+
+def test_nobody_s_turn_comes_while_no_slot_is_free() -> None:
+    world = waiting(1, 2)
+    world.state.lots[[0, 3]], world.state.strategy[[0, 3]] = 10**6, 0
+    for slots, left in ((2, 2), (3, 1), (4, 0)):
+        after, plan = turned(world._replace(law=world.law._replace(risk=world.law.risk._replace(max_positions=slots))))
+        assert after.clock[codes.QUEUED] == left
+        assert np.flatnonzero(plan.verdict >= 0).tolist() == [1, 2][: 2 - left]
+        assert after.queue[:left, codes.W_INSTRUMENT].tolist() == [1, 2][2 - left :]
+
+
+def test_who_waited_is_bought_on_the_terms_it_was_deferred_with() -> None:
+    """Half of the convinced size, as its tier and regime gave it then, at today's price."""
+    whole, half = waiting(1), waiting(1)
+    half.state.queue[0, codes.W_SCALE_PPM] = 500_000
+    orders = [turned(world)[0].orders[1, ENTRY] for world in (whole, half)]
+    assert orders[0][LOTS] // 2 == orders[1][LOTS] > 0
+    for order in orders:
+        assert order[[codes.STRATEGY, codes.STOP_BPS, codes.TARGET_BPS, codes.HOLD_MS]].tolist() == [1, 700, 900, 3_600]
+        assert order[REASON] == BY_SIGNAL
+    doubtful = waiting(1)
+    doubtful.state.queue[0, codes.W_CONVICTION_PPM] = 250_000
+    _, plan = turned(doubtful)
+    assert plan.verdict[1] == Verdict.CONVICTION, "0.25 of the 0.3 that its strategy asks for"
+    assert plan.trace[1, Verdict.CONVICTION - 1, 0] == 25.0
+
+
+def waiting(*who: int) -> Before:
+    """Nobody is proposed, and these wait for a slot."""
+    world = sold_bitcoin(codes.BY_SIGNAL)
+    world.state.exit_ms[:] = codes.NEVER
+    columns = world.columns._replace(enter=np.zeros_like(world.columns.enter))
+    for n, i in enumerate(who):
+        world.state.queue[n, : codes.W_SINCE_MS] = (i, 1, 800_000, 1_000_000, 700, 900, 3_600)
+        world.state.queue[n, codes.W_SINCE_MS] = columns.at_ms[0]
+    world.state.clock[codes.QUEUED] = len(who)
+    return world._replace(columns=columns)
+
+
+def test_of_a_hundred_proposals_only_those_who_enter_are_asked_how_convinced_they_are() -> None:
+    """The conviction of a strategy that does not enter says nothing."""
+    world = sold_bitcoin(codes.BY_SIGNAL)
+    world.columns.enter[0, 0, 2], world.columns.conviction[:, 0, 2] = 0, (0.9, 0.4)
+    assert conviction_of(world.columns, 0, 2) == 0.4
+    world.columns.enter[0, 0, 2] = 1
+    assert conviction_of(world.columns, 0, 2) == 0.9
 
 
 # --- T2: an asset rests under every pair that trades it -----------------------------------------------------
