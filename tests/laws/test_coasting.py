@@ -350,7 +350,7 @@ def test_what_is_compiled_coasts_interpreted_too_and_goes_on_where_a_tape_was_fu
     there = world_of(source, settings, START, source.end_ms)
     slow = replay_world(there, settings, interpreted=True)
     for rows in (rules.TAPE_ROWS, 1):
-        with driven_by(compiled._walk), pytest.MonkeyPatch.context() as patch:  # type: ignore[arg-type]
+        with driven_by(compiled._walk), pytest.MonkeyPatch.context() as patch:
             patch.setattr(rules, "TAPE_ROWS", rows)
             assert_the_same_replay(slow, replay_world(there, settings))
 
