@@ -16,8 +16,9 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib import import_module
-from itertools import accumulate
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from tests.mutation.mutants import PACKAGE, Mutant, at, code_of, compiled, funct
 from trader_core.engine import compiled as engine
 
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
-SLOW_S = 6.0  # CPU time of a test that is not asked
+SLOW_S = 5.0  # CPU time of a test that is not asked
 LEARN_S = 3_600.0  # CPU time of all tests
 SPARE_S = 10.0  # CPU time of a mutant beyond three times what its tests take
 Statement = tuple[str, int]  # module, line
@@ -45,7 +46,8 @@ class Fate:
 class Terms:
     jobs: int  # mutants at a time
     patience_s: float  # CPU time of the tests that are asked about one; who is not noticed in it has survived
-    learned: Path  # what each test runs, once that is known
+    learned: Path  # folder of what each test runs, by test file
+    seal: str  # of what that depends on beside the file
 
 
 @dataclass
@@ -77,17 +79,29 @@ class Campaign:
         items = {one.nodeid: one for one in session.items}
         gc.collect()
         gc.freeze()
-        if not self.terms.learned.exists():
-            status, told = in_child(lambda: learn(items))
-            if status:
-                raise SystemExit(f"could not learn what each test runs: {told}")
-            self.terms.learned.write_text(told)
-        self.bench = bench_of(self.terms.learned.read_text())
+        self.bench = self.learned(items)
         for mutant, fate, by in self.judged(items):
             if fate == KILLED:
                 self.bench.noticed[mutant.module, mutant.function, by] += 1
             self.tell(Fate(mutant, fate, by))
         return True
+
+    def learned(self, items: dict[str, pytest.Item]) -> Bench:
+        """Of every test, learnt in a child where it is not known yet, file by file, so that it can be stopped."""
+        told: dict[str, Any] = {}
+        for path, found in groupby(items, lambda name: items[name].path):
+            names, digest = list(found), sha256(self.terms.seal.encode() + path.read_bytes()).hexdigest()[:16]
+            place = self.terms.learned / f"{path.stem}-{digest}.json"
+            if not place.exists():
+                ours = {name: items[name] for name in names}
+                status, said = in_child(lambda ours=ours: learn(ours))  # type: ignore[misc]
+                if status:
+                    raise SystemExit(f"could not learn what {path.name} runs: {said}")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(said)
+                print(f"learned what {path.name} runs", file=sys.stderr)
+            told |= json.loads(place.read_text())
+        return bench_of(told)
 
     def judged(self, items: dict[str, pytest.Item]) -> Iterator[tuple[Mutant, str, str]]:
         """As many at a time as there are jobs."""
@@ -159,12 +173,12 @@ def too_slow(*_: object) -> None:
     pytest.fail("too slow to be asked")
 
 
-def bench_of(told: str) -> Bench:
+def bench_of(told: dict[str, Any]) -> Bench:
     """What fails unchanged, runs no rule or takes long, which is a failure too, judges nothing."""
     bench = Bench()
-    for name, (good, took, runs) in json.loads(told).items():
+    for name, (good, took, runs) in told.items():
         if not good:
-            print(f"not asked, it fails by itself or takes long ({took:.1f} s): {name}", file=sys.stderr)
+            print(f"not asked, it fails by itself or takes long: {name}", file=sys.stderr)
         elif runs:
             bench.seconds[name] = took
             bench.runs[name] = {(module, line) for module, line in runs}
