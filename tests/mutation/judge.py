@@ -123,8 +123,9 @@ class Campaign:
 def run_campaign(tests: list[str], mutants: list[Mutant], terms: Terms, tell: Callable[[Fate], None]) -> None:
     """Judge the mutants by these tests."""
     settings.register_profile(
-        "mutants", derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
-    )
+        "mutants", derandomize=True, database=None, deadline=None, report_multiple_bugs=False,
+        phases=(Phase.explicit, Phase.generate),
+    )  # fmt: skip
     settings.load_profile("mutants")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and take what is learned with us
     engine._MADE[:] = [engine._walk]  # what a replay would compile is interpreted, and coasts
@@ -161,7 +162,7 @@ def learn(items: dict[str, pytest.Item]) -> str:
     for name, item in items.items():
         seen.clear()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-        signal.setitimer(signal.ITIMER_PROF, SLOW_S)
+        signal.setitimer(signal.ITIMER_PROF, SLOW_S, 0.5)
         good = holds(item)
         signal.setitimer(signal.ITIMER_PROF, 0)
         took = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
