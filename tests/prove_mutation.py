@@ -16,6 +16,7 @@ import ast
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -88,7 +89,8 @@ def main() -> int:
 
         if left:
             seal = digest_of_the_law() + digest_of_tests(paths, but="test_*.py")
-            terms = Terms(asked.jobs, asked.patience, asked.resume.with_name("learned"), seal)
+            noticed = Counter((one.module, one.function, before[one.name].by) for one in possible if one.name in before)
+            terms = Terms(asked.jobs, asked.patience, asked.resume.with_name("learned"), seal, noticed)
             run_campaign(paths, left, terms, tell)
     listed = {name for name in listed_in(asked.listed) if module_of(name) in (asked.only or modules())}
     return report(chosen, results, listed, sorted(listed - {one.name for one in possible}))

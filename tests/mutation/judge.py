@@ -2,7 +2,7 @@
 
 In the fork the mutant's code takes the place of the function's own, for whoever holds it, so a mutant costs the tests
 that are asked and no start. The law is interpreted, also where a replay would compile it. Asked are the tests that run
-the statement, those that noticed most in its function first, then the quickest, until one fails.
+the statement, those that noticed most in its function first, then those about little else, until one fails.
 """
 
 import ast
@@ -48,6 +48,7 @@ class Terms:
     patience_s: float  # CPU time of the tests that are asked about one; who is not noticed in it has survived
     learned: Path  # folder of what each test runs, by test file
     seal: str  # of what that depends on beside the file
+    noticed: Counter[tuple[str, str, str]]  # how often, in a module's function, a test did so far
 
 
 @dataclass
@@ -59,10 +60,11 @@ class Bench:
     noticed: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # module, function, test
 
     def asked(self, mutant: Mutant, patience_s: float) -> list[str]:
-        """The tests that run the mutant's statement, the most telling first, as many as there is time for."""
+        """The tests that run the mutant's statement, as many as there is time for: first those that noticed most in its
+        function, then those that run the least beside it."""
         where, noticed = (mutant.module, mutant.line), self.noticed
         found = [name for name in self.seconds if where in self.runs[name]]
-        found.sort(key=lambda name: (-noticed[mutant.module, mutant.function, name], self.seconds[name]))
+        found.sort(key=lambda name: (-noticed[mutant.module, mutant.function, name], len(self.runs[name])))
         total = list(accumulate(self.seconds[name] for name in found))
         return [name for name, seconds in zip(found, total, strict=True) if seconds <= patience_s]
 
@@ -80,6 +82,7 @@ class Campaign:
         gc.collect()
         gc.freeze()
         self.bench = self.learned(items)
+        self.bench.noticed = self.terms.noticed
         for mutant, fate, by in self.judged(items):
             if fate == KILLED:
                 self.bench.noticed[mutant.module, mutant.function, by] += 1
