@@ -76,7 +76,9 @@ def main() -> int:
         found = before.get(mutant.name)
         if found and found.still_holds(mutant, digest, asked.patience):
             results[mutant.name] = found
-    left = Random(asked.seed).sample(todo := [one for one in chosen if one.name not in results], len(todo))
+    left = [one for one in chosen if one.name not in results]
+    Random(asked.seed).shuffle(left)
+    left.sort(key=lambda one: one.name not in before)  # those that survived before come first
     asked.resume.parent.mkdir(parents=True, exist_ok=True)
     with asked.resume.open("a") as file:
 

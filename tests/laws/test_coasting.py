@@ -42,7 +42,7 @@ from trader_core.rulebook.exits import levels
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import PPM, value_down
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
-from trader_core.rulebook.walk import STRETCH, has_room, step_coast, step_row
+from trader_core.rulebook.walk import STRETCH, has_room, step_coast, step_row, step_walk
 from trader_core.settings.schema import Settings
 
 BARS = 330  # decisions: long enough to fall silent, and for three borders of a day
@@ -368,3 +368,28 @@ def test_who_comes_second_to_compile_takes_what_the_first_has_made(monkeypatch: 
             made.append(compiled._walk)
         assert len(second.result().worth) == 3
     assert made == [compiled._walk]
+
+
+@pytest.mark.parametrize("reason", ["stop", "target", "leave", "peak", "time"])
+def test_what_was_coasted_over_leaves_the_state_as_if_it_were_walked(reason: str) -> None:
+    """Highest bids, marks, and when it was decided, to the last number."""
+    event, edits, _ = WAYS[reason]
+    source, settings = calms(1, (event, "none", event)), policy(**{**QUIET, **edits})
+    assert source.end_ms
+    there, found = world_of(source, settings, START, source.end_ms), list[list[bytes]]()
+    for coasts in (True, False):
+
+        def walk(
+            law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan,
+            tape: Tape, t: int, end: int, coasts: bool = coasts,
+        ) -> int:  # fmt: skip
+            for row in range(t, end) if not coasts else ():
+                step_row(law, guard, state, columns, bars, journey, plan, tape, row)
+            done = step_walk(law, guard, state, columns, bars, journey, plan, tape, t, end) if coasts else end
+            found.append([one.tobytes() for one in state])
+            return done
+
+        with driven_by(walk):
+            replay_world(there, settings)
+    coasted, walked = found
+    assert [name for name, one, two in zip(State._fields, coasted, walked, strict=True) if one != two] == []

@@ -160,7 +160,12 @@ def test_a_partial_target_is_a_reason_after_every_other() -> None:
 # --- what holding costs ----------------------------------------------------------------------------------------------
 
 
-@given(st.integers(-50_000, 50_000), st.integers(0, 10**6), st.integers(0, 10**6), st.randoms(use_true_random=True))
+@given(
+    st.integers(-50_000, 50_000) | st.sampled_from([-1, 1]),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.randoms(use_true_random=True),
+)
 @examples(100)
 def test_funding_takes_its_part_of_what_is_held_and_rounds_against_us(
     ppm: int, lots: int, close: int, random: Random

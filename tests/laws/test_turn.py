@@ -121,6 +121,7 @@ def test_halted_entries_go_stops_stay_and_every_proposal_is_refused(world: Befor
 
 
 @given(eves, st.sampled_from([ACTIVE, REDUCING, STANDING]))
+@examples(100)
 def test_what_is_ordered_closed_is_sold_whole_and_at_once_whatever_else_holds(world: Before, halted: int) -> None:
     world = world._replace(guard=world.guard._replace(halted=halted))
     state, guard = world.state, world.guard
@@ -386,6 +387,41 @@ def test_a_maker_never_stands_at_the_ask() -> None:
     world = world._replace(law=world.law._replace(orders=world.law.orders._replace(maker_ttl_ms=BAR_MS)))
     after, _ = turned(world)
     assert after.orders[2, ENTRY, codes.LIMIT] == world.columns.ask[0, 2] - 1
+
+
+def test_a_stop_rests_with_its_trigger_and_no_other_terms_and_an_exit_until_the_bar_ends() -> None:
+    """No limit, no end, and nothing of an entry's."""
+    world = held_bitcoin()
+    now, fields = int(world.columns.at_ms[0]), len(turned(world)[0].orders[0, STOP])
+    stop = dict(zip(range(fields), turned(world)[0].orders[0, STOP].tolist(), strict=True))
+    assert stop == dict.fromkeys(range(fields), 0) | {
+        KIND: codes.STOP_MARKET, LOTS: 10**6, TRIGGER: 950_000, codes.PLACED_MS: now, codes.EXPIRES_MS: codes.NEVER,
+        REASON: codes.BY_STOP,
+    }  # fmt: skip
+    sold, _ = turned(at_bid(world, 900_000))
+    left = dict(zip(range(fields), sold.orders[0, EXIT].tolist(), strict=True))
+    assert left == dict.fromkeys(range(fields), 0) | {
+        KIND: codes.TAKER, LOTS: 10**6, codes.LIMIT: 900_000, TRIGGER: 950_000, codes.PLACED_MS: now,
+        codes.EXPIRES_MS: now + BAR_MS, REASON: codes.BY_STOP,
+    }  # fmt: skip
+
+
+def test_more_of_a_position_is_sized_by_the_stop_that_it_has() -> None:
+    """Whatever stop the one who adds proposes; of a new position, that one counts."""
+
+    def bought(held: bool, proposed_bps: int) -> int:
+        world = sold_bitcoin(codes.BY_SIGNAL)
+        world.state.exit_ms[:] = codes.NEVER
+        world.columns.enter[:] = 0
+        world.columns.enter[0, 0, 2], world.columns.stop_bps[0, 0, 2] = 1, proposed_bps
+        if held:
+            world.state.lots[2], world.state.strategy[2], world.state.stop_bps[2] = 1, 0, 1_000
+        sizing, pacing = world.law.sizing._replace(max_stop_loss=0.001), world.law.pacing._replace(adds_allowed=1)
+        after, _ = turned(world._replace(law=world.law._replace(sizing=sizing, pacing=pacing)))
+        return int(after.orders[2, ENTRY, LOTS])
+
+    assert bought(True, 1_000) == bought(True, 200) == bought(True, 5_000) > 0
+    assert bought(False, 500) == 2 * bought(False, 1_000) > bought(False, 5_000) > 0
 
 
 def test_the_most_convinced_proposal_comes_first_and_of_equals_the_first() -> None:
