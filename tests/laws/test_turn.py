@@ -43,7 +43,7 @@ from trader_core.rulebook.codes import (
     TRIGGER,
     Verdict,
 )
-from trader_core.rulebook.exits import is_sellable, stop_price
+from trader_core.rulebook.exits import is_sellable, levels
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import PPM, less
 from trader_core.rulebook.state import Columns, Guard, Plan, State, empty_plan, empty_state
@@ -87,7 +87,7 @@ def sellable(world: Before, prices: Sequence[int]) -> Array:
 def protectable(world: Before, after: State) -> Array:
     """Which positions a stop can rest for."""
     held = np.flatnonzero(world.state.lots > 0).tolist()
-    return sellable(world, [int(stop_price(world.law, after, i)) if i in held else 0 for i in range(COUNT)])
+    return sellable(world, [int(levels(world.law, after, i).stop) if i in held else 0 for i in range(COUNT)])
 
 
 def asked(plan: Plan) -> list[tuple[int, int, int]]:
@@ -209,7 +209,7 @@ def test_every_position_is_being_sold_or_has_one_stop_for_all_of_it(world: Befor
         elif protectable(world, after)[i]:
             assert stop[KIND] == codes.STOP_MARKET
             assert stop[LOTS] - stop[FILLED] == world.state.lots[i]
-            assert stop[TRIGGER] == stop_price(world.law, after, i) > 0
+            assert stop[TRIGGER] == levels(world.law, after, i).stop > 0
     slots = [(i, slot) for action, i, slot in asked(plan) if action == PLACE]
     assert len(slots) == len(set(slots))
 
