@@ -279,6 +279,17 @@ def of_size(scene: Scene, trace: np.ndarray) -> dict[Verdict, Figure]:
     return found
 
 
+def of_a_book(seen: Seen) -> dict[Verdict, float]:
+    """What the gates of the book are measured against; what they measure another test counts."""
+    limits, law, columns = seen.scene.law.portfolio, seen.scene.law, seen.scene.columns
+    scale = min(float(law.market.scale[columns.regime[0]]), 1.0)
+    return {
+        Verdict.CLUSTER_ASSETS: limits.cluster_assets, Verdict.CLUSTER_CAP: 100 * limits.max_cluster * scale,
+        Verdict.VAR: 100 * limits.max_var, Verdict.LEVERAGE: limits.max_leverage,
+        Verdict.CONCENTRATION: 100 * limits.max_concentration,
+    }  # fmt: skip
+
+
 def assert_measured(scene: Scene) -> set[Verdict]:
     """Which of them could be counted."""
     _, _, trace = judged(scene)
@@ -291,6 +302,10 @@ def assert_measured(scene: Scene) -> set[Verdict]:
             off = 0.0101 * max(scene.law.liquidity.min_edge_ppm / 10**6, 1)
         assert told[0] == pytest.approx(float(value), rel=1e-12, abs=off), f"{verdict.name}: {told}, not {value}"
         assert told[1] == pytest.approx(float(limit), rel=1e-12, abs=off), f"{verdict.name}: {told}, not of {limit}"
+    for verdict, limit in of_a_book(seen).items():
+        assert trace[verdict - 1, 1] == pytest.approx(limit, rel=1e-12), verdict.name
+        unknown = scene.draft.equity <= 0 and verdict is not Verdict.CLUSTER_ASSETS
+        assert not unknown or trace[verdict - 1, 0] == 0, "a share of nothing"
     return set(expected)
 
 
