@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -81,3 +81,13 @@ prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
 
 prove-faults: setup ## every fault of the venue at every step of an order's life: minutes
 	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17 or v12 or looks or surroundings"
+
+coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
+	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*
+	@.venv/bin/trader compile >/dev/null
+	@.venv/bin/python -m coverage run -m pytest -n 2 --dist loadfile --deselect tests/test_style.py
+	@.venv/bin/python -m coverage combine --quiet
+	@.venv/bin/python -m coverage report
+
+mutation: setup ## every small mistake in every rule, and who notices: an hour; goes on where it was stopped
+	@.venv/bin/python -m tests.prove_mutation

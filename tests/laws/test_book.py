@@ -122,6 +122,16 @@ def test_v33_days_that_only_rose_cost_nothing() -> None:
     assert row_of(book_of({ETH: days(count=60)}, (), ETH, Fraction(1), max_var=0.0), Verdict.VAR) == (0.0, 0.0, 0)
 
 
+def test_a_day_on_which_all_was_lost_is_a_day() -> None:
+    """Of a coin that fell to nothing nobody says that its return is unknown, nor that it was stressed a little."""
+    gone = days(-1.0, count=60)
+    assert row_of(book_of({ETH: gone}, (), ETH, Fraction("0.5"), var_tail_ppm=1), Verdict.VAR)[0] == 50.0
+    only = book_of({ETH: [-1.0] * 30}, (), ETH, Fraction("0.5"))
+    assert row_of(only, Verdict.VAR) == (50.0, 100.0, Verdict.OK), "thirty such days are thirty days"
+    apart = book_of({BTC: [*UP[:-1], -1.0], ETH: [*DOWN[:-1], -1.0]}, (BTC,), ETH, Fraction("0.01"))
+    assert row_of(apart, Verdict.CLUSTER_ASSETS)[0] == 2.0, "what fell to nothing together moves together"
+
+
 def test_an_asset_without_a_day_lost_the_stress_on_it_where_another_has_one() -> None:
     scene = book_of({BTC: days(count=60), ETH: days(count=59)}, (BTC,), ETH, Fraction("0.5"), var_tail_ppm=1)
     assert row_of(scene, Verdict.VAR)[0] == pytest.approx(100 * (0.5 * 0.15 - 0.01 * 0.01))

@@ -3,6 +3,7 @@ coasting interpreted and coasting compiled, a market of long calms is the same."
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -20,9 +21,10 @@ from tests.laws.markets import HISTORY, LIVELY
 from tests.laws.test_slow_twin import THEMES, assert_the_same_replay
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.market import MARK_BARS
+from trader_core.engine import compiled
 from trader_core.engine import replay as engine
 from trader_core.engine.compiled import Walk
-from trader_core.engine.replay import Flow, Replayed, replay_world, world_of
+from trader_core.engine.replay import Flow, Replayed, replay, replay_world, world_of
 from trader_core.rulebook import state as rules
 from trader_core.rulebook.codes import (
     CAUSE_SET,
@@ -40,7 +42,7 @@ from trader_core.rulebook.exits import levels
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import PPM, value_down
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
-from trader_core.rulebook.walk import STRETCH, has_room, step_coast, step_row
+from trader_core.rulebook.walk import STRETCH, has_room, step_coast, step_row, step_walk
 from trader_core.settings.schema import Settings
 
 BARS = 330  # decisions: long enough to fall silent, and for three borders of a day
@@ -340,3 +342,55 @@ def test_a_coast_ends_in_time_whatever_comes_together() -> None:
 
     holds()
     assert len(witness.ended) > 5 and witness.coasted > rows / 3, "too lively to prove anything"
+
+
+def test_what_is_compiled_coasts_interpreted_too_and_goes_on_where_a_tape_was_full() -> None:
+    """The very function that is compiled, as it stands."""
+    source, settings = calms(1, ("wick", "none", "gap")), policy(**QUIET)
+    assert source.end_ms
+    there = world_of(source, settings, START, source.end_ms)
+    slow = replay_world(there, settings, interpreted=True)
+    for rows in (rules.TAPE_ROWS, 1):
+        with driven_by(compiled._walk), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rules, "TAPE_ROWS", rows)
+            assert_the_same_replay(slow, replay_world(there, settings))
+
+
+def test_who_comes_second_to_compile_takes_what_the_first_has_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have seen that nothing is there yet."""
+    source, settings = calms(1, ("none",) * len(ONES)), policy(**QUIET)
+    made: list[Any] = []
+    monkeypatch.setattr(compiled, "_MADE", made)
+    with ThreadPoolExecutor(1) as pool:
+        with compiled._MAKING:
+            second = pool.submit(replay, source, settings, START, START + 3 * BAR_MS)
+            with pytest.raises(TimeoutError):
+                second.result(0.3)
+            made.append(compiled._walk)
+        assert len(second.result().worth) == 3
+    assert made == [compiled._walk]
+
+
+@pytest.mark.parametrize("reason", ["stop", "target", "leave", "peak", "time"])
+def test_what_was_coasted_over_leaves_the_state_as_if_it_were_walked(reason: str) -> None:
+    """Highest bids, marks, and when it was decided, to the last number."""
+    event, edits, _ = WAYS[reason]
+    source, settings = calms(1, (event, "none", event)), policy(**{**QUIET, **edits})
+    assert source.end_ms
+    there, found = world_of(source, settings, START, source.end_ms), list[list[bytes]]()
+    for coasts in (True, False):
+
+        def walk(
+            law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan,
+            tape: Tape, t: int, end: int, coasts: bool = coasts,
+        ) -> int:  # fmt: skip
+            for row in range(t, end) if not coasts else ():
+                step_row(law, guard, state, columns, bars, journey, plan, tape, row)
+            done = step_walk(law, guard, state, columns, bars, journey, plan, tape, t, end) if coasts else end
+            found.append([one.tobytes() for one in state])
+            return done
+
+        with driven_by(walk):
+            replay_world(there, settings)
+    coasted, walked = found
+    assert [name for name, one, two in zip(State._fields, coasted, walked, strict=True) if one != two] == []

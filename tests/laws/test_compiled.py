@@ -81,15 +81,19 @@ import json, sys
 from pathlib import Path
 from trader_core.bootstrap import settings_of
 from trader_core.worlds.simulated import source_of
+from trader_core.engine.compiled import told_by
 from trader_core.engine.replay import replay
 from trader_core.settings.options import Options
 
+told = []
+told_by(lambda done, rules: told.append((done, rules)))
 options = Options(config=Path("config"), seed=3)
 policy = settings_of(options)
 source = source_of(policy, options)
 start_ms = source.first_ms + 90 * 86_400_000
 replayed = replay(source, policy, start_ms, start_ms + 4 * source.bar_ms)
-json.dump({"worth": replayed.worth.tolist()}, sys.stdout)
+told_by(None)
+json.dump({"worth": replayed.worth.tolist(), "told": told}, sys.stdout)
 """
 
 
@@ -127,7 +131,10 @@ class Small:
         assert done.returncode == 0, done.stderr[-3_000:]
         told: dict[str, Any] = json.loads(done.stdout)
         (figure,) = set(told["worth"])
-        return figure, bool(before) and self.written() == before
+        loaded = bool(before) and self.written() == before
+        assert told["told"] == sorted(told["told"]) and bool(told["told"]) != loaded, "heard of where there was work"
+        assert all(0 < rules_done <= rules for rules_done, rules in told["told"])
+        return figure, loaded
 
     def written(self) -> dict[Path, int]:
         return {one: one.stat().st_mtime_ns for one in self.files("*.nb[ci]")}

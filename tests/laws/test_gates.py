@@ -6,6 +6,7 @@ Every test of all gates counts what it has seen: a gate that never was the decid
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 
 from tests.laws import oracle
 from tests.laws.budget import examples
+from tests.laws.test_gate_independence import base
 from tests.laws.troubles import TROUBLES, scenes, troubled_by
 from tests.laws.worlds import COUNT, Scene, bytes_of, changed, copied, edited, instrument_rows, laws
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import GATE_COUNT, GATES, Verdict
-from trader_core.rulebook.exposure import exposures, reserved_cash
+from trader_core.rulebook.exposure import exposures, plus, reserved_cash, worth
 from trader_core.rulebook.gates.caps import fit
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
@@ -151,6 +153,19 @@ def test_exposure_is_what_a_count_in_fractions_finds(scene: Scene) -> None:
         exact = oracle.at_risk(law, guard, state, columns, t, dimension, key)
         assert getattr(found, dimension) == min(exact, 1 << 62)
     assert reserved_cash(law, state) == state.cash[0] - oracle.free_cash(law, state)
+
+
+def test_more_than_can_be_counted_is_as_much_as_can_be() -> None:
+    """A coin of which somebody has beyond all measure closes its caps, and overflows nothing."""
+    scene = base()
+    most = 1 << 62
+    for lots in (most, most - 1, 2 * most // int(scene.columns.close[0, 0])):
+        assert worth(scene.law, scene.columns, 0, 0, lots) == most
+    few = most // (2 * int(scene.columns.close[0, 0]))
+    assert worth(scene.law, scene.columns, 0, 0, few) == ceil(
+        oracle.value(scene.law, 0, few, int(scene.columns.close[0, 0]))
+    )
+    assert (plus(most - 1, 1), plus(most - 2, 1), plus(most, most), plus(0, 0)) == (most, most - 1, most, 0)
 
 
 # --- a wider limit never says no -----------------------------------------------------------------------------

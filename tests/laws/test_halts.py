@@ -73,6 +73,15 @@ def test_winners_make_up_for_no_loser() -> None:
         assert machine.state.halt[codes.CAUSE_SET] == (1 << codes.OPEN_LOSS_PPM if state == codes.TRIPPED else 0)
 
 
+def test_of_an_account_worth_nothing_every_loss_is_all_of_it_and_of_an_unknown_one_nobody_knows() -> None:
+    for equity, found in ((0, 1_000_000), (-1, codes.NEVER)):
+        machine = Machine()
+        machine.hold(-1)
+        halts.step_halt(machine.law, open_guard(), machine.state, machine.columns, 0, equity, machine.plan)
+        measured = [int(machine.plan.measured[1 + one]) for one in (codes.DAY_LOSS_PPM, codes.OPEN_LOSS_PPM)]
+        assert measured == [found, found]
+
+
 def test_five_failures_in_a_row_trip_while_they_are_young() -> None:
     """V3."""
     for ages, state in (((0,) * 5, codes.TRIPPED), ((0,) * 4, codes.ARMED), ((0, 0, 0, 0, 16), codes.ARMED)):

@@ -78,3 +78,22 @@ def test_the_queue_keeps_its_order_and_each_asset_once(moves: list[tuple[str, in
     count = state.clock[QUEUED]
     assert [tuple(one) for one in state.queue[:count, [W_INSTRUMENT, W_SINCE_MS]].tolist()] == expected
     assert not state.queue[count:].any()
+
+
+def test_whoever_waited_for_too_long_is_forgotten_and_nobody_else() -> None:
+    """Three of four are late; the one in the middle came again since, and keeps its place."""
+    world = held_bitcoin()
+    law = world.law._replace(
+        risk=world.law.risk._replace(max_wait_ms=WAIT_MS),
+        instruments=world.law.instruments._replace(asset=np.arange(4)),
+    )
+    for i in range(4):
+        step_deferred(law, world.state, draft(i), 1.0, 0)
+    step_deferred(law, world.state, draft(2), 1.0, 1)
+    step_late(law, world.state, WAIT_MS)
+    assert world.state.clock[QUEUED] == 4, "the moment itself is not too late"
+    step_late(law, world.state, WAIT_MS + 1)
+    assert world.state.queue[: world.state.clock[QUEUED], W_INSTRUMENT].tolist() == [2]
+    step_late(law, world.state, WAIT_MS + 2)
+    assert world.state.clock[QUEUED] == 0
+    assert not world.state.queue.any()

@@ -43,11 +43,11 @@ from trader_core.rulebook.codes import (
     TRIGGER,
     Verdict,
 )
-from trader_core.rulebook.exits import is_sellable, stop_price
+from trader_core.rulebook.exits import is_sellable, levels
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import PPM, less
 from trader_core.rulebook.state import Columns, Guard, Plan, State, empty_plan, empty_state
-from trader_core.rulebook.turn import step_turn
+from trader_core.rulebook.turn import conviction_of, step_turn
 
 
 class Before(NamedTuple):
@@ -87,7 +87,7 @@ def sellable(world: Before, prices: Sequence[int]) -> Array:
 def protectable(world: Before, after: State) -> Array:
     """Which positions a stop can rest for."""
     held = np.flatnonzero(world.state.lots > 0).tolist()
-    return sellable(world, [int(stop_price(world.law, after, i)) if i in held else 0 for i in range(COUNT)])
+    return sellable(world, [int(levels(world.law, after, i).stop) if i in held else 0 for i in range(COUNT)])
 
 
 def asked(plan: Plan) -> list[tuple[int, int, int]]:
@@ -121,6 +121,7 @@ def test_halted_entries_go_stops_stay_and_every_proposal_is_refused(world: Befor
 
 
 @given(eves, st.sampled_from([ACTIVE, REDUCING, STANDING]))
+@examples(100)
 def test_what_is_ordered_closed_is_sold_whole_and_at_once_whatever_else_holds(world: Before, halted: int) -> None:
     world = world._replace(guard=world.guard._replace(halted=halted))
     state, guard = world.state, world.guard
@@ -208,7 +209,7 @@ def test_every_position_is_being_sold_or_has_one_stop_for_all_of_it(world: Befor
         elif protectable(world, after)[i]:
             assert stop[KIND] == codes.STOP_MARKET
             assert stop[LOTS] - stop[FILLED] == world.state.lots[i]
-            assert stop[TRIGGER] == stop_price(world.law, after, i) > 0
+            assert stop[TRIGGER] == levels(world.law, after, i).stop > 0
     slots = [(i, slot) for action, i, slot in asked(plan) if action == PLACE]
     assert len(slots) == len(set(slots))
 
@@ -388,6 +389,41 @@ def test_a_maker_never_stands_at_the_ask() -> None:
     assert after.orders[2, ENTRY, codes.LIMIT] == world.columns.ask[0, 2] - 1
 
 
+def test_a_stop_rests_with_its_trigger_and_no_other_terms_and_an_exit_until_the_bar_ends() -> None:
+    """No limit, no end, and nothing of an entry's."""
+    world = held_bitcoin()
+    now, fields = int(world.columns.at_ms[0]), len(turned(world)[0].orders[0, STOP])
+    stop = dict(zip(range(fields), turned(world)[0].orders[0, STOP].tolist(), strict=True))
+    assert stop == dict.fromkeys(range(fields), 0) | {
+        KIND: codes.STOP_MARKET, LOTS: 10**6, TRIGGER: 950_000, codes.PLACED_MS: now, codes.EXPIRES_MS: codes.NEVER,
+        REASON: codes.BY_STOP,
+    }  # fmt: skip
+    sold, _ = turned(at_bid(world, 900_000))
+    left = dict(zip(range(fields), sold.orders[0, EXIT].tolist(), strict=True))
+    assert left == dict.fromkeys(range(fields), 0) | {
+        KIND: codes.TAKER, LOTS: 10**6, codes.LIMIT: 900_000, TRIGGER: 950_000, codes.PLACED_MS: now,
+        codes.EXPIRES_MS: now + BAR_MS, REASON: codes.BY_STOP,
+    }  # fmt: skip
+
+
+def test_more_of_a_position_is_sized_by_the_stop_that_it_has() -> None:
+    """Whatever stop the one who adds proposes; of a new position, that one counts."""
+
+    def bought(held: bool, proposed_bps: int) -> int:
+        world = sold_bitcoin(codes.BY_SIGNAL)
+        world.state.exit_ms[:] = codes.NEVER
+        world.columns.enter[:] = 0
+        world.columns.enter[0, 0, 2], world.columns.stop_bps[0, 0, 2] = 1, proposed_bps
+        if held:
+            world.state.lots[2], world.state.strategy[2], world.state.stop_bps[2] = 1, 0, 1_000
+        sizing, pacing = world.law.sizing._replace(max_stop_loss=0.001), world.law.pacing._replace(adds_allowed=1)
+        after, _ = turned(world._replace(law=world.law._replace(sizing=sizing, pacing=pacing)))
+        return int(after.orders[2, ENTRY, LOTS])
+
+    assert bought(True, 1_000) == bought(True, 200) == bought(True, 5_000) > 0
+    assert bought(False, 500) == 2 * bought(False, 1_000) > bought(False, 5_000) > 0
+
+
 def test_the_most_convinced_proposal_comes_first_and_of_equals_the_first() -> None:
     world = sold_bitcoin(codes.BY_SIGNAL)
     world.state.exit_ms[:] = codes.NEVER
@@ -400,6 +436,71 @@ def test_the_most_convinced_proposal_comes_first_and_of_equals_the_first() -> No
         _, plan = turned(world)
         entered = np.flatnonzero(plan.verdict == Verdict.OK).tolist()
         assert [(i, int(plan.chosen[i])) for i in entered] == [expected]
+
+
+def test_who_waits_and_may_not_be_bought_any_more_leaves_the_queue_and_is_not_judged() -> None:
+    world = waiting(1, 2)
+    world.guard.barred[1] = 1
+    after, plan = turned(world)
+    assert plan.verdict.tolist() == [codes.NEVER, codes.NEVER, Verdict.OK, codes.NEVER]
+    assert after.clock[codes.QUEUED] == 0
+
+
+def test_who_waits_and_was_judged_in_this_turn_already_leaves_the_queue() -> None:
+    """What is left of its own entry came first."""
+    world = waiting(2, 2)
+    world.state.orders[2, ENTRY, [KIND, LOTS, codes.LIMIT]] = codes.MAKER, 10**6, 10**6
+    after, plan = turned(world)
+    assert [one for one in asked(plan) if one[1:] == (2, ENTRY)] == [(CANCEL, 2, ENTRY), (PLACE, 2, ENTRY)]
+    assert after.orders[2, ENTRY, REASON] == codes.BY_REPRICE
+    assert after.clock[codes.QUEUED] == 0
+
+
+def test_nobody_s_turn_comes_while_no_slot_is_free() -> None:
+    world = waiting(1, 2)
+    world.state.lots[[0, 3]], world.state.strategy[[0, 3]] = 10**6, 0
+    for slots, left in ((2, 2), (3, 1), (4, 0)):
+        after, plan = turned(world._replace(law=world.law._replace(risk=world.law.risk._replace(max_positions=slots))))
+        assert after.clock[codes.QUEUED] == left
+        assert np.flatnonzero(plan.verdict >= 0).tolist() == [1, 2][: 2 - left]
+        assert after.queue[:left, codes.W_INSTRUMENT].tolist() == [1, 2][2 - left :]
+
+
+def test_who_waited_is_bought_on_the_terms_it_was_deferred_with() -> None:
+    """Half of the convinced size, as its tier and regime gave it then, at today's price."""
+    whole, half = waiting(1), waiting(1)
+    half.state.queue[0, codes.W_SCALE_PPM] = 500_000
+    orders = [turned(world)[0].orders[1, ENTRY] for world in (whole, half)]
+    assert orders[0][LOTS] // 2 == orders[1][LOTS] > 0
+    for order in orders:
+        assert order[[codes.STRATEGY, codes.STOP_BPS, codes.TARGET_BPS, codes.HOLD_MS]].tolist() == [1, 700, 900, 3_600]
+        assert order[REASON] == BY_SIGNAL
+    doubtful = waiting(1)
+    doubtful.state.queue[0, codes.W_CONVICTION_PPM] = 250_000
+    _, plan = turned(doubtful)
+    assert plan.verdict[1] == Verdict.CONVICTION, "0.25 of the 0.3 that its strategy asks for"
+    assert plan.trace[1, Verdict.CONVICTION - 1, 0] == 25.0
+
+
+def waiting(*who: int) -> Before:
+    """Nobody is proposed, and these wait for a slot."""
+    world = sold_bitcoin(codes.BY_SIGNAL)
+    world.state.exit_ms[:] = codes.NEVER
+    columns = world.columns._replace(enter=np.zeros_like(world.columns.enter))
+    for n, i in enumerate(who):
+        world.state.queue[n, : codes.W_SINCE_MS] = (i, 1, 800_000, 1_000_000, 700, 900, 3_600)
+        world.state.queue[n, codes.W_SINCE_MS] = columns.at_ms[0]
+    world.state.clock[codes.QUEUED] = len(who)
+    return world._replace(columns=columns)
+
+
+def test_of_a_hundred_proposals_only_those_who_enter_are_asked_how_convinced_they_are() -> None:
+    """The conviction of a strategy that does not enter says nothing."""
+    world = sold_bitcoin(codes.BY_SIGNAL)
+    world.columns.enter[0, 0, 2], world.columns.conviction[:, 0, 2] = 0, (0.9, 0.4)
+    assert conviction_of(world.columns, 0, 2) == 0.4
+    world.columns.enter[0, 0, 2] = 1
+    assert conviction_of(world.columns, 0, 2) == 0.9
 
 
 # --- T2: an asset rests under every pair that trades it -----------------------------------------------------

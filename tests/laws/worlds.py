@@ -16,7 +16,7 @@ from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
 from trader_core.rulebook import codes
 from trader_core.rulebook.account import HOUR_MS, week_of
 from trader_core.rulebook.costs import ask_of, bid_of
-from trader_core.rulebook.exits import stop_price
+from trader_core.rulebook.exits import levels
 from trader_core.rulebook.gates.standing import NEARLY
 from trader_core.rulebook.limits import (
     Costs,
@@ -428,11 +428,11 @@ class Dice:
         if kind in ("held", "filling", "leaving"):
             self.hold(law, state, i, lots, price, strategy, now)
         if kind == "held" and self.often():  # a stop as it should be, or one for another price or quantity
-            trigger = self.one_of((int(stop_price(law, state, i)), max(price * 9 // 10, 1)))
+            trigger = self.one_of((int(levels(law, state, i).stop), max(price * 9 // 10, 1)))
             covered = self.one_of((lots, lots, max(lots // 2, 1)))
             self.order(state, i, codes.STOP, codes.STOP_MARKET, covered, 0, trigger, now, codes.NEVER, strategy)
         if kind == "leaving":
-            trigger = self.one_of((0, int(stop_price(law, state, i))))
+            trigger = self.one_of((0, int(levels(law, state, i).stop)))
             self.order(state, i, codes.EXIT, codes.TAKER, lots, price, trigger, now, now + BAR_MS, strategy)
         if kind in ("entering", "filling"):
             placed, expires = now - self.between(1, 3) * BAR_MS, now + self.between(0, 1) * BAR_MS

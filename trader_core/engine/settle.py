@@ -1,5 +1,6 @@
 """Take in what the venue says of our account: cash flows, fills, what became of orders, and balances, in that order."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from trader_core.domain.book import Book
@@ -17,18 +18,26 @@ def settle(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[tuple[
 
     Raises VenueUnavailable or TooManyPages.
     """
-    fills: tuple[Filled, ...] = ()
-    for looks in range(max(ports.patience.looks, 1)):
-        asked = [order for order in journal.book.orders.values() if order.is_open]
-        ports.reader.read_account(asked, journal.book.fill_cursor)
-        journal.record(decision_ms, ports.reader.flows(journal.book.flow_cursor))
-        fills += fold_fills(ports, journal, decision_ms)
-        account = read_orders(ports, journal, decision_ms)
-        found = differences(journal.book, account, ports.account_quote, ports.patience.cash)
-        if not found or looks + 1 >= ports.patience.looks:
+    fills, account, found = _looked(ports, journal, decision_ms)
+    for _ in range(ports.patience.looks - 1):
+        if not found:
             break
+        more, account, found = _looked(ports, journal, decision_ms)
+        fills += more
     journal.record(decision_ms, difference_facts(journal.book, found, decision_ms))
     return fills, account
+
+
+def _looked(
+    ports: Ports, journal: Journal, decision_ms: EpochMs
+) -> tuple[tuple[Filled, ...], Account, Mapping[str, str]]:
+    """(new fills, the account, what differs), of one reading."""
+    asked = [order for order in journal.book.orders.values() if order.is_open]
+    ports.reader.read_account(asked, journal.book.fill_cursor)
+    journal.record(decision_ms, ports.reader.flows(journal.book.flow_cursor))
+    fills = fold_fills(ports, journal, decision_ms)
+    account = read_orders(ports, journal, decision_ms)
+    return fills, account, differences(journal.book, account, ports.account_quote, ports.patience.cash)
 
 
 def fold_fills(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[Filled, ...]:

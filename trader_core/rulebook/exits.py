@@ -90,12 +90,6 @@ def levels(law: Law, state: State, i: int) -> Levels:
 
 
 @rule
-def stop_price(law: Law, state: State, i: int) -> int:
-    """Trigger of the protective stop; 0 is none."""
-    return levels(law, state, i).stop
-
-
-@rule
 def is_sellable(law: Law, i: int, lots: int, ticks: int) -> bool:
     """Whether the venue takes a sale of so much at that price; less is dust, and nobody asks."""
     return bool(lots > 0 and value_down(law.instruments, i, lots, ticks) >= law.instruments.min_notional[i])

@@ -41,9 +41,10 @@ def step_deferred(law: Law, state: State, draft: Draft, scale: float, now: int) 
 
 @rule
 def step_late(law: Law, state: State, now: int) -> None:
-    """Forget what has waited for too long."""
-    for back in range(state.clock[QUEUED]):
-        n = state.clock[QUEUED] - 1 - back
+    """Forget what has waited for too long. From the last place on: what leaves moves only what was looked at."""
+    count = state.clock[QUEUED]
+    for back in range(count):
+        n = count - 1 - back
         if now - state.queue[n, W_SINCE_MS] > law.risk.max_wait_ms:
             step_left(state, n)
 
