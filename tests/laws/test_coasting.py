@@ -21,7 +21,7 @@ from tests.laws.markets import HISTORY, LIVELY
 from tests.laws.test_slow_twin import THEMES, assert_the_same_replay
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.market import MARK_BARS
-from trader_core.engine import compiled
+from trader_core.engine import compiled, machine
 from trader_core.engine import replay as engine
 from trader_core.engine.compiled import Walk
 from trader_core.engine.replay import Flow, Replayed, replay, replay_world, world_of
@@ -344,6 +344,13 @@ def test_a_coast_ends_in_time_whatever_comes_together() -> None:
     assert len(witness.ended) > 5 and witness.coasted > rows / 3, "too lively to prove anything"
 
 
+def as_it_stands(*arguments: Any) -> int:
+    """What is compiled, interpreted: it is handed the parts themselves and not the words that they lie in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "handed", lambda parts: parts)
+        return machine.walk(compiled.Given(*arguments[:-2]), *arguments[-2:])
+
+
 def test_what_is_compiled_coasts_interpreted_too_and_goes_on_where_a_tape_was_full() -> None:
     """The very function that is compiled, as it stands."""
     source, settings = calms(1, ("wick", "none", "gap")), policy(**QUIET)
@@ -351,7 +358,7 @@ def test_what_is_compiled_coasts_interpreted_too_and_goes_on_where_a_tape_was_fu
     there = world_of(source, settings, START, source.end_ms)
     slow = replay_world(there, settings, interpreted=True)
     for rows in (rules.TAPE_ROWS, 1):
-        with driven_by(compiled._walk), pytest.MonkeyPatch.context() as patch:
+        with driven_by(as_it_stands), pytest.MonkeyPatch.context() as patch:
             patch.setattr(rules, "TAPE_ROWS", rows)
             assert_the_same_replay(slow, replay_world(there, settings))
 
@@ -359,16 +366,17 @@ def test_what_is_compiled_coasts_interpreted_too_and_goes_on_where_a_tape_was_fu
 def test_who_comes_second_to_compile_takes_what_the_first_has_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have seen that nothing is there yet."""
     source, settings = calms(1, ("none",) * len(ONES)), policy(**QUIET)
-    made: list[Any] = []
+    replay(source, settings, START, START + 3 * BAR_MS)
+    (first,), made = compiled._MADE, list[Any]()
     monkeypatch.setattr(compiled, "_MADE", made)
     with ThreadPoolExecutor(1) as pool:
         with compiled._MAKING:
             second = pool.submit(replay, source, settings, START, START + 3 * BAR_MS)
             with pytest.raises(TimeoutError):
                 second.result(0.3)
-            made.append(compiled._walk)
+            made.append(first)
         assert len(second.result().worth) == 3
-    assert made == [compiled._walk]
+    assert made == [first]
 
 
 @pytest.mark.parametrize("reason", ["stop", "target", "leave", "peak", "time"])

@@ -110,15 +110,15 @@ def test_a_part_is_sold_where_both_the_part_and_the_rest_can_be_sold() -> None:
     world = held_bitcoin()
     state, law = world.state, parting(world)
     held, price, stop = int(state.lots[0]), 10**6, 950_000
-    assert lots_to_sell(law, state, 0, codes.BY_PARTIAL, price, stop) == held * 3 // 10
-    assert lots_to_sell(law, state, 0, codes.BY_TARGET, price, stop) == held
-    assert lots_to_sell(law, state, 0, 0, price, stop) == 0
+    assert lots_to_sell(law, state, 0, codes.BY_PARTIAL, price, stop, 0) == held * 3 // 10
+    assert lots_to_sell(law, state, 0, codes.BY_TARGET, price, stop, 0) == held
+    assert lots_to_sell(law, state, 0, 0, price, stop, 0) == 0
 
     def with_floor(grains: int) -> Law:
         return law._replace(instruments=law.instruments._replace(min_notional=ints(*[grains] * COUNT)))
 
     def sold(grains: int, reason: int = codes.BY_PARTIAL, stop: int = stop) -> int:
-        return int(lots_to_sell(with_floor(grains), state, 0, reason, price, stop))
+        return int(lots_to_sell(with_floor(grains), state, 0, reason, price, stop, 0))
 
     unit = Fraction(int(law.instruments.num[0]), int(law.instruments.den[0]))
     part, rest, whole = (int(lots * price * unit) for lots in (held * 3 // 10, held * 7 // 10, held))
