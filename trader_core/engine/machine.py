@@ -130,11 +130,16 @@ def walk(words: Any, t: int, end: int) -> int:
     )
 
 
+# Rules that are nearly the whole walk: what is put together there is improved once, with all the rest of it.
+WHOLE_TURNS = ("step_walk", "step_row", "step_judged", "step_entries", "step_entry", "judge")
+
+
 class Ingredient(JITCodeLibrary):
-    """Code of a rule, to be put into that of the walk. Alone it is neither improved nor made into machine code."""
+    """Code of a rule, to be put into that of the walk: no machine code is made of it alone."""
 
     def _optimize_final_module(self) -> None:
-        """Done once, where all of it has come together."""
+        if self.name not in WHOLE_TURNS:
+            super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
