@@ -335,7 +335,7 @@ def test_a_coast_ends_in_time_whatever_comes_together() -> None:
     witness, rows = Witness(), 0
 
     @given(markets, policies(), flows)
-    @examples(25)
+    @examples(40)
     def holds(source: TinyMarket, settings: Settings, moved: list[Flow]) -> None:
         nonlocal rows
         rows += len(assert_all_ways_agree(source, settings, moved, witness).worth)

@@ -156,6 +156,7 @@ FIGURES: dict[Verdict, Callable[[Seen], Figure]] = {
     Verdict.POLICY_STALE: lambda s: (s.scene.guard.policy_ms / S, s.scene.law.market.max_policy_age_ms / S),
     Verdict.EQUITY_UNKNOWN: lambda s: (s.equity / E8, 1 / E8),
     Verdict.INELIGIBLE: lambda s: (eligible(s), 1),
+    Verdict.INPUT_MISSING: lambda s: (1 - int(s.scene.guard.unquoted[s.i]), 1),
     Verdict.BANNED: lambda s: (max(int(s.scene.guard.banned_ms[s.i]) - s.now, 0) / S, 0),
     Verdict.REGIME: lambda s: (100 * s.scene.law.market.scale[s.scene.columns.regime[0]], 0.01),
     Verdict.CALENDAR: lambda s: (s.here("trading"), OPEN),

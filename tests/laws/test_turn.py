@@ -127,6 +127,7 @@ def test_what_is_ordered_closed_is_sold_whole_and_at_once_whatever_else_holds(wo
     state, guard = world.state, world.guard
     after, _ = turned(world)
     can = (state.lots > 0) & (guard.unknown == 0) & (world.columns.bid[0] > 0) & (state.orders[:, EXIT, KIND] == 0)
+    can &= world.columns.shut[0] == 0
     limits = [less(int(bid), world.law.orders.band_ppm) for bid in world.columns.bid[0]]
     ordered = can & (guard.forced != 0) & sellable(world, limits)
     assert (after.orders[ordered, EXIT, LOTS] == state.lots[ordered]).all()

@@ -194,6 +194,7 @@ def test_a_first_start_that_is_cut_short_anywhere_can_begin_again(tmp_path: Path
     world.state.mkdir()
     SqliteStore(world.state / "paper.db", {}).close()
     altered(world.state / "paper.db", "DELETE FROM journal")
+    altered(world.state / "paper.db", "DELETE FROM head")
     with pytest.raises(StateUnusable, match="never begun"), open_desk(world.options()):
         pass
     assert world.run()

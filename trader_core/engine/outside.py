@@ -52,6 +52,8 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot, bar_ms: int) -> Guard:
 
 def naked_ms(book: Book, now_ms: int, bar_ms: int) -> int:
     """For how long something has been held with no stop at the venue, at the longest; 0 within a bar of its purchase or
-    of the end of what protected it: so long its first stop may take."""
-    longest = max((now_ms - since for since in naked_since(book).values()), default=0)
+    of the end of what protected it: so long its first stop may take. What became naked after the last decision, while
+    nobody was there, gets its stop in this one."""
+    seen = (since for since in naked_since(book).values() if since <= book.decided_ms)
+    longest = max((now_ms - since for since in seen), default=0)
     return longest if longest > bar_ms else 0
