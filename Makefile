@@ -85,9 +85,8 @@ prove-faults: setup ## every fault of the venue at every step of an order's life
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
 	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*
 	@.venv/bin/trader compile >/dev/null
-	@.venv/bin/python -m coverage run -m pytest -n 2 --dist loadfile --deselect tests/test_style.py
-	@.venv/bin/python -m coverage combine --quiet
-	@.venv/bin/python -m coverage report
+	@.venv/bin/python -m coverage run -m pytest -n 2 --dist loadfile --deselect tests/test_style.py; held=$$?; \
+	.venv/bin/python -m coverage combine --quiet && .venv/bin/python -m coverage report && exit $$held
 
 mutation: setup ## every small mistake in every rule, and who notices: an hour; goes on where it was stopped
 	@.venv/bin/python -m tests.prove_mutation

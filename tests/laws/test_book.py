@@ -18,6 +18,7 @@ from trader_core.domain.clocktime import DAY_MS
 from trader_core.report.risk import correlations, value_at_risk
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import GATE_COUNT, Verdict
+from trader_core.rulebook.gates.book import days_until
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.state import NO_RETURN, empty_desk
 
@@ -120,6 +121,13 @@ def test_the_tail_is_a_twentieth_of_the_days_rounded_up(count: int, tail: int) -
 
 def test_v33_days_that_only_rose_cost_nothing() -> None:
     assert row_of(book_of({ETH: days(count=60)}, (), ETH, Fraction(1), max_var=0.0), Verdict.VAR) == (0.0, 0.0, 0)
+
+
+def test_a_day_counts_once_it_has_closed_and_no_sooner() -> None:
+    columns = base().columns
+    for later, rows in ((1, 0), (0, 0), (-1, 1), (-2, 2), (-len(columns.returns), len(columns.returns)), (-99, 4)):
+        there = columns._replace(first_day=ints(NOON_MS // DAY_MS + later))
+        assert days_until(there, 0) == rows == min(rows, len(columns.returns))
 
 
 def test_a_day_on_which_all_was_lost_is_a_day() -> None:

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.laws.budget import examples
@@ -166,6 +166,7 @@ def test_a_partial_target_is_a_reason_after_every_other() -> None:
     st.integers(0, 10**6),
     st.randoms(use_true_random=True),
 )
+@example(ppm=10_000, lots=10**6, close=1, random=Random(1))
 @examples(100)
 def test_funding_takes_its_part_of_what_is_held_and_rounds_against_us(
     ppm: int, lots: int, close: int, random: Random

@@ -22,6 +22,7 @@ from trader_core.rulebook import codes
 from trader_core.rulebook.codes import GATE_COUNT, GATES, Verdict
 from trader_core.rulebook.exposure import exposures, plus, reserved_cash, worth
 from trader_core.rulebook.gates.caps import fit
+from trader_core.rulebook.gates.note import shrunk
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.orders import step_place
@@ -153,6 +154,16 @@ def test_exposure_is_what_a_count_in_fractions_finds(scene: Scene) -> None:
         exact = oracle.at_risk(law, guard, state, columns, t, dimension, key)
         assert getattr(found, dimension) == min(exact, 1 << 62)
     assert reserved_cash(law, state) == state.cash[0] - oracle.free_cash(law, state)
+
+
+def test_closed_is_where_not_one_lot_is_left_of_some() -> None:
+    """And what is refused is not shrunk as well."""
+    found = {(lots, left): shrunk(lots, left, 7.0, 8.0) for lots, left in ((9, 1), (1, 1), (1, 0), (9, 0), (0, 0))}
+    assert {lots: one[:2] for lots, one in found.items()} == {
+        (9, 1): (codes.PASS, 1), (1, 1): (codes.PASS, 1), (1, 0): (codes.CLOSED, 1), (9, 0): (codes.CLOSED, 9),
+        (0, 0): (codes.PASS, 0),
+    }  # fmt: skip
+    assert {one[2:] for one in found.values()} == {(7.0, 8.0)}
 
 
 def test_more_than_can_be_counted_is_as_much_as_can_be() -> None:
