@@ -101,6 +101,20 @@ def test_break_even_needs_a_bid_above_what_cost_and_fee_come_to() -> None:
         assert (at.reason, at.stop == even) == (reason, reason == codes.BY_BREAK_EVEN)
 
 
+def test_of_two_stops_at_one_price_the_position_s_own_is_named() -> None:
+    """A coin of one tick, without a fee: its stop is rounded up to what it cost."""
+    world = held_bitcoin()
+    law = world.law._replace(exits=world.law.exits._replace(break_even_ppm=10_000))
+    num, den = (int(each[0]) for each in (law.instruments.num, law.instruments.den))
+    world.state.cost[0], world.state.stop_bps[0], world.state.peak[0] = 10**6 * num // den, 1, 9
+    at = levels(law, world.state, 0)
+    assert (at.stop, at.reason) == (1, codes.BY_STOP)
+    world.state.cost[0] *= 2
+    assert levels(law, world.state, 0)[:3:2] == (2, codes.BY_STOP)
+    world.state.cost[0] += 1
+    assert levels(law, world.state, 0)[:3:2] == (3, codes.BY_BREAK_EVEN), "a part of a tick is paid as well"
+
+
 def parting(world: Before, **exits: int) -> Law:
     return world.law._replace(exits=world.law.exits._replace(**{"partial_share_ppm": 300_000, **exits}))
 

@@ -73,6 +73,21 @@ def test_winners_make_up_for_no_loser() -> None:
         assert machine.state.halt[codes.CAUSE_SET] == (1 << codes.OPEN_LOSS_PPM if state == codes.TRIPPED else 0)
 
 
+@pytest.mark.parametrize(("cooldown_ms", "until_ms"), [(MINUTE_MS, 7 + MINUTE_MS), (0, NOON_MS + 1)])
+def test_a_cooldown_that_may_not_end_goes_on_for_as_long_again_and_a_millisecond_at_least(
+    cooldown_ms: int, until_ms: int
+) -> None:
+    limits, halt = LIMITS._replace(cooldown_ms=cooldown_ms), empty_state(COUNT, 3, 1).halt
+    halt[[codes.HALT, codes.UNTIL_MS, codes.CAUSE_SET]] = codes.COOLING_DOWN, 7 if cooldown_ms == 0 else NOON_MS + 7, 1
+    halts.step_cooled(limits, halt, True, NOON_MS)
+    assert halt[codes.UNTIL_MS] == (until_ms if cooldown_ms == 0 else NOON_MS + until_ms)
+    assert (halt[codes.HALT], halt[codes.CAUSE_SET]) == (codes.COOLING_DOWN, 1)
+    halts.step_cooled(limits, halt, False, NOON_MS)
+    assert [int(halt[one]) for one in (codes.HALT, codes.SINCE_MS, codes.UNTIL_MS, codes.CAUSE_SET)] == [
+        codes.ARMED, NOON_MS, codes.NEVER, 0,
+    ]  # fmt: skip
+
+
 def test_of_an_account_worth_nothing_every_loss_is_all_of_it_and_of_an_unknown_one_nobody_knows() -> None:
     for equity, found in ((0, 1_000_000), (-1, codes.NEVER)):
         machine = Machine()

@@ -97,3 +97,14 @@ def test_whoever_waited_for_too_long_is_forgotten_and_nobody_else() -> None:
     step_late(law, world.state, WAIT_MS + 2)
     assert world.state.clock[QUEUED] == 0
     assert not world.state.queue.any()
+
+
+def test_who_waits_keeps_all_that_its_size_was_asked_with_and_the_newest_of_it() -> None:
+    world = held_bitcoin()
+    law = world.law._replace(risk=world.law.risk._replace(max_wait_ms=WAIT_MS))
+    for conviction, scale, now in ((0.5, 1.0, 7), (0.75, 0.8, 9)):
+        asked = draft(2, conviction)._replace(strategy=1, hold_ms=3_600)
+        step_deferred(law, world.state, asked, scale, now)
+        expected = [2, 1, round(conviction * 10**6), round(scale * 10**6), 500, 900, 3_600, now]
+        assert world.state.queue[0].tolist() == expected
+    assert world.state.clock[QUEUED] == 1

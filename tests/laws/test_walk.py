@@ -7,10 +7,23 @@ import pytest
 
 from tests.laws.test_turn import held_bitcoin, turned
 from tests.laws.worlds import ints
+from trader_core.domain.clocktime import DAY_MS
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import FILL_FIELDS, NEVER, STOP
-from trader_core.rulebook.state import Journey, empty_tape
-from trader_core.rulebook.walk import BUSY, FLIP, FLOW, HELD, note_fills, step_flipped, step_flows, step_held, step_next
+from trader_core.rulebook.state import Journey, empty_plan, empty_tape
+from trader_core.rulebook.walk import (
+    BUSY,
+    FLIP,
+    FLOW,
+    HELD,
+    coast_end,
+    note_fills,
+    step_busy,
+    step_flipped,
+    step_flows,
+    step_held,
+    step_next,
+)
 from trader_core.rulebook.walk import FILLED as NOTED
 
 COUNT = 4
@@ -58,6 +71,42 @@ def test_the_next_row_in_which_anybody_enters_is_looked_for_from_here_on() -> No
     assert [step_next(path, t) for t in (0, 2, 3, 6)] == [2, 2, 6, 6]
     assert path.next[BUSY] == 2
     assert step_next(path, 7) == 1 << 62
+
+
+def test_of_what_was_proposed_in_rows_gone_by_nothing_is_listed() -> None:
+    world, plan = held_bitcoin(), empty_plan(COUNT, 2)
+    world.columns.enter[:] = 1
+    path = journey(busy=np.array([[0, 3], [1, 2], [2, 0], [2, 1], [4, 2]]))
+    for t, listed in ((2, [0, 1]), (3, []), (4, [2])):
+        columns = world.columns._replace(asked=np.zeros(9, np.int64))
+        step_busy(columns, path, plan, t)
+        assert plan.proposed[: plan.many[0]].tolist() == listed
+
+
+def test_a_coast_ends_before_the_first_of_a_day_a_deposit_a_cooldown_and_a_time_to_leave() -> None:
+    world, path = held_bitcoin(), journey(held=np.array([[0, 0, 1, 9], [2, 0, 1, 9]]))
+    state, columns, minute = world.state, world.columns, 60_000
+    columns = columns._replace(at_ms=columns.at_ms[0] + minute * np.arange(2000))
+    state.known[0], state.clock[codes.EQUITY] = 1, 5
+    midnight = (DAY_MS - int(columns.at_ms[0]) % DAY_MS) // minute
+    state.opened_ms[[0, 2]] = columns.at_ms[0]
+
+    def end(t: int = 1, until: int = 1_999) -> int:
+        return int(coast_end(state, columns, path, minute, 2, t, until))
+
+    assert (end(), end(until=40), end(t=40, until=40)) == (midnight, 40, 40)
+    state.hold_ms[2] = 30 * minute
+    assert end() == 30, "who has no such time is not asked to leave"
+    state.halt[codes.HALT], state.halt[codes.UNTIL_MS] = codes.COOLING_DOWN, columns.at_ms[20]
+    assert end() == 20
+    state.halt[codes.HALT] = codes.TRIPPED
+    assert end() == 30, "a trip ends by no clock"
+    path.next[FLOW], later = 0, path._replace(flows=np.array([[7, 1]]))
+    assert int(coast_end(state, columns, later, minute, 2, 1, 1_999)) == 7
+    for stop in ("known", "equity", "queue"):
+        state.known[0], state.clock[codes.EQUITY] = stop != "known", 0 if stop == "equity" else 5
+        state.clock[codes.QUEUED] = stop == "queue"
+        assert end() == 1, stop
 
 
 @pytest.mark.parametrize(
