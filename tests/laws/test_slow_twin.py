@@ -224,7 +224,7 @@ def test_a_paper_run_and_a_replay_are_twins() -> None:
     traded = 0
 
     @given(markets(FOUR, CYCLES, torn=True) | markets(FOUR, CYCLES), policies())
-    @examples(30)
+    @examples(20)
     def holds(source: TinyMarket, settings: Settings) -> None:
         nonlocal traded
         traded += bool(twins(source, settings, CYCLES).fills)
