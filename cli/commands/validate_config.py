@@ -174,7 +174,7 @@ def _bands(settings: "Settings", equity: Decimal, told: Sequence[str]) -> Result
     lines = [starved_line(one) for one in found if one.starved]
     lines += [halved_line(one) for one in found if one.is_shut_by_halving]
     warnings = (*told, *warned(lines))
-    data = {"equity": equity, "profile": settings.policy.profile, "bands": jsonable(found)}
+    data = {"equity": equity, "profile": settings.policy.profile, "bands": jsonable([_told(one) for one in found])}
     head = f"legal orders before their fee: equity {money(equity)}, profile {settings.policy.profile}"
     table = _table(found, Ink(colours())) if found else "none: no tier holds an asset"
     text = f"{head}\n\n{table}\n\n{LEGEND}"
@@ -184,6 +184,12 @@ def _bands(settings: "Settings", equity: Decimal, told: Sequence[str]) -> Result
     problems = "".join(f"\n  {line}" for line in error["problems"])
     note(f"trader: {error['what']}:{problems}\n  safe now: {error['safe']}\n  next: {error['remedy']}")
     return Result(data | {"error": error}, text, INVALID, warnings)
+
+
+def _told(band: "Band") -> dict[str, Any]:
+    """What programs read of a band."""
+    names = "tier regime state smallest largest limit starved open_from full_from halved halved_from"
+    return {name: getattr(band, name) for name in names.split()}
 
 
 def _error(found: "Sequence[Band]", equity: str) -> dict[str, Any] | None:

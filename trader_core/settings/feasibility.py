@@ -6,7 +6,7 @@ amounts whole 1e-8 quote; a cap must pay the fee too, the wanted size need not.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
@@ -41,10 +41,20 @@ class Band:
     largest: Decimal
     limit: str
     starved: tuple[str, ...]
-    open_from: Decimal | None
-    full_from: Decimal | None
     halved: Decimal
-    halved_from: Decimal | None
+    orders: "_Orders"
+
+    @property
+    def open_from(self) -> Decimal | None:
+        return self.orders.least_equity(lambda equity: max(self.orders.values(equity)))
+
+    @property
+    def full_from(self) -> Decimal | None:
+        return self.orders.least_equity(lambda equity: min(self.orders.values(equity)))
+
+    @property
+    def halved_from(self) -> Decimal | None:
+        return self.orders.least_equity(self.orders.halved)
 
     @property
     def smallest_cents(self) -> Decimal:
@@ -78,6 +88,33 @@ class _Ceiling:
 
     def scaled(self, by: float) -> "_Ceiling":
         return _Ceiling(self.key, self.fraction * by, self.fee_ppm, self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """What each proposer may buy of a tier in a regime, by the account's equity; 1e-8 quote. Nobody: none will do."""
+
+    smallest: int
+    ceilings: Mapping[str, tuple[_Ceiling, ...]]
+
+    def of(self, name: str, equity: int, by: float = 1.0) -> int:
+        """`by`: how far the position that is wanted is scaled; no cap is."""
+        wanted, *caps = self.ceilings[name]
+        return _lowest((wanted.scaled(by), *caps), equity).value(equity)
+
+    def values(self, equity: int, by: float = 1.0) -> list[int]:
+        return [self.of(name, equity, by) for name in self.ceilings]
+
+    def halved(self, equity: int) -> int:
+        """The largest on a day whose loss has halved new positions."""
+        return max(self.values(equity, HALVED))
+
+    def least_equity(self, value_at: Callable[[int], int]) -> Decimal | None:
+        """Where a value that never falls with equity reaches the smallest order."""
+        if not self.ceilings:
+            return None
+        index = bisect_left(EQUITIES, self.smallest, key=value_at)
+        return from_grains(EQUITIES[index]) if index < len(EQUITIES) else None
 
 
 def bands(settings: Settings, equity: Decimal, venue_floor: Decimal = VENUE_FLOOR) -> tuple[Band, ...]:
@@ -127,17 +164,10 @@ def _band(settings: Settings, tier: int, regime: str, equity: int, smallest: int
     scale = getattr(settings.policy.regime, f"{regime}_scale_pct") / 100
     if scale == 0:
         nothing, key = from_grains(0), f"regime.{regime}_scale_pct"
-        return Band(tier, regime, "closed", from_grains(smallest), nothing, key, (), None, None, nothing, None)
-    ceilings = {name: _ceilings(settings, tier, scale, name, share) for name, share in _proposers(settings).items()}
-
-    def values(equity: int, by: float = 1.0) -> dict[str, int]:
-        """`by`: how far the positions that are wanted are scaled; no cap is."""
-        return {name: _lowest((each[0].scaled(by), *each[1:]), equity).value(equity) for name, each in ceilings.items()}
-
-    def halved(equity: int) -> int:
-        return max(values(equity, HALVED).values())
-
-    found = values(equity)
+        return Band(tier, regime, "closed", from_grains(smallest), nothing, key, (), nothing, _Orders(smallest, {}))
+    proposers = _proposers(settings).items()
+    orders = _Orders(smallest, {name: _ceilings(settings, tier, scale, name, share) for name, share in proposers})
+    found = {name: orders.of(name, equity) for name in orders.ceilings}
     best = max(found, key=lambda name: found[name])
     return Band(
         tier=tier,
@@ -145,24 +175,16 @@ def _band(settings: Settings, tier: int, regime: str, equity: int, smallest: int
         state="open" if found[best] >= smallest else "empty",
         smallest=from_grains(smallest),
         largest=from_grains(found[best]),
-        limit=_lowest(ceilings[best], equity).key,
+        limit=_lowest(orders.ceilings[best], equity).key,
         starved=tuple(name for name, value in found.items() if value < smallest <= found[best]),
-        open_from=_least_equity(smallest, lambda equity: max(values(equity).values())),
-        full_from=_least_equity(smallest, lambda equity: min(values(equity).values())),
-        halved=from_grains(halved(equity)),
-        halved_from=_least_equity(smallest, halved),
+        halved=from_grains(orders.halved(equity)),
+        orders=orders,
     )
 
 
 def _lowest(ceilings: tuple[_Ceiling, ...], equity: int) -> _Ceiling:
     """The one that decides; the first of equals."""
     return min(ceilings, key=lambda one: one.value(equity))
-
-
-def _least_equity(smallest: int, value_at: Callable[[int], int]) -> Decimal | None:
-    """Where a value that never falls with equity reaches the smallest order."""
-    index = bisect_left(EQUITIES, smallest, key=value_at)
-    return from_grains(EQUITIES[index]) if index < len(EQUITIES) else None
 
 
 def _smallest(settings: Settings, venue_floor: Decimal) -> int:
