@@ -4,14 +4,31 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from cli.commands import bans, breaker, config, data, decisions, gate, halt, paper, policy, queue, risk, sim, size
+from cli.commands import (
+    audit,
+    bans,
+    breaker,
+    config,
+    data,
+    decisions,
+    gate,
+    halt,
+    paper,
+    policy,
+    queue,
+    risk,
+    sim,
+    size,
+)
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
+from cli.commands.backup import backup, restore
 from cli.commands.check_clock import check_clock
 from cli.commands.compare import compare
 from cli.commands.compile_law import compile_law
 from cli.commands.export import export
 from cli.commands.init import init
+from cli.commands.install_units import install_units
 from cli.commands.kill import kill
 from cli.commands.liquidate import liquidate
 from cli.commands.montecarlo import montecarlo
@@ -88,6 +105,10 @@ COMMANDS: Commands = {
         "history": policy.history,
         "rollback": policy.rollback,
     },
+    "backup": backup,
+    "restore": restore,
+    "audit": {"verify": audit.verify, "anchor": audit.anchor, "export": audit.export},
+    "install-units": install_units,
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "size": {"calc": size.calc},

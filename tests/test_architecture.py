@@ -88,12 +88,13 @@ LAYERS = {
     "policies": Layer(BELOW_BOOTSTRAP),
     "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
+    "upkeep": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
     "cli": Layer(
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight",
+        "prove hindsight upkeep",
         lazy_third="rich tabulate",
     ),
 }

@@ -41,9 +41,9 @@ from trader_core.ops.lock import StateLock
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
+from trader_core.store.backups import FOLDER, back_up
 from trader_core.store.files import StateFiles, newest
 from trader_core.store.memory import MemoryStore
-from trader_core.store.sqlite import copy_database
 from trader_core.venues.coinbase.words import Granularity
 from trader_core.worlds.live import CANDLES, HISTORY_MS, fetch_of
 from trader_core.worlds.system import System
@@ -52,7 +52,6 @@ CYCLE_PLAN, LIQUIDATION_PLAN, RECONCILE_PLAN = "trader.plan/v1", "trader.liquida
 GOOD_MS = 15 * MINUTE_MS  # how long a plan to sell, or to book, can be agreed to
 PAUSE_S_MAX = 8  # between rounds of a liquidation in which nothing moved
 WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
-BACKUPS, BACKUPS_MAX = "backups", 10_000
 FETCHABLE = ("coinbase",)  # venues whose candles anybody may ask for
 BESIDE = 4  # pairs at once; the venue lets no more through
 Stop = Callable[[], bool]
@@ -211,10 +210,10 @@ def applied(options: Options, plan: Document | None, reason: str) -> Reconciled:
             refuse([f"gone: {_words(one)}" for one in then if one not in now])
         if not seen.findings:
             return seen
-        copies = _backed_up(files)
+        kept = back_up(files, files.directory / FOLDER, host_ms())
         done = settle_up(system.ports, system.journal, _at_ms(system), reason)
         left = _compared(system, policy)
-        return Reconciled(left.findings, left.plan, done, copies, seen.findings)
+        return Reconciled(left.findings, left.plan, done, (kept.place / files.state.name,), seen.findings)
 
 
 def _words(finding: Document) -> str:
@@ -235,19 +234,6 @@ def _begun(options: Options) -> tuple[Settings, StateFiles]:
             remedy="trader run-cycle, then this again",
         )  # fmt: skip
     return policy, files
-
-
-def _backed_up(files: StateFiles) -> tuple[Path, ...]:
-    """Copies of the account's files as they are now, in a folder of their own."""
-    shelf = files.directory / BACKUPS
-    stamp = rfc3339(host_ms() // 1_000 * 1_000).replace(":", "").replace("-", "")
-    names = (shelf / f"{files.mode.lower()}-{stamp}{f'-{n}' if n else ''}" for n in range(BACKUPS_MAX))
-    place = next(one for one in names if not one.exists())
-    place.mkdir(parents=True, mode=0o700)
-    sources = [one for one in (files.state, files.venue) if one.exists()]
-    for one in sources:
-        copy_database(one, place / one.name)
-    return tuple(place / one.name for one in sources)
 
 
 # --- candles ---------------------------------------------------------------------------------------------------------

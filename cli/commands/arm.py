@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.exits import Result, note, warned
+from cli.consent import agreed
+from cli.exits import Result, warned
 from cli.options import amount_of, options_of, shared_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def arm(ctx: typer.Context, max_equity: MaxEquity, expires: Expires = "24h", yes
     ceiling, lasts_ms = _ceiling(max_equity), minutes_of(expires) * MINUTE_MS
     terms = keyring.terms_of(options_of(shared_of(ctx)), ceiling, lasts_ms)
     warnings = warned(terms.warnings)
-    _agreed(_text(terms, terms.grant, "arms"), yes)
+    if not yes:
+        agreed(_text(terms, terms.grant, "arms"), "Trade real money on these terms?", "armed")
     grant = keyring.arm(terms)
     return Result(_data(terms, grant), _text(terms, grant, "armed"), 0, warnings)
 
@@ -69,23 +71,6 @@ def _ceiling(text: str) -> "Decimal":
     if not amount:
         raise UsageError("--max-equity: nothing could be traded with 0", remedy="--max-equity 1000")
     return amount
-
-
-def _agreed(terms: str, yes: bool) -> None:
-    """Ask on a terminal; elsewhere --yes must have been said. Raises UsageError, GateClosed on a no."""
-    import sys
-
-    from trader_core.domain.errors import GateClosed, UsageError
-
-    if yes:
-        return
-    note(terms)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            "there is no terminal to ask on", safe="nothing was armed", remedy="read the terms above, then add --yes"
-        )
-    if not typer.confirm("Trade real money on these terms?", default=False, err=True):
-        raise GateClosed("not armed: the answer was no", safe="nothing was armed")
 
 
 def _rows(terms: "Terms", grant: "LiveGrant") -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.exits import Result, note, warned
+from cli.consent import agreed as consented
+from cli.exits import Result, warned
 from cli.options import SAMPLE_SEED, Data, From, Seed, To, options_of, shared_of
 
 if TYPE_CHECKING:
@@ -51,26 +52,11 @@ def liquidate(
             write(plan, dict(document))
             text = f"{_survey_text(found)}\n\nthe plan is in {plan}; to sell: trader liquidate --plan {plan} --yes"
             return Result(dict(document), text, 0, warnings)
-        _agreed(found)
+        consented(_survey_text(found), "Sell all of this now?", "sold")
         agreed = None
     with stopping() as asked:
         done = hand.liquidated(options, coins, agreed, lambda: bool(asked))
     return Result(_data(done), _text(done), 0 if done.is_flat else INCOMPLETE, warned(_warnings(done)))
-
-
-def _agreed(found: "Survey") -> None:
-    """Ask on a terminal; elsewhere --yes must have been said. Raises UsageError, GateClosed on a no."""
-    import sys
-
-    from trader_core.domain.errors import GateClosed, UsageError
-
-    note(_survey_text(found))
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            "there is no terminal to ask on", safe="nothing was sold", remedy="read what would be sold, then add --yes"
-        )
-    if not typer.confirm("Sell all of this now?", default=False, err=True):
-        raise GateClosed("not sold: the answer was no", safe="nothing was sent")
 
 
 def _survey_text(found: "Survey") -> str:

@@ -63,8 +63,9 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     from cli.show import Ink, colours
     from trader_core.engine.run import cycles
     from trader_core.report.run import Tally, counted
+    from trader_core.upkeep import service_manager
 
-    ink = Ink(not shared.json and colours())
+    ink, service = Ink(not shared.json and colours()), service_manager()
     say: Print = (lambda _: None) if shared.json else (lambda text: print(text, flush=True))
     tally, last = Tally(before=system.journal.book.equity), None
     say(header(system, options, ink))
@@ -72,10 +73,18 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     if system.journal.book.cycles:
         note(f"continuing after cycle {system.journal.book.cycles}")
     stream = Stream(say, ink)
-    for report in cycles(system.ports, system.policy, system.journal, lambda: bool(asked), limit):
+
+    def stop() -> bool:
+        service.alive()
+        return bool(asked)
+
+    service.ready(f"{system.mode} on {system.market}")
+    for report in cycles(system.ports, system.policy, system.journal, stop, limit):
         last = report
+        service.status(status_line(report))
         tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
         stream.tell(report)
+    service.stopping()
     stream.close()
     ended = tally.cycles != limit and not asked
     if ended:
@@ -86,6 +95,15 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     return Result(
         _data(system, options, tally, last, ended), _summary(system, shared, tally, last, ink), code, warnings
     )
+
+
+def status_line(report: "CycleReport") -> str:
+    """'cycle 17, ACTIVE, 3 positions, equity 10,022.95': what `systemctl status` shows."""
+    from cli.show import count, money
+
+    book = report.book
+    held = f"{count(len(book.held), 'position')}, equity {money(book.equity)}"
+    return f"cycle {report.cycle_id}, {book.halt.trading}, {held}"
 
 
 def end_words(system: "System", options: "Options") -> str:

@@ -236,6 +236,16 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """The account is an older copy of itself. Intents that were numbered after that copy are not known to it: their
+    numbers, and the order ids that come from them, must never be used again."""
+
+    backup: str
+    skipped: int
+    at_ms: EpochMs  # of this machine
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyApplied:
     """From here on decisions are taken under this version of the policy, and settings in force of this digest."""
 
@@ -261,7 +271,7 @@ Fact = (
     Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed
     | Filled | SendFailed | HaltChanged | HaltReset | Paused | Resumed | Banned | BanLifted | Delisted
     | StrategyFailed | StrategyRecovered | DiscrepancyFound | DiscrepancyGone | QueueChanged
-    | Remembered | PolicyApplied | CycleClosed
+    | Remembered | Restored | PolicyApplied | CycleClosed
 )  # fmt: skip
 
 FACTS: dict[str, type[Fact]] = {
@@ -288,6 +298,7 @@ FACTS: dict[str, type[Fact]] = {
     "policy_applied": PolicyApplied,
     "remembered": Remembered,
     "resent": Resent,
+    "restored": Restored,
     "resumed": Resumed,
     "send_failed": SendFailed,
     "strategy_failed": StrategyFailed,

@@ -36,6 +36,7 @@ from trader_core.domain.facts import (
     QueueChanged,
     Remembered,
     Resent,
+    Restored,
     Resumed,
     SendFailed,
     StrategyFailed,
@@ -356,6 +357,10 @@ def _queue_changed(book: Book, fact: QueueChanged) -> Book:
     return replace(book, waiting=fact.waiting)
 
 
+def _restored(book: Book, fact: Restored) -> Book:
+    return replace(book, intents=book.intents + fact.skipped)
+
+
 def _resumed(book: Book, fact: Resumed) -> Book:
     return replace(book, paused="")
 
@@ -456,6 +461,7 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     Remembered: _remembered,
     PolicyApplied: _policy_applied,
     Resent: _resent,
+    Restored: _restored,
     Resumed: _resumed,
     SendFailed: _send_failed,
     StrategyFailed: _strategy_failed,

@@ -16,7 +16,7 @@ from trader_core.domain.errors import KeyUnusable
 
 DIRECTORY = "CREDENTIALS_DIRECTORY"  # of systemd's LoadCredential: a private place in memory
 FILE_BYTES_MAX = 16_384
-NAME_MIN, SECRET_MIN = 10, 20  # characters
+NAME_MIN, SECRET_MIN, AUDIT_MIN = 10, 20, 32  # characters
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _PAIR = "trader reads {} from $CREDENTIALS_DIRECTORY, or {} and {} from the environment"
 
@@ -52,6 +52,19 @@ def find(slot: Slot, environ: Mapping[str, str], files_allowed: bool) -> Credent
     if found is None and path:
         found = read_key_file(Path(path), files_allowed)
     return found
+
+
+def audit_key(environ: Mapping[str, str]) -> bytes | None:
+    """What the journal's anchors are sealed with: the credential `audit_key`, else TRADER_AUDIT_KEY. Raises KeyUnusable
+    where it is too short to keep anybody out."""
+    directory = environ.get(DIRECTORY)
+    text = _credential(Path(directory), "audit_key") if directory else None
+    found = (text if text is not None else environ.get("TRADER_AUDIT_KEY", "")).strip()
+    if not found:
+        return None
+    if len(found) < AUDIT_MIN:
+        raise KeyUnusable(f"the audit key has fewer than {AUDIT_MIN} characters", remedy="openssl rand -hex 32")
+    return found.encode()
 
 
 def read_key_file(path: Path, files_allowed: bool) -> Credentials:

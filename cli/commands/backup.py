@@ -1,0 +1,72 @@
+"""`trader backup` and `trader restore`: copies of an account, and the way back from one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.consent import agreed
+from cli.exits import Result
+from cli.options import options_of, shared_of
+
+if TYPE_CHECKING:
+    from trader_core.upkeep import Copy
+
+To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where copies are kept. Default: STATE/backups.")]
+Keep = Annotated[int, typer.Option("--keep", min=1, metavar="N", help="Let go of the oldest beyond so many.")]
+List = Annotated[bool, typer.Option("--list", help="Only say which there are.")]
+Place = Annotated[Path, typer.Argument(metavar="BACKUP", help="The folder of one copy.")]
+PERMITS = "permits.db"
+Verify = Annotated[bool, typer.Option("--verify", help="Only check it: every byte, every row of its journal.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask. Without a terminal nobody can be asked.")]
+
+
+def backup(ctx: typer.Context, to: To = None, keep: Keep = 30, list_: List = False) -> Result:
+    """Copy the account as it is now, also while it trades; the copy is checked before this ends."""
+    from cli.show import count, table
+    from trader_core import upkeep
+
+    options = options_of(shared_of(ctx))
+    if list_:
+        found = upkeep.listed_backups(options, to)
+        rows = [[one.mode, _when(one), str(one.rows), str(one.place)] for one in found]
+        text = table(["mode", "made", "rows", "where"], rows, left=2) if rows else "there is no backup yet"
+        return Result({"backups": [_data(one) for one in found]}, text)
+    made, gone = upkeep.backed_up(options, to, keep)
+    told = f"{made.mode} in {made.place}: {count(len(made.files), 'file')}, {count(made.rows, 'row')} of its journal"
+    lines = [told, *(f"let go of {one}" for one in gone)]
+    return Result({**_data(made), "let_go": [str(one) for one in gone]}, "\n".join(lines))
+
+
+def restore(ctx: typer.Context, place: Place, verify: Verify = False, yes: Yes = False) -> Result:
+    """Put a copy in the account's place. What is there now is archived, and trading halts until you have reconciled."""
+    from trader_core import upkeep
+
+    found, proof = upkeep.verified_backup(place)
+    whole = f"{found.place} is whole: {found.mode} of {_when(found)}, {proof.rows} rows, {proof.decisions} decisions"
+    if verify:
+        return Result(_data(found), whole)
+    if not yes:
+        agreed(f"{whole}\nthe account as it is now would be archived", "Put this copy in its place?", "restored")
+    back = upkeep.restored(options_of(shared_of(ctx)), place)
+    lines = [f"{found.mode} is as it was {_when(found)}, and halted"]
+    lines += [f"as it had been: {back.archived}"] if back.archived else []
+    lines += [f"stayed as it is: {name}" for name in back.kept]
+    lines += ["leave to trade real money is never restored: trader arm"] if PERMITS in found.files else []
+    mode = f" --mode {found.mode}"
+    lines.append(f"next: trader reconcile{mode}, then trader halt reset{mode} --user NAME --reason TEXT")
+    data = {**_data(found), "archived": str(back.archived) if back.archived else None, "kept": list(back.kept)}
+    return Result(data, "\n".join(lines))
+
+
+def _when(found: "Copy") -> str:
+    from trader_core.domain.clocktime import rfc3339
+
+    return rfc3339(found.made_ms)
+
+
+def _data(found: "Copy") -> dict[str, Any]:
+    return {
+        "backup": str(found.place), "mode": found.mode, "made": _when(found), "rows": found.rows, "head": found.head,
+        "files": dict(found.files),
+    }  # fmt: skip

@@ -1,0 +1,195 @@
+"""Copies of an account and the way back from one, anchors of its journal, and the units, through the program."""
+
+import json
+import sqlite3
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Inside
+from trader_core.domain.ids import OrderIdsOf
+from trader_core.upkeep import SKIPPED
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Inside:
+    """A paper account of 20 cycles, with orders."""
+    program = Inside(tmp_path_factory.mktemp("traded"))
+    assert program.paper("run", "--cycles", "20").code == 0
+    return program
+
+
+@pytest.fixture
+def program(tmp_path: Path, traded: Inside) -> Inside:
+    found = Inside(tmp_path)
+    found.state.mkdir()
+    for one in traded.state.iterdir():
+        if one.is_file():
+            (found.state / one.name).write_bytes(one.read_bytes())
+    return found
+
+
+def acted(program: Inside, *words: str | Path, code: int = 0) -> dict[str, object]:
+    done = program(*words, "--state", program.state, "--json")
+    assert done.code == code, done.out + done.err
+    return done.data
+
+
+def intents(program: Inside) -> int:
+    with sqlite3.connect(program.state / "paper.db") as db:
+        (found,) = db.execute("SELECT count(*) FROM journal WHERE kind = 'intended'").fetchone()
+    return int(found)
+
+
+def entries(program: Inside) -> int:
+    with sqlite3.connect(program.state / "paper.db") as db:
+        rows = db.execute("SELECT body FROM journal WHERE kind = 'intended'").fetchall()
+    return sum(json.loads(body)[1][2] == "ENTRY" for (body,) in rows)
+
+
+def test_a_backup_is_whole_and_one_changed_byte_in_it_is_found(program: Inside) -> None:
+    made = acted(program, "backup")
+    place = Path(str(made["backup"]))
+    assert set(made["files"]) == {"paper.db", "paper.venue.db"}  # type: ignore[call-overload]
+    assert acted(program, "restore", place, "--verify")["rows"] == made["rows"]
+    file = place / "paper.venue.db"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    done = program("restore", place, "--verify", "--state", program.state)
+    assert done.code == 13 and "is not as it was copied" in done.err
+    assert program("restore", place, "--yes", "--state", program.state).code == 13
+    assert not (program.state / "archive").exists()
+
+
+def test_a_folder_whose_page_is_missing_is_no_backup(program: Inside) -> None:
+    place = Path(str(acted(program, "backup")["backup"]))
+    (place / "backup.json").unlink()
+    assert program("restore", place, "--verify", "--state", program.state).code == 13
+    assert acted(program, "backup", "--list")["backups"] == []
+
+
+def test_only_the_newest_copies_are_kept(program: Inside) -> None:
+    first = acted(program, "backup", "--keep", "2")["backup"]
+    acted(program, "backup", "--keep", "2")
+    third = acted(program, "backup", "--keep", "2")
+    assert third["let_go"] == [first]
+    assert len(acted(program, "backup", "--list")["backups"]) == 2  # type: ignore[arg-type]
+
+
+def test_a_copy_in_the_place_of_the_account_is_halted_until_a_person_has_looked(program: Inside) -> None:
+    copy = acted(program, "backup")
+    assert program.paper("run", "--cycles", "5").code == 0
+    back = acted(program, "restore", str(copy["backup"]), "--yes")
+    seen = acted(program, "status")
+    assert seen["cycles"] == 20 and seen["halt_state"] == "TRIPPED"
+    assert "reconcile first" in str(seen["halt_reason"])
+    assert (Path(str(back["archived"])) / "paper.db").exists()
+    bought = entries(program)
+    assert program.paper("run", "--cycles", "20").code == 0
+    assert entries(program) == bought
+    assert acted(program, "decisions", "verify")["decisions"]
+
+
+def test_no_order_id_of_the_lost_time_is_ever_used_again(program: Inside) -> None:
+    copy, before = acted(program, "backup"), intents(program)
+    acted(program, "restore", str(copy["backup"]), "--yes")
+    reset = ("halt", "reset", "--mode", "PAPER", "--user", "me", "--reason", "compared with the venue", "--force")
+    assert program(*reset, "--state", program.state).code == 0
+    assert program.paper("run", "--cycles", "60").code == 0
+    assert intents(program) > before
+    ids = order_ids(program)
+    of_old = {OrderIdsOf("PAPER-58")(n, 0) for n in range(1, before + SKIPPED + 1)}
+    assert len([one for one in ids if one in of_old]) == before
+
+
+def order_ids(program: Inside) -> list[str]:
+    with sqlite3.connect(program.state / "paper.db") as db:
+        rows = db.execute("SELECT body FROM journal WHERE kind = 'intended' ORDER BY seq").fetchall()
+    return [json.loads(body)[0] for (body,) in rows]
+
+
+def test_a_tightened_policy_outlives_a_restore(program: Inside) -> None:
+    copy = acted(program, "backup")
+    tighter = ("policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
+    acted(program, *tighter)
+    acted(program, "restore", str(copy["backup"]), "--yes")
+    assert "paper.policy.db" in {one.name for one in program.state.iterdir()}
+    assert acted(program, "policy", "show")["version"] == 2
+
+
+def test_nothing_is_put_back_unless_somebody_says_yes(program: Inside) -> None:
+    copy = acted(program, "backup")
+    done = program("restore", str(copy["backup"]), "--state", program.state)
+    assert done.code == 2 and "nothing was restored" in done.err
+    assert not (program.state / "archive").exists()
+
+
+# --- the journal, for others -----------------------------------------------------------------------------------------
+
+
+def test_an_anchor_finds_the_end_that_was_cut_off_a_journal(
+    program: Inside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tmp_path / "anchors"
+    monkeypatch.setenv("TRADER_AUDIT_KEY", KEY)
+    older = acted(program, "backup")
+    assert program.paper("run", "--cycles", "3").code == 0
+    acted(program, "audit", "anchor", "--to", kept)
+    assert acted(program, "audit", "verify", "--anchors", kept)["anchors"] == 1
+    acted(program, "restore", str(older["backup"]), "--yes")  # whole in itself, and shorter than what was anchored
+    assert acted(program, "audit", "verify")["rows"]
+    done = program("audit", "verify", "--anchors", kept, "--state", program.state)
+    assert done.code == 61 and "of the journal is" in done.err
+
+
+def test_an_anchor_holds_only_with_the_key_that_sealed_it(
+    program: Inside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tmp_path / "anchors"
+    assert program("audit", "anchor", "--state", program.state).code == 11
+    monkeypatch.setenv("TRADER_AUDIT_KEY", "short")
+    assert program("audit", "anchor", "--state", program.state).code == 11
+    monkeypatch.setenv("TRADER_AUDIT_KEY", KEY)
+    acted(program, "audit", "anchor", "--to", kept)
+    told = kept.read_text()
+    assert KEY not in told
+    kept.write_text(told.replace('"seq": ', '"seq": 1'))
+    assert program("audit", "verify", "--anchors", kept, "--state", program.state).code == 61
+    kept.write_text(told)
+    monkeypatch.setenv("TRADER_AUDIT_KEY", KEY[::-1])
+    assert program("audit", "verify", "--anchors", kept, "--state", program.state).code == 61
+    monkeypatch.delenv("TRADER_AUDIT_KEY")
+    assert program("audit", "verify", "--anchors", kept, "--state", program.state).code == 11
+
+
+def test_the_exported_rows_hold_together_by_themselves(program: Inside, tmp_path: Path) -> None:
+    out = tmp_path / "journal.jsonl"
+    assert acted(program, "audit", "export", "--out", out)["rows"] == len(out.read_text().splitlines())
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert all(one["prev_hash"] == before["hash"] for before, one in pairwise(rows))
+    assert program("audit", "export", "--out", out, "--state", program.state).code == 2  # it is there already
+
+
+# --- the units -------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_prints_every_unit_and_writes_nothing(program: Inside, tmp_path: Path) -> None:
+    folder = tmp_path / "units"
+    done = program("install-units", "--dry-run", "--to", folder, "--state", program.state)
+    assert done.code == 0 and not folder.exists()
+    for name in ("trader-run-cycle.timer", "trader-kill.path", "trader.service"):
+        assert f"# {folder / name} (new)" in done.out
+    assert "systemctl daemon-reload" in done.out
+
+
+def test_units_are_written_once_and_told_as_the_same_the_second_time(program: Inside, tmp_path: Path) -> None:
+    words = ("install-units", "--user", "--to", tmp_path / "units")
+    assert {one["news"] for one in acted(program, *words)["units"]} == {"new"}  # type: ignore[attr-defined]
+    assert f"TRADER_STATE={program.state}" in (tmp_path / "units" / "trader.service").read_text()
+    (tmp_path / "units" / "trader.service").write_text("mine")
+    again = {Path(one["path"]).name: one["news"] for one in acted(program, *words)["units"]}  # type: ignore[attr-defined]
+    assert {name for name, news in again.items() if news != "same"} == {"trader.service"}

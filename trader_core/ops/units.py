@@ -1,0 +1,153 @@
+"""The units under which a service manager runs trader: who starts what and when, and what it may touch.
+
+As text, for a whole machine (a user `trader` of its own) or for one person's manager. docs/operate/systemd holds the
+machine's, as they are generated here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+KEYS = ("coinbase.json", "coinbase-new.json", "audit_key")
+CREDENTIALS = (*KEYS, "alert_urls", "alert_escalation_urls", "heartbeat_url")
+HEALTHY = "SuccessExitStatus=20 21 23 75"  # closed, halted, stale, later: the command did its work and says how it is
+STATE, CONFIG = PurePosixPath("/var/lib/trader"), PurePosixPath("/etc/trader")
+SYSUSERS = 'u trader - "trader" /var/lib/trader\n'
+
+_ALONE = """\
+UMask=0077
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+MemoryMax=2G
+TasksMax=128"""
+_CAGED = """\
+CapabilityBoundingSet=
+AmbientCapabilities=
+PrivateDevices=yes
+PrivateTmp=yes
+PrivateUsers=yes
+ProcSubset=pid
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RemoveIPC=yes"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where trader is installed and keeps its things. `config` is None for what comes with the package."""
+
+    program: PurePosixPath
+    state: PurePosixPath = STATE
+    config: PurePosixPath | None = CONFIG
+    is_machine: bool = True
+
+
+def units(place: Place) -> Mapping[str, str]:
+    """Every unit by file name, ready to be written."""
+    services = {
+        "trader-run-cycle": _service(
+            place, "One cycle of trader", "run-cycle", "Type=oneshot", "TimeoutStartSec=120", "TimeoutStopSec=30",
+            HEALTHY,
+        ),
+        "trader": _service(
+            place, "trader, cycle after cycle", "run", "Type=notify", "NotifyAccess=main", "WatchdogSec=180",
+            "Restart=on-failure", "RestartSec=10", "RestartPreventExitStatus=10 11 13 21", "TimeoutStopSec=60",
+            unit=("StartLimitIntervalSec=600", "StartLimitBurst=5", "Conflicts=trader-run-cycle.timer"),
+            wanted_by="multi-user.target" if place.is_machine else "default.target",
+        ),
+        "trader-reconcile": _service(
+            place, "Compare trader's ledger with the venue", "reconcile", "Type=oneshot", "TimeoutStartSec=300",
+            "SuccessExitStatus=20",
+        ),
+        "trader-rotate-secrets": _service(
+            place, "How old trader's key is", "rotate-secrets --status", "Type=oneshot", "TimeoutStartSec=60",
+        ),
+        "trader-backup": _service(
+            place, "A copy of trader's state", "backup", "Type=oneshot", "TimeoutStartSec=900",
+            f"SuccessExitStatus={NOTHING_YET}", "Nice=10", "IOSchedulingClass=idle",
+        ),
+        "trader-alerts": _service(
+            place, "Deliver what trader has to tell", "alerts drain", "Type=oneshot", "TimeoutStartSec=600",
+            f"SuccessExitStatus={NOTHING_YET}", told=False,
+        ),
+        "trader-kill": _service(
+            place, "Stop trader", 'kill --reason "the kill file appeared"', "Type=oneshot", "TimeoutStartSec=60",
+            "OOMScoreAdjust=-900", "CPUWeight=1000", "IOWeight=1000",
+        ),
+        "trader-failure@": _service(
+            place, "Tell that %i failed", 'alerts raise --subject "%i" "the unit failed"', "Type=oneshot",
+            "TimeoutStartSec=60", told=False,
+        ),
+    }  # fmt: skip
+    timers = {
+        "trader-run-cycle": _timer("A cycle of trader every minute", "*:*:05", "10s", catch_up=False),
+        "trader-reconcile": _timer("Reconcile trader every hour", "*:20", "60s"),
+        "trader-rotate-secrets": _timer("Look at the age of trader's key every day", "*-*-* 07:00", "10min"),
+        "trader-backup": _timer("Back trader up every day", "*-*-* 00:20", "10min"),
+        "trader-alerts": _timer("Deliver trader's alerts every minute", "*:*:35", "5s", catch_up=False),
+    }
+    found = {f"{name}.service": text for name, text in services.items()}
+    found |= {f"{name}.timer": text for name, text in timers.items()}
+    found["trader-kill.path"] = _watch(place)
+    return found
+
+
+NOTHING_YET = 13  # there is no state before the first cycle
+
+
+def _service(
+    place: Place, about: str, words: str, *lines: str,
+    unit: tuple[str, ...] = (), told: bool = True, wanted_by: str = "",
+) -> str:  # fmt: skip
+    head = [f"Description={about}", "Wants=network-online.target", "After=network-online.target time-sync.target"]
+    head += ["OnFailure=trader-failure@%n.service"] if told else []
+    body = [f"ExecStart={place.program} {words}", *lines, *_home(place), *_ALONE.splitlines()]
+    body += _CAGED.splitlines() if place.is_machine else []
+    sections = [("Unit", [*head, *unit]), ("Service", body)]
+    if wanted_by:
+        sections.append(("Install", [f"WantedBy={wanted_by}"]))
+    return _text(sections)
+
+
+def _home(place: Place) -> list[str]:
+    """Whose it is, and where it finds state, configuration and keys. A credential that is not there is not missed."""
+    found = [f"Environment=TRADER_STATE={place.state}"]
+    found += [f"Environment=TRADER_CONFIG={place.config}"] if place.config else []
+    if place.is_machine:
+        found += ["User=trader", "StateDirectory=trader", "StateDirectoryMode=0700", "CacheDirectory=trader",
+                  "Environment=HOME=%S/trader", "Environment=XDG_CACHE_HOME=%C"]  # fmt: skip
+    return found + [f"LoadCredential={name}" for name in CREDENTIALS]
+
+
+def _timer(about: str, when: str, spread: str, catch_up: bool = True) -> str:
+    """A missed cycle is never made up for; what looks after the state is."""
+    lines = [f"OnCalendar={when}", "AccuracySec=1s", f"RandomizedDelaySec={spread}", "FixedRandomDelay=true"]
+    lines.append(f"Persistent={'true' if catch_up else 'false'}")
+    return _text([("Unit", [f"Description={about}"]), ("Timer", lines), ("Install", ["WantedBy=timers.target"])])
+
+
+def _watch(place: Place) -> str:
+    """The kill file, whoever makes it. Watched for a change: a file that stays must not start it again and again."""
+    target = "multi-user.target" if place.is_machine else "default.target"
+    lines = [f"PathChanged={place.state}/KILL_SWITCH", "Unit=trader-kill.service"]
+    about = ["Description=Watch for the kill file"]
+    return _text([("Unit", about), ("Path", lines), ("Install", [f"WantedBy={target}"])])
+
+
+def _text(sections: list[tuple[str, list[str]]]) -> str:
+    return "\n".join("\n".join([f"[{name}]", *lines, ""]) for name, lines in sections)

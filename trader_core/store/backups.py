@@ -1,0 +1,112 @@
+"""Copies of an account's files, each in a folder of its own with a page that says what is in it.
+
+Taken through SQLite's own means, so also while the account trades: the journal first and its simulated venue after it,
+as a crash between the two would leave them. A copy is believed only where every file in it is as it was written.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+from trader_core.domain.clocktime import EpochMs, rfc3339
+from trader_core.domain.errors import StateUnusable
+from trader_core.store.files import StateFiles
+from trader_core.store.sqlite import copy_database
+
+FOLDER, PAGE = "backups", "backup.json"
+SCHEMA = "trader.backup/v1"
+SAME_SECOND_MAX = 10_000
+BESIDE = ("alerts.db", "permits.db")  # of the state directory, whatever the mode
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """`files` are the digests of what is in the folder, by name; the journal's end is that of its copy."""
+
+    place: Path
+    mode: str
+    made_ms: EpochMs
+    rows: int
+    head: str
+    files: dict[str, str]
+
+
+def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
+    """Copy everything of that mode. Raises StateUnusable; a folder without its page is no backup."""
+    stamp = rfc3339(made_ms // 1_000 * 1_000).replace(":", "").replace("-", "")
+    names = (shelf / f"{files.mode.lower()}-{stamp}{f'-{n}' if n else ''}" for n in range(SAME_SECOND_MAX))
+    place = next(one for one in names if not one.exists())
+    try:
+        place.mkdir(parents=True, mode=0o700)
+    except OSError as failed:
+        raise StateUnusable(f"{place} cannot be made: {failed.strerror}", remedy="name another with --to DIR") from None
+    names_of = [files.state, files.venue, files.directory / f"{files.mode.lower()}.policy.db"]
+    names_of += [files.directory / name for name in BESIDE]
+    for one in names_of:
+        if one.exists():
+            copy_database(one, place / one.name)
+            (place / one.name).chmod(0o600)
+    with StateFiles(place, files.mode).reading() as store:
+        ((rows, head),) = store.query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1") or [(0, "")]
+    for beside in place.glob("*-wal"), place.glob("*-shm"):
+        for one in beside:
+            one.unlink()
+    made = Backup(place, files.mode, made_ms, rows, head, {one.name: _digest(one) for one in sorted(place.iterdir())})
+    _write(made)
+    return made
+
+
+def backups_in(shelf: Path) -> Iterator[Backup]:
+    """Those with a page, the oldest first."""
+    for page in sorted(shelf.glob(f"*/{PAGE}"), key=lambda one: one.parent.name.partition("-")[2]):
+        yield read_backup(page.parent)
+
+
+def read_backup(place: Path) -> Backup:
+    """What its page says. Raises StateUnusable where it cannot be believed."""
+    try:
+        page: dict[str, Any] = json.loads((place / PAGE).read_text(encoding="utf-8"))
+        sealed = page.pop("sha256")
+        if page["schema"] != SCHEMA or sealed != _seal(page):
+            raise ValueError("it is not as it was written")
+        return Backup(place, page["mode"], page["made_ms"], page["rows"], page["head"], dict(page["files"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as broken:
+        why = getattr(broken, "strerror", "") or str(broken)
+        raise StateUnusable(f"{place} is no backup: {PAGE}: {why}", remedy="trader backup --list") from None
+
+
+def check_backup(backup: Backup) -> None:
+    """Every file there, and to the byte as it was copied. Raises StateUnusable with the first that is not."""
+    for name, digest in backup.files.items():
+        one = backup.place / name
+        if not one.is_file() or _digest(one) != digest:
+            what = "is not as it was copied" if one.is_file() else "is missing"
+            raise StateUnusable(f"{one} {what}", safe="nothing was changed", remedy="take another backup")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _seal(page: dict[str, Any]) -> str:
+    return sha256(json.dumps(page, sort_keys=True).encode()).hexdigest()
+
+
+def _write(made: Backup) -> None:
+    """The page comes last, whole and on disk: with it the folder becomes a backup."""
+    page: dict[str, Any] = {
+        "schema": SCHEMA, "mode": made.mode, "made_ms": made.made_ms, "rows": made.rows, "head": made.head,
+        "files": made.files,
+    }  # fmt: skip
+    page["sha256"] = _seal(page)
+    beside = made.place / f"{PAGE}.new"
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(page, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(made.place / PAGE)

@@ -1,0 +1,288 @@
+"""What looks after an account rather than trades it: copies and the way back from one, an anchor for its journal, the
+units of a service manager.
+"""
+
+import hmac
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from trader_core.bootstrap import MODES
+from trader_core.domain.clocktime import EpochMs, rfc3339
+from trader_core.domain.errors import JournalBroken, KeyUnusable, UsageError
+from trader_core.domain.facts import HaltChanged, Restored
+from trader_core.domain.halt import HaltState, tripped
+from trader_core.engine.journal import Journal
+from trader_core.ops.clock import host_ms
+from trader_core.ops.lock import StateLock
+from trader_core.ops.service import Service
+from trader_core.ops.units import SYSUSERS, Place, units
+from trader_core.settings.environment import process_environment
+from trader_core.settings.options import Options
+from trader_core.settings.secrets import audit_key
+from trader_core.store.backups import FOLDER, Backup, back_up, backups_in, check_backup, read_backup
+from trader_core.store.files import StateFiles, newest
+from trader_core.store.proof import Proof, proven
+from trader_core.store.sqlite import SqliteStore
+
+WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
+SKIPPED = 100_000  # intents that an account may have numbered after its copy was taken
+ANCHOR = "trader.anchor/v1"
+Copy = Backup
+MACHINE, SYSUSERS_FOLDER = Path("/etc/systemd/system"), Path("/etc/sysusers.d")
+
+
+# --- copies ----------------------------------------------------------------------------------------------------------
+
+
+def backed_up(options: Options, to: Path | None, keep: int) -> tuple[Backup, tuple[Path, ...]]:
+    """Copy the account in the directory, check the copy, and let go of the oldest beyond so many of its mode."""
+    files = newest(options.state_directory, _modes(options))
+    shelf = to or files.directory / FOLDER
+    made = back_up(files, shelf, host_ms())
+    verified_backup(made.place)
+    older = [one.place for one in backups_in(shelf) if one.mode == made.mode][:-keep]
+    for one in older:
+        shutil.rmtree(one)
+    return made, tuple(older)
+
+
+def listed_backups(options: Options, to: Path | None) -> tuple[Backup, ...]:
+    return tuple(backups_in(to or options.state_directory / FOLDER))
+
+
+def verified_backup(place: Path) -> tuple[Backup, Proof]:
+    """Raises StateUnusable or JournalBroken where one byte of it, or one row of its journal, is not as it was
+    written."""
+    backup = read_backup(place)
+    check_backup(backup)
+    with StateFiles(place, backup.mode).reading() as store:
+        proof = proven(store)
+    if (proof.rows, proof.head) != (backup.rows, backup.head):
+        raise JournalBroken(f"the journal in {place} does not end where its page says", safe="nothing was changed")
+    return backup, proof
+
+
+@dataclass(frozen=True)
+class Back:
+    """An account that is an older copy of itself now; `archived` is where it was moved as it had been."""
+
+    backup: Backup
+    archived: Path | None
+    kept: tuple[str, ...]  # files that stayed as they were
+
+
+def restored(options: Options, place: Path) -> Back:
+    """Put a verified copy in the account's place, halted: what happened since is at the venue and not in the ledger.
+
+    Permits never come back: one that was revoked would be in force again. A policy that is there stays: an older one
+    would be a looser one.
+    """
+    backup, _ = verified_backup(place)
+    if options.mode not in (None, backup.mode):
+        raise UsageError(f"{place} is a copy of the {backup.mode} account", remedy=f"--mode {backup.mode}")
+    files = StateFiles(options.state_directory, backup.mode)
+    files.make_directory()
+    with StateLock(files.lock, WAIT_MS):
+        archived = _archived(files)
+        stays = _policy_back(files, archived)
+        names = {files.state.name, files.venue.name} | ({_policy(files)} if not stays else set())
+        for name in sorted(names & backup.files.keys(), reverse=True):  # the state last: without it nothing has begun
+            _copied(place / name, files.directory / name)
+        files.bring_up_to_date()
+        _halted(files, backup)
+    return Back(backup, archived, stays)
+
+
+def _policy(files: StateFiles) -> str:
+    return f"{files.mode.lower()}.policy.db"
+
+
+def _policy_back(files: StateFiles, archived: Path | None) -> tuple[str, ...]:
+    """The policy that was in force, and its own backup, out of the archive again."""
+    found = sorted(archived.glob(f"{files.mode.lower()}.policy.*")) if archived else []
+    for one in found:
+        _copied(one, files.directory / one.name)
+    return tuple(one.name for one in found)
+
+
+def _copied(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    target.chmod(0o600)
+
+
+def _archived(files: StateFiles) -> Path | None:
+    return files.archive() if files.state.exists() or files.venue.exists() else None
+
+
+def _halted(files: StateFiles, backup: Backup) -> None:
+    """In the journal of the copy: what it is, and that a person has to compare it with the venue first."""
+    now_ms = host_ms()
+    with closing(SqliteStore.writing(files.state, "")) as store:
+        journal = Journal(store)
+        facts: list[Restored | HaltChanged] = [Restored(backup.place.name, SKIPPED, now_ms)]
+        if journal.book.halt.state is not HaltState.KILLED:
+            why = f"restored from {backup.place.name}: reconcile first"
+            facts.append(HaltChanged(tripped(journal.book.halt, why, EpochMs(max(journal.book.closed_ms, 0)))))
+        journal.record(EpochMs(max(journal.book.closed_ms, 0)), facts)
+
+
+# --- the journal, for others -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The end of a journal as it was at a time, sealed with a key that is not kept beside it."""
+
+    at_ms: EpochMs
+    mode: str
+    instance: str
+    seq: int
+    hash: str
+    seal: str
+
+    def text(self) -> str:
+        """One line, to be kept where whoever may write to the state may not."""
+        told = {"schema": ANCHOR, **{name: getattr(self, name) for name in self.__slots__}, "at": rfc3339(self.at_ms)}
+        return json.dumps(told, sort_keys=True)
+
+
+def anchored(options: Options) -> Anchor:
+    """The journal's end, after all of it was walked. Raises KeyUnusable without a key, and JournalBroken."""
+    key = _key()
+    files = newest(options.state_directory, _modes(options))
+    with files.reading() as store:
+        proof, identity = proven(store), store.identity()
+    bare = Anchor(host_ms(), files.mode, identity.get("instance", ""), proof.rows, proof.head, "")
+    return replace(bare, seal=_sealed(bare, key))
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A journal that was walked and found whole, and the anchors that it holds to."""
+
+    mode: str
+    proof: Proof
+    anchors: tuple[Anchor, ...]
+
+
+def audited(options: Options, anchors: Path | None) -> Audit:
+    """Raises JournalBroken where a row is not as it was written, or an anchor names another, or a later one.
+
+    Raises KeyUnusable where there are anchors and no key: then nothing can be said of them.
+    """
+    files = newest(options.state_directory, _modes(options))
+    held = tuple(_anchors_in(anchors)) if anchors else ()
+    key = _key() if held else b""
+    with files.reading() as store:
+        proof, identity = proven(store), store.identity()
+        known = dict(store.query("SELECT seq, hash FROM journal"))
+    for one in held:
+        if not hmac.compare_digest(one.seal, _sealed(one, key)):
+            raise _torn(f"the anchor of {rfc3339(one.at_ms)} was not sealed with this key, or was changed")
+        if (one.mode, one.instance) != (files.mode, identity.get("instance", "")):
+            raise _torn(f"the anchor of {rfc3339(one.at_ms)} is of another account")
+        if known.get(one.seq) != one.hash:
+            lost = "is missing" if one.seq not in known else "is another one"
+            raise _torn(f"row {one.seq} of the journal {lost}: the anchor of {rfc3339(one.at_ms)} names it")
+    return Audit(files.mode, proof, held)
+
+
+def exported(options: Options, since_ms: int) -> Iterator[Mapping[str, Any]]:
+    """Rows of the journal with their hashes from a time on, verified from the first row, as documents."""
+    with newest(options.state_directory, _modes(options)).reading() as store:
+        for row, _ in store.told():
+            if row.at_ms >= since_ms:
+                yield {**row._asdict(), "body": json.loads(row.body)}
+
+
+def _anchors_in(file: Path) -> Iterator[Anchor]:
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                found = json.loads(line)
+                if found.pop("schema") != ANCHOR:
+                    raise ValueError
+                found.pop("at")
+                yield Anchor(**found)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise _torn(f"line {number} of {file} is no anchor") from None
+
+
+def _sealed(anchor: Anchor, key: bytes) -> str:
+    told = (ANCHOR, anchor.at_ms, anchor.mode, anchor.instance, anchor.seq, anchor.hash)
+    return hmac.new(key, "\x1f".join(map(str, told)).encode(), sha256).hexdigest()
+
+
+def _key() -> bytes:
+    found = audit_key(process_environment())
+    if found is None:
+        raise KeyUnusable(
+            "there is no key to seal with", safe="nothing was changed",
+            remedy="pass 32 random characters or more as the credential audit_key, or in TRADER_AUDIT_KEY",
+        )  # fmt: skip
+    return found
+
+
+def _torn(what: str) -> JournalBroken:
+    return JournalBroken(what, safe="nothing was changed", remedy="compare with a backup: trader restore DIR --verify")
+
+
+# --- the machine -----------------------------------------------------------------------------------------------------
+
+
+def service_manager() -> Service:
+    """Whoever started us, if it listens."""
+    return Service(process_environment())
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One file of a service manager, and what it is beside the one that is there."""
+
+    path: Path
+    text: str
+    news: str  # new, changed or same
+
+
+def units_for(program: Path, state: Path | None, config: Path | None, to: Path | None) -> tuple[Unit, ...]:
+    """What would be installed: for the machine, or with a `state` for the person whose it is. Nothing is written."""
+    place = Place(PurePosixPath(program), config=PurePosixPath(config) if config else None)
+    if state is not None:
+        place = replace(place, state=PurePosixPath(state), is_machine=False)
+    folder = to or (MACHINE if place.is_machine else Path.home() / ".config" / "systemd" / "user")
+    found = [Unit(folder / name, text, _news(folder / name, text)) for name, text in units(place).items()]
+    if place.is_machine:
+        path = (to or SYSUSERS_FOLDER) / "trader.conf"
+        found.append(Unit(path, SYSUSERS, _news(path, SYSUSERS)))
+    return tuple(found)
+
+
+def write_units(found: Iterable[Unit]) -> None:
+    """Each whole or not at all. Raises UsageError where the place does not let us."""
+    for one in found:
+        beside = one.path.with_name(f".{one.path.name}.new")
+        try:
+            one.path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(one.text, encoding="utf-8")
+            beside.replace(one.path)
+        except OSError as failed:
+            raise UsageError(
+                f"{one.path} cannot be written: {failed.strerror}", safe="nothing was started",
+                remedy="run it as root, or for yourself: trader install-units --user",
+            ) from failed  # fmt: skip
+
+
+def _news(path: Path, text: str) -> str:
+    if not path.exists():
+        return "new"
+    return "same" if path.read_text(encoding="utf-8", errors="replace") == text else "changed"
+
+
+def _modes(options: Options) -> tuple[str, ...]:
+    return tuple(one for one in MODES if options.mode in (None, one))
