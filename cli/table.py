@@ -26,6 +26,7 @@ from cli.commands.backup import backup, restore
 from cli.commands.check_clock import check_clock
 from cli.commands.compare import compare
 from cli.commands.compile_law import compile_law
+from cli.commands.doctor import doctor
 from cli.commands.export import export
 from cli.commands.init import init
 from cli.commands.install_units import install_units
@@ -67,6 +68,7 @@ COMMANDS: Commands = {
     "compile": compile_law,
     "validate-config": validate_config,
     "config": {"diff": config.diff},
+    "doctor": doctor,
     "status": status,
     "positions": positions,
     "orders": orders,

@@ -87,6 +87,7 @@ LAYERS = {
     "keyring": Layer(f"{BELOW_BOOTSTRAP} policies"),
     "policies": Layer(BELOW_BOOTSTRAP),
     "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
+    "checkup": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk keyring policies"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "upkeep": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
@@ -94,7 +95,7 @@ LAYERS = {
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight upkeep",
+        "prove hindsight upkeep checkup",
         lazy_third="rich tabulate",
     ),
 }
