@@ -17,8 +17,16 @@ FAILED = 20  # exit code
 Gate = Annotated[bool, typer.Option("--gate", help="Say nothing but what fails: for a service that waits for it.")]
 
 
-def doctor(ctx: typer.Context, gate: Gate = False) -> Result:
+Drill = Annotated[
+    bool,
+    typer.Option("--drill", help="Fire guards on a rehearsal venue: kill, breaker, stale data, size, slots."),
+]
+
+
+def doctor(ctx: typer.Context, gate: Gate = False, drill: Drill = False) -> Result:
     """Check configuration, state, key, clock, venue, protection and copies. A check that cannot run has failed."""
+    if drill:
+        return _drill(ctx)
     from cli.show import Ink, colours
     from trader_core.checkup import checkup
 
@@ -54,3 +62,32 @@ def _page(found: "Sequence[Look]", ink: "Ink") -> str:
             lines.append(ink.dim(f"{'':<{width + 8}}next: {one.finding.remedy}"))
     tally = {name: sum(one.finding.status == name for one in found) for name in ("OK", "WARN", "FAIL")}
     return "\n".join([*lines, "", f"{tally['OK']} ok, {tally['WARN']} to look at, {tally['FAIL']} failed"])
+
+
+def _drill(ctx: typer.Context) -> Result:
+    """On a venue and an account of its own; nothing of this one's is touched."""
+    from cli.exits import note
+    from cli.show import Ink, colours, table
+    from trader_core.prove.drill import drilled
+
+    shared = shared_of(ctx)
+    ink = Ink(not shared.json and colours())
+    words = {True: ink.good("PASS"), False: ink.bad("FAIL")}
+    found = drilled(options_of(shared).config_directory, note)
+    rows = [[words[one.passed], one.name, one.detail, _ms(one.took_ms), _ms(one.allowed_ms)] for one in found]
+    failed = [one.name for one in found if not one.passed]
+    verdict = f"FAIL: {', '.join(failed)}" if failed else f"PASS: {len(found)} guards fired"
+    data = {
+        "drills": [
+            {"name": one.name, "passed": one.passed, "took_ms": one.took_ms, "allowed_ms": one.allowed_ms,
+             "detail": one.detail}
+            for one in found
+        ],
+        "passed": not failed,
+    }  # fmt: skip
+    text = table(["", "guard", "what happened", "took", "allowed"], rows, left=3)
+    return Result(data, f"{text}\n\n{verdict}", FAILED if failed else 0)
+
+
+def _ms(value: int | None) -> str:
+    return "" if value is None else f"{value:,} ms"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import Done, Inside
+from tests.cli.program import Done, Inside, Program
 from tests.cli.rehearsal import Rehearsal, Sim, sim_served
 from tests.ops.ntp import NtpServer, ntp_servers
 from tests.tampering import altered
@@ -252,3 +252,15 @@ def test_before_the_first_cycle_what_is_missing_is_no_failure(tmp_path: Path) ->
     done = program.paper("doctor", "--json")
     assert (done.code, done.data["failed"]) == (0, 0)
     assert "trader run-cycle" in {one["remedy"] for one in done.data["checks"]}
+
+
+def test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    done = program("doctor", "--drill", "--json")
+    assert (done.code, done.data["passed"]) == (0, True), done.out + done.err
+    drills = {one["name"]: one for one in done.data["drills"]}
+    assert {"stale data", "breaker", "kill: cancel", "kill: alert", "kill: detect", "oversize", "slot limit"} == {
+        *drills
+    }
+    assert all(one["took_ms"] <= one["allowed_ms"] for one in drills.values() if one["allowed_ms"])
+    assert not (program.home / ".local" / "state").exists()
