@@ -29,8 +29,6 @@ from trader_core.store.files import StateFiles
 ORDERS = 10  # that rest at the venue when it is killed
 PRODUCT, PRICE, FAR_BELOW = "ETH-USD", Decimal("3000.00"), Decimal("0.8")  # what rests lies so far below
 CANCEL_MS, ALERT_MS, DETECT_MS = 10_000, 5_000, 3_000
-COINS = ("BTC", "ETH", "SOL", "XRP", "ADA", "LTC")  # enough for a breaker to open, few enough to be quick
-FEW = {f"universe__tiers__{tier}__bases": [] for tier in ("tier_2_rotational", "tier_3_event_driven")}
 SAMPLE_CYCLES = 16  # of the sample market: in so many somebody wants to buy
 LOOK_S = 0.05
 WAIT_S = 30.0
@@ -83,7 +81,7 @@ def _folder() -> Iterator[Path]:
 
 def _at_the_venue(folder: Path, config: Path) -> Iterator[Drilled]:
     folder.mkdir()
-    with staged(folder, config, universe__tiers__tier_1_core__bases=list(COINS), **FEW) as stage:
+    with staged(folder, config) as stage:
         stage.must("rotate-secrets", "--stage", "--verify", "--activate")
         stage.must("arm", "--max-equity", "100000000", "--expires", "1h", "--yes")
         stage.program("run-cycle")
@@ -101,9 +99,6 @@ def _stale(stage: Stage) -> Iterator[Drilled]:
     detail = f"{len(bought)} entries: {told['problem']}" if told["problem"] else "the cycle saw nothing wrong"
     yield Drilled("stale data", bool(told["problem"]) and not bought, _since(began_ms), None, detail)
     opened = _open_breakers(stage)
-    if not opened:
-        stage.program("run-cycle", "--json")
-        opened = _open_breakers(stage)
     took_ms = _since(began_ms) if opened else None
     yield Drilled("breaker", bool(opened), took_ms, None, f"{' '.join(opened) or 'no breaker'} opened")
     stage.admin("faults", clear=True)
