@@ -13,6 +13,7 @@ from cli.commands import (
     decisions,
     gate,
     halt,
+    incident,
     paper,
     policy,
     queue,
@@ -39,12 +40,14 @@ from cli.commands.pause import pause, resume
 from cli.commands.pnl import pnl
 from cli.commands.positions import positions
 from cli.commands.preview import preview
+from cli.commands.promote import promote
 from cli.commands.reconcile import reconcile
 from cli.commands.replay import replay, what_if
 from cli.commands.rotate_secrets import rotate_secrets
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
 from cli.commands.status import status
+from cli.commands.support_bundle import support_bundle
 from cli.commands.sweep import sweep
 from cli.commands.trades import trades
 from cli.commands.trials import trials
@@ -107,6 +110,15 @@ COMMANDS: Commands = {
         "history": policy.history,
         "rollback": policy.rollback,
     },
+    "incident": {
+        "start": incident.start,
+        "note": incident.note,
+        "list": incident.show,
+        "timeline": incident.timeline,
+        "close": incident.close,
+    },
+    "promote": promote,
+    "support-bundle": support_bundle,
     "backup": backup,
     "restore": restore,
     "audit": {"verify": audit.verify, "anchor": audit.anchor, "export": audit.export},

@@ -87,6 +87,7 @@ LAYERS = {
     "keyring": Layer(f"{BELOW_BOOTSTRAP} policies"),
     "policies": Layer(BELOW_BOOTSTRAP),
     "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
+    "logbook": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk hindsight"),
     "checkup": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk keyring policies"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "upkeep": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
@@ -95,7 +96,7 @@ LAYERS = {
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight upkeep checkup",
+        "prove hindsight upkeep checkup logbook",
         lazy_third="rich tabulate",
     ),
 }
