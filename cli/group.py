@@ -27,6 +27,7 @@ GROUPS = {
     "paper": "The simulated account: cash in and out, a new beginning.",
     "risk": "What the book is together: a bad day, who moves with whom, how near the caps are.",
     "size": "How large a position would be, and why.",
+    "shadow": "What the model of costs says, beside what was filled.",
     "sim": "A venue of our own on loopback, for drills and tests.",
 }
 

@@ -18,6 +18,7 @@ from cli.commands import (
     policy,
     queue,
     risk,
+    shadow,
     sim,
     size,
 )
@@ -118,6 +119,7 @@ COMMANDS: Commands = {
         "close": incident.close,
     },
     "promote": promote,
+    "shadow": {"report": shadow.report},
     "support-bundle": support_bundle,
     "backup": backup,
     "restore": restore,

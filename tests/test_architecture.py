@@ -88,6 +88,7 @@ LAYERS = {
     "policies": Layer(BELOW_BOOTSTRAP),
     "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "logbook": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk hindsight"),
+    "shadow": Layer(f"{BELOW_BOOTSTRAP} bootstrap hindsight"),
     "checkup": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk keyring policies"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "upkeep": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
@@ -96,7 +97,7 @@ LAYERS = {
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight upkeep checkup logbook",
+        "prove hindsight upkeep checkup logbook shadow",
         lazy_third="rich tabulate",
     ),
 }
