@@ -43,7 +43,7 @@ endif
 test: setup ## the whole suite
 	@.venv/bin/trader compile >/dev/null
 	@.venv/bin/python -m compileall -q cli trader_core tests
-	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/python -m pytest -n 2 --dist loadfile
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff and strict mypy
 	@.venv/bin/ruff check .

@@ -192,8 +192,9 @@ class Import:
     when: str  # "load", "call" or "types"
 
 
+@pytest.fixture(scope="module")
 def production() -> list[Source]:
-    """Every Python file that travels in the wheel."""
+    """Every Python file that travels in the wheel, read once."""
     files = sorted(path for root in OURS for path in (ROOT / root).rglob("*.py"))
     return [parsed(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in files]
 
@@ -488,13 +489,13 @@ CHECKERS: tuple[Checker, ...] = (
 
 
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.__name__)
-def test_the_project_obeys(checker: Checker) -> None:
-    violations = [found for source in production() for found in checker(source)]
+def test_the_project_obeys(checker: Checker, production: list[Source]) -> None:
+    violations = [found for source in production for found in checker(source)]
     assert violations == [], "\n".join(violations)
 
 
-def test_no_module_is_loaded_by_what_it_loads() -> None:
-    assert cycle_among(production()) == []
+def test_no_module_is_loaded_by_what_it_loads(production: list[Source]) -> None:
+    assert cycle_among(production) == []
 
 
 def test_the_readers_path_is_short() -> None:
@@ -502,7 +503,7 @@ def test_the_readers_path_is_short() -> None:
     assert sum(lines.values()) <= READERS_PATH_MAX_LINES, lines
 
 
-def test_every_exemption_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_exemption_is_used(monkeypatch: pytest.MonkeyPatch, production: list[Source]) -> None:
     """A file that may and does not is a hole left open."""
     exempt = {path for files in BANNED_NAMES.values() for path in files}
     exempt -= {"trader_core/net.py"}  # arrives with the first venue that has a network
@@ -511,7 +512,7 @@ def test_every_exemption_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(this, "BANNED_NAMES", dict.fromkeys(BANNED_NAMES, ()))
     for table in ("MAY_COMPARE_MODE", "MAY_CATCH_ALL", "MAY_APPROVE"):
         monkeypatch.setattr(this, table, ())
-    sources = {source.path: source for source in production()}
+    sources = {source.path: source for source in production}
     assert sorted(exempt - sources.keys()) == []
     unused = {path for path in exempt if not any(any(check(sources[path])) for check in CHECKERS)}
     assert sorted(unused) == []
@@ -686,9 +687,9 @@ def test_a_rule_passes(body: str, path: str) -> None:
     assert list(dialect_violations(parsed(path, text))) == []
 
 
-def test_every_gate_is_a_rule_of_the_rulebook() -> None:
+def test_every_gate_is_a_rule_of_the_rulebook(production: list[Source]) -> None:
     """What stands among the gates and is no rule is neither compiled nor kept to the dialect."""
-    gates = [one for one in production() if one.path.startswith("trader_core/rulebook/gates/")]
+    gates = [one for one in production if one.path.startswith("trader_core/rulebook/gates/")]
     bare = [
         one.at(node, node.name)
         for one in gates
