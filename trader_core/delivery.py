@@ -8,10 +8,10 @@ from time import sleep
 from trader_core.alerts.addresses import Addresses
 from trader_core.alerts.channels import beat, send
 from trader_core.alerts.drain import Drained, Drainer, tried
-from trader_core.alerts.outbox import CYCLE, LINGER_MS, Delivery, Kept, Outbox
+from trader_core.alerts.outbox import CYCLE, LINGER_MS, Outbox
 from trader_core.alerts.policy import Rules
 from trader_core.alerts.start import LOCK
-from trader_core.domain.alert import Kind, Notice, Severity
+from trader_core.domain.alert import Delivery, Kept, Kind, Notice, Severity
 from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS, rfc3339, short
 from trader_core.domain.errors import ConfigInvalid, GateClosed, StateLocked, StateUnusable
 from trader_core.ops.clock import host_ms

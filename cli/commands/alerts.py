@@ -8,7 +8,7 @@ from cli.exits import UNDELIVERED, Result
 from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
-    from trader_core.alerts.outbox import Delivery, Kept
+    from trader_core.domain.alert import Delivery, Kept
 
 Everything = Annotated[bool, typer.Option("--all", help="Also those that are over.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="As `alerts list` and every alert say it.", min=1)]

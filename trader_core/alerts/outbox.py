@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trader_core.alerts.policy import Rules, acknowledged, due, is_closed, raised, resolved, told, wakes_ms
 from trader_core.alerts.text import notice_of
-from trader_core.domain.alert import Alarm, Alert, Notice
+from trader_core.domain.alert import Alarm, Alert, Delivery, Kept, Notice
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import StateUnusable, UsageError
 from trader_core.store.sqlite import transaction
@@ -50,15 +50,6 @@ _STUCK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """An alert in the outbox, under its number; `account` is the mode of the state that it is of."""
-
-    number: int
-    account: str
-    alert: Alert
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """One notice that one channel is to take now."""
 
@@ -67,17 +58,6 @@ class Job:
     tries: int
     made_ms: int
     notice: Notice
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What became of a notice at a channel; None: it has not taken it yet."""
-
-    channel: str
-    tries: int
-    next_ms: int
-    taken_ms: int | None
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)

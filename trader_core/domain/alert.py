@@ -82,3 +82,23 @@ class Notice:
     title: str
     body: str
     urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An alert in the outbox, under its number; `account` is the mode of the state that it is of."""
+
+    number: int
+    account: str
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a notice at a channel; None: it has not taken it yet."""
+
+    channel: str
+    tries: int
+    next_ms: int
+    taken_ms: int | None
+    problem: str
