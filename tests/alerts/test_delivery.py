@@ -1,5 +1,6 @@
 """T16 and its kind: alerts arrive whatever becomes of those who take them and bring them, and no cycle waits."""
 
+import shutil
 import signal
 import socket
 import sqlite3
@@ -13,7 +14,7 @@ import pytest
 
 from tests.alerts.receiver import TOKEN, Receiver
 from tests.alerts.told import Teller, drained, environment
-from tests.cli.program import Inside
+from tests.cli.program import Inside, Program
 from trader_core.alerts.addresses import addresses
 from trader_core.alerts.drain import Drainer, retry_ms
 from trader_core.alerts.outbox import Outbox
@@ -32,10 +33,18 @@ def teller(tmp_path: Path) -> Iterator[Teller]:
     made.end()
 
 
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state with a cycle behind it, to be copied."""
+    program = Program(tmp_path_factory.mktemp("account"))
+    assert program.paper("run-cycle").code == 0
+    return program.state
+
+
 @pytest.fixture
-def killed(teller: Teller) -> Teller:
+def killed(teller: Teller, account: Path) -> Teller:
     """An account with a cycle behind it, and an order to stop in front of it."""
-    assert teller.paper("run-cycle").code == 0
+    shutil.copytree(account, teller.state)
     (teller.state / "KILL_SWITCH").touch()
     return teller
 
@@ -71,7 +80,7 @@ def test_a_cycle_starts_who_delivers_and_the_alert_is_there_within_five_seconds(
 def test_t16_who_answers_nobody_delays_no_cycle_and_is_asked_again(killed: Teller, receiver: Receiver) -> None:
     receiver.free.clear()
     held, alone = list[float](), list[float]()
-    for _ in range(4):
+    for _ in range(3):
         for took, urls in ((held, [receiver.url]), (alone, [])):
             began_s = time.monotonic()
             assert killed.telling(*urls).paper("run-cycle").code == 21
@@ -204,6 +213,17 @@ def test_nothing_is_sent_that_nobody_took_for_a_day(scene: Scene, receiver: Rece
     assert scene.outbox.waiting() == 0
 
 
+def test_a_kill_is_told_of_though_no_cycle_runs(killed: Teller, receiver: Receiver) -> None:
+    (killed.state / "KILL_SWITCH").unlink()
+    done = killed.telling(receiver.url)("kill", "--state", killed.state, "--mode", "PAPER", "--reason", "a drill")
+    assert done.code == 0
+    assert receiver.wait(lambda one: one.took, 5)
+    assert receiver.titles == ["CRITICAL trader PAPER kill"]
+    assert "no cycle has seen it yet: kill file KILL_SWITCH exists" in receiver.took[0]["message"]
+    assert killed.paper("run-cycle").code == 21
+    assert len(receiver.took) == 1, "the cycle says the same"
+
+
 # --- through the commands ---------------------------------------------------------------------------------------------
 
 
@@ -238,6 +258,7 @@ def test_what_reached_nobody_for_too_long_is_70(killed: Teller) -> None:
 
 
 def test_a_start_that_fails_is_told_of_and_two_of_them_are_a_burst(killed: Teller, receiver: Receiver) -> None:
+    (killed.state / "KILL_SWITCH").unlink()
     state = killed.state / "paper.db"
     state.write_bytes(b"\0" * 4096)
     assert killed.paper("run-cycle").code == 13

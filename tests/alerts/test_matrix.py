@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.alerts.receiver import Receiver
-from tests.alerts.told import ToldWorld, drained
+from tests.alerts.told import ToldWorld, drained, environment
 from tests.cli.program import Inside
 from tests.live.stage import Live, Venue, staged, venue_served
 from tests.ops.ntp import ntp_servers
@@ -36,6 +36,7 @@ from trader_core.strategies import STRATEGIES
 
 BOUGHT = (*RISE[:6], DIP)
 HOUR_MS = 3_600_000
+DRAIN = ("alerts", "drain", "--once", "--state")
 Fire = Callable[[World], object]
 
 
@@ -204,7 +205,7 @@ LIVE = {
 
 
 def test_every_row_is_fired_here() -> None:
-    assert {row.code for row in MATRIX} == ON_PAPER.keys() | LIVE.keys()
+    assert {row.code for row in MATRIX} == {*ON_PAPER, *LIVE, "undelivered"}
 
 
 @pytest.mark.parametrize("code", ON_PAPER)
@@ -219,6 +220,20 @@ def test_it_is_told_of(code: str, receiver: Receiver, tmp_path: Path) -> None:
     row = next(one for one in MATRIX if one.code == code)
     assert f"already done: {row.done[:20]}" in told[0]["message"] or not row.done
     assert "exposure now: " in told[0]["message"] and "next: " in told[0]["message"]
+
+
+def test_a_channel_that_takes_nothing_is_told_of_to_the_others(receiver: Receiver, tmp_path: Path) -> None:
+    world = ToldWorld(tmp_path)
+    kill(world)
+    dead = "json://127.0.0.1:1/nobody-listens-here"
+    urls = f"{receiver.url} {dead}"
+    for _ in range(2):
+        with environment(TRADER_ALERT_URLS=urls):
+            assert Inside(tmp_path)(*DRAIN, world.state, "--config", world.config).code == 70
+        with closing(sqlite3.connect(world.state / "alerts.db", isolation_level=None)) as db:
+            db.execute("UPDATE notices SET made_ms = made_ms - ?", (HOUR_MS,))
+            db.execute("UPDATE deliveries SET next_ms = 0")
+    assert [one.partition(" json-")[0] for one in receiver.titles[1:]] == ["WARNING trader undelivered"]
 
 
 @pytest.fixture(scope="module")

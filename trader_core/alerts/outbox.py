@@ -190,6 +190,15 @@ class Outbox:
         with self._read() as db:
             return int(db.execute(_STUCK, (until_ms,)).fetchone()[0])
 
+    def silent(self, until_ms: int) -> dict[str, str]:
+        """The channels that have not taken what was made until then, though they were asked; and what they said."""
+        asked = (
+            "SELECT channel, problem FROM deliveries JOIN notices ON notices.id = notice "
+            "WHERE is_waiting = 1 AND taken_ms IS NULL AND tries > 0 AND made_ms <= ? ORDER BY notice"
+        )
+        with self._read() as db:
+            return dict(db.execute(asked, (until_ms,)).fetchall())
+
     def _waiting(self) -> Callable[[sqlite3.Connection], bool]:
         return lambda db: db.execute("SELECT 1 FROM notices WHERE is_waiting = 1 LIMIT 1").fetchone() is not None
 

@@ -413,6 +413,9 @@ MATRIX: tuple[Row, ...] = (
     Row("cycle_missing", CRITICAL, "the newest cycle is older than app.alerts.missing_bars bars",
         "nothing: stops stay at the venue, and nothing else happens",
         "trader status, and look at the timer or the service; trader run-cycle runs one now", not_of_a_cycle),
+    Row("undelivered", WARNING, "a channel has taken nothing for app.alerts.undelivered_min, though it was asked",
+        "it is tried again, each time after a longer while; the other channels have it",
+        "trader alerts test, and mend the address of SYMBOL", not_of_a_cycle),
     Row("latency", WARNING, "a cycle took longer than app.alerts.max_cycle_s", "nothing", "trader status", latency),
     Row("disk", CRITICAL, "less than app.alerts.min_free_mb is left for the state, or nobody knows",
         "what cannot be written is not sent", "make room on the disk of the state directory", disk),
@@ -430,3 +433,15 @@ MATRIX: tuple[Row, ...] = (
     Row("limit_loosened", WARNING, "a limit is looser than it will be again", "it ends by itself",
         "trader policy show", limit_loosened, escalates=False),
 )  # fmt: skip
+
+
+def table() -> str:
+    """The matrix as a table in Markdown."""
+    lines = [
+        "| alert | severity | when | what the tool does about it | what to type | escalates |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in MATRIX:
+        how = "over by itself" if row.is_event else "yes" if row.escalates else "no"
+        lines.append(f"| {row.code} | {row.severity} | {row.trigger} | {row.done} | {row.remedy} | {how} |")
+    return "\n".join(lines)
