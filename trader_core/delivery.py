@@ -90,7 +90,7 @@ def drained(options: Options, stop: Callable[[], bool], once: bool = False) -> D
             with StateLock(directory / LOCK, LOCK_MS):
                 look = _watch(outbox, rules, KillFile(directory))
                 drainer = Drainer(outbox, to, rules_of(rules), rules.timeout_s, host_ms, look)
-                drainer.run(sleep, stop, 0 if once else LINGER_MS)
+                drainer.run(sleep, stop, 0 if once else max(LINGER_MS, (rules.escalate_s + 60) * SECOND_MS))
         except StateLocked:
             return None
         found.add(drainer.done)

@@ -24,7 +24,8 @@ from trader_core.domain.order import OrderStatus
 from trader_core.net.redaction import redact
 from trader_core.net.tally import CALLS
 from trader_core.ops.clock import host_ms
-from trader_core.report.alarms import Around, Rate, alarm_of, alarms_of, exposure_of
+from trader_core.report.alarms import alarm_of, alarms_of, exposure_of
+from trader_core.report.trouble import Around, Rate
 from trader_core.settings.environment import process_environment
 from trader_core.settings.load import load
 from trader_core.settings.options import Options

@@ -13,7 +13,8 @@ from trader_core.domain.breaker import BreakerSeen, Condition
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision, GateRow, Judgement
 from trader_core.domain.money import Base, Quote
-from trader_core.report.alarms import Around, Cycle, Rate, alarms_of
+from trader_core.report.alarms import alarms_of
+from trader_core.report.trouble import Around, Cycle, Rate
 from trader_core.settings.load import load
 from trader_core.settings.schema import Alerts, Settings
 from trader_core.telling import rules_of

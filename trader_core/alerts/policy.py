@@ -47,9 +47,9 @@ def resolved(alert: Alert, now_ms: int) -> Alert:
     return replace(alert, resolved_ms=now_ms, over_ms=now_ms if alert.told is None else None)
 
 
-def acknowledged(alert: Alert, now_ms: int) -> Alert:
+def acknowledged(alert: Alert, now_ms: int, reason: str = "") -> Alert:
     """Somebody has it: no escalation and no reminder, unless it becomes worse."""
-    return alert if alert.acked_ms is not None else replace(alert, acked_ms=now_ms)
+    return alert if alert.acked_ms is not None else replace(alert, acked_ms=now_ms, reason=reason)
 
 
 def due(alert: Alert, rules: Rules, now_ms: int) -> Kind | None:

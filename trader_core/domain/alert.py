@@ -61,6 +61,7 @@ class Alert:
     acked_ms: int | None = None
     resolved_ms: int | None = None
     over_ms: int | None = None  # when it was told that it is over, or was clear that nobody needs to know
+    reason: str = ""  # what whoever acknowledged it said
 
 
 class Kind(StrEnum):
