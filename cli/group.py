@@ -13,6 +13,7 @@ Command = Callable[..., Any]
 Commands = Mapping[str, Command | Mapping[str, Command]]
 
 GROUPS = {
+    "alerts": "What people are told of, whether it reaches them, and who has it.",
     "audit": "Whether the journal is the one that was written, for somebody who was not there.",
     "breaker": "How well the venue answers, and whether it is asked.",
     "policy": "What may be risked: seen, tightened at once, loosened for a while.",

@@ -5,6 +5,7 @@ from itertools import takewhile
 from typing import Any
 
 from cli.commands import (
+    alerts,
     audit,
     bans,
     breaker,
@@ -102,6 +103,7 @@ COMMANDS: Commands = {
     "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
     "breaker": {"list": breaker.show, "reset": breaker.reset},
+    "alerts": {"test": alerts.test, "list": alerts.list_, "ack": alerts.ack, "drain": alerts.drain},
     "queue": {"list": queue.show, "cancel": queue.cancel},
     "policy": {
         "show": policy.show,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.exits import Result, note, warned
+from cli.exits import UNDELIVERED, Result, note, warned
 from cli.options import SAMPLE_SEED, Cycles, Data, Equity, From, Seed, Shared, To, options_of, shared_of
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ def run(
 ) -> Result:
     """Run cycles: until N, --to or the end of the data, else until stopped. Goes on where the last run ended."""
     from trader_core.bootstrap import open_system
+    from trader_core.telling import overheard
 
     shared = shared_of(ctx)
     options = options_of(shared, since, until, data, seed, equity)
-    with stopping() as asked, open_system(options, waits=True) as system:
+    with stopping() as asked, overheard(options), open_system(options, waits=True) as system:
         return _run(system, options, shared, asked, cycles)
 
 
@@ -79,19 +80,22 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
         return bool(asked)
 
     service.ready(f"{system.mode} on {system.market}")
-    for report in cycles(system.ports, system.policy, system.journal, stop, limit):
+    for report in cycles(system.ports, system.policy, system.journal, stop, limit, system.telling.cycle):
         last = report
         service.status(status_line(report))
         tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
         stream.tell(report)
     service.stopping()
     stream.close()
+    system.telling.ended()
     ended = tally.cycles != limit and not asked
     if ended:
         note(end_words(system, options) + ("" if tally.cycles else ": there was nothing left to do"))
     code = 0 if tally.cycles == limit or ended else 128 + asked[0]
     if code:
         note(f"stopped by {signal.Signals(asked[0]).name} after {tally.cycles} cycles; the last one is recorded")
+    warnings += warned([system.telling.problem] if system.telling.problem else [])
+    code = code or (UNDELIVERED if system.telling.problem else 0)
     return Result(
         _data(system, options, tally, last, ended), _summary(system, shared, tally, last, ink), code, warnings
     )

@@ -1,7 +1,7 @@
 """Settings whose consumers are not in decisions: tests/cli/test_live_keys.py and test_policy.py show what each does,
-and tests/live/test_monitor.py how often what is held is looked at."""
+tests/live/test_monitor.py how often what is held is looked at, and tests/alerts/test_keys.py who is told of what."""
 
-from trader_core.settings.schema import PROFILES
+from trader_core.settings.schema import PROFILES, Alerts
 
 CONSUMED = (
     "app.clock.servers",
@@ -13,5 +13,6 @@ CONSUMED = (
     "app.exchange.venue_url",
     "app.exchange.quote",
     "policy.cycle.monitor_s",
+    *(f"app.alerts.{name}" for name in Alerts.model_fields),
     *(f"policy.profiles.{name}.max_leverage_ratio" for name in PROFILES),
 )

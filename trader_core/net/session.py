@@ -27,6 +27,7 @@ from trader_core.net.breaker import Breakers, Direction
 from trader_core.net.buckets import Buckets, Urgency
 from trader_core.net.hosts import Origin, origin_of
 from trader_core.net.redaction import redact
+from trader_core.net.tally import CALLS
 
 RETRIES = 3
 BACKOFF_MAX_S = 30.0
@@ -165,7 +166,9 @@ class Http:
         try:
             answer = self._exchange(call)
         except (Unreachable, Lost) as failed:
+            CALLS.count(well=False)
             return failed, backoff_s
+        CALLS.count(is_well(answer))
         if answer.status == TOO_MANY:
             return answer, self._silence(call, answer, backoff_s)
         if answer.status >= 500:
