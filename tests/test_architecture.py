@@ -80,8 +80,9 @@ LAYERS = {
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.checker": Layer(),
-    "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies", "numpy"),
-    "bootstrap": Layer(f"{BELOW_BOOTSTRAP} worlds"),
+    "telling": Layer(f"{BELOW_BOOTSTRAP} policies"),
+    "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies telling", "numpy"),
+    "bootstrap": Layer(f"{BELOW_BOOTSTRAP} telling worlds"),
     "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap policies"),
     "hand": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "keyring": Layer(f"{BELOW_BOOTSTRAP} policies"),
@@ -93,7 +94,7 @@ LAYERS = {
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight",
+        "prove hindsight telling",
         lazy_third="rich tabulate",
     ),
 }

@@ -31,10 +31,11 @@ def run(
 ) -> Result:
     """Run cycles: until N, --to or the end of the data, else until stopped. Goes on where the last run ended."""
     from trader_core.bootstrap import open_system
+    from trader_core.telling import overheard
 
     shared = shared_of(ctx)
     options = options_of(shared, since, until, data, seed, equity)
-    with stopping() as asked, open_system(options, waits=True) as system:
+    with stopping() as asked, overheard(options), open_system(options, waits=True) as system:
         return _run(system, options, shared, asked, cycles)
 
 
@@ -72,7 +73,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     if system.journal.book.cycles:
         note(f"continuing after cycle {system.journal.book.cycles}")
     stream = Stream(say, ink)
-    for report in cycles(system.ports, system.policy, system.journal, lambda: bool(asked), limit):
+    for report in cycles(system.ports, system.policy, system.journal, lambda: bool(asked), limit, system.telling.cycle):
         last = report
         tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
         stream.tell(report)

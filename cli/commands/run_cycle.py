@@ -30,11 +30,12 @@ def run_cycle(
     from cli.commands.run import stopping
     from cli.show import Ink, colours
     from trader_core.bootstrap import open_system
+    from trader_core.telling import overheard
 
     shared, ink = shared_of(ctx), Ink(colours())
     options = options_of(shared, since, until, data, seed, equity)
     agreed = None if plan is None else _agreed(plan)
-    with stopping(), open_system(options) as system:
+    with stopping(), overheard(options), open_system(options) as system:
         warnings = warned(opening_warnings(system, options))
         report = _lived(system, agreed)
         if report is not None:
@@ -58,4 +59,4 @@ def _lived(system: "System", agreed: "Document | None") -> "CycleReport | None":
         return planned_cycle(system, agreed)
     from trader_core.engine.run import cycles
 
-    return next(cycles(system.ports, system.policy, system.journal, lambda: False, 1), None)
+    return next(cycles(system.ports, system.policy, system.journal, lambda: False, 1, system.telling.cycle), None)

@@ -16,6 +16,7 @@ from trader_core.store.files import StateFiles
 from trader_core.store.latch import latched_in
 from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
+from trader_core.telling import SILENT, Telling
 
 NEW_ACCOUNT = "restore it, or start a new account with --state DIR"
 
@@ -32,6 +33,7 @@ class System:
     state: Path
     market: str  # where it stands, in words
     policies: PolicyWatch
+    telling: Telling = SILENT
 
 
 def watch_of(files: StateFiles) -> PolicyWatch:
