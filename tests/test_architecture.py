@@ -80,7 +80,8 @@ LAYERS = {
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.checker": Layer(),
-    "telling": Layer(f"{BELOW_BOOTSTRAP} policies"),
+    "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
+    "telling": Layer(f"{BELOW_BOOTSTRAP} metering policies", types="worlds"),
     "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies telling", "numpy"),
     "bootstrap": Layer(f"{BELOW_BOOTSTRAP} telling worlds"),
     "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap policies"),
@@ -94,7 +95,7 @@ LAYERS = {
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight telling",
+        "prove hindsight telling metering",
         lazy_third="rich tabulate",
     ),
 }
@@ -125,6 +126,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
         "trader_core/store/sqlite.py",
+        "trader_core/store/telemetry.py",
         "trader_core/venues/simulated/books.py",
     ),
     "unittest.mock": (),

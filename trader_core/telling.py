@@ -13,17 +13,22 @@ from trader_core.store.files import StateFiles
 
 if TYPE_CHECKING:
     from trader_core.engine.cycle import CycleReport
+    from trader_core.metering import Meter
     from trader_core.settings.schema import Settings
+    from trader_core.worlds.system import System
 
 
 class Telling:
     """One process's voice. A silent one is what copies and measurements have."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: "Meter | None" = None) -> None:
         self.problems: list[str] = []
+        self._meter = meter
 
     def cycle(self, report: "CycleReport", took_ms: int) -> None:
-        """Of a cycle that ran to its end, and how long it took by this machine's clock."""
+        """Of a cycle that ran to its end, and how long it took by this machine's clock. It is measured first."""
+        if self._meter is not None:
+            self._meter.cycle(report)
 
     def failed(self, error: BaseException) -> None:
         """Of a start or a cycle that ended with an exception."""
@@ -32,9 +37,11 @@ class Telling:
 SILENT = Telling()
 
 
-def telling_of(policy: "Settings", files: StateFiles) -> Telling:
+def telling_of(policy: "Settings", files: StateFiles, system: "System") -> Telling:
     """Of one mode's state that is open for work."""
-    return Telling()
+    from trader_core.metering import meter_of
+
+    return Telling(meter_of(system, files))
 
 
 @contextmanager
