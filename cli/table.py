@@ -14,6 +14,7 @@ from cli.commands.export import export
 from cli.commands.init import init
 from cli.commands.kill import kill
 from cli.commands.liquidate import liquidate
+from cli.commands.metrics import metrics
 from cli.commands.montecarlo import montecarlo
 from cli.commands.orders import orders
 from cli.commands.parity import parity
@@ -51,6 +52,7 @@ COMMANDS: Commands = {
     "validate-config": validate_config,
     "config": {"diff": config.diff},
     "status": status,
+    "metrics": metrics,
     "positions": positions,
     "orders": orders,
     "trades": trades,

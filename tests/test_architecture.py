@@ -80,6 +80,7 @@ LAYERS = {
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.checker": Layer(),
+    "figures": Layer(BELOW_BOOTSTRAP),
     "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
     "telling": Layer(f"{BELOW_BOOTSTRAP} metering policies", types="worlds"),
     "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies telling", "numpy"),
@@ -95,7 +96,7 @@ LAYERS = {
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight telling metering",
+        "prove hindsight telling figures",
         lazy_third="rich tabulate",
     ),
 }

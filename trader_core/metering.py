@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from trader_core.domain.breaker import Condition
 from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.errors import StateUnusable
-from trader_core.domain.halt import Trading
 from trader_core.domain.telemetry import CALL, CYCLE, NEWEST, STAGE, Batch, Measured, Sample, Series, operation
 from trader_core.engine.cycle import CycleReport
 from trader_core.net.breaker import PREFIX, seen
@@ -28,7 +27,7 @@ from trader_core.ops.clock import host_ms
 from trader_core.ops.clock_drift import kept_offset_ms
 from trader_core.ops.rotation import rotation_of
 from trader_core.report.exposition import exposition
-from trader_core.report.latency import Latency, latencies, over_budget
+from trader_core.report.latency import over_budget
 from trader_core.report.levels import Cycle, Figures, counts_of, levels_of
 from trader_core.report.metrics import series
 from trader_core.settings.digest import digest
@@ -270,39 +269,3 @@ def write_whole(path: Path, text: str) -> None:
         with suppress(OSError):
             fresh.unlink()
         raise
-
-
-def text_of(directory: Path, mode: str) -> str:
-    """What was measured of a mode, as Prometheus reads it. Raises StateUnusable."""
-    with closing(TelemetryStore(directory)) as store:
-        return exposition(store.measured(mode))
-
-
-def latencies_of(directory: Path, mode: str, policy: "Settings") -> tuple[Latency, ...]:
-    """Every operation that was ever measured, against its budget. Raises StateUnusable."""
-    with closing(TelemetryStore(directory)) as store:
-        durations = store.measured(mode).durations
-        return latencies(durations, {one: store.newest(mode, one) for one in durations}, policy.app.latency)
-
-
-# --- health ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Whether the loop lives and may trade, and in words why not."""
-
-    is_well: bool
-    words: str
-
-
-def health_of(at_ms: int, now_ms: int, longest_ms: int, trading: Trading, killed: str | None) -> Health:
-    """`at_ms` is when the newest cycle was over; 0: none was."""
-    against = [
-        killed or "",
-        "" if trading is Trading.ACTIVE else f"trading is {trading.value}",
-        "" if at_ms else "no cycle yet",
-        f"the newest cycle was over {(now_ms - at_ms) // 1_000} s ago" if at_ms and now_ms - at_ms > longest_ms else "",
-    ]
-    told = "; ".join(one for one in against if one)
-    return Health(not told, told or "ok")

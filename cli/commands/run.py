@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,10 @@ def run(
     data: Data = None,
     seed: Seed = SAMPLE_SEED,
     equity: Equity = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=0, max=65535, metavar="N", help="Serve /metrics and /healthz on loopback."),
+    ] = None,
 ) -> Result:
     """Run cycles: until N, --to or the end of the data, else until stopped. Goes on where the last run ended."""
     from trader_core.bootstrap import open_system
@@ -35,8 +39,26 @@ def run(
 
     shared = shared_of(ctx)
     options = options_of(shared, since, until, data, seed, equity)
-    with stopping() as asked, overheard(options), open_system(options, waits=True) as system:
+    with (
+        stopping() as asked,
+        overheard(options),
+        open_system(options, waits=True) as system,
+        _shown(system, metrics_port),
+    ):
         return _run(system, options, shared, asked, cycles)
+
+
+@contextmanager
+def _shown(system: "System", port: int | None) -> Iterator[None]:
+    """What is measured, for whoever asks on this machine. The second start on one port is refused before a cycle."""
+    if port is None:
+        yield
+        return
+    from trader_core.figures import served
+
+    with served(port, system.state, system.mode, system.policy) as address:
+        note(f"figures at {address}/metrics, health at {address}/healthz")
+        yield
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from trader_core.domain.telemetry import CALL, CYCLE, STAGE, Histogram
 if TYPE_CHECKING:
     from trader_core.settings.schema import Latency as Budgets
 
+DIGITS = 3  # of a millisecond
 P95_SAMPLES, P99_SAMPLES = 20, 100  # fewer say nothing of the slowest twentieth, or hundredth
 
 
@@ -42,11 +43,11 @@ def latency_of(operation: str, count: int, newest: Sequence[float], budgets: "Bu
     return Latency(
         operation=operation,
         count=count,
-        mean_ms=sum(ordered) / len(ordered),
-        p50_ms=percentile(ordered, 0.50),
-        p95_ms=percentile(ordered, 0.95),
-        p99_ms=percentile(ordered, 0.99),
-        max_ms=ordered[-1],
+        mean_ms=round(sum(ordered) / len(ordered), DIGITS),
+        p50_ms=round(percentile(ordered, 0.50), DIGITS),
+        p95_ms=round(percentile(ordered, 0.95), DIGITS),
+        p99_ms=round(percentile(ordered, 0.99), DIGITS),
+        max_ms=round(ordered[-1], DIGITS),
         budget_ms=budget_ms(operation, budgets),
         over=over_budget(operation, newest, budgets),
     )
