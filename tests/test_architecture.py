@@ -82,6 +82,7 @@ LAYERS = {
     "prove.checker": Layer(),
     "figures": Layer(BELOW_BOOTSTRAP),
     "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
+    "talk": Layer("domain net.redaction ops.clock settings.environment"),
     "telling": Layer(f"{BELOW_BOOTSTRAP} metering policies", types="worlds"),
     "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies telling", "numpy"),
     "bootstrap": Layer(f"{BELOW_BOOTSTRAP} telling worlds"),
@@ -93,7 +94,7 @@ LAYERS = {
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
     "cli": Layer(
-        "domain net.redaction",
+        "domain net.redaction talk",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
         "prove hindsight telling figures",

@@ -83,6 +83,7 @@ def stopping() -> Iterator[list[int]]:
 
 def _run(system: "System", options: "Options", shared: Shared, asked: list[int], limit: int | None) -> Result:
     from cli.account import header, opening_warnings
+    from cli.record import opening, recorded
     from cli.show import Ink, colours
     from trader_core.engine.run import cycles
     from trader_core.report.run import Tally, counted
@@ -91,6 +92,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     say: Print = (lambda _: None) if shared.json else (lambda text: print(text, flush=True))
     tally, last = Tally(before=system.journal.book.equity), None
     say(header(system, options, ink))
+    opening(system)
     warnings = warned(opening_warnings(system, options))
     if system.journal.book.cycles:
         note(f"continuing after cycle {system.journal.book.cycles}")
@@ -98,6 +100,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     for report in cycles(system.ports, system.policy, system.journal, lambda: bool(asked), limit, system.telling.cycle):
         last = report
         tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
+        recorded(report)
         stream.tell(report)
     stream.close()
     ended = tally.cycles != limit and not asked

@@ -1,8 +1,10 @@
 """Settings whose consumers are not in decisions: tests/cli/test_live_keys.py and test_policy.py show what each does,
-and tests/live/test_monitor.py how often what is held is looked at."""
+and tests/live/test_monitor.py how often what is held is looked at; tests/figures/ what is measured, and its budgets."""
 
+from tests.settings.keys import leaf_keys
 from trader_core.settings.schema import PROFILES
 
+LEAVES = [".".join(leaf.path) for leaf in leaf_keys()]
 CONSUMED = (
     "app.clock.servers",
     "app.clock.max_drift_ms",
@@ -13,5 +15,6 @@ CONSUMED = (
     "app.exchange.venue_url",
     "app.exchange.quote",
     "policy.cycle.monitor_s",
+    *(key for key in LEAVES if key.startswith(("app.metrics.", "app.latency."))),
     *(f"policy.profiles.{name}.max_leverage_ratio" for name in PROFILES),
 )
