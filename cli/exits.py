@@ -46,6 +46,7 @@ EXITS: dict[int, str] = {
     141: "PIPE_CLOSED",
     143: "TERMINATED",
 }
+UNDELIVERED = 70  # of alerts; the work itself is done
 WORST_FIRST = (50, 42, 41, 40, 61)  # above every other code, in this order
 
 

@@ -13,6 +13,7 @@ Command = Callable[..., Any]
 Commands = Mapping[str, Command | Mapping[str, Command]]
 
 GROUPS = {
+    "alerts": "What people are told of, whether it reaches them, and who has it.",
     "breaker": "How well the venue answers, and whether it is asked.",
     "policy": "What may be risked: seen, tightened at once, loosened for a while.",
     "queue": "What waits for a free slot.",

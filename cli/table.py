@@ -4,7 +4,22 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from cli.commands import bans, breaker, config, data, decisions, gate, halt, paper, policy, queue, risk, sim, size
+from cli.commands import (
+    alerts,
+    bans,
+    breaker,
+    config,
+    data,
+    decisions,
+    gate,
+    halt,
+    paper,
+    policy,
+    queue,
+    risk,
+    sim,
+    size,
+)
 from cli.commands.arm import arm, disarm
 from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
@@ -81,6 +96,7 @@ COMMANDS: Commands = {
     "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
     "breaker": {"list": breaker.show, "reset": breaker.reset},
+    "alerts": {"test": alerts.test, "list": alerts.list_, "ack": alerts.ack, "drain": alerts.drain},
     "queue": {"list": queue.show, "cancel": queue.cancel},
     "policy": {
         "show": policy.show,

@@ -68,7 +68,7 @@ LAYERS = {
     "venues.simulated": Layer("domain ports settings venues rulebook market", "numpy"),
     "candles": Layer("domain ports settings net", "numpy pyarrow"),
     "store": Layer("domain ports settings"),
-    "alerts": Layer("domain ports settings net"),
+    "alerts": Layer("domain ports settings net store.sqlite", lazy_third="apprise"),
     "ops": Layer("domain ports settings"),
     "kill": Layer("domain.errors ops.halts settings.environment settings.locate store.latch", lazy="bootstrap"),
     "kill.reach": Layer("domain kill ledger net ops.clock ports settings store.sqlite venues.coinbase"),
@@ -84,6 +84,7 @@ LAYERS = {
     "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
     "talk": Layer("domain net.redaction ops.clock settings.environment"),
     "telling": Layer(f"{BELOW_BOOTSTRAP} metering policies", types="worlds"),
+    "delivery": Layer(f"{BELOW_BOOTSTRAP} telling"),
     "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies telling", "numpy"),
     "bootstrap": Layer(f"{BELOW_BOOTSTRAP} telling worlds"),
     "desk": Layer(f"{BELOW_BOOTSTRAP} bootstrap policies"),
@@ -97,7 +98,7 @@ LAYERS = {
         "domain net.redaction talk",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight telling figures",
+        "prove hindsight telling delivery figures",
         lazy_third="rich tabulate",
     ),
 }
@@ -125,6 +126,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "os.putenv": (),
     "requests": ("trader_core/net/session.py",),
     "sqlite3": (
+        "trader_core/alerts/outbox.py",
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
         "trader_core/store/sqlite.py",
@@ -135,7 +137,10 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "mock": (),
 }
 MAY_COMPARE_MODE = ("trader_core/settings/coherence.py",)  # checks the words against each other, acts on none
-MAY_CATCH_ALL = ("cli/exits.py", "trader_core/engine/columns.py", "trader_core/engine/lookahead.py")  # to come: alerts
+MAY_CATCH_ALL = (
+    "cli/exits.py", "trader_core/alerts/channels.py", "trader_core/engine/columns.py",
+    "trader_core/engine/lookahead.py", "trader_core/metering.py", "trader_core/telling.py",
+)  # fmt: skip
 MAY_APPROVE = ("trader_core/engine/decide.py",)
 
 REDUCTIONS = (

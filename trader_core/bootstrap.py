@@ -32,7 +32,7 @@ def open_system(options: Options, *, waits: bool = False) -> Iterator[System]:
     with StateLock(files.lock):
         files.bring_up_to_date()
         with world.opened(policy, options, files, waits) as system:
-            yield replace(system, telling=telling_of(policy, files, system))
+            yield replace(system, telling=telling_of(system, options.config_directory))
 
 
 @contextmanager

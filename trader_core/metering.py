@@ -15,7 +15,6 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 from trader_core.domain.breaker import Condition
-from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.telemetry import CALL, CYCLE, NEWEST, STAGE, Batch, Measured, Sample, Series, operation
 from trader_core.engine.cycle import CycleReport
@@ -43,22 +42,18 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
     from trader_core.worlds.system import System
 
-RATE_MS = 5 * MINUTE_MS  # over which the rate of errors is told
 _LOG = logging.getLogger("trader.metrics")
 _OPEN = {Condition.CLOSED: 0.0, Condition.HALF_OPEN: 0.5, Condition.OPEN: 1.0, Condition.UNREADABLE: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast this account is, and how well the venue answers: which operations are over their budget and why, and
-    (calls, failed calls) of the last minutes."""
+    """How fast this account is, and how well the venue answers: which operations are over their budget and why, and how
+    many requests were made since the cycle before, how many of them in vain."""
 
     over: Mapping[str, str]
-    calls: int = 0
-    errors: int = 0
-
-
-UNMEASURED = Pace({})
+    calls: int
+    errors: int
 
 
 @dataclass(frozen=True)
@@ -81,26 +76,27 @@ class Meter:
 
     def cycle(self, report: CycleReport) -> Pace:
         """Of a cycle that ran to its end."""
+        made = self._system.calls.taken()
+        sent = [one for one in made if one.outcome != THROTTLED]
+        over: Mapping[str, str] = {}
         try:
-            pace = self._measured(report)
+            over = self._measured(report, made)
             self._problem = ""
-            return pace
-        except (StateUnusable, OSError) as failed:
-            what = failed.what if isinstance(failed, StateUnusable) else str(failed)
+        except Exception as failed:  # noqa: BLE001 - no cycle ends because it cannot be measured
+            what = failed.what if isinstance(failed, StateUnusable) else f"{type(failed).__name__}: {failed}"
             if what != self._problem:
                 _LOG.warning("not measured: %s", what)
             self._problem = what
-            return UNMEASURED
-        finally:
-            self._book = report.book
+        self._book = report.book
+        return Pace(over, len(sent), sum(one.outcome in ERRORS for one in sent))
 
     def close(self) -> None:
         self._store.close()
 
-    def _measured(self, report: CycleReport) -> Pace:
+    def _measured(self, report: CycleReport, calls: tuple[Call, ...]) -> Mapping[str, str]:
+        """Which operations are over their budget, and why."""
         system, mode, now_ms = self._system, self._about.files.mode, host_ms()
-        before, calls = self._store.measured(mode), system.calls.taken()
-        known = report.book.policy_version
+        before, known = self._store.measured(mode), report.book.policy_version
         policy: Settings = system.policies.in_force(system.policy, report.decision_ms, known).settings
         cycle = _cycle_of(self._book, report)
         levels = levels_of(cycle, policy, now_ms)
@@ -112,10 +108,10 @@ class Meter:
         over = dict(self._over(samples, policy))
         levels |= {series("trader_over_budget", operation=one): 1.0 for one in over}
         counts = counts_of(cycle) | _asked(calls) | _trips(before, levels)
-        self._store.add(mode, Batch(now_ms, counts, samples, levels, _by_minute(calls)))
+        self._store.add(mode, Batch(now_ms, counts, samples, levels))
         if policy.app.metrics.textfile:
             write_whole(Path(policy.app.metrics.textfile), exposition(self._store.measured(mode)))
-        return Pace(over, *self._store.calls_since(mode, now_ms - RATE_MS))
+        return over
 
     def _over(self, samples: list[Sample], policy: "Settings") -> Iterator[tuple[str, str]]:
         """Of what was measured just now, with what was measured before: of cycles the slowest hundredth counts."""
@@ -129,8 +125,8 @@ class Meter:
                 yield name, why
 
 
-def meter_of(system: "System", files: StateFiles) -> Meter:
-    store = system.ports.store
+def meter_of(system: "System") -> Meter:
+    store, files = system.ports.store, StateFiles(system.state, system.mode)
     venue = store.identity()["venue"] if isinstance(store, SqliteStore) else ""
     return Meter(About(files, venue, system.source.quote), system)
 
@@ -235,15 +231,6 @@ def _asked(calls: tuple[Call, ...]) -> Figures:
     for one in calls:
         key = series("trader_api_requests_total", endpoint=one.endpoint, outcome=one.outcome)
         found[key] = found.get(key, 0) + 1
-    return found
-
-
-def _by_minute(calls: tuple[Call, ...]) -> dict[int, tuple[int, int]]:
-    found: dict[int, tuple[int, int]] = {}
-    for one in calls:
-        if one.outcome != THROTTLED:
-            count, errors = found.get(one.at_ms // MINUTE_MS, (0, 0))
-            found[one.at_ms // MINUTE_MS] = count + 1, errors + (one.outcome in ERRORS)
     return found
 
 

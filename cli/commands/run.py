@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.exits import Result, note, warned
+from cli.exits import UNDELIVERED, Result, note, warned
 from cli.options import SAMPLE_SEED, Cycles, Data, Equity, From, Seed, Shared, To, options_of, shared_of
 
 if TYPE_CHECKING:
@@ -103,12 +103,15 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
         recorded(report)
         stream.tell(report)
     stream.close()
+    system.telling.ended()
     ended = tally.cycles != limit and not asked
     if ended:
         note(end_words(system, options) + ("" if tally.cycles else ": there was nothing left to do"))
     code = 0 if tally.cycles == limit or ended else 128 + asked[0]
     if code:
         note(f"stopped by {signal.Signals(asked[0]).name} after {tally.cycles} cycles; the last one is recorded")
+    warnings += warned([system.telling.problem] if system.telling.problem else [])
+    code = code or (UNDELIVERED if system.telling.problem else 0)
     return Result(
         _data(system, options, tally, last, ended), _summary(system, shared, tally, last, ink), code, warnings
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Result, note, warned
+from cli.exits import UNDELIVERED, Result, note, warned, worst
 from cli.options import SAMPLE_SEED, Data, Equity, From, Seed, To, options_of, shared_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def run_cycle(
         if report is not None:
             recorded(report)
             text = [f"cycle {report.cycle_id}", cycle_text(report, ink), *trouble_text(report.book, ink)]
-            return Result(cycle_data(report), "\n".join(text), cycle_exit(report), warnings)
+            warnings += warned([system.telling.problem] if system.telling.problem else [])
+            code = worst([cycle_exit(report), UNDELIVERED if system.telling.problem else 0])
+            return Result(cycle_data(report), "\n".join(text), code, warnings)
         note("the market has ended: there was nothing left to do")
         return Result({"cycle": None, "end_of_data": True}, "", 0, warnings)
 

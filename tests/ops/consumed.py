@@ -1,8 +1,11 @@
 """Settings whose consumers are not in decisions: tests/cli/test_live_keys.py and test_policy.py show what each does,
-and tests/live/test_monitor.py how often what is held is looked at; tests/figures/ what is measured, and its budgets."""
+tests/live/test_monitor.py how often what is held is looked at, tests/alerts/test_keys.py who is told of what,
+and tests/figures/ what is measured."""
 
 from tests.settings.keys import leaf_keys
-from trader_core.settings.schema import PROFILES
+from trader_core.settings.schema import PROFILES, Alerts
+
+MEASURES = [key for leaf in leaf_keys() if (key := ".".join(leaf.path)).startswith(("app.metrics.", "app.latency."))]
 
 LEAVES = [".".join(leaf.path) for leaf in leaf_keys()]
 CONSUMED = (
@@ -15,6 +18,7 @@ CONSUMED = (
     "app.exchange.venue_url",
     "app.exchange.quote",
     "policy.cycle.monitor_s",
-    *(key for key in LEAVES if key.startswith(("app.metrics.", "app.latency."))),
+    *MEASURES,
+    *(f"app.alerts.{name}" for name in Alerts.model_fields),
     *(f"policy.profiles.{name}.max_leverage_ratio" for name in PROFILES),
 )

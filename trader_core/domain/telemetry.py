@@ -53,7 +53,6 @@ class Batch:
     counts: Mapping[Series, float]
     samples: Sequence[Sample]
     levels: Mapping[Series, float]
-    calls: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # minute since the epoch: calls, errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ DIRECTIONS = (  # the first that fits decides
     Row("app.secrets.*", 1),
     Row("app.metrics.max_*", 1),  # the later somebody is told
     Row("app.latency.*", 1),
+    Row("app.alerts.*", 0),
 )
 
 

@@ -22,6 +22,7 @@ UNITS = {
     "_h": "hours",
     "_days": "days",
     "_bars": "bars",
+    "_mb": "megabytes",
     "_sigma": "standard deviations",
     "_atr": "average true ranges",
     "_ratio": "a ratio",
@@ -30,6 +31,7 @@ UNITS = {
 
 Mode = Literal["DRY_RUN", "PAPER", "LIVE"]
 OnTrip = Literal["hold", "cancel", "flatten"]
+SeverityName = Literal["INFO", "WARNING", "CRITICAL"]
 VenueName = Literal["coinbase", "simulated"]
 AssetClass = Literal["CRYPTO", "FX", "EQUITY", "UNKNOWN"]
 ProfileName = Literal["NORMAL", "DEFENSIVE", "AGGRESSIVE", "CAUTIOUS"]
@@ -175,6 +177,33 @@ class Latency(Section):
     calls: CallBudgets
 
 
+class Alerts(Section):
+    """What people are told of, and when. Whom: settings.secrets finds their addresses, which are secrets."""
+
+    min_severity: SeverityName
+    dedupe_s: int = Field(ge=1, le=3600)
+    escalate_s: int = Field(ge=1, le=86_400)
+    remind_min: int = Field(ge=0, le=1440)
+    timeout_s: int = Field(ge=1, le=60)
+    undelivered_min: int = Field(ge=1, le=1440)
+    max_cycle_s: int = Field(ge=1, le=3600)
+    max_api_errors_pct: Hundredths = Field(ge=0, le=100)
+    api_window_min: int = Field(ge=1, le=60)
+    min_api_calls: int = Field(ge=1, le=1000)
+    max_rejected_pct: Hundredths = Field(ge=0, le=100)
+    rejected_window_min: int = Field(ge=1, le=1440)
+    min_orders: int = Field(ge=1, le=1000)
+    max_exceptions: int = Field(ge=1, le=100)
+    exception_window_min: int = Field(ge=1, le=1440)
+    min_eligible: int = Field(ge=0, le=50)
+    max_feed_age_min: int = Field(ge=1, le=1440)
+    no_trade_h: int = Field(ge=1, le=168)
+    missing_bars: int = Field(ge=1, le=96)
+    min_free_mb: int = Field(ge=0, le=1_000_000)
+    breaker_open_s: int = Field(ge=0, le=86_400)
+    max_position_loss_pct: Hundredths = Field(ge=0.01, le=100)
+
+
 class App(Section):
     mode: Mode
     exchange: Exchange
@@ -182,6 +211,7 @@ class App(Section):
     secrets: Secrets
     metrics: Metrics
     latency: Latency
+    alerts: Alerts
     paper: Paper
 
 

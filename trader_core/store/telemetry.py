@@ -16,7 +16,6 @@ from trader_core.store.sqlite import transaction
 
 NAME = "telemetry.db"
 PATIENCE_MS = 200  # a cycle waits no longer for another process
-MINUTES_KEPT = 60
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS counts (mode TEXT, series TEXT, value REAL NOT NULL, PRIMARY KEY (mode, series))"
     " STRICT, WITHOUT ROWID",
@@ -25,14 +24,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS samples (mode TEXT, operation TEXT, slot INTEGER, ms REAL NOT NULL,"
     " at_ms INTEGER NOT NULL, PRIMARY KEY (mode, operation, slot)) STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS levels (mode TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT",
-    "CREATE TABLE IF NOT EXISTS minutes (mode TEXT, minute INTEGER, calls INTEGER NOT NULL, errors INTEGER NOT NULL,"
-    " PRIMARY KEY (mode, minute)) STRICT, WITHOUT ROWID",
 )
 _COUNT = "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value"
-_CALLS = (
-    "INSERT INTO minutes VALUES (?, ?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, errors = errors + excluded.errors"
-)
 
 
 class TelemetryStore:
@@ -50,9 +43,6 @@ class TelemetryStore:
                 db.executemany(_COUNT, [(mode, _key(series), by) for series, by in news.counts.items()])
                 _add_samples(db, mode, news.samples)
                 db.execute("INSERT OR REPLACE INTO levels VALUES (?, ?, ?)", (mode, news.at_ms, _text(news.levels)))
-                db.executemany(_CALLS, [(mode, minute, *told) for minute, told in news.calls.items()])
-                oldest = news.at_ms // 60_000 - MINUTES_KEPT
-                db.execute("DELETE FROM minutes WHERE mode = ? AND minute < ?", (mode, oldest))
 
     def measured(self, mode: str) -> Measured:
         """Nothing where nothing was ever measured."""
@@ -84,15 +74,6 @@ class TelemetryStore:
             found = db.execute(asked, (mode, operation)).fetchall()
             found.sort(key=lambda row: (made - 1 - row[0]) % NEWEST)
             return tuple(ms for _, ms in found[:most])
-
-    def calls_since(self, mode: str, since_ms: int) -> tuple[int, int]:
-        """(calls, errors among them), from the minute of that time on."""
-        if not self._path.exists():
-            return 0, 0
-        with self._as_state_error():
-            asked = "SELECT total(calls), total(errors) FROM minutes WHERE mode = ? AND minute >= ?"
-            calls, errors = self._opened().execute(asked, (mode, since_ms // 60_000)).fetchone()
-            return int(calls), int(errors)
 
     def close(self) -> None:
         if self._db is not None:

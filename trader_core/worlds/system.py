@@ -18,7 +18,7 @@ from trader_core.store.files import StateFiles
 from trader_core.store.latch import latched_in
 from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
-from trader_core.telling import SILENT, Telling
+from trader_core.telling import SILENT, Tells
 
 NEW_ACCOUNT = "restore it, or start a new account with --state DIR"
 
@@ -35,7 +35,7 @@ class System:
     state: Path
     market: str  # where it stands, in words
     policies: PolicyWatch
-    telling: Telling = SILENT
+    telling: Tells = SILENT
     calls: Calls = field(default_factory=lambda: Calls(host_ms))  # to the venue, since they were last counted
 
 
