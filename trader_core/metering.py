@@ -14,6 +14,8 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING
 
+from trader_core.alerts.outbox import Outbox
+from trader_core.domain.alert import Severity
 from trader_core.domain.breaker import Condition
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.telemetry import CALL, CYCLE, NEWEST, STAGE, Batch, Measured, Sample, Series, operation
@@ -68,8 +70,8 @@ class About:
 class Meter:
     """Of one mode's state that is open for work."""
 
-    def __init__(self, about: About, system: "System") -> None:
-        self._about, self._system = about, system
+    def __init__(self, about: About, system: "System", outbox: Outbox) -> None:
+        self._about, self._system, self._outbox = about, system, outbox
         self._book = system.journal.book  # before the cycle that is to come
         self._store = TelemetryStore(about.files.directory)
         self._problem = ""
@@ -102,6 +104,7 @@ class Meter:
         levels = levels_of(cycle, policy, now_ms)
         levels |= _wired(self._about, policy) | _marks(before, now_ms, bool(report.problem), policy)
         levels |= _surroundings(self._about.files.directory, now_ms, system.ports.halts)
+        levels |= _told(self._outbox, mode, now_ms)
         levels[series("trader_api_consecutive_errors")] = _in_a_row(before, calls)
         levels[series("trader_journal_rows")] = system.journal.rows
         samples = _samples(report, calls, now_ms)
@@ -125,10 +128,10 @@ class Meter:
                 yield name, why
 
 
-def meter_of(system: "System") -> Meter:
+def meter_of(system: "System", outbox: Outbox) -> Meter:
     store, files = system.ports.store, StateFiles(system.state, system.mode)
     venue = store.identity()["venue"] if isinstance(store, SqliteStore) else ""
-    return Meter(About(files, venue, system.source.quote), system)
+    return Meter(About(files, venue, system.source.quote), system, outbox)
 
 
 def _cycle_of(before: "Book", report: CycleReport) -> Cycle:
@@ -199,6 +202,18 @@ def _surroundings(state: Path, now_ms: int, halts: "Halts") -> Figures:
     return found
 
 
+def _told(outbox: Outbox, account: str, now_ms: int) -> Figures:
+    """What people were told before this cycle, and whether it has reached them."""
+    found: Figures = {}
+    with suppress(StateUnusable):
+        live = [one.alert.alarm.severity for one in outbox.live() if one.account == account]
+        found = {series("trader_alerts_open", severity=one.name): float(live.count(one)) for one in Severity}
+        oldest_ms = outbox.oldest_ms()
+        waited_ms = 0 if oldest_ms is None else max(now_ms - oldest_ms, 0)
+        found[series("trader_alert_outbox_oldest_seconds")] = waited_ms / 1_000
+    return found
+
+
 def _used(rows: Mapping[str, str], now_ms: int) -> dict[str, float]:
     """Only where a venue was ever asked are its rules loaded."""
     if not rows:
@@ -240,6 +255,15 @@ def _in_a_row(before: Measured, calls: tuple[Call, ...]) -> float:
     if False in made:
         return float(made[::-1].index(False))
     return before.levels.get(series("trader_api_consecutive_errors"), 0.0) + len(made)
+
+
+def count_failure(directory: Path, mode: str) -> None:
+    """Of a start or a cycle that broke off; what stood before it still stands."""
+    failed, ended = series("trader_cycles_total", outcome="failed"), series("trader_last_run_timestamp_seconds")
+    with suppress(StateUnusable), closing(TelemetryStore(directory)) as store:
+        before = store.measured(mode)
+        levels = {**before.levels, ended: host_ms() / 1_000}
+        store.add(mode, Batch(before.at_ms, {failed: 1}, (), levels))
 
 
 # --- the text --------------------------------------------------------------------------------------------------------

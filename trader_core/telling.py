@@ -120,7 +120,7 @@ class Telling:
         self._voice = Voice(system.state, config)
         self._intents, self._rejected = system.journal.book.intents, _rejected(system.journal.book)
         self._calls, self._orders = Rate(0, 0), Rate(0, 0)  # since they were written down
-        self._meter = meter_of(system)
+        self._meter = meter_of(system, self._voice.outbox)
         self._wanted: tuple[int, int] | None = None  # decision times: since when entries are wanted, and when last
         self._around = Around(0, 0, Rate(0, 0), Rate(0, 0))
         self._looked_ms = -1
@@ -311,10 +311,13 @@ def overheard(options: Options) -> Iterator[None]:
 
 def _failed(options: Options, error: Exception) -> None:
     """What was in force last tells what to do where the settings themselves cannot be read."""
+    from trader_core.metering import count_failure
+
     voice = Voice(options.state_directory, options.config_directory)
     with voice.speaking():
         rules, account = _kept_rules(options, voice.outbox)
         now_ms = host_ms()
+        count_failure(options.state_directory, account)
         voice.outbox.count(account, {BROKEN: Sample(1, 1)}, now_ms)
         since_ms = now_ms - rules.exception_window_min * MINUTE_MS
         times = voice.outbox.counted(account, BROKEN, since_ms).total

@@ -7,6 +7,7 @@ beforehand, and never the id of an order. What is unknown is left out: a figure 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trader_core.domain.alert import Severity
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.order import OrderStatus, Role
 from trader_core.domain.telemetry import Series
@@ -26,13 +27,12 @@ OUTCOMES = ("ok", "degraded", "failed")
 
 @dataclass(frozen=True)
 class Metric:
-    """One row of the table. `labels` says which values a label takes; `seed` names what it was called before."""
+    """One row of the table. `labels` says which values a label takes: all of them, or in words."""
 
     name: str
     kind: str
     about: str
     labels: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    seed: str = ""
 
     @property
     def unit(self) -> str:
@@ -51,54 +51,48 @@ METRICS = (
     Metric("trader_last_decision_timestamp_seconds", GAUGE, "Decision time of the newest cycle, by the market."),
     Metric("trader_bar_seconds", GAUGE, "Length of the base bar: one cycle is due in each."),
     Metric("trader_cycles_total", COUNTER, "Cycles by how they went; degraded: something could not be read.",
-           {"outcome": OUTCOMES}, "trader_cycle_total"),
+           {"outcome": OUTCOMES}),
     Metric("trader_degraded_cycles_ratio", GAUGE, "Part of all cycles that was degraded or failed."),
-    Metric("trader_cycle_duration_seconds", HISTOGRAM, "What a cycle took.", seed="trader_cycle_duration_seconds"),
+    Metric("trader_cycle_duration_seconds", HISTOGRAM, "What a cycle took."),
     Metric("trader_cycle_budget_seconds", GAUGE, "What one cycle may take, and what 95 and 99 of 100 may.",
            {"of": ("each", "p95", "p99")}),
     Metric("trader_stage_duration_seconds", HISTOGRAM, "What a stage of a cycle took, all rounds together.",
-           {"stage": "guard, account, market, mend, decide, record, send, close"}, "trader_stage_duration_seconds"),
+           {"stage": "guard, account, market, mend, decide, record, send, close"}),
     Metric("trader_stage_budget_seconds", GAUGE, "What that stage may take.", {"stage": "as above"}),
     Metric("trader_over_budget", GAUGE, "1 where an operation is over its budget of time.",
            {"operation": "cycle, a stage or a class of calls"}),
     Metric("trader_cycle_orders", GAUGE, "Of the newest cycle: proposals, orders approved, orders placed.",
-           {"step": STEPS}, "trader_cycle_stage_count"),
+           {"step": STEPS}),
     Metric("trader_no_trade_total", COUNTER, "Cycles without an entry, by what kept the first proposal out.",
-           {"reason": (*VERDICTS, NO_SIGNAL, OBJECTED, UNREADABLE)}, "trader_no_trade_total"),
+           {"reason": (*VERDICTS, NO_SIGNAL, OBJECTED, UNREADABLE)}),
     Metric("trader_refusals_total", COUNTER, "Proposals that a gate turned down.",
-           {"verdict": VERDICTS}, "trader_order_rejections_total"),
+           {"verdict": VERDICTS}),
     Metric("trader_gate_closed", GAUGE, "1 where this gate turned a proposal down in the newest cycle.",
            {"gate": tuple(one.name for one in GATES)}),
     Metric("trader_api_requests_total", COUNTER, "Requests to the venue by what came of them.",
            {"endpoint": ENDPOINTS, "outcome": "ok, refused, auth, not_found, rate_limit, server_error, no_answer, "
-            "unreachable, throttled"}, "exchange_api_errors_total, exchange_rate_limit_violations_total"),
+            "unreachable, throttled"}),
     Metric("trader_api_request_duration_seconds", HISTOGRAM, "What an answer of the venue took, without our own waits.",
-           {"endpoint": ENDPOINTS}, "exchange_api_latency_seconds"),
-    Metric("trader_api_consecutive_errors", GAUGE, "Requests in a row, to the newest, that failed.",
-           seed="exchange_api_consecutive_errors"),
+           {"endpoint": ENDPOINTS}),
+    Metric("trader_api_consecutive_errors", GAUGE, "Requests in a row, to the newest, that failed."),
     Metric("trader_rate_budget_used_ratio", GAUGE, "How much of a bucket of requests is used up.",
-           {"bucket": BUCKETS}, "exchange_rate_limit_utilization"),
+           {"bucket": BUCKETS}),
     Metric("trader_breaker_open", GAUGE, "1 while a breaker is open, 0.5 while it may be probed, else 0.",
-           {"breaker": DEPENDENCIES}, "trader_circuit_breaker_state"),
+           {"breaker": DEPENDENCIES}),
     Metric("trader_breaker_trips_total", COUNTER, "Times that a cycle found a breaker open that it had not seen open.",
-           {"breaker": DEPENDENCIES}, "trader_circuit_breaker_trips_total"),
+           {"breaker": DEPENDENCIES}),
     Metric("trader_orders_total", COUNTER, "Orders written down, by what they are for and why.",
-           {"role": tuple(Role), "reason": tuple(one for one in REASONS if one)},
-           "trader_trim_attempts_total (reason=trim, purge)"),
+           {"role": tuple(Role), "reason": tuple(one for one in REASONS if one)}),
     Metric("trader_orders_closed_total", COUNTER, "Orders that ended, by how.",
            {"role": tuple(Role), "status": ENDED}),
-    Metric("trader_orders_open", GAUGE, "Orders that the venue may still fill.", {"role": tuple(Role)},
-           "trader_pending_orders"),
+    Metric("trader_orders_open", GAUGE, "Orders that the venue may still fill.", {"role": tuple(Role)}),
     Metric("trader_orders_unknown", GAUGE, "Orders whose fate nobody knows."),
     Metric("trader_orders_unknown_oldest_seconds", GAUGE, "For how long the oldest of them has been waited for."),
-    Metric("trader_order_failures", GAUGE, "Failures of the order path in a row.",
-           seed="trader_trim_consecutive_failures"),
-    Metric("trader_fills_total", COUNTER, "Fills of our orders.", {"side": ("BUY", "SELL")}, "trader_fills_total"),
-    Metric("trader_traded_quote_total", COUNTER, "What was bought and sold, by value.", {"side": ("BUY", "SELL")},
-           "trader_trim_liquidated_usd_total"),
+    Metric("trader_order_failures", GAUGE, "Failures of the order path in a row."),
+    Metric("trader_fills_total", COUNTER, "Fills of our orders.", {"side": ("BUY", "SELL")}),
+    Metric("trader_traded_quote_total", COUNTER, "What was bought and sold, by value.", {"side": ("BUY", "SELL")}),
     Metric("trader_fees_quote_total", COUNTER, "Fees paid."),
-    Metric("trader_fill_ratio", GAUGE, "Of the entries that ended of late, the part that bought something.",
-           seed="trader_fill_ratio"),
+    Metric("trader_fill_ratio", GAUGE, "Of the entries that ended of late, the part that bought something."),
     Metric("trader_equity_quote", GAUGE, "What the account is worth, in its currency."),
     Metric("trader_cash_quote", GAUGE, "Its free cash."),
     Metric("trader_realised_quote", GAUGE, "Gain of all closed positions, fees taken off."),
@@ -107,9 +101,9 @@ METRICS = (
            "below zero is a gain.", {"window": ("day", "week", "drawdown")}),
     Metric("trader_loss_limit_ratio", GAUGE, "Where entries close.", {"window": ("day", "week", "drawdown")}),
     Metric("trader_exposure_ratio", GAUGE, "What is held, and what open purchases may still add, of the equity.",
-           {"kind": ("held", "pending")}, "trader_exposure_pct"),
+           {"kind": ("held", "pending")}),
     Metric("trader_exposure_limit_ratio", GAUGE, "How much may be held altogether."),
-    Metric("trader_positions", GAUGE, "Open positions.", seed="trader_open_positions"),
+    Metric("trader_positions", GAUGE, "Open positions."),
     Metric("trader_position_quote", GAUGE, "What a position is worth.", {"symbol": SYMBOLS}),
     Metric("trader_unprotected_positions", GAUGE, "Positions for which neither a stop nor an exit is at the venue."),
     Metric("trader_unprotected_quote", GAUGE, "What they are worth, or cost where no price is known."),
@@ -125,6 +119,9 @@ METRICS = (
     Metric("trader_universe_instruments", GAUGE, "Instruments of the newest cycle that may be bought."),
     Metric("trader_data_age_seconds", GAUGE, "How old a quote was when it was decided on.", {"symbol": SYMBOLS}),
     Metric("trader_policy_version", GAUGE, "Version of the policy in force."),
+    Metric("trader_alerts_open", GAUGE, "Alerts that are not over, before what this cycle found.",
+           {"severity": tuple(one.name for one in Severity)}),
+    Metric("trader_alert_outbox_oldest_seconds", GAUGE, "For how long the oldest message has waited to be delivered."),
     Metric("trader_clock_offset_seconds", GAUGE, "The true time less this machine's, as last measured."),
     Metric("trader_secret_age_seconds", GAUGE, "Age of the key in force."),
     Metric("trader_disk_free_bytes", GAUGE, "Room where the state is."),
