@@ -16,7 +16,7 @@ from typer.exceptions import Abort, Exit, TyperException
 from cli.options import Shared
 from trader_core.domain.errors import ConfigInvalid, TraderError
 from trader_core.net.redaction import redact
-from trader_core.talk import PLAIN, TALK, Level, begin, guard
+from trader_core.talk import PLAIN, TALK, Level, begin
 
 EXITS: dict[int, str] = {
     0: "OK",
@@ -71,7 +71,6 @@ def worst(codes: Sequence[int]) -> int:
 def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     """Run the command, tell its result, and return the exit code. Nothing escapes but an exit of the interpreter's."""
     begin()
-    guard()
     try:
         return _told(act(), shared)
     except BrokenPipeError:  # the reader has seen enough
