@@ -35,6 +35,7 @@ from cli.commands.init import init
 from cli.commands.install_units import install_units
 from cli.commands.kill import kill
 from cli.commands.liquidate import liquidate
+from cli.commands.metrics import metrics
 from cli.commands.montecarlo import montecarlo
 from cli.commands.orders import orders
 from cli.commands.parity import parity
@@ -75,6 +76,7 @@ COMMANDS: Commands = {
     "config": {"diff": config.diff},
     "doctor": doctor,
     "status": status,
+    "metrics": metrics,
     "positions": positions,
     "orders": orders,
     "trades": trades,

@@ -83,7 +83,10 @@ LAYERS = {
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.checker": Layer(),
-    "telling": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
+    "figures": Layer(BELOW_BOOTSTRAP),
+    "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
+    "talk": Layer("domain net.redaction ops.clock settings.environment"),
+    "telling": Layer(f"{BELOW_BOOTSTRAP} metering policies", types="worlds"),
     "delivery": Layer(f"{BELOW_BOOTSTRAP} telling"),
     "worlds": Layer(f"{BELOW_BOOTSTRAP} keyring policies telling", "numpy"),
     "bootstrap": Layer(f"{BELOW_BOOTSTRAP} telling worlds"),
@@ -99,10 +102,10 @@ LAYERS = {
     "upkeep": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
     "cli": Layer(
-        "domain net.redaction",
+        "domain net.redaction talk",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight upkeep checkup logbook shadow telling delivery",
+        "prove hindsight upkeep checkup logbook shadow telling delivery figures",
         lazy_third="rich tabulate",
     ),
 }
@@ -134,6 +137,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
         "trader_core/store/sqlite.py",
+        "trader_core/store/telemetry.py",
         "trader_core/venues/simulated/books.py",
     ),
     "unittest.mock": (),
@@ -142,7 +146,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
 MAY_COMPARE_MODE = ("trader_core/settings/coherence.py",)  # checks the words against each other, acts on none
 MAY_CATCH_ALL = (
     "cli/exits.py", "trader_core/alerts/channels.py", "trader_core/engine/columns.py",
-    "trader_core/engine/lookahead.py", "trader_core/telling.py",
+    "trader_core/engine/lookahead.py", "trader_core/metering.py", "trader_core/telling.py",
 )  # fmt: skip
 MAY_APPROVE = ("trader_core/engine/decide.py",)
 

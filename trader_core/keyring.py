@@ -27,6 +27,7 @@ from trader_core.domain.grant import (
     grants_of,
 )
 from trader_core.domain.halt import Trading
+from trader_core.net.calls import Told, untold
 from trader_core.ops.clock import host_ms
 from trader_core.ops.clock_drift import ClockRules, VenueTime, drift_problem, keep, measure
 from trader_core.ops.halts import KillFile
@@ -146,8 +147,9 @@ def age_of_key(policy: Settings, state: Path, fingerprint: str, now_ms: EpochMs)
     return age_problem(rotation, fingerprint, now_ms, limits.warn_age_days, limits.max_age_days)
 
 
-def client_of(policy: Settings, state: Path, key: "ApiKey | None") -> "CoinbaseClient":
-    """The venue over HTTP; without a key only what is public. Raises GateClosed for an address that must not be."""
+def client_of(policy: Settings, state: Path, key: "ApiKey | None", told: Told = untold) -> "CoinbaseClient":
+    """The venue over HTTP, each request `told` of; without a key only what is public. Raises GateClosed for an address
+    that must not be."""
     from trader_core.net.breaker import Breakers
     from trader_core.net.buckets import Buckets
     from trader_core.net.session import Http, Timeouts
@@ -164,6 +166,7 @@ def client_of(policy: Settings, state: Path, key: "ApiKey | None") -> "CoinbaseC
         pause=sleep,
         chance=chance,
         host_ms=host_ms,
+        told=told,
     )
     return CoinbaseClient(http, key, lambda: host_ms() / 1e3)
 

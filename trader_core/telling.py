@@ -22,7 +22,6 @@ from trader_core.domain.errors import ConfigInvalid, PlanDrifted, StateLocked, S
 from trader_core.domain.halt import HaltState
 from trader_core.domain.order import OrderStatus
 from trader_core.net.redaction import redact
-from trader_core.net.tally import CALLS
 from trader_core.ops.clock import host_ms
 from trader_core.report.alarms import alarm_of, alarms_of, exposure_of
 from trader_core.report.trouble import Around, Rate
@@ -117,10 +116,13 @@ class Telling:
     """One account's voice, from the opening of its system on."""
 
     def __init__(self, system: "System", config: Path) -> None:
+        from trader_core.metering import meter_of
+
         self._system, self._rules, self._account = system, system.policy.app.alerts, system.mode
         self._voice = Voice(system.state, config)
         self._intents, self._rejected = system.journal.book.intents, _rejected(system.journal.book)
-        self._orders = Rate(0, 0)  # since they were written down
+        self._calls, self._orders = Rate(0, 0), Rate(0, 0)  # since they were written down
+        self._meter = meter_of(system, self._voice.outbox)
         self._wanted: tuple[int, int] | None = None  # decision times: since when entries are wanted, and when last
         self._around = Around(0, 0, Rate(0, 0), Rate(0, 0))
         self._looked_ms = -1
@@ -134,7 +136,8 @@ class Telling:
 
     def cycle(self, report: "CycleReport", took_ms: int) -> None:
         """Of a cycle that ran to its end, and how long it took by this machine's clock."""
-        self._last = report, took_ms
+        self._last, pace = (report, took_ms), self._meter.cycle(report)
+        self._calls = Rate(self._calls.total + pace.calls, self._calls.bad + pace.errors)
         with self._voice.speaking():
             now_ms = host_ms()
             self._cycle(report, took_ms, now_ms, not 0 <= now_ms - self._looked_ms < QUIET_MS)
@@ -192,9 +195,9 @@ class Telling:
     def _look(self, report: "CycleReport", now_ms: int) -> None:
         """Once a second at most."""
         rules, outbox = self._rules, self._voice.outbox
-        counted = {CALLED: Sample(*CALLS.taken()), ORDERED: Sample(*self._orders)}
+        counted = {CALLED: Sample(*self._calls), ORDERED: Sample(*self._orders)}
         outbox.count(self._account, counted, now_ms)
-        self._orders = Rate(0, 0)
+        self._calls = self._orders = Rate(0, 0)
         calls = outbox.counted(self._account, CALLED, now_ms - rules.api_window_min * MINUTE_MS)
         orders = outbox.counted(self._account, ORDERED, now_ms - rules.rejected_window_min * MINUTE_MS)
         if self._looked_ms < 0:
@@ -313,10 +316,13 @@ def overheard(options: Options) -> Iterator[None]:
 
 def _failed(options: Options, error: Exception) -> None:
     """What was in force last tells what to do where the settings themselves cannot be read."""
+    from trader_core.metering import count_failure
+
     voice = Voice(options.state_directory, options.config_directory)
     with voice.speaking():
         rules, account = _kept_rules(options, voice.outbox)
         now_ms = host_ms()
+        count_failure(options.state_directory, account)
         voice.outbox.count(account, {BROKEN: Sample(1, 1)}, now_ms)
         since_ms = now_ms - rules.exception_window_min * MINUTE_MS
         times = voice.outbox.counted(account, BROKEN, since_ms).total

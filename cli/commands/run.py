@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,10 @@ def run(
     data: Data = None,
     seed: Seed = SAMPLE_SEED,
     equity: Equity = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=0, max=65535, metavar="N", help="Serve /metrics and /healthz on loopback."),
+    ] = None,
 ) -> Result:
     """Run cycles: until N, --to or the end of the data, else until stopped. Goes on where the last run ended."""
     from trader_core.bootstrap import open_system
@@ -35,8 +39,26 @@ def run(
 
     shared = shared_of(ctx)
     options = options_of(shared, since, until, data, seed, equity)
-    with stopping() as asked, overheard(options), open_system(options, waits=True) as system:
+    with (
+        stopping() as asked,
+        overheard(options),
+        open_system(options, waits=True) as system,
+        _shown(system, metrics_port),
+    ):
         return _run(system, options, shared, asked, cycles)
+
+
+@contextmanager
+def _shown(system: "System", port: int | None) -> Iterator[None]:
+    """What is measured, for whoever asks on this machine. The second start on one port is refused before a cycle."""
+    if port is None:
+        yield
+        return
+    from trader_core.figures import served
+
+    with served(port, system.state, system.mode, system.policy) as address:
+        note(f"figures at {address}/metrics, health at {address}/healthz")
+        yield
 
 
 @contextmanager
@@ -61,6 +83,7 @@ def stopping() -> Iterator[list[int]]:
 
 def _run(system: "System", options: "Options", shared: Shared, asked: list[int], limit: int | None) -> Result:
     from cli.account import header, opening_warnings
+    from cli.record import opening, recorded
     from cli.show import Ink, colours
     from trader_core.engine.run import cycles
     from trader_core.report.run import Tally, counted
@@ -70,6 +93,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     say: Print = (lambda _: None) if shared.json else (lambda text: print(text, flush=True))
     tally, last = Tally(before=system.journal.book.equity), None
     say(header(system, options, ink))
+    opening(system)
     warnings = warned(opening_warnings(system, options))
     if system.journal.book.cycles:
         note(f"continuing after cycle {system.journal.book.cycles}")
@@ -84,6 +108,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
         last = report
         service.status(status_line(report))
         tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
+        recorded(report)
         stream.tell(report)
     service.stopping()
     stream.close()

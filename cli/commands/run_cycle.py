@@ -28,6 +28,7 @@ def run_cycle(
     """Run the next cycle. The exit code is the cycle's own: 0 is healthy, with or without a trade."""
     from cli.account import cycle_data, cycle_exit, cycle_text, opening_warnings, trouble_text
     from cli.commands.run import stopping
+    from cli.record import opening, recorded
     from cli.show import Ink, colours
     from trader_core.bootstrap import open_system
     from trader_core.telling import overheard
@@ -36,9 +37,11 @@ def run_cycle(
     options = options_of(shared, since, until, data, seed, equity)
     agreed = None if plan is None else _agreed(plan)
     with stopping(), overheard(options), open_system(options) as system:
+        opening(system)
         warnings = warned(opening_warnings(system, options))
         report = _lived(system, agreed)
         if report is not None:
+            recorded(report)
             text = [f"cycle {report.cycle_id}", cycle_text(report, ink), *trouble_text(report.book, ink)]
             warnings += warned([system.telling.problem] if system.telling.problem else [])
             code = worst([cycle_exit(report), UNDELIVERED if system.telling.problem else 0])

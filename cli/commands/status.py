@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,9 +27,14 @@ def status(
     ctx: typer.Context,
     oneline: Annotated[bool, typer.Option("--oneline", help="One line, for a prompt or a log.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Draw it again every few seconds, until Ctrl-C.")] = False,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="What cycles, their stages and the venue's answers take.")
+    ] = False,
 ) -> Result:
     """Show the newest state: equity, positions, orders, halt."""
     shared = shared_of(ctx)
+    if latency:
+        return _latency(shared)
     seen = _look(shared, oneline)
     if watch and sys.stdout.isatty() and not shared.json:
         with suppress(KeyboardInterrupt):
@@ -71,6 +77,38 @@ def _look(shared: Shared, oneline: bool) -> Result:
         return Result(data, _oneline(about, found, book, in_force), code, warnings)
     page = _page(about, found, in_force, next_words(next_ms, clock), ink)
     return Result(data, "\n".join([page, *trouble_text(book, ink)]), code, warnings)
+
+
+def _latency(shared: Shared) -> Result:
+    """Figures of the newest samples, each operation beside its budget; what is over it is marked."""
+    from cli.show import Ink, colours, table
+    from trader_core.bootstrap import settings_of
+    from trader_core.desk import newest_state
+    from trader_core.figures import latencies_of
+
+    options, ink = options_of(shared), Ink(not shared.json and colours())
+    files, policy = newest_state(options), settings_of(options)
+    found = latencies_of(files.directory, files.mode, policy)
+    data = {
+        "mode": files.mode,
+        "cycle_p95_ms": policy.app.latency.cycle_p95_ms,
+        "cycle_p99_ms": policy.app.latency.cycle_p99_ms,
+        "operations": [asdict(one) for one in found],
+    }
+    if not found:
+        return Result(data, f"{files.mode}: nothing was measured yet")
+    head = ["ms", "count", "mean", "p50", "p95", "p99", "max", "budget", ""]
+    rows = [
+        [one.operation, str(one.count), *map(_ms, (one.mean_ms, one.p50_ms, one.p95_ms, one.p99_ms, one.max_ms)),
+         str(one.budget_ms), ink.bad("OVER") if one.over else ""]
+        for one in found
+    ]  # fmt: skip
+    over = [ink.bad(f"OVER BUDGET {one.operation}: {one.over}") for one in found if one.over]
+    return Result(data, "\n".join([table(head, rows), *(["", *over] if over else [])]))
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def next_words(next_ms: int | None, clock: str) -> str:

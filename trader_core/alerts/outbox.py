@@ -186,6 +186,12 @@ class Outbox:
         with self._read() as db:
             return int(db.execute("SELECT count(*) FROM notices WHERE is_waiting = 1").fetchone()[0])
 
+    def oldest_ms(self) -> int | None:
+        """When the oldest of them was made; None where nothing waits."""
+        with self._read() as db:
+            found: int | None = db.execute("SELECT min(made_ms) FROM notices WHERE is_waiting = 1").fetchone()[0]
+            return found
+
     def stuck(self, until_ms: int) -> int:
         """How many notices made until then were tried in vain, and have reached nobody."""
         with self._read() as db:

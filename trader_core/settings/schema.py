@@ -70,6 +70,8 @@ Theme = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
 Themes = Annotated[Mapping[Theme, Assets], AfterValidator(MappingProxyType), PlainSerializer(dict)]
 Percent = Annotated[Hundredths, Field(ge=0.01, le=100)]
 ThemeCaps = Annotated[Mapping[Theme, Percent], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+TextFile = Annotated[str, Field(pattern=r"^(/[^\x00-\x1f]{1,250}\.prom)?$")]
+Budgeted = Annotated[int, Field(ge=1, le=600_000)]  # ms
 OTHER = "OTHER"  # the theme of what stands in no theme
 REGIMES = ("bull", "chop", "bear", "crash")
 TIERS = ("tier_1_core", "tier_2_rotational", "tier_3_event_driven")
@@ -130,6 +132,51 @@ class Paper(Section):
     depth_of_day_volume_pct: Hundredths = Field(ge=0.01, le=100)
 
 
+class Metrics(Section):
+    """Where the figures for a collector go, and how long a cycle may be away before health is denied."""
+
+    textfile: TextFile
+    max_cycle_age_bars: int = Field(ge=1, le=100)
+
+
+class StageBudgets(Section):
+    """What each stage of a cycle may take, all its rounds together."""
+
+    guard_ms: Budgeted
+    account_ms: Budgeted
+    market_ms: Budgeted
+    mend_ms: Budgeted
+    decide_ms: Budgeted
+    record_ms: Budgeted
+    send_ms: Budgeted
+    close_ms: Budgeted
+
+
+class CallBudgets(Section):
+    """What an answer of the venue may take, by class of endpoint; `other_ms` is for all that is not named."""
+
+    accounts_ms: Budgeted
+    cancel_ms: Budgeted
+    fills_ms: Budgeted
+    orders_ms: Budgeted
+    place_ms: Budgeted
+    preview_ms: Budgeted
+    products_ms: Budgeted
+    quotes_ms: Budgeted
+    other_ms: Budgeted
+
+
+class Latency(Section):
+    """What a cycle and its parts may take before somebody is told."""
+
+    over_in_a_row: int = Field(ge=1, le=100)
+    cycle_ms: Budgeted
+    cycle_p95_ms: Budgeted
+    cycle_p99_ms: Budgeted
+    stages: StageBudgets
+    calls: CallBudgets
+
+
 class Alerts(Section):
     """What people are told of, and when. Whom: settings.secrets finds their addresses, which are secrets."""
 
@@ -162,6 +209,8 @@ class App(Section):
     exchange: Exchange
     clock: ClockCheck
     secrets: Secrets
+    metrics: Metrics
+    latency: Latency
     alerts: Alerts
     paper: Paper
 
