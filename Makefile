@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -90,3 +90,6 @@ coverage: setup ## every branch of what decides, over the whole suite; the law i
 
 mutation: setup ## every small mistake in every rule, and who notices: an hour; goes on where it was stopped
 	@.venv/bin/python -m tests.prove_mutation
+
+docs-write: setup ## every generated file again: references, manual pages, completions, JSON schemas, screens
+	@.venv/bin/python -m tests.docs.write

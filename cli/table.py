@@ -10,6 +10,7 @@ from cli.commands.backtest import backtest
 from cli.commands.check_clock import check_clock
 from cli.commands.compare import compare
 from cli.commands.compile_law import compile_law
+from cli.commands.completions import completions
 from cli.commands.export import export
 from cli.commands.init import init
 from cli.commands.kill import kill
@@ -26,6 +27,7 @@ from cli.commands.replay import replay, what_if
 from cli.commands.rotate_secrets import rotate_secrets
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
+from cli.commands.schema import schema
 from cli.commands.status import status
 from cli.commands.sweep import sweep
 from cli.commands.trades import trades
@@ -93,6 +95,8 @@ COMMANDS: Commands = {
     "size": {"calc": size.calc},
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
+    "completions": completions,
+    "schema": schema,
 }
 
 
