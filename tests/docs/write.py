@@ -6,6 +6,7 @@ from cli.completion import SHELLS, completion
 from cli.manpages import manpages
 from cli.manual import manual
 from tests.docs import reference
+from tests.docs.published import agree, promise
 from tests.shared import ROOT
 
 NAMES = {"bash": "trader.bash", "fish": "trader.fish", "zsh": "_trader"}
@@ -34,6 +35,8 @@ def strays(wanted: dict[Path, str]) -> list[Path]:
 
 
 def main() -> None:
+    agree()
+    promise()
     wanted = generated()
     for stray in strays(wanted):
         (ROOT / stray).unlink()
