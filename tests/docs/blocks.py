@@ -1,11 +1,10 @@
 """The command blocks of the documentation: found in every page, and run in its order in the page's own world.
 
-A block is a fence of `sh`, a command a line. `exit=N` says how its last command ends; `not-run=REASON` that it cannot be
-run here. What a page takes for granted stands in comments of its own: `<!-- world: paper -->` for an account that has
+A block is a fence of `sh`, a command a line. `exit=N` says how its last command ends; `not-run=REASON` that it cannot
+be run here. What a page takes for granted stands in comments of its own: `<!-- world: paper -->` for an account that has
 traded, `live` for one with real money at a venue on this machine, and `<!-- before: COMMAND -->`.
 """
 
-import os
 import re
 import shlex
 import subprocess
@@ -86,11 +85,12 @@ class Reader:
             self.type(last, block.ends, document.name)
 
     def type(self, command: str, ends: int, page: str) -> Done:
-        words = shlex.split(os.path.expandvars(command), comments=True)
+        command = re.sub(r"\$(\w+)", lambda found: self.program.environment.get(found[1], ""), command)
+        words = shlex.split(command, comments=True)
         if not words:
             return Done(0, "", "")
         if words[0] == "export":
-            self.given.update(word.partition("=")[::2] for word in words[1:])
+            self.given |= dict(word.partition("=")[::2] for word in words[1:])
             done = Done(0, "", "")
         elif words[0] in OURS:
             done = self.program(*words[1:])

@@ -77,7 +77,11 @@ def envelope(name: str, data: Schema | None) -> Schema:
         "data": {"anyOf": kinds},
         "warnings": TEXTS,
     }
-    head = {"$schema": DIALECT, "title": title, "description": f"`trader {name.replace('.', ' ')} --json`"}
+    head = {
+        "$schema": DIALECT,
+        "title": title,
+        "description": f"`trader {'--version' if name == 'version' else name.replace('.', ' ')} --json`",
+    }
     return {
         **head, "type": "object", "properties": members, "required": list(members), "$defs": {"failed": FAILED},
     }  # fmt: skip
@@ -150,7 +154,7 @@ def _widen_object(made: Schema, value: dict[str, Any], at: str, was_object: bool
     is_table = TABLES.fullmatch(at.partition(" ")[2])
     if "additionalProperties" in made or is_table or not all(map(MEMBER.fullmatch, value)):
         assert not known, f"{at} has members, and keys that are none"
-        for key, item in value.items():
+        for item in value.values():
             made["additionalProperties"] = widened(made.get("additionalProperties"), item, f"{at}.*")
         return
     if not value and not known:

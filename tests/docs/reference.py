@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cli.exits import EXITS
@@ -156,7 +156,7 @@ def exit_codes() -> str:
 
 def schemas() -> str:
     names = sorted(one.stem for one in SCHEMAS.glob("*.json"))
-    rows = [[f"`trader {name.replace('.', ' ')} --json`", f"`trader.{name}/v1`", _members(name)] for name in names]
+    rows = [[f"`trader {_words(name)} --json`", f"`trader.{name}/v1`", _members(name)] for name in names]
     head = (
         "With `--json` a command prints one document on standard output, also when it fails:\n\n"
         "| member | what |\n| --- | --- |\n"
@@ -172,12 +172,15 @@ def schemas() -> str:
     return page("JSON", head, table(["command", "schema", "members of `data`"], rows))
 
 
+def _words(name: str) -> str:
+    return "--version" if name == "version" else name.replace(".", " ")
+
+
 def _members(name: str) -> str:
     data = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))["properties"]["data"]["anyOf"][-1]
     return ", ".join(f"`{one}`" for one in data.get("properties", {})) or data.get("type", "")
 
 
-def listed() -> Iterator[Path]:
+def listed() -> list[Path]:
     """Every page of the documentation."""
-    yield ROOT / "README.md"
-    yield from sorted((ROOT / "docs").rglob("*.md"))
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

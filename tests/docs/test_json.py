@@ -14,7 +14,6 @@ from tests.cli.program import Done, Inside, Program
 from tests.docs.published import broken, kept, meet, promises
 
 PAPER = ("--mode", "PAPER", "--venue", "simulated")
-DRAWN = ("--range", "strategies.sma_cross.fast_bars=2..9")
 DID = {  # what each command is asked here, in this order; the account is one that has traded for a day
     "queue.list": (),
     "queue.cancel": ("MATIC",),
@@ -24,7 +23,6 @@ DID = {  # what each command is asked here, in this order; the account is one th
     "preview": (*PAPER, "--out", "plan.json"),
     "backtest": ("--seed", "7", "--to", "2024-01-03", "--out", "report.json"),
     "parity": ("--seed", "7", "--cycles", "20", "--state", "beside"),
-    "walk-forward": ("--train", "2", "--test", "1", "--purge", "4", "--to", "2024-01-05", "--random", "1", *DRAWN),
     "compare": ("report.json", "report.json"),
     "trials": (),
     "compile": (),
@@ -88,6 +86,7 @@ ELSEWHERE = {  # who needs a venue, half a minute, or something that the sample 
     "montecarlo": "tests/cli/test_research.py",
     "paper.reset": "tests/cli/test_acts.py",
     "sweep": "tests/cli/test_research.py",
+    "walk-forward": "tests/cli/test_research.py",
     "sim.serve": "tests/cli/rehearsal.py",  # a line of its own, when it is ready
 }
 WITHOUT = {"sim.serve"}  # what tells no document
