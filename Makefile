@@ -91,5 +91,12 @@ coverage: setup ## every branch of what decides, over the whole suite; the law i
 mutation: setup ## every small mistake in every rule, and who notices: an hour; goes on where it was stopped
 	@.venv/bin/python -m tests.prove_mutation
 
+docs: setup ## the documentation as pages, in .bench/docs; a warning is an error
+	@.venv/bin/python -m sphinx -q -W --keep-going -j auto -b html -d .bench/docs-trees docs .bench/docs
+	@echo .bench/docs/index.html
+
 docs-write: setup ## every generated file again: references, manual pages, completions, JSON schemas, screens
+	@.venv/bin/python -m tests.docs.write
+	@TRADER_WRITE=1 .venv/bin/python -m pytest -p no:cacheprovider tests/docs/test_json.py tests/docs/test_screens.py \
+	  -k "published or screen"
 	@.venv/bin/python -m tests.docs.write

@@ -1,8 +1,8 @@
 """The command blocks of the documentation: found in every page, and run in its order in the page's own world.
 
 A block is a fence of `sh`, a command a line. `exit=N` says how its last command ends; `not-run=REASON` that it cannot
-be run here. What a page takes for granted stands in comments of its own: `<!-- world: paper -->` for an account that has
-traded, `live` for one with real money at a venue on this machine, and `<!-- before: COMMAND -->`.
+be run here. What a page takes for granted stands in comments of its own: `<!-- world: paper -->` for an account that
+has traded, `live` for one with real money at a venue on this machine, and `<!-- before: COMMAND -->`.
 """
 
 import re
