@@ -8,10 +8,10 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
 
 setup: $(READY) ## build .venv/ once; again only when pyproject.toml or constraints.txt change (PYTHON=python3.12)
 
@@ -66,6 +66,9 @@ parity: setup ## paper beside replay over every candle of the shared data: an ho
 
 prove-install: ## a clean clone and a clean install, from nothing (downloads)
 	@PYTHON="$(PYTHON)" bash .ci/prove-install
+
+prove-newcomer: ## a clean clone, set up from nothing (downloads), and every line that README and tutorial tell
+	@PYTHON="$(PYTHON)" bash .ci/prove-newcomer
 
 prove-sigkill: setup ## fifty kills at random moments
 	@.venv/bin/python -m tests.prove_sigkill --kills 50

@@ -100,7 +100,11 @@ class Seen(Inside):
 
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             ended(act, shared, asked_json=False)
-        said = [line for told in err.getvalue().splitlines() for line in wrap(told, self.columns or 80, break_on_hyphens=False)]
+        said = [
+            line
+            for told in err.getvalue().splitlines()
+            for line in wrap(told, self.columns or 80, break_on_hyphens=False)
+        ]
         text = "\n".join([out.getvalue().rstrip("\n"), *said]).strip("\n")
         for pattern, name in CHANGING.items():
             text = re.sub(pattern, name, text)
