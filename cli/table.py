@@ -29,6 +29,7 @@ from cli.commands.backup import backup, restore
 from cli.commands.check_clock import check_clock
 from cli.commands.compare import compare
 from cli.commands.compile_law import compile_law
+from cli.commands.completions import completions
 from cli.commands.doctor import doctor
 from cli.commands.export import export
 from cli.commands.init import init
@@ -49,6 +50,7 @@ from cli.commands.replay import replay, what_if
 from cli.commands.rotate_secrets import rotate_secrets
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
+from cli.commands.schema import schema
 from cli.commands.status import status
 from cli.commands.support_bundle import support_bundle
 from cli.commands.sweep import sweep
@@ -134,6 +136,8 @@ COMMANDS: Commands = {
     "size": {"calc": size.calc},
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
+    "completions": completions,
+    "schema": schema,
 }
 
 

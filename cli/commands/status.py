@@ -71,11 +71,12 @@ def _look(shared: Shared, oneline: bool) -> Result:
     found, next_ms = status_of(book), next_decision_ms(book, clock)
     about = {"mode": mode, "venue": identity.get("venue", "?"), "clock": clock, "next_decision_time": moment(next_ms)}
     in_force, warnings = _policy(options, mode, clock, book)
-    data = {**about, **jsonable(found), **trouble_data(book), **in_force}
+    latched = _latched(options, mode)
+    data = {**about, **jsonable(found), **trouble_data(book), **in_force, "latch": latched}
     code = UNPROTECTED if (found.longest_naked_min or -1) > (in_force["max_naked_min"] or 0) else 0
     if oneline:
-        return Result(data, _oneline(about, found, book, in_force), code, warnings)
-    page = _page(about, found, in_force, next_words(next_ms, clock), ink)
+        return Result(data, _oneline(about, found, book, in_force, _halt_word(found, latched)), code, warnings)
+    page = _page(about, found, in_force, next_words(next_ms, clock), _halt_words(found, latched), ink)
     return Result(data, "\n".join([page, *trouble_text(book, ink)]), code, warnings)
 
 
@@ -109,6 +110,29 @@ def _latency(shared: Shared) -> Result:
 
 def _ms(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _latched(options: "Options", mode: str) -> str | None:
+    """Why a kill stands, whether a cycle has seen it or not; None where none does."""
+    from trader_core.domain.errors import StateUnusable
+    from trader_core.kill.back import standing
+
+    try:
+        found = standing(options.state_directory / f"{mode.lower()}.db")
+    except StateUnusable as unreadable:
+        return unreadable.what
+    return found.reason if found else None
+
+
+def _halt_word(found: "Status", latched: str | None) -> str:
+    return found.halt.state.value if latched is None else "KILLED"
+
+
+def _halt_words(found: "Status", latched: str | None) -> str:
+    """The halt machine's state; while a kill stands, that one."""
+    if latched is not None:
+        return f"KILLED: {latched}; trader halt reset --user NAME --reason TEXT"
+    return found.halt.state.value + (f": {found.halt.reason}" if found.halt.reason else "")
 
 
 def next_words(next_ms: int | None, clock: str) -> str:
@@ -156,7 +180,9 @@ def _policy_words(policy: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _page(about: dict[str, Any], found: "Status", in_force: dict[str, Any], following: str, ink: "Ink") -> str:
+def _page(
+    about: dict[str, Any], found: "Status", in_force: dict[str, Any], following: str, halt: str, ink: "Ink"
+) -> str:
     from cli.commands.orders import kind_words
     from cli.show import change, money, pairs, positions_table, price, table
     from trader_core.domain.clocktime import short
@@ -170,7 +196,7 @@ def _page(about: dict[str, Any], found: "Status", in_force: dict[str, Any], foll
         ("cash", money(found.cash)),
         ("realised", change(found.realised)),
         ("today", _today(found, in_force["max_day_loss_pct"])),
-        ("halt", found.halt.state.value + (f": {found.halt.reason}" if found.halt.reason else "")),
+        ("halt", halt),
         *(("policy" if not n else "", line) for n, line in enumerate(_policy_words(in_force["policy"]))),
         ("restart", "safe" if found.restart_safe else "an order's fate is unknown; the next cycle asks the venue"),
     ]
@@ -199,20 +225,20 @@ def _today(found: "Status", limit: float | None) -> str:
     return gained if limit is None else f"{gained} (limit -{limit:g} %)"
 
 
-def _oneline(about: dict[str, Any], found: "Status", book: "Book", in_force: dict[str, Any]) -> str:
+def _oneline(about: dict[str, Any], found: "Status", book: "Book", in_force: dict[str, Any], halt: str) -> str:
     from cli.show import count, money
     from trader_core.domain.clocktime import short
 
     where = f"{about['mode']} {about['venue']}"
     if not found.cycles:
-        return f"{where}: no cycle yet, {found.halt.state.value}"
+        return f"{where}: no cycle yet, {halt}"
     parts = [
         f"{where}: {count(found.cycles, 'cycle')}",
         f"last {short(found.last_decision_ms)}",
         f"equity {money(found.equity)}",
         count(found.positions, "position"),
         f"today {_today(found, in_force['max_day_loss_pct'])}",
-        found.halt.state.value,
+        halt,
         *([] if in_force["policy"] is None or not in_force["policy"]["loosened"] else ["LOOSENED POLICY"]),
         *([count(len(found.discrepancies), "discrepancy", "discrepancies")] if found.discrepancies else []),
         *([] if found.restart_safe else ["UNKNOWN ORDER"]),
