@@ -24,7 +24,7 @@ from trader_core.domain.order import OrderStatus
 from trader_core.net.redaction import redact
 from trader_core.net.tally import CALLS
 from trader_core.ops.clock import host_ms
-from trader_core.report.alarms import alarm_of, alarms_of, exposure_of
+from trader_core.report.alarms import alarm_of, alarms_of, exposure_of, unasked
 from trader_core.report.trouble import Around, Rate
 from trader_core.settings.environment import process_environment
 from trader_core.settings.load import load
@@ -158,16 +158,17 @@ class Telling:
             found = tuple(one for one in found if not one.is_event)
         said = frozenset((one.fingerprint, one.severity) for one in found)
         if looks or said != self._said or self._unsaid or any(one.is_event for one in found):
-            self._tell(found, now_ms)
+            self._tell(found, now_ms, unasked(report))
             self._said = said
             self._leave(report, exposure, now_ms, is_last)
             self._voice.deliver(self._rules, now_ms)
 
-    def _tell(self, found: Sequence[Alarm], now_ms: int) -> None:
+    def _tell(self, found: Sequence[Alarm], now_ms: int, unknown: frozenset[str]) -> None:
         """Everything that is wrong, and what could not be written down before."""
         older = tuple(one for one in self._unsaid if one.fingerprint not in {new.fingerprint for new in found})
         self._unsaid = (*older, *(one for one in found if one.is_event))
-        self._voice.outbox.tell(self._account, (*older, *found), rules_of(self._rules), now_ms, whole=True)
+        alarms, rules = (*older, *found), rules_of(self._rules)
+        self._voice.outbox.tell(self._account, alarms, rules, now_ms, whole=True, unasked=unknown)
         self._unsaid = ()
 
     def _leave(self, report: "CycleReport", exposure: str, now_ms: int, is_last: bool) -> None:

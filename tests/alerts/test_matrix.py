@@ -17,7 +17,7 @@ from tests.live.stage import Live, Venue, staged, venue_served
 from tests.ops.ntp import ntp_servers
 from tests.scenarios import scenes
 from tests.scenarios.scenes import DIP, RISE
-from tests.scenarios.test_protection import NoBalances, Trader
+from tests.scenarios.test_protection import NoBalances, NoInstruments, Trader
 from tests.scenarios.test_strategy_failure import Flawed, divides
 from tests.world import START, World, at
 from trader_core.alerts.outbox import CYCLE
@@ -234,6 +234,23 @@ def test_a_channel_that_takes_nothing_is_told_of_to_the_others(receiver: Receive
             db.execute("UPDATE notices SET made_ms = made_ms - ?", (HOUR_MS,))
             db.execute("UPDATE deliveries SET next_ms = 0")
     assert [one.partition(" json-")[0] for one in receiver.titles[1:]] == ["WARNING trader undelivered"]
+
+
+def test_a_cycle_that_sees_nothing_calls_nothing_over_that_it_would_have_seen(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    world = ToldWorld(tmp_path)
+    world.market(BTC=RISE).configured(universe__tiers__tier_1_core__min_day_volume_quote=10_000_000_000).run(limit=1)
+    world.wired = lambda ports: replace(ports, reader=NoInstruments(ports.reader))
+    world.run(limit=1)
+    assert world.drained(receiver).code == 0
+    assert receiver.titles == ["CRITICAL trader PAPER empty_universe", "WARNING trader PAPER unreadable"]
+    world.wired = lambda ports: ports
+    world.configured(universe__tiers__tier_1_core__min_day_volume_quote=0).run(limit=1)
+    assert world.drained(receiver).code == 0
+    assert sorted(receiver.titles[2:]) == [
+        "OVER CRITICAL trader PAPER empty_universe", "OVER WARNING trader PAPER unreadable",
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
