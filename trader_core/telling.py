@@ -30,7 +30,7 @@ from trader_core.settings.environment import process_environment
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
 from trader_core.settings.ratchet import in_force, loosenings
-from trader_core.settings.secrets import ALERTS, ESCALATIONS, HEARTBEAT, urls
+from trader_core.settings.secrets import ALERTS, ESCALATIONS, HEARTBEAT, urls, without_keys
 from trader_core.store.buckets import NAME as BUCKETS
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Voice:
         if stuck:
             self.problem = f"{stuck} alerts have reached nobody for {rules.undelivered_min} min: trader alerts test"
         if self.to.are_any and self._is_due(rules, now_ms) and not is_drained(self._directory):
-            self._drainer = start_drainer(self._directory, self._config, process_environment())
+            self._drainer = start_drainer(self._directory, self._config, without_keys(process_environment()))
 
     @property
     def to(self) -> Addresses:

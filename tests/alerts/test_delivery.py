@@ -107,10 +107,13 @@ def test_a_kill_of_the_one_who_delivers_loses_nothing(killed: Teller, receiver: 
     assert all(receiver.titles.count(one) <= 2 for one in wanted), "once more, at most, what was under way"
 
 
-def test_two_do_not_deliver_at_once(killed: Teller, receiver: Receiver) -> None:
+def test_two_do_not_deliver_at_once_and_the_one_has_no_key(killed: Teller, receiver: Receiver) -> None:
     receiver.free.clear()
-    killed.telling(receiver.url).paper("run-cycle")
+    keys = {"COINBASE_API_KEY": "organizations/1/apiKeys/2", "COINBASE_API_SECRET": "what nobody else must have"}
+    killed.telling(receiver.url, **keys).paper("run-cycle")
     assert receiver.wait(lambda one: one.begun)
+    has = Path(f"/proc/{killed.drainer()}/environ").read_text()
+    assert "TRADER_ALERT_URLS=" in has and "COINBASE" not in has
     other = killed("alerts", "drain", "--state", killed.state, "--json")
     assert (other.code, other.data["another"]) == (0, True)
     receiver.free.set()

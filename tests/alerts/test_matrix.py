@@ -33,6 +33,7 @@ from trader_core.ports import Ports
 from trader_core.report.alarms import MATRIX
 from trader_core.store.buckets import SharedRows
 from trader_core.strategies import STRATEGIES
+from trader_core.venues.wrappers import ReadOnly
 
 BOUGHT = (*RISE[:6], DIP)
 HOUR_MS = 3_600_000
@@ -90,11 +91,17 @@ def unknown_order(world: World) -> None:
     world.market(BTC=RISE).run(limit=3)
 
 
+class Unlisted(ReadOnly):
+    """A venue that lists ETH no more."""
+
+    def instruments(self) -> Any:
+        return tuple(one for one in super().instruments() if one.symbol != "ETH-USD")
+
+
 def delisting(world: World) -> None:
-    creep = [103 + n / 100 for n in range(1, 103)]
-    world.market(BTC=(*BOUGHT, 103, *creep), ETH=(*BOUGHT, 103)).configured(policy__risk__max_day_loss_pct=50)
-    world.run(until_ms=at(7) + 1)
-    world.run(until_ms=at(109))
+    world.market(BTC=(*BOUGHT, 103, 103), ETH=(*BOUGHT, 103, 103)).run(limit=5)
+    world.wired = lambda ports: replace(ports, reader=Unlisted(ports.reader))
+    world.run(limit=1)
 
 
 def target_hit(world: World) -> None:

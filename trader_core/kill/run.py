@@ -119,13 +119,13 @@ def _deliver(state: Path | None, config: str) -> None:
     """Who delivers alerts finds the latch by itself; where nobody is at work, somebody is started. Nobody waits."""
     from trader_core.alerts.start import is_drained, start_drainer
     from trader_core.settings.locate import config_directory
-    from trader_core.settings.secrets import ALERTS, urls
+    from trader_core.settings.secrets import ALERTS, urls, without_keys
 
     with suppress(OSError, TraderError):
         environ = process_environment()
         if state and urls(ALERTS, environ) and not is_drained(state):
             place = config_directory(Path(config) if config else None, read_environment())
-            start_drainer(state, place.absolute(), environ)
+            start_drainer(state, place.absolute(), without_keys(environ))
 
 
 def _at_the_venue(wish: Wish, state: Path | None, progress: Progress, began_s: float) -> None:
