@@ -7,7 +7,7 @@ Neither raises: what could not be told stands in `problem`, and becomes an exit 
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -148,7 +148,8 @@ class Telling:
     def _cycle(self, report: "CycleReport", took_ms: int, now_ms: int, looks: bool, is_last: bool = False) -> None:
         self._count(report.book)
         if looks:
-            self._look(report, now_ms)
+            with suppress(StateUnusable):  # what cannot be looked up now is as it was; what happened must be told
+                self._look(report, now_ms)
         self._want(report)
         wanted = self._wanted[0] if self._wanted else None
         around = replace(self._around, now_ms=now_ms, took_ms=took_ms, wanted_ms=wanted)

@@ -26,6 +26,7 @@ from trader_core.domain.errors import OutcomeUnknown
 from trader_core.domain.facts import HaltChanged
 from trader_core.domain.halt import ARMED, tripped
 from trader_core.domain.order import OrderReport, OrderStatus, Role
+from trader_core.engine.run import cycles
 from trader_core.net.breaker import Breakers, Direction
 from trader_core.ops.clock import host_ms
 from trader_core.policies import Asked, change
@@ -258,6 +259,24 @@ def test_a_cycle_that_sees_nothing_calls_nothing_over_that_it_would_have_seen(
     assert sorted(receiver.titles[2:]) == [
         "OVER CRITICAL trader PAPER empty_universe", "OVER WARNING trader PAPER unreadable",
     ]  # fmt: skip
+
+
+def test_an_event_that_could_not_be_written_down_is_told_as_soon_as_it_can(receiver: Receiver, tmp_path: Path) -> None:
+    world = ToldWorld(tmp_path)
+    world.market(BTC=scenes.STOPPED).configured()
+    with world.system() as system:
+        running = cycles(
+            system.ports, system.policy, system.journal, lambda: False, None, system.telling.cycle
+        )  # fmt: skip
+        next(running)
+        with closing(sqlite3.connect(world.state / "alerts.db", isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            assert [one.book.closed_ms for one in running], "the cycles go on"
+            assert "the alerts could not be told" in system.telling.problem
+        system.telling.ended()
+        assert system.telling.problem == ""
+    assert world.drained(receiver).code == 0
+    assert "WARNING trader PAPER stop_hit BTC-USD" in receiver.titles
 
 
 @pytest.fixture(scope="module")
