@@ -70,7 +70,10 @@ LAYERS = {
     "store": Layer("domain ports settings"),
     "alerts": Layer("domain ports settings net store.sqlite", lazy_third="apprise"),
     "ops": Layer("domain ports settings"),
-    "kill": Layer("domain.errors ops.halts settings.environment settings.locate store.latch", lazy="bootstrap"),
+    "kill": Layer(
+        "domain.errors ops.halts settings.environment settings.locate store.latch",
+        lazy="bootstrap alerts.start settings.secrets",
+    ),
     "kill.reach": Layer("domain kill ledger net ops.clock ports settings store.sqlite venues.coinbase"),
     "loopback": Layer("rulebook.matching", "numpy pyarrow starlette uvicorn jwt cryptography yaml"),
     "research": Layer(

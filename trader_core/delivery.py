@@ -1,20 +1,22 @@
 """What a person does with alerts, and what takes them to where they go: `trader alerts`. No cycle comes here."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import sleep
+from typing import Any
 
 from trader_core.alerts.addresses import Addresses
 from trader_core.alerts.channels import beat, send
 from trader_core.alerts.drain import Drained, Drainer, tried
 from trader_core.alerts.outbox import CYCLE, LINGER_MS, Outbox
-from trader_core.alerts.policy import Rules
+from trader_core.alerts.policy import Rules, is_closed
 from trader_core.alerts.start import LOCK
 from trader_core.domain.alert import Delivery, Kept, Kind, Notice, Severity
 from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS, rfc3339, short
 from trader_core.domain.errors import ConfigInvalid, GateClosed, StateLocked, StateUnusable
 from trader_core.ops.clock import host_ms
+from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import StateLock
 from trader_core.report.alarms import alarm_of
 from trader_core.settings.load import load
@@ -22,7 +24,8 @@ from trader_core.settings.options import Options
 from trader_core.settings.schema import Alerts
 from trader_core.telling import addresses_of, exposure_kept, rules_kept, rules_of
 
-LOOK_MS = 10 * SECOND_MS  # how often it is looked whether a cycle is missing
+LOOK_MS = SECOND_MS  # how often it is looked for what no cycle tells of
+UNDELIVERED = "undelivered"
 LOCK_MS = 1_000  # somebody who only looks holds it for less
 LISTED_MAX = 200
 TURNS_MAX = 1_000  # how often one drainer begins anew
@@ -85,8 +88,9 @@ def drained(options: Options, stop: Callable[[], bool], once: bool = False) -> D
     for _ in range(TURNS_MAX):
         try:
             with StateLock(directory / LOCK, LOCK_MS):
-                drainer = Drainer(outbox, to, rules_of(rules), rules.timeout_s, host_ms, _watch(outbox, rules))
-                drainer.run(sleep, stop, 0 if once else LINGER_MS)
+                look = _watch(outbox, rules, KillFile(directory))
+                drainer = Drainer(outbox, to, rules_of(rules), rules.timeout_s, host_ms, look)
+                drainer.run(sleep, stop, 0 if once else max(LINGER_MS, (rules.escalate_s + 60) * SECOND_MS))
         except StateLocked:
             return None
         found.add(drainer.done)
@@ -113,8 +117,9 @@ def _rules(options: Options, outbox: Outbox) -> Alerts:
         return kept
 
 
-def _watch(outbox: Outbox, rules: Alerts) -> Callable[[int], None]:
-    """Looks now and then whether a cycle is missing that somebody expects."""
+def _watch(outbox: Outbox, rules: Alerts, kill: KillFile) -> Callable[[int], None]:
+    """Looks now and then for what no cycle can tell of: that there is none, a kill that none has seen yet, and a
+    channel that takes nothing."""
     looked_ms = -LOOK_MS
 
     def look(now_ms: int) -> None:
@@ -122,13 +127,26 @@ def _watch(outbox: Outbox, rules: Alerts) -> Callable[[int], None]:
         if 0 <= now_ms - looked_ms < LOOK_MS:
             return
         looked_ms = now_ms
+        open_ = {(one.account, one.alert.alarm.fingerprint) for one in outbox.live() if not is_closed(one.alert)}
         for key, text in outbox.values(CYCLE).items():
-            newest = json.loads(text)
-            if newest["expected"] and now_ms - newest["at_ms"] > rules.missing_bars * newest["bar_ms"]:
-                account = key.removeprefix(CYCLE)
-                minutes = newest["bar_ms"] // MINUTE_MS
-                told = f"there was no cycle since {short(newest['at_ms'])} UTC; one is due every {minutes} min"
-                alarm = alarm_of("cycle_missing", told, exposure_kept(outbox, account))
-                outbox.tell(account, [alarm], rules_of(rules), now_ms, whole=False)
+            account = key.removeprefix(CYCLE)
+            exposure = exposure_kept(outbox, account)
+            for code, told in _unseen(json.loads(text), kill.kill_requested(), rules, now_ms):
+                if (account, code) not in open_:
+                    outbox.tell(account, [alarm_of(code, told, exposure)], rules_of(rules), now_ms, whole=False)
+        silent = outbox.silent(now_ms - rules.undelivered_min * MINUTE_MS)
+        if {("", f"{UNDELIVERED} {name}") for name in silent} != {one for one in open_ if one[0] == ""}:
+            alarms = [alarm_of(UNDELIVERED, f"{name}: {why}", "", name) for name, why in silent.items()]
+            outbox.tell("", alarms, rules_of(rules), now_ms, whole=True)
 
     return look
+
+
+def _unseen(newest: dict[str, Any], killed: str | None, rules: Alerts, now_ms: int) -> Iterator[tuple[str, str]]:
+    """(code, what) of an account whose newest cycle said that of itself."""
+    if killed and not newest["killed"]:
+        yield "kill", f"a kill is in force, and no cycle has seen it yet: {killed}"
+    if newest["expected"] and now_ms - newest["at_ms"] > rules.missing_bars * newest["bar_ms"]:
+        minutes = newest["bar_ms"] // MINUTE_MS
+        told = f"there was no cycle since {short(newest['at_ms'])} UTC; one is due every {minutes} min"
+        yield "cycle_missing", told

@@ -19,10 +19,12 @@ from trader_core.alerts.start import buried, is_drained, start_drainer
 from trader_core.domain.alert import Alarm, Severity
 from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, SECOND_MS, short
 from trader_core.domain.errors import ConfigInvalid, PlanDrifted, StateLocked, StateUnusable, TraderError, UsageError
+from trader_core.domain.halt import HaltState
 from trader_core.domain.order import OrderStatus
 from trader_core.net.redaction import redact
 from trader_core.ops.clock import host_ms
-from trader_core.report.alarms import Around, Rate, alarm_of, alarms_of, exposure_of
+from trader_core.report.alarms import alarm_of, alarms_of, exposure_of
+from trader_core.report.trouble import Around, Rate
 from trader_core.settings.environment import process_environment
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
@@ -175,7 +177,10 @@ class Telling:
         """What others need to know of this cycle when it is the newest."""
         bar_ms = self._system.source.bar_ms
         is_of_now = 0 <= now_ms - report.decision_ms < 2 * bar_ms  # a simulated market lives in another time
-        newest = {"at_ms": now_ms, "bar_ms": bar_ms, "expected": is_of_now and not is_last, "exposure": exposure}
+        newest = {
+            "at_ms": now_ms, "bar_ms": bar_ms, "expected": is_of_now and not is_last, "exposure": exposure,
+            "killed": report.book.halt.state is HaltState.KILLED,
+        }  # fmt: skip
         rows = {
             CYCLE + self._account: json.dumps(newest),
             BEAT: json.dumps({"at_ms": now_ms, "well": not report.problem}),

@@ -30,14 +30,14 @@ def test(ctx: typer.Context) -> Result:
 
 def list_(ctx: typer.Context, everything: Everything = False) -> Result:
     """List the alerts that are open, and what became of them at each channel."""
-    from cli.show import table
+    from cli.show import fitted
     from trader_core.delivery import listed
 
     found = listed(options_of(shared_of(ctx)), everything)
     head = ["id", "severity", "account", "alert", "since, UTC", "times", "state", "sent"]
     rows = [_row(one, deliveries) for one, deliveries in found]
     nothing = "nothing was ever told" if everything else "nothing is open"
-    text = [table(head, rows, left=len(head))] if rows else [nothing]
+    text = [fitted(head, rows, ("account", "times", "sent"), left=len(head))] if rows else [nothing]
     text += [f"  {one.number}: {one.alert.alarm.what}" for one, _ in found]
     return Result({"alerts": [_data(one, deliveries) for one, deliveries in found]}, "\n".join(text))
 
@@ -101,7 +101,7 @@ def _data(one: "Kept", deliveries: "tuple[Delivery, ...]") -> dict[str, Any]:
         "severity": alarm.severity, "state": _state(one), "what": alarm.what, "exposure": alarm.exposure,
         "done": alarm.done, "remedy": alarm.remedy, "opened": moment(alert.opened_ms), "seen": moment(alert.seen_ms),
         "count": alert.count, "escalated": moment(alert.escalated_ms), "acknowledged": moment(alert.acked_ms),
-        "resolved": moment(alert.resolved_ms),
+        "reason": alert.reason, "resolved": moment(alert.resolved_ms),
         "deliveries": [
             {"channel": sent.channel, "tries": sent.tries, "taken": moment(sent.taken_ms), "problem": sent.problem}
             for sent in deliveries

@@ -31,9 +31,9 @@ def send(channel: Channel, notice: Notice, timeout_s: float) -> str:
         if plugin is None or isinstance(plugin, str):
             return "it is no address that Apprise knows"
         plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout_s
-        voice = Apprise()
-        voice.add(plugin)
-        went = voice.notify(body=notice.body, title=notice.title, notify_type=_KINDS[notice.severity])
+        went = plugin.notify(  # in this thread, and of plain text, which a channel turns into what it has
+            body=notice.body, title=notice.title, notify_type=_KINDS[notice.severity], body_format="text"
+        )
         return "" if went else redact(heard.last or "it did not take the message")[:PROBLEM_MAX]
     except Exception as failed:  # noqa: BLE001 - a channel may fail in any way it likes
         return redact(f"{type(failed).__name__}: {failed}")[:PROBLEM_MAX]

@@ -86,7 +86,8 @@ class Drainer:
         self._beats()
 
     def _is_due_within(self, wait_ms: int) -> bool:
-        ahead = [self._outbox.next_ms(self._channels), self._outbox.wakes_ms(self._rules)]
+        tries = self._outbox.next_ms(self._channels) if self._channels else None
+        ahead = [tries, self._outbox.wakes_ms(self._rules)]
         return any(at is not None and at <= self._host_ms() + wait_ms for at in ahead)
 
     def _begun(self, job: Job) -> _Try:

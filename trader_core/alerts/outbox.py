@@ -131,9 +131,8 @@ class Outbox:
             if row is None:
                 raise UsageError(f"there is no alert {number}", safe="nothing was changed", remedy="trader alerts list")
             one = _kept(row)
-            after = acknowledged(one.alert, now_ms)
+            after = acknowledged(one.alert, now_ms, reason)
             _keep(db, one.account, number, after)
-            _put(db, f"ack {number}", reason)
             return Kept(number, one.account, after)
 
     def deliveries(self, number: int) -> tuple[Delivery, ...]:
@@ -149,6 +148,8 @@ class Outbox:
 
     def jobs(self, channels: Collection[str], urgent: Collection[str], now_ms: int) -> tuple[Job, ...]:
         """What is to be sent now, oldest first. A notice is for each of the channels; one that is urgent for more."""
+        if not channels and not urgent:
+            return ()
         found: list[Job] = []
         with self._changed_if(self._waiting()) as db:
             if db is None:
@@ -195,6 +196,15 @@ class Outbox:
         """How many notices made until then were tried in vain, and have reached nobody."""
         with self._read() as db:
             return int(db.execute(_STUCK, (until_ms,)).fetchone()[0])
+
+    def silent(self, until_ms: int) -> dict[str, str]:
+        """The channels that have not taken what was made until then, though they were asked; and what they said."""
+        asked = (
+            "SELECT channel, problem FROM deliveries JOIN notices ON notices.id = notice "
+            "WHERE is_waiting = 1 AND taken_ms IS NULL AND tries > 0 AND made_ms <= ? ORDER BY notice"
+        )
+        with self._read() as db:
+            return dict(db.execute(asked, (until_ms,)).fetchall())
 
     def _waiting(self) -> Callable[[sqlite3.Connection], bool]:
         return lambda db: db.execute("SELECT 1 FROM notices WHERE is_waiting = 1 LIMIT 1").fetchone() is not None
@@ -345,13 +355,13 @@ def _advance(db: sqlite3.Connection, live: Iterable[Kept], rules: Rules, now_ms:
 def _jobs(
     db: sqlite3.Connection, notice_id: int, made_ms: int, notice: Notice, wanted: Sequence[str], now_ms: int
 ) -> list[Job]:
-    """What of one notice is to be sent now. One that every channel has taken waits no more."""
+    """What of one notice is to be sent now. One that everybody has whom it is for waits no more."""
     asked = "SELECT channel, tries, next_ms, taken_ms FROM deliveries WHERE notice = ?"
     known = {row[0]: row[1:] for row in db.execute(asked, (notice_id,))}
     for name in (one for one in wanted if one not in known):
         db.execute("INSERT INTO deliveries VALUES (?, ?, 0, ?, NULL, '')", (notice_id, name, now_ms))
         known[name] = (0, now_ms, None)
-    if wanted and all(known[name][2] is not None for name in wanted):
+    if all(known[name][2] is not None for name in wanted):
         db.execute("UPDATE notices SET is_waiting = 0 WHERE id = ?", (notice_id,))
         return []
     ready = [name for name in wanted if known[name][2] is None and known[name][1] <= now_ms]

@@ -24,8 +24,11 @@ class Rules:
 
 def raised(before: Alert | None, alarm: Alarm, now_ms: int) -> Alert:
     """The alert with that alarm in it: the one that is open, else a new one, which knows when the last one was told."""
-    if before is None or is_closed(before):
-        return Alert(alarm, now_ms, now_ms, quiet_ms=before.notified_ms if before else None)
+    if before is None:
+        return Alert(alarm, now_ms, now_ms)
+    if is_closed(before):
+        last_ms = before.quiet_ms if before.notified_ms is None else before.notified_ms
+        return Alert(alarm, now_ms, now_ms, quiet_ms=last_ms)
     worse = before.told is not None and alarm.severity.rank > before.told.rank
     return replace(
         before, alarm=alarm, seen_ms=now_ms, count=before.count + 1, acked_ms=None if worse else before.acked_ms
@@ -44,9 +47,9 @@ def resolved(alert: Alert, now_ms: int) -> Alert:
     return replace(alert, resolved_ms=now_ms, over_ms=now_ms if alert.told is None else None)
 
 
-def acknowledged(alert: Alert, now_ms: int) -> Alert:
+def acknowledged(alert: Alert, now_ms: int, reason: str = "") -> Alert:
     """Somebody has it: no escalation and no reminder, unless it becomes worse."""
-    return alert if alert.acked_ms is not None else replace(alert, acked_ms=now_ms)
+    return alert if alert.acked_ms is not None else replace(alert, acked_ms=now_ms, reason=reason)
 
 
 def due(alert: Alert, rules: Rules, now_ms: int) -> Kind | None:
@@ -63,7 +66,9 @@ def told(alert: Alert, kind: Kind, now_ms: int) -> tuple[Alert, Severity]:
     """The alert after that was told, and how severe it is said to be."""
     if kind is Kind.OVER:
         return replace(alert, over_ms=now_ms), _level(alert)
-    if kind is Kind.ESCALATED:
+    if kind is Kind.WORSE:  # it begins anew
+        alert = replace(alert, first_ms=None, escalated_ms=None)
+    elif kind is Kind.ESCALATED:
         alert = replace(alert, escalated_ms=now_ms)
     actual = alert.alarm.severity
     after = replace(

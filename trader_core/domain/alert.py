@@ -55,12 +55,13 @@ class Alert:
     count: int = 1  # how often it was raised
     quiet_ms: int | None = None  # when the alert before it, of the same fingerprint, was told last
     told: Severity | None = None  # the alarm's highest that was told, escalation apart; None: nobody knows of it yet
-    first_ms: int | None = None  # when it was told first
+    first_ms: int | None = None  # when it was told first, at its severity: escalation counts from here
     notified_ms: int | None = None  # and last
     escalated_ms: int | None = None
     acked_ms: int | None = None
     resolved_ms: int | None = None
     over_ms: int | None = None  # when it was told that it is over, or was clear that nobody needs to know
+    reason: str = ""  # what whoever acknowledged it said
 
 
 class Kind(StrEnum):

@@ -199,7 +199,7 @@ class Alerts(Section):
     max_feed_age_min: int = Field(ge=1, le=1440)
     no_trade_h: int = Field(ge=1, le=168)
     missing_bars: int = Field(ge=1, le=96)
-    min_free_mb: int = Field(ge=0, le=1_000_000)
+    min_free_mb: int = Field(ge=0, le=100_000_000)
     breaker_open_s: int = Field(ge=0, le=86_400)
     max_position_loss_pct: Hundredths = Field(ge=0.01, le=100)
 
