@@ -17,9 +17,8 @@ from trader_core.report.exposition import exposition
 from trader_core.report.latency import over_budget, percentile
 from trader_core.report.metrics import METRICS, series
 from trader_core.settings.load import load
-from trader_core.settings.schema import Latency
 
-BUDGETS: Latency = load(CONFIG).app.latency
+BUDGETS = load(CONFIG).app
 LABELS = st.text(st.characters(codec="utf-8"), max_size=12)
 VALUES = st.floats(allow_nan=False, allow_infinity=False)
 TIMES = st.lists(st.floats(0, 100_000), max_size=30)

@@ -149,7 +149,7 @@ MATRIX: tuple[Row, ...] = (
     Row("undelivered", WARNING, "a channel has taken nothing for app.alerts.undelivered_min, though it was asked",
         "it is tried again, each time after a longer while; the other channels have it",
         "trader alerts test, and mend the address of SYMBOL", not_of_a_cycle),
-    Row("latency", WARNING, "a cycle took longer than app.alerts.max_cycle_s", "nothing", "trader status", latency),
+    Row("latency", WARNING, "a cycle, or what app.latency names, is over its budget", "nothing", "trader status", latency),
     Row("disk", CRITICAL, "less than app.alerts.min_free_mb is left for the state, or nobody knows",
         "what cannot be written is not sent", "make room on the disk of the state directory", disk),
     Row("clock", CRITICAL, "this machine's time is too far from the true one, or nobody knows how far", NOTHING_ENTERS,
