@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
@@ -39,7 +40,9 @@ def opened(tmp_path: Path) -> Iterator[tuple[World, System, Step]]:
 
 def test_what_is_bought_is_pending_then_held_and_protected(opened: tuple[World, System, Step]) -> None:
     _, system, step = opened
+    began_s = perf_counter()
     seen = [step() for _ in range(8)]
+    assert 0 < seen[-1]["trader_cycle_duration_seconds_sum", ()] < perf_counter() - began_s
     ordered = next(one for one in seen if one["trader_orders_open", (("role", "ENTRY"),)])
     assert ordered["trader_exposure_ratio", (("kind", "pending"),)] > 0
     assert ordered["trader_cycle_orders", (("step", "placed"),)] > 0
@@ -48,6 +51,8 @@ def test_what_is_bought_is_pending_then_held_and_protected(opened: tuple[World, 
     assert last["trader_orders_open", (("role", "STOP"),)] == len(book.held)
     assert last["trader_unprotected_positions", ()] == 0
     assert last["trader_fill_ratio", ()] > 0
+    filled = [one for one in book.orders.values() if one.filled == one.approved.quantity]
+    assert last["trader_orders_closed_total", (("role", "ENTRY"), ("status", "FILLED"))] == len(filled)
     symbol = min(book.held)
     worth = last["trader_position_quote", (("symbol", symbol),)]
     assert worth == pytest.approx(float(book.holdings[symbol].quantity) * 100, rel=0.1)
