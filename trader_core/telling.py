@@ -122,7 +122,7 @@ class Telling:
         self._voice = Voice(system.state, config)
         self._intents, self._rejected = system.journal.book.intents, _rejected(system.journal.book)
         self._calls, self._orders = Rate(0, 0), Rate(0, 0)  # since they were written down
-        self._meter = meter_of(system, self._voice.outbox)
+        self._meter, self._over = meter_of(system, self._voice.outbox), tuple[tuple[str, str], ...]()
         self._wanted: tuple[int, int] | None = None  # decision times: since when entries are wanted, and when last
         self._around = Around(0, 0, Rate(0, 0), Rate(0, 0))
         self._looked_ms = -1
@@ -137,6 +137,7 @@ class Telling:
     def cycle(self, report: "CycleReport", took_ms: int) -> None:
         """Of a cycle that ran to its end, and how long it took by this machine's clock."""
         self._last, pace = (report, took_ms), self._meter.cycle(report)
+        self._over = tuple(pace.over.items())
         self._calls = Rate(self._calls.total + pace.calls, self._calls.bad + pace.errors)
         with self._voice.speaking():
             now_ms = host_ms()
@@ -155,7 +156,7 @@ class Telling:
                 self._look(report, now_ms)
         self._want(report)
         wanted = self._wanted[0] if self._wanted else None
-        around = replace(self._around, now_ms=now_ms, took_ms=took_ms, wanted_ms=wanted)
+        around = replace(self._around, now_ms=now_ms, took_ms=took_ms, over=self._over, wanted_ms=wanted)
         exposure = exposure_of(report, self._system.source.quote)
         found = alarms_of(report, around, self._in_force(report), exposure)
         if is_last:  # of what happened in it was told when it was the newest
