@@ -108,7 +108,13 @@ COMMANDS: Commands = {
     "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
     "breaker": {"list": breaker.show, "reset": breaker.reset},
-    "alerts": {"test": alerts.test, "list": alerts.list_, "ack": alerts.ack, "drain": alerts.drain},
+    "alerts": {
+        "test": alerts.test,
+        "list": alerts.list_,
+        "ack": alerts.ack,
+        "raise": alerts.raise_,
+        "drain": alerts.drain,
+    },
     "queue": {"list": queue.show, "cancel": queue.cancel},
     "policy": {
         "show": policy.show,

@@ -339,6 +339,21 @@ def _failed(options: Options, error: Exception) -> None:
     voice.outbox.close()
 
 
+def reported(options: Options, what: str, subject: str) -> str:
+    """Something outside of the program is wrong, and somebody says so; returns why it could not be told, '' else."""
+    voice = Voice(options.state_directory, options.config_directory)
+    with voice.speaking():
+        rules, account = _kept_rules(options, voice.outbox)
+        known = [key.removeprefix(CYCLE) for key in voice.outbox.values(CYCLE)]
+        account = options.mode or (known[-1] if known else account)
+        alarm = alarm_of("reported", redact(what), exposure_kept(voice.outbox, account), subject)
+        now_ms = host_ms()
+        voice.outbox.tell(account, [alarm], rules_of(rules), now_ms, whole=False)
+        voice.deliver(rules, now_ms)
+    voice.outbox.close()
+    return voice.problem
+
+
 def _kept_rules(options: Options, outbox: Outbox) -> "tuple[Alerts, str]":
     """(the rules, whose alerts they are): as the settings say, else as the newest cycle did. Raises ConfigInvalid."""
     accounts = [key.removeprefix(CYCLE) for key in outbox.values(CYCLE)]

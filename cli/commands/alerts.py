@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 Everything = Annotated[bool, typer.Option("--all", help="Also those that are over.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="As `alerts list` and every alert say it.", min=1)]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="What is being done about it.")]
+Text = Annotated[str, typer.Argument(metavar="TEXT", help="What is wrong.")]
+Subject = Annotated[str, typer.Option("--subject", metavar="NAME", help="Of what: a unit, a host.")]
 Once = Annotated[bool, typer.Option("--once", help="Wait for nothing that is due later; for timers.")]
 
 
@@ -48,6 +50,15 @@ def ack(ctx: typer.Context, number: Number, reason: Reason = "") -> Result:
 
     one = acknowledged(options_of(shared_of(ctx)), number, reason)
     return Result(_data(one, ()), f"alert {number} is acknowledged: {one.alert.alarm.what}")
+
+
+def raise_(ctx: typer.Context, text: Text, subject: Subject = "") -> Result:
+    """Tell what the program itself cannot: a unit that failed, a host that goes down. 70 where nobody could be told."""
+    from trader_core.telling import reported
+
+    problem = reported(options_of(shared_of(ctx)), text, subject)
+    done = problem or f"told: {text}"
+    return Result({"subject": subject, "problem": problem}, done, UNDELIVERED if problem else 0)
 
 
 def drain(ctx: typer.Context, once: Once = False) -> Result:

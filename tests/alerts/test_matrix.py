@@ -168,6 +168,13 @@ def exception(world: World) -> None:
     assert Inside(world.root)("run-cycle", *options, "--state", world.state, "--config", world.config).code == 13
 
 
+def reported(world: World) -> None:
+    """A unit of the service manager failed."""
+    world.market(BTC=RISE).run(limit=1)
+    words = ("alerts", "raise", "--subject", "trader.service", "the unit failed")
+    assert Inside(world.root)(*words, "--state", world.state, "--config", world.config).code == 0
+
+
 def cycle_missing(world: World) -> None:
     """An hour ago there was a cycle of the real time, and since then none."""
     world.market(BTC=RISE).run(limit=1)
@@ -201,6 +208,7 @@ ON_PAPER: dict[str, tuple[str, Fire]] = {
     "limit_loosened": ("WARNING trader PAPER limit_loosened policy.risk.max_day_loss_pct", limit_loosened),
     "breaker_open": ("WARNING trader PAPER breaker_open coinbase-data-entries", breaker_open),
     "disk": ("CRITICAL trader PAPER disk", disk),
+    "reported": ("CRITICAL trader PAPER reported trader.service", reported),
     "exception": ("WARNING trader PAPER exception", exception),
     "cycle_missing": ("CRITICAL trader PAPER cycle_missing", cycle_missing),
 }

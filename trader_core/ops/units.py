@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 KEYS = ("coinbase.json", "coinbase-new.json", "audit_key")
-CREDENTIALS = (*KEYS, "alert_urls", "alert_escalation_urls", "heartbeat_url")
+ADDRESSES = ("alert_urls", "alert_escalation_urls", "heartbeat_url")  # only where whoever delivers outlives the unit
 HEALTHY = "SuccessExitStatus=20 21 23 75"  # closed, halted, stale, later: the command did its work and says how it is
 STATE, CONFIG = PurePosixPath("/var/lib/trader"), PurePosixPath("/etc/trader")
 SYSUSERS = 'u trader - "trader" /var/lib/trader\n'
@@ -62,13 +62,13 @@ def units(place: Place) -> Mapping[str, str]:
     services = {
         "trader-run-cycle": _service(
             place, "One cycle of trader", "run-cycle", "Type=oneshot", "TimeoutStartSec=120", "TimeoutStopSec=30",
-            HEALTHY,
+            HEALTHY, unit=("OnSuccess=trader-alerts.service",),
         ),
         "trader": _service(
             place, "trader, cycle after cycle", "run", "Type=notify", "NotifyAccess=main", "WatchdogSec=180",
             "Restart=on-failure", "RestartSec=10", "RestartPreventExitStatus=10 11 13 21", "TimeoutStopSec=60",
             unit=("StartLimitIntervalSec=600", "StartLimitBurst=5", "Conflicts=trader-run-cycle.timer"),
-            wanted_by="multi-user.target" if place.is_machine else "default.target",
+            wanted_by="multi-user.target" if place.is_machine else "default.target", delivers=True,
         ),
         "trader-reconcile": _service(
             place, "Compare trader's ledger with the venue", "reconcile", "Type=oneshot", "TimeoutStartSec=300",
@@ -82,16 +82,17 @@ def units(place: Place) -> Mapping[str, str]:
             f"SuccessExitStatus={NOTHING_YET}", "Nice=10", "IOSchedulingClass=idle",
         ),
         "trader-alerts": _service(
-            place, "Deliver what trader has to tell", "alerts drain", "Type=oneshot", "TimeoutStartSec=600",
-            f"SuccessExitStatus={NOTHING_YET}", told=False,
+            place, "Deliver what trader has to tell", "alerts drain --once", "Type=oneshot", "TimeoutStartSec=600",
+            f"SuccessExitStatus={NOTHING_YET} 70", told=False, delivers=True,
         ),
         "trader-kill": _service(
             place, "Stop trader", 'kill --reason "the kill file appeared"', "Type=oneshot", "TimeoutStartSec=60",
-            "OOMScoreAdjust=-900", "CPUWeight=1000", "IOWeight=1000",
+            f"ExecStopPost=-{place.program} alerts drain --once", "OOMScoreAdjust=-900", "CPUWeight=1000",
+            "IOWeight=1000", delivers=True,
         ),
         "trader-failure@": _service(
             place, "Tell that %i failed", 'alerts raise --subject "%i" "the unit failed"', "Type=oneshot",
-            "TimeoutStartSec=60", told=False,
+            f"ExecStopPost=-{place.program} alerts drain --once", "TimeoutStartSec=60", told=False, delivers=True,
         ),
     }  # fmt: skip
     timers = {
@@ -112,11 +113,13 @@ NOTHING_YET = 13  # there is no state before the first cycle
 
 def _service(
     place: Place, about: str, words: str, *lines: str,
-    unit: tuple[str, ...] = (), told: bool = True, wanted_by: str = "",
+    unit: tuple[str, ...] = (), told: bool = True, wanted_by: str = "", delivers: bool = False,
 ) -> str:  # fmt: skip
     head = [f"Description={about}", "Wants=network-online.target", "After=network-online.target time-sync.target"]
     head += ["OnFailure=trader-failure@%n.service"] if told else []
-    body = [f"ExecStart={place.program} {words}", *lines, *_home(place), *_ALONE.splitlines()]
+    body = [f"ExecStart={place.program} {words}", *lines, *_home(place)]
+    body += [f"LoadCredential={name}" for name in (*KEYS, *(ADDRESSES if delivers else ()))]
+    body += _ALONE.splitlines()
     body += _CAGED.splitlines() if place.is_machine else []
     sections = [("Unit", [*head, *unit]), ("Service", body)]
     if wanted_by:
@@ -125,13 +128,13 @@ def _service(
 
 
 def _home(place: Place) -> list[str]:
-    """Whose it is, and where it finds state, configuration and keys. A credential that is not there is not missed."""
+    """Whose it is, and where it finds state and configuration."""
     found = [f"Environment=TRADER_STATE={place.state}"]
     found += [f"Environment=TRADER_CONFIG={place.config}"] if place.config else []
     if place.is_machine:
         found += ["User=trader", "StateDirectory=trader", "StateDirectoryMode=0700", "CacheDirectory=trader",
                   "Environment=HOME=%S/trader", "Environment=XDG_CACHE_HOME=%C"]  # fmt: skip
-    return found + [f"LoadCredential={name}" for name in CREDENTIALS]
+    return found
 
 
 def _timer(about: str, when: str, spread: str, catch_up: bool = True) -> str:

@@ -149,6 +149,8 @@ MATRIX: tuple[Row, ...] = (
     Row("exception", WARNING, "a start or a cycle broke off; CRITICAL where app.alerts.max_exceptions did within"
         " app.alerts.exception_window_min", "what was recorded stays recorded; stops stay at the venue",
         "trader status, then: trader run-cycle", not_of_a_cycle),
+    Row("reported", CRITICAL, "somebody outside says so with `trader alerts raise`: a unit that failed", "nothing",
+        "trader status, and look at the log of SYMBOL", not_of_a_cycle, is_event=True),
     Row("cycle_missing", CRITICAL, "the newest cycle is older than app.alerts.missing_bars bars",
         "nothing: stops stay at the venue, and nothing else happens",
         "trader status, and look at the timer or the service; trader run-cycle runs one now", not_of_a_cycle),
