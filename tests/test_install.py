@@ -60,7 +60,7 @@ def test_make_run_with_data_trades_real_candles_in_a_state_of_its_own(tmp_path: 
     assert ".state/sample" not in planned
 
 
-def test_the_wheel_carries_the_defaults_and_the_migrations(tmp_path: Path) -> None:
+def test_the_wheel_carries_the_defaults_the_schemas_and_the_migrations(tmp_path: Path) -> None:
     built = subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -70,4 +70,6 @@ def test_the_wheel_carries_the_defaults_and_the_migrations(tmp_path: Path) -> No
     names = set(zipfile.ZipFile(wheel).namelist())
     defaults = {f"trader_core/settings/defaults/{one.name}" for one in (ROOT / "config").glob("*.yaml")}
     assert len(defaults) == 5
-    assert defaults | {"trader_core/store/migrations/0001_initial.sql"} <= names
+    schemas = {f"cli/schemas/{one.name}" for one in (ROOT / "cli" / "schemas").glob("*.json")}
+    assert len(schemas) > 60
+    assert defaults | schemas | {"trader_core/store/migrations/0001_initial.sql"} <= names

@@ -70,9 +70,10 @@ def live(world: str, home: Path, venue: Venue, servers: list[NtpServer]) -> Live
     """An armed account; or one of which nothing but the key is there."""
     if world == "live-new":
         venue.anew()
-        made = Live(home, venue, servers, edits=live_policy("BTC")).configured()
+        made = Live(home, venue, servers, edits=live_policy("BTC"))
+        made.configured().presenting(made.key)
         wait_for_room(BAR_MS)
-        return made.presenting(made.key)
+        return made
     made = staged(home, venue, servers, "BTC")
     if world == "live-two-keys":
         made.presenting(made.key, made.new_key("new"))
