@@ -88,7 +88,7 @@ def restored(options: Options, place: Path) -> Back:
         raise UsageError(f"{place} is a copy of the {backup.mode} account", remedy=f"--mode {backup.mode}")
     files = StateFiles(options.state_directory, backup.mode)
     files.make_directory()
-    with StateLock(files.lock, WAIT_MS):
+    with StateLock(files.lock, WAIT_MS), StateLock(files.moving, WAIT_MS):
         archived = _archived(files)
         stays = _policy_back(files, archived)
         names = {files.state.name, files.venue.name} | ({_policy(files)} if not stays else set())

@@ -128,12 +128,19 @@ class Paper(Section):
     depth_of_day_volume_pct: Hundredths = Field(ge=0.01, le=100)
 
 
+class Retention(Section):
+    """How long a decision's numbers, and what it was taken from, stay in the state itself."""
+
+    decisions_days: int = Field(ge=1, le=3650)
+
+
 class App(Section):
     mode: Mode
     exchange: Exchange
     clock: ClockCheck
     secrets: Secrets
     paper: Paper
+    retention: Retention
 
 
 class Profile(Section):

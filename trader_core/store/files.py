@@ -33,6 +33,11 @@ class StateFiles:
         return self.directory / f"{self.mode.lower()}.lock"
 
     @property
+    def moving(self) -> Path:
+        """The lock of who moves old rows out of the state: beside one who trades, never beside one who replaces it."""
+        return self.directory / f"{self.mode.lower()}.moving.lock"
+
+    @property
     def begun(self) -> bool:
         """Whether there is a state: a first start that was cut short leaves a file without a table, or none."""
         return self.state.exists() and not is_blank(self.state)
@@ -75,7 +80,7 @@ class StateFiles:
         place = next(one for n in range(1, SHELVES_MAX) if not (one := shelf / f"{self.mode.lower()}-{n}").exists())
         place.mkdir(parents=True, mode=0o700)
         for one in sorted(self.directory.glob(f"{self.mode.lower()}.*"), key=lambda found: found == self.state):
-            if one != self.lock:
+            if one not in (self.lock, self.moving):
                 one.rename(place / one.name)
         return place
 

@@ -1,0 +1,127 @@
+"""Moving what is old out of a state: decisions' bodies, and what they were taken from, into a closed file.
+
+The file is whole, checked and on disk before a row of the state changes; then everything changes in one transaction,
+which the state's own triggers allow for what a listed file holds and for nothing else. Fills, intents, cash flows,
+halts and every other fact stay where they are, in the file too.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from trader_core.domain.codec import from_json
+from trader_core.domain.errors import StateUnusable
+from trader_core.domain.facts import KIND_OF, Decided
+from trader_core.domain.inputs import Inputs, unpacked
+from trader_core.store.chain import Row, verified
+from trader_core.store.proof import documents_of, records_proven
+from trader_core.store.segments import Rows, Segment, Segments, rest_of, write
+from trader_core.store.sqlite import NO_END, SqliteStore
+
+DECISIONS_MAX = 256  # in one file: its transaction is short enough for a cycle to wait for
+DECIDED = KIND_OF[Decided]
+_CELLS = "symbol, open_ms, seq, open, high, low, close, volume, mark"
+_LATE = "SELECT seq FROM journal WHERE seq >= ? AND at_ms >= ? ORDER BY seq LIMIT 1"
+_MANY = "SELECT seq FROM journal WHERE kind = ? AND seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
+_CLOSED = "SELECT max(seq) FROM journal WHERE kind = 'cycle_closed' AND seq >= ? AND seq < ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows of a journal."""
+
+    first: int
+    last: int
+
+
+def due(store: SqliteStore, before_ms: int) -> Span | None:
+    """The next rows to be moved: whole cycles, all of them before that time, and not too many; None where there are
+    none."""
+    with closing(store.segments()) as segments:
+        first = segments.last + 1
+    beyond = store.query(_LATE, first, before_ms) + store.query(_MANY, DECIDED, first, DECISIONS_MAX)
+    ((last,),) = store.query(_CLOSED, first, min((seq for (seq,) in beyond), default=NO_END))
+    return Span(first, last) if last else None
+
+
+def move(
+    store: SqliteStore, span: Span, checkpoint: tuple[str, str], reached: Callable[[str], None] = lambda step: None
+) -> Segment:
+    """Move one span; the checkpoint is (code, book) of its last row. Raises JournalBroken where what is there is not as
+    it was written: then nothing changes."""
+    with closing(store.segments()) as known:
+        folder = known.folder
+    rows = list(verified(store.rows(span.first - 1, span.last), next(store.rows(span.first - 2, span.first - 1), None)))
+    decided = {row.seq: from_json(Decided, row.body) for row in rows if row.kind == DECIDED}
+    named = {seq: one.inputs for seq, one in decided.items() if one.inputs}
+    moved = [row for row in rows if row.seq in decided and decided[row.seq].decision_ms == row.at_ms]
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for left in folder.glob(f"{span.first:09d}-*"):  # of a move that was cut short: all of it is still here
+            left.unlink()
+        bare = Segment(span.last, span.first, rows[-1].at_ms, 0, rows[-1].hash, rest_of(moved), "")
+        segment = bare._replace(digest=write(folder / bare.name, _tables(store, span, rows, checkpoint)))
+    except OSError as failed:
+        raise StateUnusable(f"{folder} cannot be written: {failed.strerror}", safe="nothing was moved") from failed
+    reached("written")
+    with closing(Segments(folder, [segment])) as alone:
+        if list(alone.filled(rows)) != rows:
+            raise StateUnusable(f"{alone.path(segment)} is not what was written", safe="nothing was moved")
+        records_proven(lambda sql: alone.ask(segment, sql) or [], named)
+    reached("checked")
+    kept = _Kept().counting(store, span.last)
+    with store.changing() as db:
+        kept.counting(store, kept.seen)  # whoever trades may have written since
+        segment = segment._replace(floor_ms=kept.floor_ms)
+        gone = [(one,) for one in _documents(store, span.first - 1, span.last) - kept.documents]
+        db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", segment)
+        db.executemany("UPDATE journal SET body = '' WHERE seq = ?", [(row.seq,) for row in moved])
+        db.execute("DELETE FROM inputs WHERE seq <= ?", (span.last,))
+        db.execute("DELETE FROM bars WHERE seq <= ? AND open_ms < ?", (span.last, segment.floor_ms))
+        db.executemany("INSERT OR IGNORE INTO shelved VALUES (?, ?)", [(*one, span.last) for one in gone])
+        db.executemany("DELETE FROM documents WHERE digest = ?", gone)
+    return segment
+
+
+@dataclass
+class _Kept:
+    """What later decisions need of what was told before them."""
+
+    floor_ms: int = 0  # their oldest window opens here; 0: nothing is let go
+    seen: int = 0  # the newest of them that was counted
+    documents: set[str] = field(default_factory=set)
+
+    def counting(self, store: SqliteStore, after: int) -> "_Kept":
+        self.seen = max(self.seen, after)
+        for seq, inputs in _records(store, after, NO_END):
+            self.floor_ms = min(self.floor_ms or inputs.first_ms, inputs.first_ms)
+            self.documents |= documents_of(inputs)
+            self.seen = seq
+        return self
+
+
+def _records(store: SqliteStore, after: int, last: int) -> Iterable[tuple[int, Inputs]]:
+    found = store.query("SELECT seq, body FROM inputs WHERE seq > ? AND seq <= ? ORDER BY seq", after, last)
+    return ((seq, unpacked(body)) for seq, body in found)
+
+
+def _documents(store: SqliteStore, after: int, last: int) -> set[str]:
+    return {digest for _, inputs in _records(store, after, last) for digest in documents_of(inputs)}
+
+
+def _tables(store: SqliteStore, span: Span, rows: list[Row], checkpoint: tuple[str, str]) -> dict[str, Rows]:
+    within = span.first, span.last
+    documents = [
+        row for digest in sorted(_documents(store, span.first - 1, span.last))
+        for row in store.query("SELECT digest, body FROM documents WHERE digest = ?", digest)
+    ]  # fmt: skip
+    bars: list[tuple[Any, ...]] = store.query(f"SELECT {_CELLS} FROM bars WHERE seq BETWEEN ? AND ?", *within)  # noqa: S608
+    return {
+        "journal": rows,
+        "inputs": store.query("SELECT seq, body FROM inputs WHERE seq BETWEEN ? AND ?", *within),
+        "bars": sorted(bars, key=lambda one: (one[2], one[0], one[1])),
+        "documents": documents,
+        "identity": sorted(store.identity().items()),
+        "checkpoint": [(span.last, rows[-1].hash, *checkpoint)],
+    }
