@@ -88,13 +88,14 @@ LAYERS = {
     "policies": Layer(BELOW_BOOTSTRAP),
     "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
+    "retention": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "upkeep": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
     "cli": Layer(
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight upkeep",
+        "prove hindsight retention upkeep",
         lazy_third="rich tabulate",
     ),
 }
@@ -124,6 +125,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "sqlite3": (
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
+        "trader_core/store/segments.py",
         "trader_core/store/sqlite.py",
         "trader_core/venues/simulated/books.py",
     ),

@@ -219,10 +219,9 @@ def replayed(store: SqliteStore, cycle: int | None, policy: Settings | None, tol
         raise _away(which, away[0])
     if not done:
         raise StateUnusable(f"{which} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
-    warnings = (f"{silent} decisions were recorded without what they were taken from",) if silent else ()
-    if away:
-        warnings += (f"{len(away)} decisions need closed files that are not there, the first {away[0]}",)
-    return Replayed(done, done - len(differing), silent, len(away), tuple(differing), warnings)
+    warnings = [f"{silent} decisions were recorded without what they were taken from"] if silent else []
+    warnings += [f"{len(away)} decisions need closed files that are not there, the first {away[0]}"] if away else []
+    return Replayed(done, done - len(differing), silent, len(away), tuple(differing), tuple(warnings))
 
 
 def _away(what: str, file: str) -> StateUnusable:

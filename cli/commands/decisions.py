@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Result
+from cli.exits import Result, warned
 from cli.looking import SAFE, Since, Symbol, meant, since_of
 from cli.options import Shared, options_of, shared_of
 from trader_core.domain.errors import GateClosed, StateUnusable, UsageError
@@ -41,15 +41,16 @@ def list_(
     data = [
         {
             "cycle": one.cycle, "decision_time": moment(one.decision_ms), "id": one.id, "digest": one.digest,
-            "judged": sum(is_judged(it.outcome) for it in one.judgements), "orders": len(one.orders),
-            "passed": sum(it.outcome == "OK" for it in one.judgements), "events": len(one.events), "over": one.over,
-            "replayable": bool(one.inputs),
+            "judged": None if one.away else sum(is_judged(it.outcome) for it in one.judgements),
+            "passed": None if one.away else sum(it.outcome == "OK" for it in one.judgements),
+            "orders": len(one.orders), "events": len(one.events), "over": one.over, "replayable": bool(one.inputs),
+            "away": one.away,
         }
         for one in shown
     ]  # fmt: skip
     rows = [
-        [str(each["cycle"]), short(one.decision_ms), str(each["passed"]), str(each["judged"]), str(each["orders"]),
-         "yes" if one.over else "open", one.id]
+        [str(each["cycle"]), short(one.decision_ms), *("-" if each[name] is None else str(each[name])
+         for name in ("passed", "judged", "orders")), "yes" if one.over else "open", one.id or "moved, not there"]
         for each, one in zip(data, shown, strict=True)
     ]  # fmt: skip
     head = count(len(found), "decision") + (f", the newest {LISTED_MAX} of them" if len(found) > LISTED_MAX else "")
@@ -66,6 +67,11 @@ def show(ctx: typer.Context, cycle: Cycle) -> Result:
     found = [one for one in _records(shared_of(ctx)) if one.cycle == cycle]
     if not found:
         raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
+    if any(one.away for one in found):
+        raise StateUnusable(
+            f"cycle {cycle} was moved into a closed file that is not there", safe=SAFE,
+            remedy="trader decisions verify names it; put it back",
+        )  # fmt: skip
     return Result([loads(canonical(one)) for one in found], "\n\n".join(map(_page, found)))
 
 
@@ -79,14 +85,16 @@ def verify(ctx: typer.Context) -> Result:
         proof = verified(store)
     data = {
         "mode": mode, "rows": proof.rows, "decisions": proof.decisions, "recorded": proof.recorded,
-        "documents": proof.documents, "candles": proof.bars, "head": proof.head,
+        "documents": proof.documents, "candles": proof.bars, "head": proof.head, "files": proof.files,
+        "missing": proof.missing, "moved": proof.moved,
     }  # fmt: skip
     told = [
         f"the {mode} journal is as it was written: {count(proof.rows, 'row')}, the last with hash {proof.head}",
         f"{count(proof.decisions, 'decision')}, {proof.recorded} with what they were taken from: "
         f"{count(proof.bars, 'candle')}, {count(proof.documents, 'document')}",
     ]
-    return Result(data, "\n".join(told))
+    told += [f"{count(proof.files, 'closed file')} of older rows, whole"] if proof.files else []
+    return Result(data, "\n".join(told), 0, warned(proof.not_walked))
 
 
 def export(
@@ -98,7 +106,8 @@ def export(
 
     records = _records(shared_of(ctx))
     chosen = wanted(records, since_of(since, records[-1].decision_ms), (), None)
-    texts = {directory / one.file_name: canonical(one) for one in chosen if one.over}
+    away = sum(one.away for one in chosen)
+    texts = {directory / one.file_name: canonical(one) for one in chosen if one.over and not one.away}
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     present = [path for path in texts if path.exists()]
     for path in present:
@@ -110,11 +119,12 @@ def export(
     written = [path for path in texts if path not in present]
     for path in written:
         _write(path, texts[path])
-    left = len(chosen) - len(texts)
-    data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left}
+    left = len(chosen) - len(texts) - away
+    data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left, "away": away}
     told = f"{count(len(written), 'decision')} written to {directory}, {len(present)} were there"
     told += f"; {left} left for later: orders of theirs are open" if left else ""
-    return Result(data, told)
+    lost = f"{count(away, 'decision')} in closed files that are not there: trader decisions verify"
+    return Result(data, told, 0, warned([lost]) if away else ())
 
 
 def _write(path: Path, text: str) -> None:

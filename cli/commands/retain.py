@@ -23,8 +23,8 @@ def retain(ctx: typer.Context) -> Result:
         for one in found
     ]  # fmt: skip
     lines = [line for one in found for line in _told(one)]
-    missing = warned([f"{path} is not there: what stands in it cannot be shown" for one in found for path in one.missing])
-    return Result({"accounts": data}, "\n".join(lines), 0, missing)
+    missing = [f"{path} is not there: what stands in it cannot be shown" for one in found for path in one.missing]
+    return Result({"accounts": data}, "\n".join(lines), 0, warned(missing))
 
 
 def _told(one: "Retained") -> list[str]:

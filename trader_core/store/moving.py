@@ -8,6 +8,7 @@ halts and every other fact stay where they are, in the file too.
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from trader_core.domain.codec import from_json
@@ -16,8 +17,8 @@ from trader_core.domain.facts import KIND_OF, Decided
 from trader_core.domain.inputs import Inputs, unpacked
 from trader_core.store.chain import Row, verified
 from trader_core.store.proof import documents_of, records_proven
-from trader_core.store.segments import Rows, Segment, Segments, rest_of, write
-from trader_core.store.sqlite import NO_END, SqliteStore
+from trader_core.store.segments import Rows, Segment, Segments, reading, rest_of, write
+from trader_core.store.sqlite import NO_END, SqliteStore, as_state_error
 
 DECISIONS_MAX = 256  # in one file: its transaction is short enough for a cycle to wait for
 DECIDED = KIND_OF[Decided]
@@ -58,8 +59,7 @@ def move(
     moved = [row for row in rows if row.seq in decided and decided[row.seq].decision_ms == row.at_ms]
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        for left in folder.glob(f"{span.first:09d}-*"):  # of a move that was cut short: all of it is still here
-            left.unlink()
+        _make_room(folder, rows[0])
         bare = Segment(span.last, span.first, rows[-1].at_ms, 0, rows[-1].hash, rest_of(moved), "")
         segment = bare._replace(digest=write(folder / bare.name, _tables(store, span, rows, checkpoint)))
     except OSError as failed:
@@ -82,6 +82,21 @@ def move(
         db.executemany("INSERT OR IGNORE INTO shelved VALUES (?, ?)", [(*one, span.last) for one in gone])
         db.executemany("DELETE FROM documents WHERE digest = ?", gone)
     return segment
+
+
+def _make_room(folder: Path, first: Row) -> None:
+    """What a move that was cut short left: all of it is still in the state. Raises StateUnusable where it is another
+    account's."""
+    for left in folder.glob(f"{first.seq:09d}-*"):
+        if left.suffix == ".db":
+            with closing(reading(left)) as db, as_state_error(left):
+                found = db.execute("SELECT hash FROM journal WHERE seq = ?", (first.seq,)).fetchone()
+            if found != (first.hash,):
+                raise StateUnusable(
+                    f"{left} belongs to another account", safe="nothing was moved",
+                    remedy=f"take {folder} to where that account is",
+                )  # fmt: skip
+        left.unlink()
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Whether everything that is only ever added to is as it was written: the journal, and what decisions were taken from.
 
 The journal's chain holds itself together; each decision in it names its record by digest, and each record its
-documents and candles. So one changed byte is found wherever it is, and named. What was moved into closed files is walked
-there; of a file that is not there, what is left here must be as it was left.
+documents and candles. So one changed byte is found wherever it is, and named. What was moved into closed files is
+walked there; of a file that is not there, what is left here must be as it was left.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +21,7 @@ from trader_core.store.sqlite import SqliteStore, checksum_of
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 Left = dict[tuple[int, str, int], tuple[Bar, int]]  # candles by row, symbol and time
+MISSING_SHOWN = 5
 _BARS = "SELECT seq, mark, symbol, open_ms, open, high, low, close, volume FROM bars"
 
 
@@ -39,11 +40,21 @@ class Proof:
     moved: int = 0  # decisions that stand in one of these
     _inputs: dict[int, str] = field(default_factory=dict)  # digest by the decision's row
     _closed: list[tuple[Any, ...]] = field(default_factory=list)
+    _documents: set[str] = field(default_factory=set)
     _rest: list[Row] = field(default_factory=list)  # rows without bodies
+
+    @property
+    def not_walked(self) -> tuple[str, ...]:
+        """In words, where files are not there."""
+        if not self.missing:
+            return ()
+        told = ", ".join(self.missing[:MISSING_SHOWN]) + ", ..." * (len(self.missing) > MISSING_SHOWN)
+        return (f"not walked, for their closed files are not there: {self.moved} decisions, in {told}",)
 
     def count(self, records: Mapping[int, Inputs], documents: set[str], bars: int) -> None:
         self.recorded += len(records)
-        self.documents += len(documents)
+        self._documents |= documents
+        self.documents = len(self._documents)
         self.bars += bars
 
 

@@ -33,8 +33,8 @@ Rows = Sequence[Sequence[Any]]
 class Segment(NamedTuple):
     """What the journal knows of one file: rows `first` to `last`, the time and the hash of the last.
 
-    `rest` is the digest of what stayed in the journal of the rows that lost their bodies; candles in it that open before
-    `floor_ms` were let go.
+    `rest` is the digest of what stayed in the journal of the rows that lost their bodies; candles in it that open
+    before `floor_ms` were let go.
     """
 
     last: int
