@@ -60,7 +60,7 @@ def move(
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         _make_room(folder, rows[0])
-        bare = Segment(span.last, span.first, rows[-1].at_ms, 0, rows[-1].hash, rest_of(moved), "")
+        bare = Segment(span.last, span.first, rows[-1].at_ms, 0, rows[-1].hash, "", "")
         segment = bare._replace(digest=write(folder / bare.name, _tables(store, span, rows, checkpoint)))
     except OSError as failed:
         raise StateUnusable(f"{folder} cannot be written: {failed.strerror}", safe="nothing was moved") from failed
@@ -74,6 +74,7 @@ def move(
     with store.changing() as db:
         kept.counting(store, kept.seen)  # whoever trades may have written since
         segment = segment._replace(floor_ms=kept.floor_ms)
+        segment = segment._replace(rest=rest_of(segment, moved))
         gone = [(one,) for one in _documents(store, span.first - 1, span.last) - kept.documents]
         db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", segment)
         db.executemany("UPDATE journal SET body = '' WHERE seq = ?", [(row.seq,) for row in moved])

@@ -15,7 +15,6 @@ from trader_core.domain.clocktime import rfc3339
 from trader_core.domain.errors import JournalBroken
 from trader_core.domain.facts import CycleClosed, Decided, Moved
 from trader_core.domain.inputs import Bar, Inputs, digest_of, digest_of_bars, unpacked
-from trader_core.store.chain import Row
 from trader_core.store.segments import Segment, Segments, rest_of
 from trader_core.store.sqlite import SqliteStore, checksum_of
 
@@ -41,7 +40,6 @@ class Proof:
     _inputs: dict[int, str] = field(default_factory=dict)  # digest by the decision's row
     _closed: list[tuple[Any, ...]] = field(default_factory=list)
     _documents: set[str] = field(default_factory=set)
-    _rest: list[Row] = field(default_factory=list)  # rows without bodies
 
     @property
     def not_walked(self) -> tuple[str, ...]:
@@ -67,7 +65,7 @@ def proven(store: SqliteStore) -> Proof:
             if isinstance(fact, Decided):
                 proof.decisions += 1
                 if isinstance(fact, Moved):
-                    proof._rest.append(row)
+                    proof.moved += 1
                 elif fact.inputs:
                     proof._inputs[row.seq] = fact.inputs
             elif isinstance(fact, CycleClosed):
@@ -124,11 +122,7 @@ def _check_segments(store: SqliteStore, segments: Segments, proof: Proof) -> Non
     for segment in reversed(segments.listed):
         gone = max(gone, segment.floor_ms)  # candles that opened before went with this file, or a later one
         _check_listed(store, segment)
-        within = [row for row in proof._rest if segment.first <= row.seq <= segment.last]
         if segment in missing:
-            proof.moved += len(within)
-            if rest_of(within) != segment.rest:
-                raise _broken(f"what is left of rows {segment.first} to {segment.last} of the journal")
             for (seq, *_), (bar, mark) in left.items():
                 if segment.first <= seq <= segment.last and bar.check != mark:
                     raise _broken(_candle(bar, seq))
@@ -159,6 +153,8 @@ def _check_listed(store: SqliteStore, segment: Segment) -> None:
     before = store.query("SELECT coalesce(max(last), 0) + 1 FROM segments WHERE last < ?", segment.last)
     if found != [(segment.until_ms, segment.hash)] or before != [(segment.first,)]:
         raise _broken(f"row {segment.last} of segments")
+    if rest_of(segment, (row for row in store.rows(segment.first - 1, segment.last) if not row.body)) != segment.rest:
+        raise _broken(f"row {segment.last} of segments, or what is left of rows {segment.first} to {segment.last},")
 
 
 def _check_left(segments: Segments, segment: Segment, left: Left, gone: int) -> None:

@@ -33,8 +33,8 @@ Rows = Sequence[Sequence[Any]]
 class Segment(NamedTuple):
     """What the journal knows of one file: rows `first` to `last`, the time and the hash of the last.
 
-    `rest` is the digest of what stayed in the journal of the rows that lost their bodies; candles in it that open
-    before `floor_ms` were let go.
+    Candles in it that open before `floor_ms` were let go. `digest` is the file's, and `rest` that of all this and of
+    what stayed in the journal of the rows that lost their bodies.
     """
 
     last: int
@@ -42,8 +42,8 @@ class Segment(NamedTuple):
     until_ms: int
     floor_ms: int
     hash: str
-    rest: str
     digest: str
+    rest: str
 
     @property
     def name(self) -> str:
@@ -127,9 +127,9 @@ def another(path: Path, why: str) -> JournalBroken:
     )
 
 
-def rest_of(rows: Iterable[Row]) -> str:
-    """Digest of what rows that lost their bodies still say."""
-    told = sha256()
+def rest_of(segment: Segment, rows: Iterable[Row]) -> str:
+    """What `rest` must be where these are the rows that lost their bodies."""
+    told = sha256("\x1f".join(map(str, segment[:-1])).encode())
     for row in rows:
         told.update("\x1f".join(map(str, (*row[:4], *row[5:]))).encode() + b"\x1e")
     return told.hexdigest()

@@ -87,7 +87,7 @@ class SqliteStore:
 
     def segments(self) -> Segments:
         """The closed files of this journal, to be closed again."""
-        listed = self.query("SELECT last, first, until_ms, floor_ms, hash, rest, digest FROM segments ORDER BY last")
+        listed = self.query("SELECT last, first, until_ms, floor_ms, hash, digest, rest FROM segments ORDER BY last")
         return Segments(folder_of(self._path), map(Segment._make, listed))
 
     @contextmanager

@@ -1,14 +1,14 @@
 -- What was moved into closed files: rows `first` to `last` of the journal, whole. Decisions of those rows lose their
--- bodies here (`rest` is the digest of what they keep), and candles that open before `floor_ms`, which no later decision
--- needs, go. `shelved` says which file has a document that is not here any more.
+-- bodies here, and candles that open before `floor_ms`, which no later decision needs, go. `digest` is the file's, `rest`
+-- that of the line and of what those decisions keep. `shelved` says which file has a document that is not here any more.
 CREATE TABLE segments (
     last     INTEGER PRIMARY KEY,
     first    INTEGER NOT NULL,
     until_ms INTEGER NOT NULL,
     floor_ms INTEGER NOT NULL,
     hash     TEXT    NOT NULL,
-    rest     TEXT    NOT NULL,
-    digest   TEXT    NOT NULL
+    digest   TEXT    NOT NULL,
+    rest     TEXT    NOT NULL
 ) STRICT;
 
 CREATE TABLE shelved (
