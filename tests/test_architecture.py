@@ -88,6 +88,7 @@ LAYERS = {
     "policies": Layer(BELOW_BOOTSTRAP),
     "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
+    "places": Layer(BELOW_BOOTSTRAP),
     "retention": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "upkeep": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
@@ -95,7 +96,7 @@ LAYERS = {
         "domain net.redaction",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight retention upkeep",
+        "prove hindsight places retention upkeep",
         lazy_third="rich tabulate",
     ),
 }

@@ -9,6 +9,7 @@ from trader_core.domain.errors import StateUnusable
 from trader_core.store.sqlite import SqliteStore, is_blank, upgrade
 
 SHELVES_MAX = 100_000
+CANDLES = "candles"  # in the state directory: what was fetched from venues
 _NEW = "restore it, or start a new account with --state DIR"
 
 
