@@ -79,15 +79,19 @@ class Replayed:
 
 def verified(store: SqliteStore) -> Proof:
     """Everything that is written down, walked from its beginning. Raises JournalBroken with the row that was changed;
-    a checkpoint that is not the fold of the journal up to it is named too."""
-    proof, book = proven(store), Book()
-    kept = store.remembered(code_digest())
-    for row, fact in store.told() if kept else ():
-        book = apply(book, fact)
-        if kept and row.seq == kept[0]:
-            if to_text(book) != kept[1]:
-                raise _broken("the checkpoint")
-            break
+    a checkpoint that is not the fold of the journal up to it is named too, also one in a closed file."""
+    proof, book, code = proven(store), Book(), code_digest()
+    with store.at_once(), Recorded(store) as recorded:
+        kept = recorded.checkpoints(code)
+        if newest := store.remembered(code):
+            kept.append((*newest, "the checkpoint"))
+        for seq, fact in enumerate(store.facts() if kept else (), 1):
+            book = apply(book, fact)
+            for at, text, what in kept:
+                if at == seq and to_text(book) != text:
+                    raise _broken(what)
+            if seq >= max(at for at, *_ in kept):
+                break
     return proof
 
 

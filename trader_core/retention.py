@@ -4,7 +4,6 @@ Old is measured by the account's own newest cycle: an account that rests keeps w
 machine moves anything. Beside a loop that trades, each file costs one short transaction.
 """
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -17,13 +16,13 @@ from trader_core.ledger.fold import apply
 from trader_core.ops.lock import StateLock
 from trader_core.settings.options import Options
 from trader_core.store.files import StateFiles
-from trader_core.store.moving import due, move
+from trader_core.store.moving import Needs, due, move
 from trader_core.store.segments import Segment
 from trader_core.store.sqlite import SqliteStore
 
 WAIT_MS = 5_000  # for a restore, or another of its own kind
 FILES_MAX = 64  # in one go: of an account that nobody looked after for years the rest waits for the next
-_NEWEST = "SELECT max(decision_ms) FROM cycles"
+_NEWEST = "SELECT decision_ms FROM cycles ORDER BY cycle_id DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Retained:
     missing: tuple[str, ...]  # files of earlier times that are not there
 
 
-def retained(options: Options, reached: Callable[[str], None] = lambda step: None) -> tuple[Retained, ...]:
+def retained(options: Options) -> tuple[Retained, ...]:
     """Every account in the directory, or that of the mode. Raises StateUnusable where there is none, StateLocked, and
     JournalBroken where what is to be moved is not as it was written: it stays as it is."""
     days = settings_of(options).app.retention.decisions_days
@@ -46,16 +45,16 @@ def retained(options: Options, reached: Callable[[str], None] = lambda step: Non
     begun = [files for files in found if files.begun]
     if not begun:
         raise StateUnusable(f"there is no state in {options.state_directory}", remedy="trader run begins one")
-    return tuple(_moved(files, days, reached) for files in begun)
+    return tuple(_moved(files, days) for files in begun)
 
 
-def _moved(files: StateFiles, days: int, reached: Callable[[str], None]) -> Retained:
+def _moved(files: StateFiles, days: int) -> Retained:
     with StateLock(files.moving, WAIT_MS), closing(SqliteStore.writing(files.state, "")) as store:
-        ((newest_ms,),) = store.query(_NEWEST)
-        before_ms = -1 if newest_ms is None else newest_ms // DAY_MS * DAY_MS - days * DAY_MS
-        moved: list[Segment] = []
+        newest = store.query(_NEWEST)
+        before_ms = newest[0][0] // DAY_MS * DAY_MS - days * DAY_MS if newest else -1
+        moved, needs = list[Segment](), Needs(store)
         while len(moved) < FILES_MAX and (span := due(store, before_ms)):
-            moved.append(move(store, span, (code_digest(), to_text(_book_at(store, span.last))), reached))
+            moved.append(move(store, needs, span, (code_digest(), to_text(_book_at(store, span.last)))))
         with closing(store.segments()) as segments:
             paths = tuple(str(segments.path(one)) for one in moved)
             missing = tuple(map(str, map(segments.path, segments.missing)))

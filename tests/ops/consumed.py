@@ -1,5 +1,5 @@
 """Settings whose consumers are not in decisions: tests/cli/test_live_keys.py and test_policy.py show what each does,
-and tests/live/test_monitor.py how often what is held is looked at."""
+tests/live/test_monitor.py how often what is held is looked at, and tests/store/test_retention.py what is moved when."""
 
 from trader_core.settings.schema import PROFILES
 
@@ -10,6 +10,7 @@ CONSUMED = (
     "app.secrets.max_age_days",
     "app.secrets.warn_age_days",
     "app.secrets.files_allowed",
+    "app.retention.decisions_days",
     "app.exchange.venue_url",
     "app.exchange.quote",
     "policy.cycle.monitor_s",

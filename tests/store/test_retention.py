@@ -21,8 +21,11 @@ import pytest
 from tests.cli.program import Inside
 from tests.tampering import altered, unguarded
 from tests.world import World, at, write_config
+from trader_core import hindsight
 from trader_core.bootstrap import open_system
+from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs, parse_utc
+from trader_core.domain.errors import JournalBroken
 from trader_core.domain.facts import CycleClosed, Decided, Moved
 from trader_core.engine.journal import Journal
 from trader_core.engine.run import cycles
@@ -32,7 +35,7 @@ from trader_core.ops.lock import StateLock
 from trader_core.retention import retained
 from trader_core.settings.options import Options
 from trader_core.store.files import StateFiles
-from trader_core.store.moving import DECISIONS_MAX, due, move
+from trader_core.store.moving import DECISIONS_MAX, Needs, due, move
 from trader_core.store.segments import digest_of_file, rest_of
 from trader_core.store.sqlite import SqliteStore
 
@@ -74,7 +77,7 @@ def two_files(three_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         known = due(kept, parse_utc(MIDDLE))
     assert known
     store = SqliteStore.writing(home / "state" / "paper.db", "")
-    move(store, known, (code_digest(), to_text(fold(list(store.facts())[: known.last]))))
+    move(store, Needs(store), known, (code_digest(), to_text(fold(list(store.facts())[: known.last]))))
     store.close()
     (found,) = retained(options(home))
     assert len(found.files) == 1 and not found.more and not found.missing
@@ -299,6 +302,14 @@ def test_candles_that_stayed_are_the_file_s_own(deed: str, moved: Inside) -> Non
     assert verified(moved)[0] == 61
 
 
+def test_a_checkpoint_in_a_file_that_is_no_fold_of_the_journal_is_named(many: SqliteStore, tmp_path: Path) -> None:
+    span = due(many, DECISIONS_MAX)
+    assert span
+    move(many, Needs(many), span, (code_digest(), to_text(Book(cycles=1))))
+    with pytest.raises(JournalBroken, match=r"the checkpoint in .*000000001-"):
+        hindsight.verified(SqliteStore(tmp_path / "paper.db", None))
+
+
 FORBIDDEN = (
     "UPDATE journal SET body = '' WHERE kind = 'decided' AND body <> ''",
     "UPDATE journal SET body = '' WHERE kind = 'filled'",
@@ -441,10 +452,10 @@ def test_a_file_holds_so_many_decisions_and_the_next_goes_on_where_it_ends(many:
     everything = list(many.told())
     first = due(many, DECISIONS_MAX + 10)
     assert first and (first.first, first.last) == (1, 1 + 2 * DECISIONS_MAX)
-    move(many, first, ("", ""))
+    move(many, Needs(many), first, ("", ""))
     second = due(many, DECISIONS_MAX + 10)
     assert second and (second.first, second.last) == (first.last + 1, first.last + 2 * 9)
-    move(many, second, ("", ""))
+    move(many, Needs(many), second, ("", ""))
     assert due(many, DECISIONS_MAX + 10) is None
     assert list(many.told()) == everything
     assert [fact for fact in many.facts() if not isinstance(fact, Decided)] == [
@@ -477,6 +488,13 @@ def test_a_backup_has_the_files_shares_them_with_the_next_and_brings_them_back(m
     (first / names[0]).chmod(0o600)
     (first / names[0]).write_bytes(b"")
     assert moved("restore", str(first), "--verify", "--state", moved.state).code == 13
+
+
+def test_an_account_that_is_put_away_takes_its_files_along(moved: Inside) -> None:
+    place = Path(asked(moved, "paper", "reset", "--yes")["data"]["archive"])
+    assert not (moved.state / "paper.segments").exists()
+    done = moved("decisions", "verify", "--state", place, "--json")
+    assert (done.code, done.data["files"]) == (0, 2)
 
 
 def test_who_replaces_the_account_waits_for_who_moves(whole: Inside) -> None:

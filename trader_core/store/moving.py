@@ -5,9 +5,9 @@ which the state's own triggers allow for what a listed file holds and for nothin
 halts and every other fact stay where they are, in the file too.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from trader_core.store.segments import Rows, Segment, Segments, reading, rest_of
 from trader_core.store.sqlite import NO_END, SqliteStore, as_state_error
 
 DECISIONS_MAX = 256  # in one file: its transaction is short enough for a cycle to wait for
+AT_ONCE = 4_096  # records that are read at once
 DECIDED = KIND_OF[Decided]
 _CELLS = "symbol, open_ms, seq, open, high, low, close, volume, mark"
 _LATE = "SELECT seq FROM journal WHERE seq >= ? AND at_ms >= ? ORDER BY seq LIMIT 1"
@@ -46,9 +47,26 @@ def due(store: SqliteStore, before_ms: int) -> Span | None:
     return Span(first, last) if last else None
 
 
-def move(
-    store: SqliteStore, span: Span, checkpoint: tuple[str, str], reached: Callable[[str], None] = lambda step: None
-) -> Segment:
+class Needs:
+    """What decisions that stay need of what was told before them, read once for many moves."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store, self._found = store, list[tuple[int, int, frozenset[str]]]()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Whoever trades may have written since."""
+        after = self._found[-1][0] if self._found else 0
+        for seq, inputs in _records(self._store, after, NO_END):
+            self._found.append((seq, inputs.first_ms, frozenset(documents_of(inputs))))
+
+    def after(self, last: int) -> tuple[int, set[str]]:
+        """Of decisions after that row: when their oldest window opens (0: nothing may go), and their documents."""
+        later = [one for one in self._found if one[0] > last]
+        return min((one[1] for one in later), default=0), set().union(*(one[2] for one in later))
+
+
+def move(store: SqliteStore, needs: Needs, span: Span, checkpoint: tuple[str, str]) -> Segment:
     """Move one span; the checkpoint is (code, book) of its last row. Raises JournalBroken where what is there is not as
     it was written: then nothing changes."""
     with closing(store.segments()) as known:
@@ -64,22 +82,20 @@ def move(
         segment = bare._replace(digest=write(folder / bare.name, _tables(store, span, rows, checkpoint)))
     except OSError as failed:
         raise StateUnusable(f"{folder} cannot be written: {failed.strerror}", safe="nothing was moved") from failed
-    reached("written")
     with closing(Segments(folder, [segment])) as alone:
         if list(alone.filled(rows)) != rows:
             raise StateUnusable(f"{alone.path(segment)} is not what was written", safe="nothing was moved")
         records_proven(lambda sql: alone.ask(segment, sql) or [], named)
-    reached("checked")
-    kept = _Kept().counting(store, span.last)
     with store.changing() as db:
-        kept.counting(store, kept.seen)  # whoever trades may have written since
-        segment = segment._replace(floor_ms=kept.floor_ms)
+        needs.refresh()
+        floor_ms, documents = needs.after(span.last)
+        segment = segment._replace(floor_ms=floor_ms)
         segment = segment._replace(rest=rest_of(segment, moved))
-        gone = [(one,) for one in _documents(store, span.first - 1, span.last) - kept.documents]
+        gone = [(one,) for one in _documents(store, span.first - 1, span.last) - documents]
         db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", segment)
         db.executemany("UPDATE journal SET body = '' WHERE seq = ?", [(row.seq,) for row in moved])
         db.execute("DELETE FROM inputs WHERE seq <= ?", (span.last,))
-        db.execute("DELETE FROM bars WHERE seq <= ? AND open_ms < ?", (span.last, segment.floor_ms))
+        db.execute("DELETE FROM bars WHERE seq <= ? AND open_ms < ?", (span.last, floor_ms))
         db.executemany("INSERT OR IGNORE INTO shelved VALUES (?, ?)", [(*one, span.last) for one in gone])
         db.executemany("DELETE FROM documents WHERE digest = ?", gone)
     return segment
@@ -100,26 +116,11 @@ def _make_room(folder: Path, first: Row) -> None:
         left.unlink()
 
 
-@dataclass
-class _Kept:
-    """What later decisions need of what was told before them."""
-
-    floor_ms: int = 0  # their oldest window opens here; 0: nothing is let go
-    seen: int = 0  # the newest of them that was counted
-    documents: set[str] = field(default_factory=set)
-
-    def counting(self, store: SqliteStore, after: int) -> "_Kept":
-        self.seen = max(self.seen, after)
-        for seq, inputs in _records(store, after, NO_END):
-            self.floor_ms = min(self.floor_ms or inputs.first_ms, inputs.first_ms)
-            self.documents |= documents_of(inputs)
-            self.seen = seq
-        return self
-
-
-def _records(store: SqliteStore, after: int, last: int) -> Iterable[tuple[int, Inputs]]:
-    found = store.query("SELECT seq, body FROM inputs WHERE seq > ? AND seq <= ? ORDER BY seq", after, last)
-    return ((seq, unpacked(body)) for seq, body in found)
+def _records(store: SqliteStore, after: int, last: int) -> Iterator[tuple[int, Inputs]]:
+    asked = "SELECT seq, body FROM inputs WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+    while found := store.query(asked, after, last, AT_ONCE):
+        for after, body in found:
+            yield after, unpacked(body)
 
 
 def _documents(store: SqliteStore, after: int, last: int) -> set[str]:

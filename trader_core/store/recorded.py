@@ -59,6 +59,13 @@ class Recorded:
             found += self._elsewhere(segment, _FIRST)
         return min((one for (one,) in found if one is not None), default=0)
 
+    def checkpoints(self, code: str) -> list[tuple[int, str, str]]:
+        """(rows, the book they fold to, in words where it says so) of every file that is there and was folded by that
+        code."""
+        asked = "SELECT seq, body FROM checkpoint WHERE code = ?"
+        found = ((one, self._elsewhere(one, asked, code)) for one in self._segments.listed)
+        return [(*row, f"the checkpoint in {self._segments.path(one)}") for one, rows in found for row in rows]
+
     def lacks(self, seq: int, first_ms: int) -> Segment | None:
         """A file that is not there, without which the window of that row's decision is not whole from that time on."""
         gone = max((one.floor_ms for one in self._segments.listed), default=0)
