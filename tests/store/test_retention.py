@@ -24,7 +24,7 @@ from tests.world import World, at, write_config
 from trader_core import hindsight
 from trader_core.bootstrap import open_system
 from trader_core.domain.book import Book
-from trader_core.domain.clocktime import EpochMs, parse_utc
+from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import JournalBroken
 from trader_core.domain.facts import CycleClosed, Decided, Moved
 from trader_core.engine.journal import Journal
@@ -39,45 +39,44 @@ from trader_core.store.moving import DECISIONS_MAX, Needs, due, move
 from trader_core.store.segments import digest_of_file, rest_of
 from trader_core.store.sqlite import SqliteStore
 
-EARLY, MIDDLE, LATE = "2024-01-01", "2024-01-03", "2024-01-05"
-OLD = 8  # decisions of the first two days
+DAY = 96  # bars
+MIDNIGHT = 2 * DAY - 1  # the bar that ends when the day begins of which the decisions stay
+FIRST, SECOND, YOUNG = 8, 2, 6  # decisions in the first file, in the second, and in none
 ASKED = (
-    ("decisions", "list"), ("decisions", "show", "2"), ("decisions", "show", "7"), ("why", "--cycle", "2"),
+    ("decisions", "list"), ("decisions", "show", "2"), ("decisions", "show", "9"), ("why", "--cycle", "2"),
     ("why", "--no-trade"), ("replay", "--all"), ("replay", "1"),
-    ("what-if", "--set", "risk.max_open_positions=1", "1"), ("trades",), ("pnl",), ("positions",), ("orders",),
+    ("what-if", "--set", "risk.max_open_positions=1", "9"), ("trades",), ("pnl",), ("positions",), ("orders",),
 )  # fmt: skip
 
 
-def options(home: Path, since: str | None = None) -> Options:
-    since_ms = EpochMs(parse_utc(since)) if since else None
-    return Options(home / "state", home / "config", mode="PAPER", venue="simulated", since_ms=since_ms)
-
-
-def lived(home: Path, since: str | None, count: int) -> None:
-    with open_system(options(home, since)) as system:
-        assert len(list(cycles(system.ports, system.policy, system.journal, lambda: False, count))) == count
+def options(home: Path) -> Options:
+    return World(home).options(since_ms=None)
 
 
 @pytest.fixture(scope="session")
 def three_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An account that traded on three days, of which only the last is to be kept; nothing was moved yet."""
+    """An account that traded on the first day, around the second's end, and on the fourth; nothing was moved yet."""
     home = tmp_path_factory.mktemp("days")
-    write_config(home / "config", {"app.retention.decisions_days": 1})
-    for since, count in ((EARLY, 6), (MIDDLE, 2), (LATE, 3)):
-        lived(home, since, count)
+    series: dict[str, Any] = {name: [base + (n // 2 * step) % 9 for n in range(4 * DAY)] for name, base, step in COINS}
+    world = World(home).market(**series)
+    world.configured(app__retention__decisions_days=1).run(limit=6)
+    world.run(limit=8, since_ms=at(MIDNIGHT - 4))
+    world.run(limit=2, since_ms=at(3 * DAY + 1))
     return home
+
+
+COINS = (("BTC", 100, 4), ("ETH", 50, 5), ("SOL", 20, 7))
 
 
 @pytest.fixture(scope="session")
 def two_files(three_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same account with its old days in two files: the first day was moved when it was time, the second after."""
+    """The same account with its old days in two files, of which the second's windows reach into the first."""
     home = tmp_path_factory.mktemp("moved") / "home"
     shutil.copytree(three_days, home)
-    with StateFiles(home / "state", "PAPER").reading() as kept:
-        known = due(kept, parse_utc(MIDDLE))
-    assert known
     store = SqliteStore.writing(home / "state" / "paper.db", "")
-    move(store, Needs(store), known, (code_digest(), to_text(fold(list(store.facts())[: known.last]))))
+    span = due(store, at(MIDNIGHT - 2))
+    assert span
+    move(store, Needs(store), span, (code_digest(), to_text(fold(list(store.facts())[: span.last]))))
     store.close()
     (found,) = retained(options(home))
     assert len(found.files) == 1 and not found.more and not found.missing
@@ -136,9 +135,9 @@ def test_the_old_decisions_are_out_of_the_state_and_everything_else_is_as_it_was
     told = "SELECT * FROM journal WHERE kind <> 'decided'"
     assert rows(before, told) == rows(after, told)
     empty = rows(after, "SELECT kind, count(*) FROM journal WHERE body = '' GROUP BY kind")
-    assert empty == [("decided", OLD)]
+    assert empty == [("decided", FIRST + SECOND)]
     ((last,),) = rows(after, "SELECT max(last) FROM segments")
-    assert rows(after, "SELECT count(*) FROM inputs") == [(3,)]
+    assert rows(after, "SELECT count(*) FROM inputs") == [(YOUNG,)]
     assert rows(after, f"SELECT * FROM inputs WHERE seq <= {last}") == []
     bars = "SELECT count(*) FROM bars"
     assert rows(after, bars) < rows(before, bars), "what no later decision looks at is let go"
@@ -164,9 +163,9 @@ def test_the_book_needs_no_file(moved: Inside, three_days: Path) -> None:
 
 
 def test_the_account_goes_on_and_what_it_decides_then_is_replayed_to_the_byte(moved: Inside) -> None:
-    lived(moved.home, None, 2)
-    assert asked(moved, "replay", "--all")["data"]["identical"] == OLD + 5
-    assert asked(moved, "decisions", "verify")["data"]["decisions"] == OLD + 5
+    assert len(World(moved.home).run(limit=2, since_ms=None)) == 2
+    assert asked(moved, "replay", "--all")["data"]["identical"] == FIRST + SECOND + YOUNG + 2
+    assert asked(moved, "decisions", "verify")["data"]["decisions"] == FIRST + SECOND + YOUNG + 2
 
 
 def test_it_moves_beside_a_loop_that_trades_which_then_goes_on(whole: Inside) -> None:
@@ -176,16 +175,33 @@ def test_it_moves_beside_a_loop_that_trades_which_then_goes_on(whole: Inside) ->
         (found,) = asked(whole, "retain")["data"]["accounts"]
         assert found["files"]
         assert len(list(run)) == 2
-    assert asked(whole, "replay", "--all")["data"]["identical"] == OLD + 6
+    assert asked(whole, "replay", "--all")["data"]["identical"] == FIRST + SECOND + YOUNG + 3
     asked(whole, "decisions", "verify")
+
+
+def test_what_is_written_while_it_moves_keeps_all_it_needs(two_files: Path, tmp_path: Path) -> None:
+    """A cycle that ends after what stays was looked through, and before the state changes."""
+    world = World(tmp_path)
+    shutil.copytree(two_files / "data", world.data)
+    world.configured(app__retention__decisions_days=1).run(limit=3)
+    store = SqliteStore.writing(world.state / "paper.db", "")
+    span, needs = due(store, at(9)), Needs(store)
+    assert span
+    world.run(limit=1, since_ms=None)
+    move(store, needs, span, ("", ""))
+    store.close()
+    program = Inside(tmp_path)
+    assert asked(program, "decisions", "verify")["data"]["decisions"] == 4
+    (program.state / "paper.segments" / f"{span.first:09d}-{span.last:09d}.db").unlink()
+    assert asked(program, "replay", "4")["data"]["identical"] == 1
 
 
 def test_what_is_young_stays_and_so_does_everything_of_an_account_that_rests(moved: Inside) -> None:
     (found,) = asked(moved, "retain")["data"]["accounts"]
-    assert (found["files"], found["rows"], found["before"]) == ([], 0, "2024-01-04T00:00:00Z")
+    assert (found["files"], found["rows"], found["before"]) == ([], 0, "2024-03-06T00:00:00Z")
     write_config(moved.home / "config", {})
     (found,) = asked(moved, "retain")["data"]["accounts"]
-    assert found["before"] == "2023-10-07T00:00:00Z", "ninety days, as the rules want it"
+    assert found["before"] == "2023-12-08T00:00:00Z", "ninety days, as the rules want it"
 
 
 def test_without_a_state_nothing_is_made(tmp_path: Path) -> None:
@@ -200,27 +216,27 @@ def test_a_file_that_is_not_there_is_told_by_whoever_needs_it_and_by_nobody_else
     gone = files(moved)[0]
     gone.unlink()
     verified = asked(moved, "decisions", "verify")
-    assert verified["data"]["missing"] == [str(gone)] and verified["data"]["moved"] == 6
+    assert verified["data"]["missing"] == [str(gone)] and verified["data"]["moved"] == FIRST
     assert str(gone) in verified["warnings"][0]
     assert str(gone) in asked(moved, "audit", "verify")["warnings"][0]
     found = asked(moved, "replay", "--all")
-    assert (found["data"]["replayed"], found["data"]["away"]) == (3, 8), "its candles are missing to the next file too"
-    assert found["data"]["identical"] == 3 and str(gone) in found["warnings"][0]
+    assert (found["data"]["replayed"], found["data"]["away"]) == (YOUNG, FIRST + SECOND), "windows reach into it"
+    assert found["data"]["identical"] == YOUNG and str(gone) in found["warnings"][0]
     for words in (("replay", "2"), ("what-if", "--set", "risk.max_open_positions=1", "2"), ("decisions", "show", "2")):
         done = moved(*words, "--state", moved.state)
         assert done.code == 13 and "which is not there" in done.err.replace("that is not", "which is not"), done.err
     listed = {one["cycle"]: one for one in asked(moved, "decisions", "list")["data"]["decisions"]}
     assert (listed[2]["passed"], listed[2]["judged"], listed[2]["away"]) == (None, None, True)
-    assert listed[7]["judged"] is not None and not listed[7]["away"]
-    why = moved("why", "ADA-USD", "--cycle", "2", "--state", moved.state)
+    assert listed[9]["judged"] is not None and not listed[9]["away"]
+    why = moved("why", "BTC-USD", "--cycle", "2", "--state", moved.state)
     assert why.code == 0 and f"stands in {gone}, which is not there" in why.out
-    assert asked(moved, "why", "--no-trade")["data"]["away"] == 6
-    assert asked(moved, "why", "--no-trade", "--since", "2024-01-05")["data"]["away"] == 0
+    assert asked(moved, "why", "--no-trade")["data"]["away"] == FIRST
+    assert asked(moved, "why", "--no-trade", "--since", "2024-03-06")["data"]["away"] == 0
     exported = asked(moved, "decisions", "export", str(moved.home / "out"))
-    assert (exported["data"]["written"] + exported["data"]["left"], exported["data"]["away"]) == (5, 6)
+    assert (exported["data"]["written"] + exported["data"]["left"], exported["data"]["away"]) == (SECOND + YOUNG, FIRST)
     kept = asked(moved, "audit", "export", "--out", str(moved.home / "out.jsonl"))
     assert kept["data"]["rows"] == verified["data"]["rows"]
-    lived(moved.home, None, 1)
+    assert World(moved.home).run(limit=1, since_ms=None)
     assert asked(moved, "retain")["warnings"]
 
 
@@ -270,7 +286,7 @@ def test_one_changed_bit_of_a_file_is_found_by_whoever_reads_it(which: int, move
     for words in (("decisions", "verify"), ("audit", "verify"), ("replay", "--all"), ("decisions", "list")):
         done = moved(*words, "--state", moved.state)
         assert done.code == 61 and str(file) in done.err, words
-    lived(moved.home, None, 1)
+    assert World(moved.home).run(limit=1, since_ms=None)
 
 
 @pytest.mark.parametrize("table", ["journal", "inputs", "bars", "documents"])
@@ -308,6 +324,25 @@ def test_a_checkpoint_in_a_file_that_is_no_fold_of_the_journal_is_named(many: Sq
     move(many, Needs(many), span, (code_digest(), to_text(Book(cycles=1))))
     with pytest.raises(JournalBroken, match=r"the checkpoint in .*000000001-"):
         hindsight.verified(SqliteStore(tmp_path / "paper.db", None))
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        "kind = 'decided' AND seq > (SELECT max(last) FROM segments)",
+        "kind = 'cycle_closed' AND seq < (SELECT max(last) FROM segments)",
+        "kind = 'marked'",
+    ],
+)
+def test_a_row_without_a_body_that_no_file_explains_is_no_journal(which: str, moved: Inside) -> None:
+    altered(
+        moved.state / "paper.db",
+        f"UPDATE journal SET body = '' WHERE seq = (SELECT max(seq) FROM journal WHERE {which})",
+    )
+    for words in (("decisions", "verify"), ("decisions", "list")):
+        assert moved(*words, "--state", moved.state).code == 61
+    altered(moved.state / "paper.db", "DELETE FROM checkpoint")
+    assert moved("status", "--state", moved.state).code == 61
 
 
 FORBIDDEN = (
@@ -356,7 +391,7 @@ def test_what_is_not_as_it_was_written_is_not_moved(whole: Inside) -> None:
 # --- a kill at every step --------------------------------------------------------------------------------------------
 
 TOUCHES = {"chmod", "connect", "execute", "executemany", "fsync", "mkdir", "open", "rename", "replace", "unlink"}
-KILLS = 14
+KILLS = 10
 
 
 def forked(act: Callable[[], None]) -> int:
@@ -399,16 +434,7 @@ def touches_of(home: Path) -> int:
     return sum(name in TOUCHES for name in seen)
 
 
-def small(home: Path) -> Path:
-    """An account of two coins and a few cycles, some of them old."""
-    world = World(home).market(BTC=[100 + n % 7 for n in range(3 * 96)], ETH=[50 + n % 5 for n in range(3 * 96)])
-    world.configured(app__retention__decisions_days=1).run(limit=3)
-    world.run(limit=1, since_ms=at(3 * 96 - 4))
-    return home
-
-
-def test_a_kill_at_any_step_loses_nothing_and_the_next_move_ends_it(tmp_path: Path) -> None:
-    three_days = small(tmp_path / "small")
+def test_a_kill_at_any_step_loses_nothing_and_the_next_move_ends_it(three_days: Path, tmp_path: Path) -> None:
     shutil.copytree(three_days, tmp_path / "count")
     total = touches_of(tmp_path / "count")
     assert total > KILLS

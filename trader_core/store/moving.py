@@ -13,16 +13,15 @@ from typing import Any
 
 from trader_core.domain.codec import from_json
 from trader_core.domain.errors import StateUnusable
-from trader_core.domain.facts import KIND_OF, Decided
+from trader_core.domain.facts import Decided
 from trader_core.domain.inputs import Inputs, unpacked
 from trader_core.store.chain import Row, verified
 from trader_core.store.proof import documents_of, records_proven
-from trader_core.store.segments import Rows, Segment, Segments, reading, rest_of, write
+from trader_core.store.segments import DECIDED, Rows, Segment, Segments, reading, rest_of, write
 from trader_core.store.sqlite import NO_END, SqliteStore, as_state_error
 
 DECISIONS_MAX = 256  # in one file: its transaction is short enough for a cycle to wait for
 AT_ONCE = 4_096  # records that are read at once
-DECIDED = KIND_OF[Decided]
 _CELLS = "symbol, open_ms, seq, open, high, low, close, volume, mark"
 _LATE = "SELECT seq FROM journal WHERE seq >= ? AND at_ms >= ? ORDER BY seq LIMIT 1"
 _MANY = "SELECT seq FROM journal WHERE kind = ? AND seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"

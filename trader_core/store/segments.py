@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trader_core.domain.errors import JournalBroken, StateUnusable
+from trader_core.domain.facts import KIND_OF, Decided
 from trader_core.store.chain import Row
 
 COLUMNS = {
@@ -27,6 +28,7 @@ COLUMNS = {
     "identity": "key TEXT PRIMARY KEY, value TEXT NOT NULL",
     "checkpoint": "seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, code TEXT NOT NULL, body TEXT NOT NULL",
 }
+DECIDED = KIND_OF[Decided]
 Rows = Sequence[Sequence[Any]]
 
 
@@ -96,7 +98,8 @@ class Segments:
                 whole = None if found is None else {one[0]: Row(*one) for one in found}
             if whole is not None and segment is not None:
                 kept = whole.get(row.seq)
-                if kept is None or row != (kept if row.body else kept._replace(body="")):
+                left = kept._replace(body="") if kept and row.kind == DECIDED and not row.body else kept
+                if kept is None or row != left:
                     raise another(self.path(segment), f"its row {row.seq} is not the journal's")
                 row = kept
             yield row

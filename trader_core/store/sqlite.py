@@ -14,7 +14,7 @@ from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Moved, Opened
 from trader_core.domain.inputs import Bar, Taken
 from trader_core.store.chain import Row, chained, verified
-from trader_core.store.segments import Segment, Segments
+from trader_core.store.segments import DECIDED, Segment, Segments
 
 Identity = dict[str, str]
 APPLICATION_ID = 0x74726164  # "trad"
@@ -110,7 +110,7 @@ class SqliteStore:
 
     def _is_moved(self, row: Row) -> bool:
         covered = self._db.execute("SELECT coalesce(max(last), 0) FROM segments").fetchone()[0]
-        return KIND_OF[Decided] == row.kind and row.seq <= covered
+        return row.kind == DECIDED and row.seq <= covered
 
     def rows(self, after: int = 0, last: int = NO_END) -> Iterator[Row]:
         """The journal as stored, oldest first, not yet verified."""
