@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from threading import Timer
@@ -35,7 +36,7 @@ from trader_core.ops.lock import StateLock
 from trader_core.retention import retained
 from trader_core.settings.options import Options
 from trader_core.store.files import StateFiles
-from trader_core.store.moving import DECISIONS_MAX, Needs, due, move
+from trader_core.store.moving import DECISIONS_MAX, Needs, Span, due, move
 from trader_core.store.segments import digest_of_file, rest_of
 from trader_core.store.sqlite import SqliteStore
 
@@ -487,6 +488,15 @@ def test_a_file_holds_so_many_decisions_and_the_next_goes_on_where_it_ends(many:
     assert [fact for fact in many.facts() if not isinstance(fact, Decided)] == [
         fact for _, fact in everything if not isinstance(fact, Decided)
     ]
+
+
+def test_a_cycle_is_moved_whole_or_not_at_all(tmp_path: Path) -> None:
+    """One that began in time and came to its end later, after a crash."""
+    with closing(SqliteStore(tmp_path / "paper.db", {"mode": "PAPER"}, "digest")) as store:
+        store.append(1, 1, [Decided(EpochMs(1), "d", ())])
+        store.append(1, 9, [CycleClosed(EpochMs(1), 0, 0, 0, "", EpochMs(0))])
+        assert due(store, 5) is None
+        assert due(store, 10) == Span(1, 3)
 
 
 def test_files_of_another_account_in_the_same_place_are_left_alone(moved: Inside, three_days: Path) -> None:
