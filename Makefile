@@ -8,10 +8,10 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
 
 setup: $(READY) ## build .venv/ once; again only when pyproject.toml or constraints.txt change (PYTHON=python3.12)
 
@@ -43,7 +43,7 @@ endif
 test: setup ## the whole suite
 	@.venv/bin/trader compile >/dev/null
 	@.venv/bin/python -m compileall -q cli trader_core tests
-	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/python -m pytest -n 2 --dist loadfile
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff and strict mypy
 	@.venv/bin/ruff check .
@@ -66,6 +66,9 @@ parity: setup ## paper beside replay over every candle of the shared data: an ho
 
 prove-install: ## a clean clone and a clean install, from nothing (downloads)
 	@PYTHON="$(PYTHON)" bash .ci/prove-install
+
+prove-newcomer: ## a clean clone, set up from nothing (downloads), and every line that README and tutorial tell
+	@PYTHON="$(PYTHON)" bash .ci/prove-newcomer
 
 prove-sigkill: setup ## fifty kills at random moments
 	@.venv/bin/python -m tests.prove_sigkill --kills 50
@@ -90,3 +93,13 @@ coverage: setup ## every branch of what decides, over the whole suite; the law i
 
 mutation: setup ## every small mistake in every rule, and who notices: an hour; goes on where it was stopped
 	@.venv/bin/python -m tests.prove_mutation
+
+docs: setup ## the documentation as pages, in .bench/docs; a warning is an error
+	@.venv/bin/python -m sphinx -q -W --keep-going -j auto -b html -d .bench/docs-trees docs .bench/docs
+	@echo .bench/docs/index.html
+
+docs-write: setup ## every generated file again: references, manual pages, completions, JSON schemas, screens
+	@.venv/bin/python -m tests.docs.write
+	@TRADER_WRITE=1 .venv/bin/python -m pytest -p no:cacheprovider tests/docs/test_json.py tests/docs/test_screens.py \
+	  -k "published or screen"
+	@.venv/bin/python -m tests.docs.write

@@ -15,7 +15,8 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from cli.options import Shared
 from trader_core.domain.errors import ConfigInvalid, TraderError
-from trader_core.net.redaction import guard_tracebacks, redact
+from trader_core.net.redaction import redact
+from trader_core.talk import PLAIN, TALK, Level, begin
 
 EXITS: dict[int, str] = {
     0: "OK",
@@ -45,6 +46,7 @@ EXITS: dict[int, str] = {
     141: "PIPE_CLOSED",
     143: "TERMINATED",
 }
+UNDELIVERED = 70  # of alerts; the work itself is done
 WORST_FIRST = (50, 42, 41, 40, 61)  # above every other code, in this order
 
 
@@ -68,7 +70,7 @@ def worst(codes: Sequence[int]) -> int:
 
 def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     """Run the command, tell its result, and return the exit code. Nothing escapes but an exit of the interpreter's."""
-    guard_tracebacks()
+    begin()
     try:
         return _told(act(), shared)
     except BrokenPipeError:  # the reader has seen enough
@@ -90,7 +92,7 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     except (KeyboardInterrupt, Abort):
         return _failed(shared, asked_json, 130, "interrupted", "what was recorded stays recorded", "run it again")
     except Exception as error:  # noqa: BLE001 - the last resort
-        note(traceback.format_exc().rstrip())
+        note(traceback.format_exc().rstrip(), Level.ERROR)
         what = f"{type(error).__name__}: {error}"
         safe = "this is a bug; what was recorded stays recorded"
         return _failed(shared, asked_json, 1, what, safe, "trader status, and report the lines above")
@@ -115,7 +117,7 @@ def _failed(
     shared: Shared, asked_json: bool, code: int, what: str, safe: str, remedy: str, problems: Sequence[str] = ()
 ) -> int:
     lines = [f"trader: {what}", f"  safe now: {safe}", f"  next: {remedy}" if remedy else ""]
-    note("\n".join(line for line in lines if line))
+    TALK.say("\n".join(line for line in lines if line), Level.ERROR, exit_code=str(code), exit_name=EXITS[code])
     if asked_json or shared.json:
         error = {"what": what, "safe": safe, "remedy": remedy, "problems": list(problems)}
         _print(_envelope(shared.command, code, {"error": error}, ()))
@@ -149,11 +151,10 @@ def _print(text: str) -> None:
 def warned(lines: Sequence[str]) -> tuple[str, ...]:
     """Told on stderr, and handed back for the envelope."""
     for line in lines:
-        note(f"warning: {line}")
+        TALK.say(f"warning: {line}" if TALK.form == PLAIN else line, Level.WARNING)
     return tuple(lines)
 
 
-def note(text: str) -> None:
-    """Talk, not data: to stderr, and no secret with it."""
-    sys.stderr.write(f"{redact(text)}\n")
-    sys.stderr.flush()
+def note(text: str, level: Level = Level.INFO) -> None:
+    """Talk, not data: to stderr or into a log, and no secret with it."""
+    TALK.say(text, level)

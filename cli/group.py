@@ -13,6 +13,7 @@ Command = Callable[..., Any]
 Commands = Mapping[str, Command | Mapping[str, Command]]
 
 GROUPS = {
+    "alerts": "What people are told of, whether it reaches them, and who has it.",
     "audit": "Whether the journal is the one that was written, for somebody who was not there.",
     "breaker": "How well the venue answers, and whether it is asked.",
     "policy": "What may be risked: seen, tightened at once, loosened for a while.",
@@ -23,9 +24,11 @@ GROUPS = {
     "decisions": "What was decided, from which inputs, and what became of it.",
     "gate": "What stands between a proposal and an order.",
     "halt": "Our own permission to take risk.",
+    "incident": "What went wrong, written down while it lasts.",
     "paper": "The simulated account: cash in and out, a new beginning.",
     "risk": "What the book is together: a bad day, who moves with whom, how near the caps are.",
     "size": "How large a position would be, and why.",
+    "shadow": "What the model of costs says, beside what was filled.",
     "sim": "A venue of our own on loopback, for drills and tests.",
 }
 

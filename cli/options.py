@@ -1,5 +1,6 @@
-"""The options: the five global ones, accepted before and after every command, and those that several commands share."""
+"""The options: the six global ones, accepted before and after every command, and those that several commands share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typer.core import TyperOption
 
 from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.errors import UsageError
+from trader_core.talk import CHOICES, begin
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -47,6 +49,7 @@ class Shared:
     config: str | None = None
     mode: str | None = None
     venue: str | None = None
+    log: str | None = None
     json: bool = False
 
 
@@ -64,6 +67,7 @@ def shared_options() -> list[TyperOption]:
         _option("config", "DIR", CONFIG_HELP),
         _option("mode", "MODE", f"{', '.join(MODES)}. Default: what app.yaml says.", MODES),
         _option("venue", "NAME", f"{', '.join(VENUES)}. Default: what app.yaml says.", VENUES),
+        _option("log", "FORM", f"Log on stderr as {' or '.join(CHOICES)}. Default: $TRADER_LOG.", CHOICES, begin),
         TyperOption(
             param_decls=["--json"],
             is_flag=True,
@@ -75,11 +79,15 @@ def shared_options() -> list[TyperOption]:
     ]
 
 
-def _option(name: str, metavar: str, text: str, known: tuple[str, ...] = ()) -> TyperOption:
+def _option(
+    name: str, metavar: str, text: str, known: tuple[str, ...] = (), act: Callable[[str], None] | None = None
+) -> TyperOption:
     def keep(ctx: typer.Context, parameter: TyperOption, value: str | None) -> None:
         if value is not None and known and value not in known:
             raise typer.BadParameter(f"'{value}' is not one of {', '.join(known)}.", ctx=ctx, param=parameter)
         _keep(ctx, parameter, value)
+        if value and act is not None:
+            act(value)
 
     return TyperOption(
         param_decls=[f"--{name}"], metavar=metavar, type=str, default=None, expose_value=False, callback=keep, help=text

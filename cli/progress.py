@@ -4,6 +4,8 @@ import sys
 import time
 from types import TracebackType
 
+from trader_core.talk import TALK
+
 EVERY_S = 0.1
 
 
@@ -24,7 +26,7 @@ class Progress:
 
     def __call__(self, done: int, total: int) -> None:
         if not self.heard and not self._expected and not self._shown:
-            sys.stderr.write(f"{self._what} ...\n")
+            TALK.say(f"{self._what} ...")
         self.heard, now = True, time.monotonic()
         if now - self._told >= EVERY_S and total > 0:
             self._told = now

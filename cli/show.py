@@ -117,18 +117,20 @@ def width() -> int:
     return max(WIDTH, get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Columns under a rule; all but the first `left` to the right."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, words: int = 0) -> str:
+    """Columns under a rule; all but the first `left` to the right, and the last ones if so many are words."""
     from tabulate import tabulate
 
-    align = ["left"] * left + ["right"] * (len(head) - left)
+    align = ["left"] * left + ["right"] * (len(head) - left - words) + ["left"] * words
     text = tabulate(
         rows, headers=head, tablefmt="simple", disable_numparse=True, colalign=align, preserve_whitespace=True
     )
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def fitted(head: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str], left: int = 1) -> str:
+def fitted(
+    head: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str], left: int = 1, words: int = 0
+) -> str:
     """The table without as many of the `spare` columns, the first of them first, as it takes to fit. What had to go
     is named below it."""
     gone: list[str] = []
@@ -136,7 +138,8 @@ def fitted(head: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[s
         gone += [more] if more else []
         keep = [n for n, name in enumerate(head) if name not in gone]
         kept = [[row[n] for n in keep] for row in rows]
-        text = table([head[n] for n in keep], kept, sum(n < left for n in keep))
+        ends = [sum(n < left for n in keep), sum(n >= len(head) - words for n in keep)]
+        text = table([head[n] for n in keep], kept, *ends)
         if max(map(visible, text.splitlines())) <= width():
             break
     return text if not gone else f"{text}\n{left_out(gone)}"

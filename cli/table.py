@@ -5,6 +5,7 @@ from itertools import takewhile
 from typing import Any
 
 from cli.commands import (
+    alerts,
     audit,
     bans,
     breaker,
@@ -13,10 +14,12 @@ from cli.commands import (
     decisions,
     gate,
     halt,
+    incident,
     paper,
     policy,
     queue,
     risk,
+    shadow,
     sim,
     size,
 )
@@ -26,11 +29,14 @@ from cli.commands.backup import backup, restore
 from cli.commands.check_clock import check_clock
 from cli.commands.compare import compare
 from cli.commands.compile_law import compile_law
+from cli.commands.completions import completions
+from cli.commands.doctor import doctor
 from cli.commands.export import export
 from cli.commands.init import init
 from cli.commands.install_units import install_units
 from cli.commands.kill import kill
 from cli.commands.liquidate import liquidate
+from cli.commands.metrics import metrics
 from cli.commands.montecarlo import montecarlo
 from cli.commands.orders import orders
 from cli.commands.parity import parity
@@ -38,13 +44,16 @@ from cli.commands.pause import pause, resume
 from cli.commands.pnl import pnl
 from cli.commands.positions import positions
 from cli.commands.preview import preview
+from cli.commands.promote import promote
 from cli.commands.reconcile import reconcile
 from cli.commands.replay import replay, what_if
 from cli.commands.retain import retain
 from cli.commands.rotate_secrets import rotate_secrets
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
+from cli.commands.schema import schema
 from cli.commands.status import status
+from cli.commands.support_bundle import support_bundle
 from cli.commands.sweep import sweep
 from cli.commands.trades import trades
 from cli.commands.trials import trials
@@ -68,7 +77,9 @@ COMMANDS: Commands = {
     "compile": compile_law,
     "validate-config": validate_config,
     "config": {"diff": config.diff},
+    "doctor": doctor,
     "status": status,
+    "metrics": metrics,
     "positions": positions,
     "orders": orders,
     "trades": trades,
@@ -97,6 +108,7 @@ COMMANDS: Commands = {
     "reconcile": reconcile,
     "halt": {"show": halt.show, "trip": halt.trip, "ack": halt.ack, "reset": halt.reset, "history": halt.history},
     "breaker": {"list": breaker.show, "reset": breaker.reset},
+    "alerts": {"test": alerts.test, "list": alerts.list_, "ack": alerts.ack, "drain": alerts.drain},
     "queue": {"list": queue.show, "cancel": queue.cancel},
     "policy": {
         "show": policy.show,
@@ -106,6 +118,16 @@ COMMANDS: Commands = {
         "history": policy.history,
         "rollback": policy.rollback,
     },
+    "incident": {
+        "start": incident.start,
+        "note": incident.note,
+        "list": incident.show,
+        "timeline": incident.timeline,
+        "close": incident.close,
+    },
+    "promote": promote,
+    "shadow": {"report": shadow.report},
+    "support-bundle": support_bundle,
     "backup": backup,
     "restore": restore,
     "retain": retain,
@@ -116,6 +138,8 @@ COMMANDS: Commands = {
     "size": {"calc": size.calc},
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
+    "completions": completions,
+    "schema": schema,
 }
 
 

@@ -1,6 +1,7 @@
 """Builds what a test needs to drive the program: a folder of candles, a configuration, a state; then runs it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
@@ -169,16 +170,26 @@ def write_config(directory: Path, edits: Mapping[str, Any]) -> None:
     """The shipped files with some keys changed; values are written as YAML would."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in FILES:
-        content = yaml.load(shipped(name), yaml.CSafeLoader)
-        for key, value in edits.items():
-            if key.split(".")[0] == name:
+        content, text = shipped(name)
+        own = {key: value for key, value in edits.items() if key.split(".")[0] == name}
+        if own:
+            content = deepcopy(content)
+            for key, value in own.items():
                 put(content, key.split(".")[1:], value)
-        (directory / f"{name}.yaml").write_text(yaml.dump(content, Dumper=yaml.CSafeDumper))
+            text = as_yaml(content)
+        (directory / f"{name}.yaml").write_text(text)
 
 
 @cache
-def shipped(name: str) -> str:
-    return (CONFIG / f"{name}.yaml").read_text()
+def shipped(name: str) -> tuple[Any, str]:
+    """What the file holds, and the same written plainly."""
+    content = yaml.load((CONFIG / f"{name}.yaml").read_text(), yaml.CSafeLoader)
+    return content, as_yaml(content)
+
+
+def as_yaml(content: Any) -> str:
+    text: str = yaml.dump(content, Dumper=yaml.CSafeDumper)
+    return text
 
 
 def put(content: Any, path: Sequence[str], value: Any) -> None:

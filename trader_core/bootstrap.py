@@ -5,6 +5,7 @@ A mode on a venue is a line in WORLDS, never a branch: what it must not do, it i
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from trader_core.kill.latch import prepare_latch
 from trader_core.ops.lock import StateLock
@@ -12,6 +13,7 @@ from trader_core.settings.load import load
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.files import StateFiles
+from trader_core.telling import telling_of
 from trader_core.worlds.system import System, World
 
 
@@ -30,7 +32,7 @@ def open_system(options: Options, *, waits: bool = False) -> Iterator[System]:
     with StateLock(files.lock):
         files.bring_up_to_date()
         with world.opened(policy, options, files, waits) as system:
-            yield system
+            yield replace(system, telling=telling_of(system, options.config_directory))
 
 
 @contextmanager

@@ -75,10 +75,15 @@ def open_desk(options: Options) -> Iterator[Desk]:
         yield Desk(journal, ours, files, KillFile(files.directory), store.identity()["quote"], at_ms)
 
 
+def newest_state(options: Options) -> StateFiles:
+    """The newest state in the directory. Raises StateUnusable."""
+    return newest(options.state_directory, _modes(options))
+
+
 @contextmanager
 def open_state(options: Options) -> Iterator[tuple[SqliteStore, str]]:
     """(the newest state in the directory for reading, its mode). Raises StateUnusable."""
-    files = newest(options.state_directory, _modes(options))
+    files = newest_state(options)
     with files.reading() as store:
         yield store, files.mode
 

@@ -18,7 +18,7 @@ from trader_core.domain.clocktime import MINUTE_MS, SECOND_MS, EpochMs, rfc3339
 from trader_core.domain.errors import GateClosed, UsageError, VenueUnavailable
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
-from trader_core.engine.cycle import CycleReport, run_cycle
+from trader_core.engine.cycle import CycleReport
 from trader_core.engine.journal import Journal
 from trader_core.engine.liquidate import Liquidation, Survey, liquidate, survey
 from trader_core.engine.plan import (
@@ -35,6 +35,7 @@ from trader_core.engine.plan import (
     unsealed,
 )
 from trader_core.engine.reconciling import Applied, Finding, compare, settle_up
+from trader_core.engine.run import told_cycle
 from trader_core.keyring import client_of
 from trader_core.ops.clock import SETTLE_MS, host_ms
 from trader_core.ops.lock import StateLock
@@ -76,7 +77,8 @@ def planned_cycle(system: System, plan: Document) -> CycleReport | None:
     if decision_ms is None:
         return None
     band_bps = policy.policy.orders.limit_band_bps
-    return run_cycle(ports, policy, system.journal, decision_ms, agreed=lambda one: check_decision(plan, one, band_bps))
+    tell = system.telling.cycle
+    return told_cycle(ports, policy, system.journal, decision_ms, tell, lambda one: check_decision(plan, one, band_bps))
 
 
 def now_of(system: System) -> Now:

@@ -27,6 +27,7 @@ from trader_core.domain.grant import (
     grants_of,
 )
 from trader_core.domain.halt import Trading
+from trader_core.net.calls import Told, untold
 from trader_core.ops.clock import host_ms
 from trader_core.ops.clock_drift import ClockRules, VenueTime, drift_problem, keep, measure
 from trader_core.ops.halts import KillFile
@@ -146,8 +147,9 @@ def age_of_key(policy: Settings, state: Path, fingerprint: str, now_ms: EpochMs)
     return age_problem(rotation, fingerprint, now_ms, limits.warn_age_days, limits.max_age_days)
 
 
-def client_of(policy: Settings, state: Path, key: "ApiKey | None") -> "CoinbaseClient":
-    """The venue over HTTP; without a key only what is public. Raises GateClosed for an address that must not be."""
+def client_of(policy: Settings, state: Path, key: "ApiKey | None", told: Told = untold) -> "CoinbaseClient":
+    """The venue over HTTP, each request `told` of; without a key only what is public. Raises GateClosed for an address
+    that must not be."""
     from trader_core.net.breaker import Breakers
     from trader_core.net.buckets import Buckets
     from trader_core.net.session import Http, Timeouts
@@ -164,6 +166,7 @@ def client_of(policy: Settings, state: Path, key: "ApiKey | None") -> "CoinbaseC
         pause=sleep,
         chance=chance,
         host_ms=host_ms,
+        told=told,
     )
     return CoinbaseClient(http, key, lambda: host_ms() / 1e3)
 
@@ -214,7 +217,7 @@ def terms_of(options: Options, max_equity: Decimal, lasts_ms: int) -> Terms:
         raise GateClosed(f"cannot arm: {'; '.join(against)}", safe=_NOTHING, remedy=remedy)
     _check_halts(state)
     key = key_in_force(policy, state)
-    fingerprint, now_ms = _fingerprint(key), host_ms()
+    fingerprint, now_ms = fingerprint_of(key), host_ms()
     warning, expired = age_of_key(policy, state, fingerprint, now_ms)
     if expired:
         raise KeyUnusable(f"cannot arm: {expired}", safe=_NOTHING, remedy=RECORD)
@@ -269,9 +272,9 @@ def key_state(options: Options) -> KeyState:
     policy, state = load(options.config_directory), options.state_directory
     in_use, following = (_signing(find(slot, process_environment(), _files(policy))) for slot in (IN_USE, NEXT))
     rotation = rotation_of(Permits(state).facts())
-    of = rotation.active or (_fingerprint(in_use) if in_use else "")
+    of = rotation.active or (fingerprint_of(in_use) if in_use else "")
     warning, closed = age_of_key(policy, state, of, host_ms())
-    given = [_fingerprint(key) if key else "" for key in (in_use, following)]
+    given = [fingerprint_of(key) if key else "" for key in (in_use, following)]
     return KeyState(rotation, given[0], given[1], warning, closed)
 
 
@@ -285,7 +288,7 @@ def stage_key(options: Options, file: Path | None = None) -> PermitFact:
     policy, state = load(options.config_directory), options.state_directory
     permits = Permits(state)
     rotation = rotation_of(permits.facts())
-    keys = {_fingerprint(key): key for key in _offered(policy, file)}
+    keys = {fingerprint_of(key): key for key in _offered(policy, file)}
     if not keys:
         raise KeyUnusable(f"there is no new key: {NEXT.where}", remedy="present the new key, and run it again")
     fingerprint = next((one for one in keys if one != rotation.active), next(iter(keys)))
@@ -298,7 +301,7 @@ def verify_key(options: Options, file: Path | None = None) -> PermitFact:
     permits = Permits(state)
     rotation = rotation_of(permits.facts())
     wanted = to_verify(rotation)
-    key = next((key for key in _offered(policy, file) if _fingerprint(key) == wanted), None)
+    key = next((key for key in _offered(policy, file) if fingerprint_of(key) == wanted), None)
     if key is None:
         raise KeyUnusable(f"the staged key {wanted} is not presented: {NEXT.where}", remedy="present it, and try again")
     client = client_of(policy, state, key)
@@ -347,7 +350,8 @@ def _signing(found: Credentials | None) -> "ApiKey | None":
     return ApiKey(found.name, found.secret) if found else None
 
 
-def _fingerprint(key: "ApiKey") -> str:
+def fingerprint_of(key: "ApiKey") -> str:
+    """By which a key is known: never the key."""
     from trader_core.venues.coinbase.sign import fingerprint
 
     return fingerprint(key)

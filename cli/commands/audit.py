@@ -59,13 +59,13 @@ def export(ctx: typer.Context, out: Out, since: Since = None, force: Force = Fal
     from trader_core import upkeep
 
     options = options_of(shared_of(ctx))
-    from_ms = since_of(since, _newest_ms(options)) or EpochMs(0)
+    from_ms = since_of(since, newest_ms(options)) or EpochMs(0)
     lines = [json.dumps(one, sort_keys=True) for one in upkeep.exported(options, from_ms)]
     write_new(out, "".join(f"{line}\n" for line in lines), force)
     return Result({"file": str(out), "rows": len(lines)}, f"{len(lines)} rows in {out}")
 
 
-def _newest_ms(options: Any) -> EpochMs:
+def newest_ms(options: Any) -> EpochMs:
     from trader_core.desk import open_state
 
     with open_state(options) as (store, _):

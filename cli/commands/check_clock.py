@@ -57,7 +57,7 @@ def _text(reading: "ClockReading") -> str:
     agreed = f"{reading.offset_ms:+.1f} ms" if reading.offset_ms is not None else "unknown"
     verdict = reading.problem or "sound"
     return f"clock: {verdict}; the servers agree on {agreed}\n" + table(
-        ["source", "offset ms", "known to", ""], rows, left=1
+        ["source", "offset ms", "known to", ""], rows, words=1
     )
 
 

@@ -27,7 +27,7 @@ def list_(
 ) -> Result:
     """List decisions, the newest first: how many were entered, refused and ordered, and the id of each."""
     from cli.plain import moment
-    from cli.show import count, table
+    from cli.show import count, fitted
     from trader_core.domain.clocktime import short
     from trader_core.report.decisions import wanted
     from trader_core.report.why import is_judged
@@ -54,7 +54,8 @@ def list_(
         for each, one in zip(data, shown, strict=True)
     ]  # fmt: skip
     head = count(len(found), "decision") + (f", the newest {LISTED_MAX} of them" if len(found) > LISTED_MAX else "")
-    text = table(["cycle", "time", "passed", "judged", "orders", "over", "id"], rows, left=2) if rows else ""
+    columns = ["cycle", "time", "passed", "judged", "orders", "over", "id"]
+    text = fitted(columns, rows, ("id",), left=2, words=2) if rows else ""
     return Result({"total": len(found), "decisions": data}, f"{head}\n{text}".rstrip())
 
 
@@ -147,7 +148,7 @@ def _records(shared: Shared) -> "tuple[Record, ...]":
 
 
 def _page(one: "Record") -> str:
-    from cli.show import order_words, pairs, price, table
+    from cli.show import fitted, order_words, pairs, price, table
     from trader_core.domain.clocktime import short
     from trader_core.domain.money import plain
     from trader_core.report.why import is_judged
@@ -166,5 +167,6 @@ def _page(one: "Record") -> str:
          price(it.price) if it.price is not None else "", it.detail]
         for it in one.events
     ]  # fmt: skip
-    parts += ["", table(["row", "time", "event", "symbol", "quantity", "price", ""], events, left=4)] if events else []
+    columns = ["row", "time", "event", "symbol", "quantity", "price", ""]
+    parts += ["", fitted(columns, events, ("row",), left=4, words=1)] if events else []
     return "\n".join(parts)

@@ -119,7 +119,9 @@ def history(ctx: typer.Context) -> Result:
             for one in found
         ],
     }  # fmt: skip
-    return Result(data, table(["time, UTC", "state", "by", "why"], rows) if rows else "nothing was ever halted here")
+    return Result(
+        data, table(["time, UTC", "state", "by", "why"], rows, left=4) if rows else "nothing was ever halted here"
+    )
 
 
 def _measures_data(measures: "Sequence[Measure]") -> list[dict[str, Any]]:

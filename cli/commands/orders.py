@@ -54,7 +54,7 @@ def _page(found: "Sequence[OrderOutcome]", over: bool, from_ms: int | None, ink:
     parts = [ink.bold(f"{what}{span}")]
     if found:
         head = ["order", "placed", "role", "strategy", "state", "quantity", "filled", "price", "fees", "reason"]
-        parts += ["", fitted(head, [_row(one, ink) for one in found], SPARE, left=5)]
+        parts += ["", fitted(head, [_row(one, ink) for one in found], SPARE, left=5, words=1)]
     told = [one for one in found if one.note.lower() not in ("", one.status.lower())]
     parts += [""] if told else []
     for one in told:

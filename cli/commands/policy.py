@@ -39,7 +39,7 @@ def show(
 ) -> Result:
     """Show the policy in force: what is written, what the store and the profile make of it, and until when."""
     from cli.plain import moment
-    from cli.show import pairs
+    from cli.show import pairs, wrapped
     from trader_core.policies import key_rows, notes_of, place_of
     from trader_core.settings.digest import digest
 
@@ -58,7 +58,8 @@ def show(
         ("profile", settings.policy.profile), ("digest", digest(settings)),
     ]  # fmt: skip
     text = [f"policy of {place.files.mode}", pairs(head), *([""] if shown else []), *_table(shown)]
-    return Result(data, "\n".join([*text, *(f"note: {one}" for one in notes)]), 0, told)
+    said = [line for one in notes for line in wrapped(f"note: {one}")]
+    return Result(data, "\n".join([*text, *said]), 0, told)
 
 
 def set_(
@@ -228,7 +229,7 @@ def row_data(row: "KeyRow") -> dict[str, Any]:
 
 
 def _table(rows: "list[KeyRow]") -> list[str]:
-    from cli.show import table
+    from cli.show import fitted
 
     def said(value: Any) -> str:
         from trader_core.settings.document import shown
@@ -240,7 +241,8 @@ def _table(rows: "list[KeyRow]") -> list[str]:
          _by(one)]
         for one in rows
     ]  # fmt: skip
-    return [table(["key", "written", "store", "profile", "in force", "by"], lines, left=6)] if lines else []
+    columns = ["key", "written", "store", "profile", "in force", "by"]
+    return [fitted(columns, lines, ("profile", "store", "written"), left=6)] if lines else []
 
 
 def _by(row: "KeyRow") -> str:
@@ -248,5 +250,5 @@ def _by(row: "KeyRow") -> str:
     from trader_core.domain.clocktime import short
 
     words = BINDS[row.binds]
-    words += f" (version {row.version})" if row.binds in ("store", "loosened") and row.version else ""
+    words += f" v{row.version}" if row.binds in ("store", "loosened") and row.version else ""
     return f"{words}, until {short(row.until_ms)} UTC" if row.until_ms is not None else words

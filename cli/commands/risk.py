@@ -143,7 +143,7 @@ def _part_row(one: "Part") -> list[str]:
 
 def _matrix(found: "Correlations", ink: "Ink") -> list[str]:
     """One line a pair: a matrix of more than a few does not fit into 80 columns."""
-    from cli.show import table
+    from cli.show import table, wrapped
 
     if not found.pairs:
         return ["", "fewer than two instruments: nothing moves together"]
@@ -152,7 +152,8 @@ def _matrix(found: "Correlations", ink: "Ink") -> list[str]:
         told = "unknown" if one.correlation is None else f"{one.correlation:+.3f}"
         rows.append([one.one, one.other, told, str(one.days), ink.no("together") if one.together else "apart"])
     note = f"together from {found.threshold:g} on; what nobody knows counts as together, a negative one is a hedge"
-    return ["", table(["", "and", "correlation", "days", ""], rows, left=2), ink.dim(note)]
+    text = table(["", "and", "correlation", "days", ""], rows, left=2, words=1)
+    return ["", text, *(ink.dim(line) for line in wrapped(note))]
 
 
 def _clusters(found: "Correlations", ink: "Ink") -> list[str]:

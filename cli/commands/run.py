@@ -3,11 +3,11 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.exits import Result, note, warned
+from cli.exits import UNDELIVERED, Result, note, warned
 from cli.options import SAMPLE_SEED, Cycles, Data, Equity, From, Seed, Shared, To, options_of, shared_of
 
 if TYPE_CHECKING:
@@ -28,14 +28,37 @@ def run(
     data: Data = None,
     seed: Seed = SAMPLE_SEED,
     equity: Equity = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=0, max=65535, metavar="N", help="Serve /metrics and /healthz on loopback."),
+    ] = None,
 ) -> Result:
     """Run cycles: until N, --to or the end of the data, else until stopped. Goes on where the last run ended."""
     from trader_core.bootstrap import open_system
+    from trader_core.telling import overheard
 
     shared = shared_of(ctx)
     options = options_of(shared, since, until, data, seed, equity)
-    with stopping() as asked, open_system(options, waits=True) as system:
+    with (
+        stopping() as asked,
+        overheard(options),
+        open_system(options, waits=True) as system,
+        _shown(system, metrics_port),
+    ):
         return _run(system, options, shared, asked, cycles)
+
+
+@contextmanager
+def _shown(system: "System", port: int | None) -> Iterator[None]:
+    """What is measured, for whoever asks on this machine. The second start on one port is refused before a cycle."""
+    if port is None:
+        yield
+        return
+    from trader_core.figures import served
+
+    with served(port, system.state, system.mode, system.policy) as address:
+        note(f"figures at {address}/metrics, health at {address}/healthz")
+        yield
 
 
 @contextmanager
@@ -60,6 +83,7 @@ def stopping() -> Iterator[list[int]]:
 
 def _run(system: "System", options: "Options", shared: Shared, asked: list[int], limit: int | None) -> Result:
     from cli.account import header, opening_warnings
+    from cli.record import opening, recorded
     from cli.show import Ink, colours
     from trader_core.engine.run import cycles
     from trader_core.report.run import Tally, counted
@@ -69,6 +93,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     say: Print = (lambda _: None) if shared.json else (lambda text: print(text, flush=True))
     tally, last = Tally(before=system.journal.book.equity), None
     say(header(system, options, ink))
+    opening(system)
     warnings = warned(opening_warnings(system, options))
     if system.journal.book.cycles:
         note(f"continuing after cycle {system.journal.book.cycles}")
@@ -79,19 +104,23 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
         return bool(asked)
 
     service.ready(f"{system.mode} on {system.market}")
-    for report in cycles(system.ports, system.policy, system.journal, stop, limit):
+    for report in cycles(system.ports, system.policy, system.journal, stop, limit, system.telling.cycle):
         last = report
         service.status(status_line(report))
         tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
+        recorded(report)
         stream.tell(report)
     service.stopping()
     stream.close()
+    system.telling.ended()
     ended = tally.cycles != limit and not asked
     if ended:
         note(end_words(system, options) + ("" if tally.cycles else ": there was nothing left to do"))
     code = 0 if tally.cycles == limit or ended else 128 + asked[0]
     if code:
         note(f"stopped by {signal.Signals(asked[0]).name} after {tally.cycles} cycles; the last one is recorded")
+    warnings += warned([system.telling.problem] if system.telling.problem else [])
+    code = code or (UNDELIVERED if system.telling.problem else 0)
     return Result(
         _data(system, options, tally, last, ended), _summary(system, shared, tally, last, ink), code, warnings
     )

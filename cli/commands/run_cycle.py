@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Result, note, warned
+from cli.exits import UNDELIVERED, Result, note, warned, worst
 from cli.options import SAMPLE_SEED, Data, Equity, From, Seed, To, options_of, shared_of
 
 if TYPE_CHECKING:
@@ -28,18 +28,24 @@ def run_cycle(
     """Run the next cycle. The exit code is the cycle's own: 0 is healthy, with or without a trade."""
     from cli.account import cycle_data, cycle_exit, cycle_text, opening_warnings, trouble_text
     from cli.commands.run import stopping
+    from cli.record import opening, recorded
     from cli.show import Ink, colours
     from trader_core.bootstrap import open_system
+    from trader_core.telling import overheard
 
     shared, ink = shared_of(ctx), Ink(colours())
     options = options_of(shared, since, until, data, seed, equity)
     agreed = None if plan is None else _agreed(plan)
-    with stopping(), open_system(options) as system:
+    with stopping(), overheard(options), open_system(options) as system:
+        opening(system)
         warnings = warned(opening_warnings(system, options))
         report = _lived(system, agreed)
         if report is not None:
+            recorded(report)
             text = [f"cycle {report.cycle_id}", cycle_text(report, ink), *trouble_text(report.book, ink)]
-            return Result(cycle_data(report), "\n".join(text), cycle_exit(report), warnings)
+            warnings += warned([system.telling.problem] if system.telling.problem else [])
+            code = worst([cycle_exit(report), UNDELIVERED if system.telling.problem else 0])
+            return Result(cycle_data(report), "\n".join(text), code, warnings)
         note("the market has ended: there was nothing left to do")
         return Result({"cycle": None, "end_of_data": True}, "", 0, warnings)
 
@@ -58,4 +64,4 @@ def _lived(system: "System", agreed: "Document | None") -> "CycleReport | None":
         return planned_cycle(system, agreed)
     from trader_core.engine.run import cycles
 
-    return next(cycles(system.ports, system.policy, system.journal, lambda: False, 1), None)
+    return next(cycles(system.ports, system.policy, system.journal, lambda: False, 1, system.telling.cycle), None)

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,9 +27,14 @@ def status(
     ctx: typer.Context,
     oneline: Annotated[bool, typer.Option("--oneline", help="One line, for a prompt or a log.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Draw it again every few seconds, until Ctrl-C.")] = False,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="What cycles, their stages and the venue's answers take.")
+    ] = False,
 ) -> Result:
     """Show the newest state: equity, positions, orders, halt."""
     shared = shared_of(ctx)
+    if latency:
+        return _latency(shared)
     seen = _look(shared, oneline)
     if watch and sys.stdout.isatty() and not shared.json:
         with suppress(KeyboardInterrupt):
@@ -65,12 +71,68 @@ def _look(shared: Shared, oneline: bool) -> Result:
     found, next_ms = status_of(book), next_decision_ms(book, clock)
     about = {"mode": mode, "venue": identity.get("venue", "?"), "clock": clock, "next_decision_time": moment(next_ms)}
     in_force, warnings = _policy(options, mode, clock, book)
-    data = {**about, **jsonable(found), **trouble_data(book), **in_force}
+    latched = _latched(options, mode)
+    data = {**about, **jsonable(found), **trouble_data(book), **in_force, "latch": latched}
     code = UNPROTECTED if (found.longest_naked_min or -1) > (in_force["max_naked_min"] or 0) else 0
     if oneline:
-        return Result(data, _oneline(about, found, book, in_force), code, warnings)
-    page = _page(about, found, in_force, next_words(next_ms, clock), ink)
+        return Result(data, _oneline(about, found, book, in_force, _halt_word(found, latched)), code, warnings)
+    page = _page(about, found, in_force, next_words(next_ms, clock), _halt_words(found, latched), ink)
     return Result(data, "\n".join([page, *trouble_text(book, ink)]), code, warnings)
+
+
+def _latency(shared: Shared) -> Result:
+    """Figures of the newest samples, each operation beside its budget; what is over it is marked."""
+    from cli.show import Ink, colours, table
+    from trader_core.bootstrap import settings_of
+    from trader_core.desk import newest_state
+    from trader_core.figures import latencies_of
+
+    options, ink = options_of(shared), Ink(not shared.json and colours())
+    files, policy = newest_state(options), settings_of(options)
+    found = latencies_of(files.directory, files.mode, policy)
+    data = {
+        "mode": files.mode,
+        "cycle_p95_ms": policy.app.latency.cycle_p95_ms,
+        "cycle_p99_ms": policy.app.latency.cycle_p99_ms,
+        "operations": [asdict(one) for one in found],
+    }
+    if not found:
+        return Result(data, f"{files.mode}: nothing was measured yet")
+    head = ["ms", "count", "mean", "p50", "p95", "p99", "max", "budget", ""]
+    rows = [
+        [one.operation, str(one.count), *map(_ms, (one.mean_ms, one.p50_ms, one.p95_ms, one.p99_ms, one.max_ms)),
+         str(one.budget_ms), ink.bad("OVER") if one.over else ""]
+        for one in found
+    ]  # fmt: skip
+    over = [ink.bad(f"OVER BUDGET {one.operation}: {one.over}") for one in found if one.over]
+    return Result(data, "\n".join([table(head, rows), *(["", *over] if over else [])]))
+
+
+def _ms(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _latched(options: "Options", mode: str) -> str | None:
+    """Why a kill stands, whether a cycle has seen it or not; None where none does."""
+    from trader_core.domain.errors import StateUnusable
+    from trader_core.kill.back import standing
+
+    try:
+        found = standing(options.state_directory / f"{mode.lower()}.db")
+    except StateUnusable as unreadable:
+        return unreadable.what
+    return found.reason if found else None
+
+
+def _halt_word(found: "Status", latched: str | None) -> str:
+    return found.halt.state.value if latched is None else "KILLED"
+
+
+def _halt_words(found: "Status", latched: str | None) -> str:
+    """The halt machine's state; while a kill stands, that one."""
+    if latched is not None:
+        return f"KILLED: {latched}; trader halt reset --user NAME --reason TEXT"
+    return found.halt.state.value + (f": {found.halt.reason}" if found.halt.reason else "")
 
 
 def next_words(next_ms: int | None, clock: str) -> str:
@@ -118,7 +180,9 @@ def _policy_words(policy: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _page(about: dict[str, Any], found: "Status", in_force: dict[str, Any], following: str, ink: "Ink") -> str:
+def _page(
+    about: dict[str, Any], found: "Status", in_force: dict[str, Any], following: str, halt: str, ink: "Ink"
+) -> str:
     from cli.commands.orders import kind_words
     from cli.show import change, money, pairs, positions_table, price, table
     from trader_core.domain.clocktime import short
@@ -132,7 +196,7 @@ def _page(about: dict[str, Any], found: "Status", in_force: dict[str, Any], foll
         ("cash", money(found.cash)),
         ("realised", change(found.realised)),
         ("today", _today(found, in_force["max_day_loss_pct"])),
-        ("halt", found.halt.state.value + (f": {found.halt.reason}" if found.halt.reason else "")),
+        ("halt", halt),
         *(("policy" if not n else "", line) for n, line in enumerate(_policy_words(in_force["policy"]))),
         ("restart", "safe" if found.restart_safe else "an order's fate is unknown; the next cycle asks the venue"),
     ]
@@ -161,20 +225,20 @@ def _today(found: "Status", limit: float | None) -> str:
     return gained if limit is None else f"{gained} (limit -{limit:g} %)"
 
 
-def _oneline(about: dict[str, Any], found: "Status", book: "Book", in_force: dict[str, Any]) -> str:
+def _oneline(about: dict[str, Any], found: "Status", book: "Book", in_force: dict[str, Any], halt: str) -> str:
     from cli.show import count, money
     from trader_core.domain.clocktime import short
 
     where = f"{about['mode']} {about['venue']}"
     if not found.cycles:
-        return f"{where}: no cycle yet, {found.halt.state.value}"
+        return f"{where}: no cycle yet, {halt}"
     parts = [
         f"{where}: {count(found.cycles, 'cycle')}",
         f"last {short(found.last_decision_ms)}",
         f"equity {money(found.equity)}",
         count(found.positions, "position"),
         f"today {_today(found, in_force['max_day_loss_pct'])}",
-        found.halt.state.value,
+        halt,
         *([] if in_force["policy"] is None or not in_force["policy"]["loosened"] else ["LOOSENED POLICY"]),
         *([count(len(found.discrepancies), "discrepancy", "discrepancies")] if found.discrepancies else []),
         *([] if found.restart_safe else ["UNKNOWN ORDER"]),

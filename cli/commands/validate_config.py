@@ -33,7 +33,10 @@ Equity = Annotated[
 ]
 Effective = Annotated[bool, typer.Option("--effective", help="Show every value and the line it comes from.")]
 Schema = Annotated[
-    str | None, typer.Option("--schema", metavar="FILE", help="Show the JSON Schema of app, policy, universe, ...")
+    str | None,
+    typer.Option(
+        "--schema", metavar="NAME", help="JSON Schema of one file: app, policy, universe, signals or strategies."
+    ),
 ]
 
 

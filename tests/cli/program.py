@@ -14,6 +14,7 @@ from cli.exits import ended
 from cli.options import Shared
 from cli.table import build
 from tests.cli.forked import run
+from tests.docs.published import meet
 
 ROOT = Path(__file__).parents[2]
 START = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -29,8 +30,9 @@ class Done:
 
     @property
     def document(self) -> dict[str, Any]:
-        """stdout, which must be exactly one JSON document."""
+        """stdout, which must be exactly one JSON document, and as published."""
         found: dict[str, Any] = json.loads(self.out)
+        meet(found)
         return found
 
     @property

@@ -22,7 +22,7 @@ from trader_core.domain.facts import Marked
 from trader_core.prove import parity
 from trader_core.store.sqlite import SqliteStore
 
-WAVES: Series = [100 + 3 * ((n // 8) % 2) + n % 3 / 10 for n in range(160)]
+WAVES: Series = [100 + 3 * ((n // 8) % 2) + n % 3 / 10 for n in range(112)]
 KINDS = ["fill", "equity", "halt", "verdict", "cancel", "order", "cash"]
 
 
@@ -78,7 +78,7 @@ def test_paper_and_replay_agree_and_nothing_is_left_behind(market: Market) -> No
     assert all(paper == replay == same for paper, replay, same in counts.values())
     assert all(counts[kind][0] > 4 for kind in ("fill", "equity", "verdict", "order"))
     assert {one["percent"] for one in done.data["agreement"]} == {100}
-    assert (done.data["cycles"], done.data["cycles_left"], done.data["differing_cycles"]) == (157, 0, 0)
+    assert (done.data["cycles"], done.data["cycles_left"], done.data["differing_cycles"]) == (109, 0, 0)
     assert done.data["state"] is None
     assert set(market.home.iterdir()) == before, "neither the temporary account nor the person's own"
 
@@ -101,7 +101,7 @@ def test_trips_that_cool_down_by_themselves_are_the_same_one_by_one(market: Mark
 def test_the_page_of_an_agreement(market: Market) -> None:
     done = market.parity("--cycles", "40")
     assert (done.code, done.err) == (0, "")
-    assert "40 cycles, 117 cycles left" in done.out
+    assert "40 cycles, 69 cycles left" in done.out
     assert "nothing differs, to the last unit" in done.out
     assert re.search(r"^verdict +(\d+) +\1 +\1 +100.00 %$", done.out, re.MULTILINE)
 
@@ -129,9 +129,9 @@ def test_a_kept_account_goes_on_and_ends_like_one_that_never_stopped(
 ) -> None:
     whole = market.parity("--json", kept=False)
     monkeypatch.setattr(parity, "LEG_CYCLES", 17)
-    left = [market.parity("--cycles", "50", "--json").data["cycles_left"] for _ in range(3)]
+    left = [market.parity("--cycles", "35", "--json").data["cycles_left"] for _ in range(3)]
     last = market.parity("--json")
-    assert left == [107, 57, 7]
+    assert left == [74, 39, 4]
     assert last.data | {"state": None} == whole.data
     assert len(list(market.state.glob("kept-*"))) == 1, "one copy is enough"
 
@@ -165,7 +165,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     words = ("parity", "--state", program.state, "--to", "2024-01-09")
     running = program.start(*words)
     deadline = time.monotonic() + 60
-    while closed(program.state) < 60 and time.monotonic() < deadline:
+    while closed(program.state) < 25 and time.monotonic() < deadline:
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
     running.communicate()
@@ -218,7 +218,7 @@ def test_an_account_does_not_begin_elsewhere(market: Market) -> None:
 
 
 def test_a_period_without_a_decision_is_no_proof(market: Market) -> None:
-    done = market("--data", market.world.data, "--from", "2024-03-05T15:46:00Z", "--to", "2024-03-05T15:50:00Z")
+    done = market("--data", market.world.data, "--from", "2024-03-05T03:46:00Z", "--to", "2024-03-05T03:50:00Z")
     assert done.code == 2 and "the period is empty" in done.err
 
 

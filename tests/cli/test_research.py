@@ -111,7 +111,8 @@ def test_a_killed_sweep_goes_on_where_it_was(program: Inside) -> None:
 def test_walk_forward_tells_each_fold_and_the_whole(program: Inside) -> None:
     out = program.home / "folds.json"
     asked = ("walk-forward", *GRID[:4], "--train", "2", "--test", "1", "--purge", "24", "--embargo", "4")
-    done = program(*words(program, *asked, "--from", "2024-01-01", "--to", "2024-01-06", "--out", out))
+    whole = (*asked, "--from", "2024-01-01", "--to", "2024-01-06", "--resume", program.home / "kept")
+    done = program(*words(program, *whole, "--out", out))
     assert (done.code, done.err) == (0, "")
     found = read(out)
     assert [(one["train_from"], one["train_to"], one["test_from"]) for one in found["folds"]] == [
@@ -120,6 +121,7 @@ def test_walk_forward_tells_each_fold_and_the_whole(program: Inside) -> None:
     ]
     assert (found["total"]["folds"], found["metadata"]["trials"]) == (2, 4)
     assert "walk-forward, 2 folds, 28 bars between training and test" in done.out
+    assert program(*words(program, *whole, "--json")).data["folds"] == found["folds"]
     short = program(*words(program, *asked, *PERIOD))
     assert (short.code, "not one fold fits" in short.err) == (2, True)
 

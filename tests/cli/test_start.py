@@ -15,7 +15,7 @@ from trader_core.domain import errors
 from trader_core.settings.options import Options
 
 HEAVY = ("numpy", "pydantic", "requests", "rich", "pyarrow", "tabulate", "sqlite3", "trader_core.bootstrap")
-GLOBAL = ("--state", "--config", "--mode", "--venue", "--json")
+GLOBAL = ("--state", "--config", "--mode", "--venue", "--log", "--json")
 
 
 def test_help_loads_nothing_heavy(program: Program) -> None:
@@ -65,9 +65,9 @@ def test_global_options_stand_before_or_after_and_the_later_wins(program: Progra
 
 
 def test_a_wrong_command_line_is_2_in_words_and_in_json(program: Program) -> None:
-    done = program("run", "--json", "--bogus")
+    done = program("run", "--json", "--unheard-of")
     assert done.code == 2
-    assert done.err.startswith("trader: No such option: --bogus\n  safe now: nothing was done\n  next: trader run")
+    assert done.err.startswith("trader: No such option: --unheard-of\n  safe now: nothing was done\n  next: trader run")
     assert done.document | {"data": None} == {
         "schema": "trader.run/v1", "ok": False, "exit_code": 2, "exit_name": "USAGE", "data": None, "warnings": [],
     }  # fmt: skip

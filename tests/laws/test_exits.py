@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.laws.test_turn import Before, held_bitcoin
-from tests.laws.worlds import COUNT, E8, Dice, ints
+from tests.laws.worlds import COUNT, E8, Dice, ints, randoms
 from trader_core.rulebook import codes
 from trader_core.rulebook.account import step_funding
 from trader_core.rulebook.exits import NO_LIMIT, Levels, cost_price, exit_reason, is_sellable, levels, lots_to_sell
@@ -43,7 +43,7 @@ class Position(NamedTuple):
 @st.composite
 def positions(draw: st.DrawFn) -> Position:
     """Of any instrument, with or without each kind of exit, of its own or by the policy."""
-    law, i = Dice(draw(st.randoms(use_true_random=True))).law(), draw(st.integers(0, COUNT - 1))
+    law, i = Dice(draw(randoms)).law(), draw(st.integers(0, COUNT - 1))
     exits = law.exits._replace(
         default_stop_bps=draw(distances), default_target_bps=draw(distances), break_even_ppm=draw(shares),
         partial_ppm=draw(shares), partial_share_ppm=draw(st.sampled_from([1, 300_000, 500_000, 999_999])),
@@ -178,7 +178,7 @@ def test_a_partial_target_is_a_reason_after_every_other() -> None:
     st.integers(-50_000, 50_000) | st.sampled_from([-1, 1]),
     st.integers(0, 10**6),
     st.integers(0, 10**6),
-    st.randoms(use_true_random=True),
+    randoms,
 )
 @example(ppm=10_000, lots=10**6, close=1, random=Random(1))
 @examples(100)

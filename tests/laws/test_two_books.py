@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.laws.make import AXES, FOUR, START, STRATEGY
+from tests.laws.worlds import randoms
 from trader_core.domain.book import Book, Holding
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, EpochMs
 from trader_core.domain.decision import Peak, Waiting
@@ -319,7 +320,7 @@ MOVES = (
 def test_the_ledger_and_the_law_s_own_state_are_one_truth_after_every_fact() -> None:
     seen: Counter[str] = Counter()
 
-    @given(st.randoms(use_true_random=True))
+    @given(randoms)
     @examples(250)
     def holds(random: Random) -> None:
         history = History(random)

@@ -538,7 +538,18 @@ def changed(values: Array, key: Any, value: Any) -> Array:
     return copy
 
 
-randoms = st.randoms(use_true_random=True)
+class Seeded(Random):
+    """Chance that a failed example names by its seed; several times as fast as Hypothesis's own, which is wrapped."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.of = seed
+
+    def __repr__(self) -> str:
+        return f"Seeded({self.of})"
+
+
+randoms = st.integers(0, 2**64 - 1).map(Seeded)
 dice = randoms.map(Dice)
 laws = dice.map(lambda die: die.law())
 

@@ -83,7 +83,8 @@ def test_without_a_network_it_says_so_and_keeps_what_there_is(visitor: Rehearsal
     away = fetch(visitor, *words, "--granularity", "1h")
     assert (away.code, [one["bars"] for one in away.data["files"]]) == (30, [0, 0])
     assert "BTC-USD: " in away.err
-    assert "run it again" in visitor.inside("data", "fetch", *words, "--granularity", "5m").out
+    one = ("--pairs", "BTC-USD", "--from", day(3), "--granularity", "5m")
+    assert "run it again" in visitor.inside("data", "fetch", *one).out
 
 
 def test_what_makes_no_sense_is_told(visitor: Rehearsal) -> None:

@@ -78,7 +78,7 @@ def bytes_of(columns: Columns, row: int, *, asked: bool) -> dict[str, bytes]:
         elif name in BY_ASKED:
             found[name] = each[columns.asked[row]]
         elif name in BY_STRATEGY:
-            found[name] = by_row(columns, name)[:, row]
+            found[name] = each[:, row if name == "leave" else columns.asked[row]]
         elif name == "returns":
             found[name] = newest_returns(columns)[row]
         elif name not in ("hour", "asked", "first_day"):

@@ -65,8 +65,9 @@ def test_a_log_is_redacted_after_its_arguments_are_in(caplog: pytest.LogCaptureF
 
 
 UNCAUGHT = """
-from trader_core.net.redaction import guard_tracebacks, register
-guard_tracebacks()
+from trader_core.net.redaction import register
+from trader_core.talk import guard
+guard()
 register("planted-secret-of-a-test")
 raise RuntimeError("it was planted-secret-of-a-test, Bearer abcdefghijklmnop")
 """

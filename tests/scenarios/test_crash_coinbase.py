@@ -1,6 +1,8 @@
-"""August 2024 under a policy that buys in a crash, with every strategy enabled."""
+"""August 2024 under a policy that buys in a crash, with every strategy enabled; then paper and replay of two thousand
+cycles, beside each other."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -15,14 +17,21 @@ from tests.scenarios.crash import (
     ran,
     replayed,
 )
-from trader_core.domain.clocktime import day_index
+from trader_core.domain.clocktime import day_index, parse_utc
 from trader_core.domain.order import Role
+from trader_core.prove import account
+from trader_core.prove.parity import parity
+from trader_core.store.files import StateFiles
+
+CYCLES = 2_000
 
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    root = tmp_path_factory.mktemp("august")
-    return ran(options_in(root, AUGUST_2024, "coinbase", CRASH_POLICY, ALL_STRATEGIES))
+    """In a directory in which a comparison may go on."""
+    options = options_in(tmp_path_factory.mktemp("august"), AUGUST_2024, "coinbase", CRASH_POLICY, ALL_STRATEGIES)
+    account.claim(StateFiles(options.state_directory, "PAPER"))
+    return ran(options)
 
 
 def test_the_backtest_does_the_same_one_by_one(paper: Ran) -> None:
@@ -47,3 +56,15 @@ def test_the_day_stop_closes_entries_for_the_day_and_exits_go_on(paper: Ran) -> 
 
 def test_nothing_is_lost_between_a_proposal_and_the_venue(paper: Ran) -> None:
     nothing_is_lost(paper.facts)
+
+
+def test_paper_and_replay_do_the_same_for_two_thousand_cycles(paper: Ran) -> None:
+    """The same account lives on for a fortnight; much is refused, stopped, canceled and sold."""
+    lived = len(paper.regimes)
+    until = replace(paper.options, until_ms=parse_utc("2024-08-22"))
+    found = parity(until, CYCLES - lived, lambda: False, lambda *_: None)
+    assert found.differences == () and found.differing_cycles == 0
+    assert found.cycles == CYCLES > lived
+    counts = {one.kind: one.same for one in found.agreements}
+    assert counts["verdict"] > 1_000 and counts["order"] > 80 and counts["fill"] > 40 and counts["cancel"] > 10
+    assert {one.percent for one in found.agreements} == {100}

@@ -74,6 +74,8 @@ def _leaf(path: tuple[str, ...], field: FieldInfo, value: Any) -> Leaf:
         return Leaf(path, others[0], others[-1] if len(others) > 1 else value, value, "choice")
     if path[-1].endswith("_url"):
         return Leaf(path, "http://127.0.0.1:8080", "https://localhost:8443/", value, "text")
+    if path[-1] == "textfile":
+        return Leaf(path, "/var/lib/a.prom", "/var/lib/b.prom", value, "text")
     if isinstance(value, str):
         return Leaf(path, "ETH", "ZZZ", value, "text")
     if isinstance(value, list):

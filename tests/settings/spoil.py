@@ -44,7 +44,7 @@ class Config:
         for step in path[1:-1]:
             block = block[step]
         edit(block, path[-1])
-        self.write(path[0], yaml.safe_dump(values, sort_keys=False))
+        self.write(path[0], yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False))
 
     def put(self, path: tuple[str, ...], value: Any) -> None:
         self.change(path, lambda block, key: block.__setitem__(key, value))
@@ -58,7 +58,7 @@ class Config:
             for step in leaf.path[1:-1]:
                 block = block[step]
             block[leaf.path[-1]] = deepcopy(value_of(leaf))  # one and the same would become an alias
-        self.write(name, yaml.safe_dump(values, sort_keys=False))
+        self.write(name, yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False))
 
     def load(self) -> Settings:
         return load(self.directory)

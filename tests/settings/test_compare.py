@@ -104,6 +104,7 @@ def test_every_number_is_seen_with_its_direction_and_the_way_back_is_the_opposit
         assert (there.file, there.key) == (leaf.path[0], ".".join(leaf.path[1:]))
         assert back.effect == OPPOSITE[there.effect]
         either = leaf.path[-1] in EITHER and "hysteresis" not in leaf.path
+        either |= leaf.path[:2] == ("app", "alerts")  # what people are told allows no risk, and none less
         assert (there.effect == "changed") == either
         if there.factor and back.factor:
             assert abs(there.factor * back.factor - 1) < Decimal("0.01")

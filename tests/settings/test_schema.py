@@ -8,7 +8,8 @@ COUNTS = {
     "max_per_day", "maker_max_reprices", "max_assets", "max_triggers_per_cycle", "reversal_min_qualifiers",
     "max_trades_per_cycle", "max_execution_errors", "max_stop_hits",
     "poor_record_trades", "kelly_min_trades",
-    "max_cluster_assets", "max_venue_troubles",
+    "max_cluster_assets", "max_venue_troubles", "over_in_a_row",
+    "min_api_calls", "min_orders", "max_exceptions", "min_eligible",
 }  # fmt: skip
 FLOATS = ("_pct", "_bps", "_sigma", "_atr", "_ratio")
 

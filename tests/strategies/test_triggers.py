@@ -75,7 +75,7 @@ def test_every_trigger_equals_its_slow_twin() -> None:
     seen: Counter[object] = Counter()
 
     @given(st.sampled_from([(15, 2), (5, 2), (15, 30)]), st.data())
-    @examples(75)
+    @examples(50)
     def holds(bar_min_and_volume_h: tuple[int, int], data: st.DataObject) -> None:
         bar_min, volume_h = bar_min_and_volume_h
         settings = policy(bar_min, **LIVELY | {"signals__triggers__volume_h": volume_h})

@@ -3,9 +3,9 @@
 A quiet market, a halt or a failed reading never skips the guard or the record; it only closes what it must.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from trader_core.engine.record import decision_facts, mark_facts
 from trader_core.engine.review import Review
 from trader_core.engine.send import resend, send
 from trader_core.engine.settle import settle
+from trader_core.engine.stages import Stages
 from trader_core.execution.protection import bans_of_unprotected
 from trader_core.execution.reconcile import Account, delistings, externals, shut_in, stubborn, stuck_entries, undead
 from trader_core.ledger.pnl import Valuation, valuation
@@ -62,6 +63,8 @@ class CycleReport:
     problem: str
     book: Book
     objections: tuple[Objection, ...] = ()
+    ages_ms: Mapping[str, int] = field(default_factory=dict)  # of the quotes, by symbol
+    spent_ms: Mapping[str, float] = field(default_factory=dict, compare=False)  # by stage
 
     @property
     def valuation(self) -> Valuation | None:
@@ -86,35 +89,36 @@ def run_cycle(
 
     Where the venue fills at once, it goes round while anything was sent: what was bought gets its stop now.
     """
-    policy = policy_in_force(ports, policy, journal, decision_ms)
+    spent, policy = Stages(), policy_in_force(ports, policy, journal, decision_ms)
     guard(ports, journal, decision_ms)
+    spent.ends("guard")
     first: Decision | None = None
     fills: tuple[Filled, ...] = ()
     placed, left = 0, list[str]()
     for _ in range(ports.patience.passes):
         try:
-            view = look(ports, policy, journal, decision_ms)
+            view = look(ports, policy, journal, decision_ms, spent)
         except VenueUnavailable:
-            return _close(ports, journal, decision_ms, None, first, placed, fills)
+            return _close(ports, journal, decision_ms, None, first, placed, fills, spent("account", spent))
         fills += view.fills
         snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
         if agreed and first is None:
             agreed(decide(snapshot, journal.book, policy))
         again = mend(ports.trader, ports.halts, journal, view, decision_ms) if ports.trader is not None else 0
-        decision = decide(snapshot, journal.book, policy)
+        decision = spent("decide", decide(spent("mend", snapshot), journal.book, policy))
         first = first or decision
-        tried, went = act(ports, policy, journal, snapshot, decision)
+        tried, went = spent("send", act(ports, policy, journal, snapshot, decision, spent))
         placed += went
         if not tried + again:
             break
     else:
         if ports.patience.passes > 1:  # what was sent last has been answered since
             with suppress(VenueUnavailable):
-                view = look(ports, policy, journal, decision_ms)
+                view = look(ports, policy, journal, decision_ms, spent)
                 fills += view.fills
             left += stubborn(journal.book, decision.cancels)
     left += shut_in(journal.book, view.snapshot.frozen)
-    return _close(ports, journal, decision_ms, view, first, placed, fills, left)
+    return _close(ports, journal, decision_ms, view, first, placed, fills, spent, left)
 
 
 def guard(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
@@ -124,7 +128,7 @@ def guard(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
         journal.record(decision_ms, [HaltChanged(killed(halt, reason, decision_ms))])
 
 
-def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs) -> View:
+def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochMs, spent: Stages) -> View:
     """The account first, then the market, each reading with a failure of its own.
 
     Raises VenueUnavailable where not even the instruments can be listed.
@@ -137,12 +141,12 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
             journal.record(decision_ms, [CashObserved(Quote(ports.observed_equity), decision_ms)])
     else:
         try:
-            fills, account = settle(ports, journal, decision_ms)
+            fills, account = spent("account", settle(ports, journal, decision_ms))
         except (VenueUnavailable, TooManyPages) as gap:
-            problem = gap.what
+            problem = spent("account", gap.what)
     journal.record(decision_ms, delistings(journal.book, {one.symbol for one in listed}, decision_ms))
     balances = tuple(account.balances) if account else ()
-    snapshot = observe(ports, policy, listed, journal.book, balances, decision_ms, problem)
+    snapshot = spent("market", observe(ports, policy, listed, journal.book, balances, decision_ms, problem))
     return View(snapshot, fills, balances, tuple(account.marked) if account else ())
 
 
@@ -159,7 +163,9 @@ def mend(trader: VenueTrader, halts: Halts, journal: Journal, view: View, decisi
     return sent
 
 
-def act(ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision) -> tuple[int, int]:
+def act(
+    ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision, spent: Stages
+) -> tuple[int, int]:
     """Write the decision, what it was taken from and its orders down, then send them; (cancels and orders tried, orders
     placed). Without a trader that is all. A halt that moves is on disk by itself, before what follows from it."""
     at_ms, began_ms, rows, facts = decision.decision_ms, ports.clock.host_ms(), journal.rows, mark_facts(decision)
@@ -171,27 +177,22 @@ def act(ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, 
     facts += told
     if ports.trader is None:
         journal.record(at_ms, facts, taken)
-        return 0, 0
+        return spent("record", (0, 0))
     first = before.intents + 1
     ids = [ports.order_id(first + n, 0) for n in range(len(decision.orders))]
     for one, order in zip(ids, decision.orders, strict=True):
         facts.append(Intended(one, order, at_ms, ports.trader.payload(one, order), ports.clock.host_ms()))
     journal.record(at_ms, facts, taken)
+    spent.ends("record")
     review = Review(ports, policy, journal, snapshot, before, tuple(facts), began_ms)
     placed = send(ports.trader, ports.halts, journal, decision.cancels, ids, at_ms, review)
     return len(decision.cancels) + len(ids), placed
 
 
 def _close(
-    ports: Ports,
-    journal: Journal,
-    at_ms: EpochMs,
-    view: View | None,
-    decision: Decision | None,
-    placed: int,
-    fills: tuple[Filled, ...],
-    left: Sequence[str] = (),
-) -> CycleReport:
+    ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None, placed: int,
+    fills: tuple[Filled, ...], spent: Stages, left: Sequence[str] = (),
+) -> CycleReport:  # fmt: skip
     cycle_id = journal.next_cycle
     problem = "; ".join(one for one in (view.snapshot.problem if view else UNREADABLE, *left) if one)
     objections = view.snapshot.told if view else ()
@@ -201,4 +202,7 @@ def _close(
     journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms(), troubled)])
     prices = view.snapshot.prices if view else {}
     foreign = externals(journal.book, view.balances, ports.account_quote, prices) if view else ()
-    return CycleReport(cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections)
+    return CycleReport(
+        cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections,
+        view.snapshot.ages_ms if view else {}, spent.ended("close"),
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from trader_core.engine.journal import Journal
 from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
 from trader_core.engine.outside import guard_of
 from trader_core.engine.policies import policy_in_force
+from trader_core.engine.stages import Stages
 from trader_core.ledger.integers import Axes, to_state
 from trader_core.ports import Ports
 from trader_core.rulebook.account import equity_of, step_mark
@@ -68,7 +69,7 @@ def glance(ports: Ports, policy: "Settings", journal: Journal) -> Glance | None:
         return None
     policy = policy_in_force(ports, policy, journal, at_ms)
     guard(ports, journal, at_ms)
-    snapshot = look(ports, policy, journal, at_ms).snapshot
+    snapshot = look(ports, policy, journal, at_ms, Stages()).snapshot
     axes, row = Axes(snapshot.instruments, enabled_strategies(policy)), snapshot.frame.rows - 1
     opinions = columns_of(snapshot.frame, axes.instruments, policy, row)
     columns, state = quoted(opinions.columns, row, snapshot), to_state(journal.book, axes)

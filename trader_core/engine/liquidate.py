@@ -22,6 +22,7 @@ from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot
 from trader_core.engine.policies import policy_in_force
 from trader_core.engine.settle import settle
+from trader_core.engine.stages import Stages
 from trader_core.execution.flatten import Sale, on_their_way, sales, whole_lots
 from trader_core.execution.reconcile import foreign_to
 from trader_core.ports import Ports
@@ -102,7 +103,7 @@ def survey(ports: Ports, policy: "Settings", journal: Journal, assets: Sequence[
         raise DataUnavailable("the market has ended: nothing can be sold any more", safe="nothing was sent")
     policy = policy_in_force(ports, policy, journal, decision_ms)
     guard(ports, journal, decision_ms)
-    view = look(ports, policy, journal, decision_ms)
+    view = look(ports, policy, journal, decision_ms, Stages())
     seen, book = view.snapshot, journal.book
     listed, watch = {one.base: one for one in ports.reader.instruments()}, _Watch(policy.policy.orders.limit_band_bps)
     watch(book, seen)

@@ -58,6 +58,11 @@ class Snapshot:
         return Trading.REDUCING if any(one.reduces for one in self.objections) else Trading.ACTIVE
 
     @property
+    def ages_ms(self) -> dict[str, int]:
+        """How old each quote was, by the market's time."""
+        return {one: max(self.seen_ms - min(quote.at_ms, self.decision_ms), 0) for one, quote in self.quotes.items()}
+
+    @property
     def prices(self) -> dict[str, Decimal]:
         """The closes that equity was marked at, in quote, where there is one."""
         close, _ = self.frame.last_known

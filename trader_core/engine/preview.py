@@ -6,6 +6,7 @@ from trader_core.engine.cycle import CycleReport, guard, look
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.policies import policy_in_force
+from trader_core.engine.stages import Stages
 from trader_core.execution.reconcile import externals
 from trader_core.ports import Ports
 
@@ -24,7 +25,7 @@ def preview(ports: Ports, policy: "Settings", journal: Journal) -> CycleReport |
         return None
     policy = policy_in_force(ports, policy, journal, decision_ms)
     guard(ports, journal, decision_ms)
-    view = look(ports, policy, journal, decision_ms)
+    view = look(ports, policy, journal, decision_ms, Stages())
     decision = decide(view.snapshot, journal.book, policy)
     prices = view.snapshot.prices
     foreign = externals(journal.book, view.balances, ports.account_quote, prices)

@@ -6,6 +6,7 @@ time is left behind: the report comes within BUDGET_S, and says so.
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -109,7 +110,22 @@ def _alerted(wish: Wish, state: Path | None, reason: str, began_s: float) -> "De
     delivery = Delivery(hook, {"event": "kill", "reason": reason, "state": str(state or "")}, began_s)
     if hook:
         _started("alert", delivery.work)
+    if state:
+        _started("alerts", lambda: _deliver(state, wish.config))
     return delivery
+
+
+def _deliver(state: Path, config: str) -> None:
+    """Who delivers alerts finds the latch by itself; where nobody is at work, somebody is started. Nobody waits."""
+    from trader_core.alerts.start import is_drained, start_drainer
+    from trader_core.settings.locate import config_directory
+    from trader_core.settings.secrets import ALERTS, urls
+
+    with suppress(OSError, TraderError):
+        environ = process_environment()
+        if urls(ALERTS, environ) and not is_drained(state):
+            place = config_directory(Path(config) if config else None, read_environment())
+            start_drainer(state, place.absolute(), environ)
 
 
 def _at_the_venue(wish: Wish, state: Path | None, progress: Progress, began_s: float) -> None:

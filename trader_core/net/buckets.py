@@ -16,6 +16,7 @@ from threading import Lock
 from trader_core.domain.errors import RateLimited, StateUnusable
 from trader_core.net.rows import LocalRows, Rows, Step, T
 
+PREFIX = "bucket "  # of a row's key
 BLOCK = 4  # tokens leased at once while there are plenty
 LEASE_MS = 250
 REST_MAX_MS = 60_000  # nobody is silent for longer, whatever the row says
@@ -141,7 +142,7 @@ class Buckets:
     def _change(self, bucket: str, step: Step[T]) -> T:
         """In the shared row, or where that fails, in our own."""
         try:
-            return self._shared.change(f"bucket {bucket}", step)
+            return self._shared.change(f"{PREFIX}{bucket}", step)
         except StateUnusable as failed:
             self._warn(f"requests are counted by this process alone: {failed.what}")
             return self._local.change(bucket, step)
@@ -156,6 +157,17 @@ def _leased(old: str | None, rule: Rule, urgency: Urgency, wanted: int, now_ms: 
     taken = wanted if level.tokens - wanted >= rule.burst / 2 else 1
     level, wait_ms = take(level, rule, taken, rule.floor(urgency))
     return _written(level), (0 if wait_ms else taken, wait_ms)
+
+
+def used_shares(rows: Mapping[str, str], rules: Mapping[str, Rule], now_ms: int) -> dict[str, float]:
+    """How much of each bucket's burst is used up, by its name, from their rows; of those that have a rule."""
+    found: dict[str, float] = {}
+    for key, text in rows.items():
+        name = key.removeprefix(PREFIX)
+        level = filled(_read(text, now_ms), rules[name], now_ms) if name in rules else None
+        if level is not None:
+            found[name] = 1 - max(level.tokens, 0.0) / rules[name].burst
+    return found
 
 
 def _read(text: str | None, now_ms: int) -> Level | None:

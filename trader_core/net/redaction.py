@@ -6,10 +6,7 @@ header. Both are taken out; what is left still says what happened.
 
 import logging
 import re
-import sys
-import traceback
 from collections.abc import Iterable
-from types import TracebackType
 from urllib.parse import quote
 
 HIDDEN = "[redacted]"
@@ -55,12 +52,3 @@ def guard_logs(handlers: Iterable[logging.Handler]) -> None:
     for handler in handlers:
         if not isinstance(handler.formatter, RedactingFormatter):
             handler.setFormatter(RedactingFormatter(handler.formatter or logging.Formatter()))
-
-
-def guard_tracebacks() -> None:
-    """An exception that nobody caught is written to stderr without secrets."""
-    sys.excepthook = _told
-
-
-def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from trader_core.domain.errors import Lost, RateLimited, Unreachable
 from trader_core.net.breaker import Breakers, Direction
 from trader_core.net.buckets import Buckets, Urgency
+from trader_core.net.calls import OTHER, THROTTLED, Told, outcome_of, untold
 from trader_core.net.hosts import Origin, origin_of
 from trader_core.net.redaction import redact
 
@@ -84,10 +85,11 @@ class Http:
         pause: Callable[[float], None],
         chance: Callable[[], float],
         host_ms: Callable[[], int],
+        told: Told = untold,
     ) -> None:
         self.origin: Origin = origin_of(base_url)
         self._timeouts, self._buckets, self._breakers = timeouts, buckets, breakers
-        self._pause, self._chance, self._host_ms = pause, chance, host_ms
+        self._pause, self._chance, self._host_ms, self._told = pause, chance, host_ms, told
         self._session = _session(ca_bundle)
 
     def send(
@@ -104,14 +106,16 @@ class Http:
         idempotent: bool,
         well: Callable[[Answer], bool] = is_well,
         deadline_s: float | None = None,
+        endpoint: str = OTHER,
     ) -> Answer:
-        """One call: one outcome for the breaker, whatever it took. Raises Unreachable or Lost.
+        """One call: one outcome for the breaker, whatever it took. Each request of it is told of by its class of
+        endpoint. Raises Unreachable or Lost.
 
         A 429 comes back as an answer, after the retries where they are allowed; a 5xx never does.
         """
         allowed_s = self._timeouts.total_s if deadline_s is None else deadline_s
         until_s = monotonic() + allowed_s
-        call = _Call(method, self._url(path, query), body, headers, bucket, urgency, idempotent, until_s)
+        call = _Call(method, self._url(path, query), body, headers, bucket, urgency, idempotent, until_s, endpoint)
         if breaker is None:
             return self._attempts(call)
         leave = self._breakers.enter(*breaker, lease_s=2 * allowed_s)
@@ -161,11 +165,15 @@ class Http:
         try:
             self._buckets.enter(call.bucket, call.urgency, max(0.0, call.until_s - monotonic()))
         except RateLimited as refused:
+            self._told(call.endpoint, THROTTLED, 0.0)
             return refused, None
+        began_s = monotonic()
         try:
             answer = self._exchange(call)
         except (Unreachable, Lost) as failed:
+            self._told(call.endpoint, outcome_of(failed), 1_000 * (monotonic() - began_s))
             return failed, backoff_s
+        self._told(call.endpoint, outcome_of(answer.status), 1_000 * (monotonic() - began_s))
         if answer.status == TOO_MANY:
             return answer, self._silence(call, answer, backoff_s)
         if answer.status >= 500:
@@ -220,6 +228,7 @@ class _Call:
     urgency: Urgency
     idempotent: bool
     until_s: float  # on the monotonic clock
+    endpoint: str  # its class
 
     @property
     def where(self) -> str:

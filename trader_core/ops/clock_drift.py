@@ -218,6 +218,15 @@ def keep(state: Path, rules: ClockRules, reading: ClockReading, host_ms: HostMs)
     return reading
 
 
+def kept_offset_ms(state: Path) -> float | None:
+    """The true time less ours as it was last measured; None where it never was, or nobody agreed."""
+    try:
+        offset_ms = json.loads((state / NAME).read_bytes())["reading"]["offset_ms"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(offset_ms) if isinstance(offset_ms, int | float) else None
+
+
 def _kept(state: Path, rules: ClockRules) -> tuple[int, int, str] | None:
     """(when it was measured, when the steady clock began, what spoke against it), by the same rules; else None."""
     try:

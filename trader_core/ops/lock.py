@@ -53,3 +53,18 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+
+
+def holder_of(path: Path) -> str:
+    """The process that has the lock, '' where nobody has it or it was never there. Raises OSError."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return ""
+    except BlockingIOError:
+        return os.read(file, 32).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(file)

@@ -44,7 +44,8 @@ def age_problem(
     the worst case."""
     since_ms = rotation.since_ms(fingerprint)
     if since_ms is None:
-        return "", f"there is no record of when the key {fingerprint} was put in force: it counts as expired"
+        key = f"the key {fingerprint}".strip()
+        return "", f"there is no record of when {key} was put in force: it counts as expired"
     if host_ms < since_ms:
         return "", f"the key was put in force at {rfc3339(since_ms)}, and this machine's clock is before that"
     days = (host_ms - since_ms) / DAY_MS

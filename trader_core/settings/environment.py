@@ -31,6 +31,11 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
     )
 
 
+def log_environment(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """(TRADER_LOG, JOURNAL_STREAM): how to keep a log, and where systemd's leads to."""
+    return environ.get("TRADER_LOG", ""), environ.get("JOURNAL_STREAM", "")
+
+
 def refuse_plugins() -> None:
     """What happens to be installed beside us has no part in reading our settings; looking for it costs time as well."""
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"

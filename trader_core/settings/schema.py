@@ -22,6 +22,7 @@ UNITS = {
     "_h": "hours",
     "_days": "days",
     "_bars": "bars",
+    "_mb": "megabytes",
     "_sigma": "standard deviations",
     "_atr": "average true ranges",
     "_ratio": "a ratio",
@@ -30,6 +31,7 @@ UNITS = {
 
 Mode = Literal["DRY_RUN", "PAPER", "LIVE"]
 OnTrip = Literal["hold", "cancel", "flatten"]
+SeverityName = Literal["INFO", "WARNING", "CRITICAL"]
 VenueName = Literal["coinbase", "simulated"]
 AssetClass = Literal["CRYPTO", "FX", "EQUITY", "UNKNOWN"]
 ProfileName = Literal["NORMAL", "DEFENSIVE", "AGGRESSIVE", "CAUTIOUS"]
@@ -68,6 +70,8 @@ Theme = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")]
 Themes = Annotated[Mapping[Theme, Assets], AfterValidator(MappingProxyType), PlainSerializer(dict)]
 Percent = Annotated[Hundredths, Field(ge=0.01, le=100)]
 ThemeCaps = Annotated[Mapping[Theme, Percent], AfterValidator(MappingProxyType), PlainSerializer(dict)]
+TextFile = Annotated[str, Field(pattern=r"^(/[^\x00-\x1f]{1,250}\.prom)?$")]
+Budgeted = Annotated[int, Field(ge=1, le=600_000)]  # ms
 OTHER = "OTHER"  # the theme of what stands in no theme
 REGIMES = ("bull", "chop", "bear", "crash")
 TIERS = ("tier_1_core", "tier_2_rotational", "tier_3_event_driven")
@@ -134,11 +138,86 @@ class Retention(Section):
     decisions_days: int = Field(ge=1, le=3650)
 
 
+class Metrics(Section):
+    """Where the figures for a collector go, and how long a cycle may be away before health is denied."""
+
+    textfile: TextFile
+    max_cycle_age_bars: int = Field(ge=1, le=100)
+
+
+class StageBudgets(Section):
+    """What each stage of a cycle may take, all its rounds together."""
+
+    guard_ms: Budgeted
+    account_ms: Budgeted
+    market_ms: Budgeted
+    mend_ms: Budgeted
+    decide_ms: Budgeted
+    record_ms: Budgeted
+    send_ms: Budgeted
+    close_ms: Budgeted
+
+
+class CallBudgets(Section):
+    """What an answer of the venue may take, by class of endpoint; `other_ms` is for all that is not named."""
+
+    accounts_ms: Budgeted
+    cancel_ms: Budgeted
+    fills_ms: Budgeted
+    orders_ms: Budgeted
+    place_ms: Budgeted
+    preview_ms: Budgeted
+    products_ms: Budgeted
+    quotes_ms: Budgeted
+    other_ms: Budgeted
+
+
+class Latency(Section):
+    """What a cycle and its parts may take before somebody is told."""
+
+    over_in_a_row: int = Field(ge=1, le=100)
+    cycle_ms: Budgeted
+    cycle_p95_ms: Budgeted
+    cycle_p99_ms: Budgeted
+    stages: StageBudgets
+    calls: CallBudgets
+
+
+class Alerts(Section):
+    """What people are told of, and when. Whom: settings.secrets finds their addresses, which are secrets."""
+
+    min_severity: SeverityName
+    dedupe_s: int = Field(ge=1, le=3600)
+    escalate_s: int = Field(ge=1, le=86_400)
+    remind_min: int = Field(ge=0, le=1440)
+    timeout_s: int = Field(ge=1, le=60)
+    undelivered_min: int = Field(ge=1, le=1440)
+    max_cycle_s: int = Field(ge=1, le=3600)
+    max_api_errors_pct: Hundredths = Field(ge=0, le=100)
+    api_window_min: int = Field(ge=1, le=60)
+    min_api_calls: int = Field(ge=1, le=1000)
+    max_rejected_pct: Hundredths = Field(ge=0, le=100)
+    rejected_window_min: int = Field(ge=1, le=1440)
+    min_orders: int = Field(ge=1, le=1000)
+    max_exceptions: int = Field(ge=1, le=100)
+    exception_window_min: int = Field(ge=1, le=1440)
+    min_eligible: int = Field(ge=0, le=50)
+    max_feed_age_min: int = Field(ge=1, le=1440)
+    no_trade_h: int = Field(ge=1, le=168)
+    missing_bars: int = Field(ge=1, le=96)
+    min_free_mb: int = Field(ge=0, le=100_000_000)
+    breaker_open_s: int = Field(ge=0, le=86_400)
+    max_position_loss_pct: Hundredths = Field(ge=0.01, le=100)
+
+
 class App(Section):
     mode: Mode
     exchange: Exchange
     clock: ClockCheck
     secrets: Secrets
+    metrics: Metrics
+    latency: Latency
+    alerts: Alerts
     paper: Paper
     retention: Retention
 

@@ -155,3 +155,21 @@ def _sound(name: str, secret: str, where: str) -> Credentials:
     if len(name) < NAME_MIN or len(secret) < SECRET_MIN or not name.isprintable():
         raise KeyUnusable(f"{where} holds no key: it is too short or not text", remedy="copy the whole key again")
     return Credentials(name, secret)
+
+
+# --- addresses: they let whoever has them speak in our name -----------------------------------------------------------
+
+ALERTS, ESCALATIONS, HEARTBEAT = "alert_urls", "alert_escalation_urls", "heartbeat_url"  # credentials
+_VARIABLES = {
+    ALERTS: "TRADER_ALERT_URLS", ESCALATIONS: "TRADER_ALERT_ESCALATION_URLS", HEARTBEAT: "TRADER_HEARTBEAT_URL",
+}  # fmt: skip
+
+
+def urls(name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The addresses under one of these names, between spaces or line ends: the credential, else the variable. Raises
+    KeyUnusable on a credential that is badly kept."""
+    directory = environ.get(DIRECTORY)
+    text = _credential(Path(directory), name) if directory else None
+    if text is None:
+        text = environ.get(_VARIABLES[name], "")
+    return tuple(text.split())

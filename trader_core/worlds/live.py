@@ -35,6 +35,7 @@ from trader_core.keyring import (
     key_in_view,
 )
 from trader_core.kill.sales import sales
+from trader_core.net.calls import Calls
 from trader_core.ops.clock import WallClock, host_ms
 from trader_core.ops.rotation import check_permissions
 from trader_core.policies import PolicyWatch
@@ -60,7 +61,7 @@ from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of, watc
 HISTORY_MS = 90 * DAY_MS  # of candles, behind now
 WORKERS = 16  # calls beside each other
 REAL = Patience(passes=4, looks=3, unseen_ms=90 * SECOND_MS, cash=Decimal("0.01"))
-LATER = ("trader_core.engine.run", "pyarrow.parquet")  # loaded while the venue is waited for
+LATER = ("trader_core.engine.run", "pyarrow.parquet", "trader_core.metering")  # loaded while the venue is waited for
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Connection:
     policy: Settings
     files: StateFiles
     policies: PolicyWatch
+    calls: Calls
 
     def listed(self) -> None:
         """Read what the venue lists ahead of who will need it."""
@@ -93,7 +95,8 @@ class Connection:
 @contextmanager
 def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey | None) -> Iterator[Connection]:
     """Nothing is asked of the venue yet."""
-    client = client_of(policy, files.directory, key)
+    calls = Calls(host_ms)
+    client = client_of(policy, files.directory, key, calls)
     exchange = policy.app.exchange
     products = Products(client, exchange.quote, host_ms)
 
@@ -124,7 +127,7 @@ def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey
             since_ms=began_ms(files),
             pause=sleep,
         )
-        yield Connection(client, venue, source, policy, files, watch_of(files))
+        yield Connection(client, venue, source, policy, files, watch_of(files), calls)
 
 
 def fetch_of(client: CoinbaseClient, bar_ms: int) -> Fetch:
@@ -313,7 +316,7 @@ def on_paper(connection: Connection, options: Options, store: Store, books: Book
         policies=connection.policies,
     )
     about = files.mode, files.directory, _market(connection), connection.policies
-    return System(ports, policy, Journal(store), source, *about)
+    return System(ports, policy, Journal(store), source, *about, calls=connection.calls)
 
 
 def _system(
@@ -335,7 +338,7 @@ def _system(
         policies=connection.policies,
     )
     about = files.mode, files.directory, _market(connection), connection.policies
-    return System(ports, connection.policy, Journal(store), source, *about)
+    return System(ports, connection.policy, Journal(store), source, *about, calls=connection.calls)
 
 
 def _market(connection: Connection) -> str:

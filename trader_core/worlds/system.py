@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.engine.journal import Journal
+from trader_core.net.calls import Calls
+from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import LatchOrKillFile
 from trader_core.policies import PolicyWatch
 from trader_core.ports import CandleSource, Halts, Ports, Store
@@ -16,6 +18,7 @@ from trader_core.store.files import StateFiles
 from trader_core.store.latch import latched_in
 from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
+from trader_core.telling import SILENT, Tells
 
 NEW_ACCOUNT = "restore it, or start a new account with --state DIR"
 
@@ -32,6 +35,8 @@ class System:
     state: Path
     market: str  # where it stands, in words
     policies: PolicyWatch
+    telling: Tells = SILENT
+    calls: Calls = field(default_factory=lambda: Calls(host_ms))  # to the venue, since they were last counted
 
 
 def watch_of(files: StateFiles) -> PolicyWatch:

@@ -29,6 +29,7 @@ from trader_core.net.buckets import Rule, Urgency
 from trader_core.net.hosts import may_sign, origin_of
 from trader_core.ports import PAGES_MAX
 from trader_core.venues.coinbase import bodies, parse
+from trader_core.venues.coinbase.endpoints import endpoint_of
 from trader_core.venues.coinbase.sign import ApiKey, token
 from trader_core.venues.coinbase.words import (
     WAITING,
@@ -318,6 +319,7 @@ class CoinbaseClient:
                 breaker=None if self._urgency is Urgency.KILL else (dependency, direction),
                 idempotent=idempotent,
                 well=well or _is_well,
+                endpoint=endpoint_of(path),
             )
             if is_last or not signed or answer.status != 401:
                 return answer

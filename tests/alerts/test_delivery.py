@@ -1,0 +1,347 @@
+"""T16 and its kind: alerts arrive whatever becomes of those who take them and bring them, and no cycle waits."""
+
+import shutil
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.alerts.receiver import TOKEN, Receiver
+from tests.alerts.told import Teller, drained, environment
+from tests.cli.program import Inside, Program
+from trader_core.alerts.addresses import addresses
+from trader_core.alerts.drain import Drainer, retry_ms
+from trader_core.alerts.outbox import Outbox
+from trader_core.alerts.policy import Rules
+from trader_core.domain.alert import Alarm, Severity
+
+CONFIG = Path(__file__).parents[2] / "config"
+RULES = Rules(60_000, 120_000, 1_800_000, Severity.INFO)
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def teller(tmp_path: Path) -> Iterator[Teller]:
+    made = Teller(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state with a cycle behind it, to be copied."""
+    program = Program(tmp_path_factory.mktemp("account"))
+    assert program.paper("run-cycle").code == 0
+    return program.state
+
+
+@pytest.fixture
+def killed(teller: Teller, account: Path) -> Teller:
+    """An account with a cycle behind it, and an order to stop in front of it."""
+    shutil.copytree(account, teller.state)
+    (teller.state / "KILL_SWITCH").touch()
+    return teller
+
+
+def an_alarm(subject: str = "BTC-USD", severity: Severity = Severity.WARNING) -> Alarm:
+    return Alarm("losing_position", subject, severity, "it lost 5 %", None, "1 position", "its stop rests", "look")
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """An address at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"json://127.0.0.1:{taken.getsockname()[1]}/{TOKEN}"
+
+
+def test_a_cycle_starts_who_delivers_and_the_alert_is_there_within_five_seconds(
+    killed: Teller, receiver: Receiver
+) -> None:
+    done = killed.telling(receiver.url, TRADER_HEARTBEAT_URL=receiver.heartbeat).paper("run-cycle", "--json")
+    assert done.code == 21
+    assert receiver.wait(lambda one: one.took and one.beats, 5)
+    (alert,) = receiver.took
+    assert alert["title"] == "CRITICAL trader PAPER kill"
+    assert alert["type"] == "failure"
+    lines = alert["message"].splitlines()
+    assert lines[0] == "a kill is in force: kill file KILL_SWITCH exists"
+    for part in ("since: ", "exposure now: no position worth 0.00 of 10,000.00 USD", "already done: ", "next: "):
+        assert any(line.startswith(part) for line in lines), part
+    assert receiver.beats == [f"/beat-{TOKEN}"], "the cycle itself is well"
+
+
+def test_t16_who_answers_nobody_delays_no_cycle_and_is_asked_again(killed: Teller, receiver: Receiver) -> None:
+    receiver.free.clear()
+    held, alone = list[float](), list[float]()
+    for _ in range(3):
+        for took, urls in ((held, [receiver.url]), (alone, [])):
+            began_s = time.monotonic()
+            assert killed.telling(*urls).paper("run-cycle").code == 21
+            took.append(time.monotonic() - began_s)
+    assert receiver.begun, "it was asked, and has not answered"
+    assert not receiver.took
+    assert min(held) - min(alone) < 0.05
+    receiver.free.set()
+    assert receiver.wait(lambda one: "CRITICAL trader PAPER kill" in one.titles)
+
+
+def test_a_kill_of_the_one_who_delivers_loses_nothing(killed: Teller, receiver: Receiver) -> None:
+    with closing(Outbox(killed.state)) as outbox:
+        outbox.tell("PAPER", [an_alarm("ETH-USD"), an_alarm("SOL-USD")], RULES, now_ms(), whole=False)
+    receiver.free.clear()
+    killed.telling(receiver.url).paper("run-cycle")
+    assert receiver.wait(lambda one: one.begun)
+    killed.end(signal.SIGKILL)
+    receiver.free.set()
+    killed.telling(receiver.url)("alerts", "drain", "--once", "--state", killed.state)
+    wanted = {
+        "CRITICAL trader PAPER kill",
+        *(f"WARNING trader PAPER losing_position {one}-USD" for one in ("ETH", "SOL")),
+    }
+    assert wanted <= set(receiver.titles)
+    assert all(receiver.titles.count(one) <= 2 for one in wanted), "once more, at most, what was under way"
+
+
+def test_two_do_not_deliver_at_once(killed: Teller, receiver: Receiver) -> None:
+    receiver.free.clear()
+    killed.telling(receiver.url).paper("run-cycle")
+    assert receiver.wait(lambda one: one.begun)
+    other = killed("alerts", "drain", "--state", killed.state, "--json")
+    assert (other.code, other.data["another"]) == (0, True)
+    receiver.free.set()
+    assert receiver.wait(lambda one: one.took)
+    assert receiver.begun == 1
+
+
+@dataclass
+class Scene:
+    """An outbox, who drains it, and the time, which only a test moves."""
+
+    outbox: Outbox
+    at_ms: int = 1_700_000_000_000
+
+    def drainer(self, *urls: str, urgent: tuple[str, ...] = (), timeout_s: float = 10.0) -> Drainer:
+        return Drainer(self.outbox, addresses(urls, urgent, ""), RULES, timeout_s, lambda: self.at_ms)
+
+    def drain(self, drainer: Drainer, after_ms: int = 0) -> None:
+        self.at_ms += after_ms
+        drainer.run(lambda _: time.sleep(0.01), lambda: False, linger_ms=0)
+
+    def tell(self, *alarms: Alarm) -> None:
+        self.outbox.tell("LIVE", alarms, RULES, self.at_ms, whole=True)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with closing(Outbox(tmp_path)) as outbox:
+        yield Scene(outbox)
+
+
+def test_t16_what_a_dead_channel_does_not_take_waits_longer_each_time_and_the_others_have_it(
+    scene: Scene, receiver: Receiver
+) -> None:
+    scene.tell(an_alarm())
+    with refusing() as dead:
+        drainer = scene.drainer(receiver.url, dead)
+        scene.drain(drainer)
+        assert receiver.titles == ["WARNING trader LIVE losing_position BTC-USD"]
+        tries = [0]
+        for after_ms in (4_999, 1, 9_999, 1, 19_999, 1):
+            scene.drain(drainer, after_ms)
+            tries.append(next(one.tries for one in scene.outbox.deliveries(1) if one.problem))
+    assert tries == [0, 1, 2, 2, 3, 3, 4]
+    assert len(receiver.took) == 1, "once is enough for who has taken it"
+    assert [retry_ms(n) for n in (1, 2, 3, 9, 50)] == [5_000, 10_000, 20_000, 900_000, 900_000]
+
+
+def test_a_channel_that_refuses_is_asked_again_and_what_it_said_is_kept(scene: Scene, receiver: Receiver) -> None:
+    receiver.status = 503
+    scene.tell(an_alarm())
+    drainer = scene.drainer(receiver.url)
+    scene.drain(drainer)
+    (delivery,) = scene.outbox.deliveries(1)
+    assert (delivery.tries, delivery.taken_ms) == (1, None)
+    assert "503" in delivery.problem
+    assert scene.outbox.stuck(scene.at_ms - 1) == 0
+    assert scene.outbox.stuck(scene.at_ms) == 1
+    receiver.status = 200
+    scene.drain(drainer, 5_000)
+    assert scene.outbox.stuck(scene.at_ms) == 0
+    assert scene.outbox.waiting() == 0
+
+
+def test_a_slow_channel_holds_up_no_other_and_is_left_behind_in_time(scene: Scene, receiver: Receiver) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        slow = f"json://127.0.0.1:{silent.getsockname()[1]}/{TOKEN}"
+        scene.tell(an_alarm())
+        began_s = time.monotonic()
+        scene.drain(scene.drainer(slow, receiver.url, timeout_s=0.5))
+        assert time.monotonic() - began_s < 5
+    assert len(receiver.took) == 1
+    problems = {one.channel.partition("-")[0]: one.problem for one in scene.outbox.deliveries(1) if one.problem}
+    assert len(problems) == 1
+
+
+def test_two_minutes_later_it_goes_to_others_as_well_unless_somebody_has_it(scene: Scene, receiver: Receiver) -> None:
+    urgent = receiver.url.replace(TOKEN, f"{TOKEN}-urgent")
+    scene.tell(an_alarm("BTC-USD"), an_alarm("ETH-USD"))
+    drainer = scene.drainer(receiver.url, urgent=(urgent,))
+    scene.drain(drainer)
+    assert len(receiver.took) == 2
+    scene.outbox.acknowledge(2, scene.at_ms, "on it")
+    scene.drain(drainer, 120_000)
+    assert receiver.titles[2:] == ["CRITICAL trader LIVE losing_position BTC-USD"] * 2, "to both addresses"
+    scene.tell()
+    scene.drain(drainer)
+    assert sorted(receiver.titles[4:]) == [
+        "OVER CRITICAL trader LIVE losing_position BTC-USD", "OVER CRITICAL trader LIVE losing_position BTC-USD",
+        "OVER WARNING trader LIVE losing_position ETH-USD",
+    ]  # fmt: skip
+
+
+def test_nothing_is_sent_that_nobody_took_for_a_day(scene: Scene, receiver: Receiver) -> None:
+    scene.tell(an_alarm())
+    scene.at_ms += 24 * 60 * MINUTE_MS + 1
+    scene.outbox.prune(scene.at_ms)
+    assert scene.outbox.waiting() == 0
+
+
+def test_a_kill_is_told_of_though_no_cycle_runs(killed: Teller, receiver: Receiver) -> None:
+    (killed.state / "KILL_SWITCH").unlink()
+    done = killed.telling(receiver.url)("kill", "--state", killed.state, "--mode", "PAPER", "--reason", "a drill")
+    assert done.code == 0
+    assert receiver.wait(lambda one: one.took, 5)
+    assert receiver.titles == ["CRITICAL trader PAPER kill"]
+    assert "no cycle has seen it yet: kill file KILL_SWITCH exists" in receiver.took[0]["message"]
+    assert killed.paper("run-cycle").code == 21
+    assert len(receiver.took) == 1, "the cycle says the same"
+
+
+# --- through the commands ---------------------------------------------------------------------------------------------
+
+
+def test_an_outbox_that_is_locked_or_broken_is_70_and_the_cycle_is_done(killed: Teller) -> None:
+    (killed.state / "KILL_SWITCH").unlink()
+    with closing(sqlite3.connect(killed.state / "alerts.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        locked = killed.paper("run-cycle", "--json")
+    assert (locked.code, locked.document["exit_name"]) == (70, "ALERT_UNDELIVERED")
+    assert locked.data["cycle"] == 2
+    assert "alerts could not be told" in locked.err
+    for name in ("alerts.db-wal", "alerts.db-shm"):
+        (killed.state / name).unlink(missing_ok=True)
+    (killed.state / "alerts.db").write_bytes(b"no database at all, and long enough to be seen as none" * 20)
+    broken = killed.paper("run", "--cycles", "2", "--json")
+    assert (broken.code, broken.data["cycles"]) == (70, 2)
+    listed = killed("alerts", "list", "--state", killed.state)
+    assert listed.code == 13
+    assert "move" in listed.err
+
+
+def test_what_reached_nobody_for_too_long_is_70(killed: Teller) -> None:
+    with refusing() as dead:
+        assert killed.telling(dead).paper("run-cycle").code == 21
+        assert wait_for(lambda: tries_in(killed.state) >= 1)
+        killed.end()
+        with closing(sqlite3.connect(killed.state / "alerts.db", isolation_level=None)) as db:
+            db.execute("UPDATE notices SET made_ms = made_ms - ?", (5 * MINUTE_MS,))
+        done = killed.telling().paper("run-cycle")
+    assert done.code == 70
+    assert "1 alerts have reached nobody for 5 min" in done.err
+
+
+def test_a_start_that_fails_is_told_of_and_two_of_them_are_a_burst(killed: Teller, receiver: Receiver) -> None:
+    (killed.state / "KILL_SWITCH").unlink()
+    state = killed.state / "paper.db"
+    state.write_bytes(b"\0" * 4096)
+    assert killed.paper("run-cycle").code == 13
+    (killed.home / "bad").mkdir()
+    options = ("--mode", "PAPER", "--venue", "simulated", "--config", killed.home / "bad", "--state", killed.state)
+    assert killed("run", *options).code == 10
+    done = drained(killed.home, killed.state, CONFIG, receiver, TRADER_HEARTBEAT_URL=receiver.heartbeat)
+    assert done.data["delivered"] == 3
+    assert receiver.titles == ["WARNING trader PAPER exception", "CRITICAL trader PAPER exception"]
+    assert "paper.db" in receiver.took[0]["message"]
+    assert "2 times within 5 min" in receiver.took[1]["message"]
+    assert "no position worth 0.00 of 10,000.00 USD" in receiver.took[1]["message"], "as of the newest cycle"
+    assert receiver.beats == [f"/beat-{TOKEN}/fail"]
+    assert killed.paper("run-cycle", "--bogus").code == 2
+    assert Outbox(killed.state).all(9)[0].alert.count == 2, "a mistake at the keyboard is none of its"
+
+
+def test_test_says_of_each_channel_whether_it_works(tmp_path: Path, receiver: Receiver) -> None:
+    program = Inside(tmp_path)
+    with refusing() as dead:
+        urls = f"{receiver.url} {dead} nonsense"
+        with environment(TRADER_ALERT_URLS=urls, TRADER_HEARTBEAT_URL=receiver.heartbeat):
+            done = program("alerts", "test", "--state", tmp_path, "--json")
+            text = program("alerts", "test", "--state", tmp_path)
+    assert done.code == text.code == 70
+    found = {one["channel"].partition("-")[0]: one for one in done.data["channels"]}
+    assert [one["ok"] for one in done.data["channels"]] == [True, False, False, True]
+    assert found["heartbeat"]["ok"]
+    assert "it is no address that Apprise knows" in text.out
+    assert receiver.titles == ["INFO trader test"] * 2
+    assert not any(TOKEN in one for one in (done.out, done.err, text.out, text.err))
+
+
+def test_without_an_address_test_says_where_to_put_one(tmp_path: Path) -> None:
+    done = Inside(tmp_path)("alerts", "test", "--state", tmp_path)
+    assert done.code == 20
+    assert "TRADER_ALERT_URLS" in done.err
+
+
+def test_addresses_come_from_the_service_manager_first_and_are_never_seen(killed: Teller, receiver: Receiver) -> None:
+    folder = killed.home / "credentials"
+    folder.mkdir(mode=0o700)
+    (folder / "alert_urls").write_text(f"{receiver.url}\n")
+    (folder / "alert_urls").chmod(0o600)
+    killed.telling("json://127.0.0.1:1/never-asked-at-all", CREDENTIALS_DIRECTORY=str(folder))
+    done = killed.paper("run-cycle")
+    assert receiver.wait(lambda one: one.took)
+    killed.end()
+    listed = killed("alerts", "list", "--all", "--state", killed.state, "--json")
+    written = b"".join(one.read_bytes() for one in killed.state.iterdir() if one.is_file())
+    assert TOKEN not in done.out + done.err + listed.out
+    assert TOKEN.encode() not in written
+    (alert,) = [one for one in listed.data["alerts"] if one["code"] == "kill"]
+    assert [one["problem"] for one in alert["deliveries"]] == [""]
+    (folder / "alert_urls").chmod(0o644)
+    folder.chmod(0o755)
+    exposed = killed.paper("run-cycle")
+    assert exposed.code == 70
+    assert "can be read by everybody" in exposed.err
+
+
+def test_acknowledging_is_by_number_and_with_a_reason(killed: Teller) -> None:
+    killed.paper("run-cycle")
+    program = Inside(killed.home)
+    done = program("alerts", "ack", "1", "--reason", "looking", "--state", killed.state, "--json")
+    assert done.data["state"] == "acknowledged"
+    assert program("alerts", "ack", "7", "--state", killed.state).code == 2
+    text = program("alerts", "list", "--state", killed.state).out
+    assert "acknowledged" in text and "a kill is in force" in text
+    assert program("alerts", "ack", "1", "--state", killed.home / "elsewhere").code == 13
+
+
+def tries_in(state: Path) -> int:
+    with closing(sqlite3.connect(state / "alerts.db")) as db:
+        return int(db.execute("SELECT coalesce(sum(tries), 0) FROM deliveries").fetchone()[0])
+
+
+def wait_for(done: Callable[[], bool], seconds: float = 10.0) -> bool:
+    until_s = time.monotonic() + seconds
+    while not done() and time.monotonic() < until_s:
+        time.sleep(0.02)
+    return done()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000

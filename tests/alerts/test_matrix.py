@@ -1,0 +1,269 @@
+"""Every row of the alert matrix: the program gets into that trouble, and a real server is told of it."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.alerts.receiver import Receiver
+from tests.alerts.told import ToldWorld, drained, environment
+from tests.cli.program import Inside
+from tests.live.stage import Live, Venue, staged, venue_served
+from tests.ops.ntp import ntp_servers
+from tests.scenarios import scenes
+from tests.scenarios.scenes import DIP, RISE
+from tests.scenarios.test_protection import NoBalances, Trader
+from tests.scenarios.test_strategy_failure import Flawed, divides
+from tests.world import START, World, at
+from trader_core.alerts.outbox import CYCLE
+from trader_core.domain.clocktime import EpochMs, parse_utc
+from trader_core.domain.errors import OutcomeUnknown
+from trader_core.domain.facts import HaltChanged
+from trader_core.domain.halt import ARMED, tripped
+from trader_core.domain.order import OrderReport, OrderStatus, Role
+from trader_core.net.breaker import Breakers, Direction
+from trader_core.ops.clock import host_ms
+from trader_core.policies import Asked, change
+from trader_core.ports import Ports
+from trader_core.report.alarms import MATRIX
+from trader_core.store.buckets import SharedRows
+from trader_core.strategies import STRATEGIES
+
+BOUGHT = (*RISE[:6], DIP)
+HOUR_MS = 3_600_000
+DRAIN = ("alerts", "drain", "--once", "--state")
+Fire = Callable[[World], object]
+
+
+def kill(world: World) -> None:
+    world.market(BTC=RISE).run(limit=1)
+    (world.state / "KILL_SWITCH").touch()
+    world.run(limit=1)
+
+
+def halt(world: World) -> None:
+    world.market(BTC=RISE).run(limit=1)
+    world.tell(HaltChanged(tripped(ARMED, "a drill", EpochMs(parse_utc(START)))))
+    world.run(limit=1)
+
+
+def losing_position(world: World) -> None:
+    world.market(BTC=(*BOUGHT, 103, 101)).configured(app__alerts__max_position_loss_pct=0.5).run()
+
+
+def unprotected(world: World) -> None:
+    """The venue takes no stop."""
+    world.wired = with_hands(without_stops)
+    world.market(BTC=(*BOUGHT, 103)).run()
+
+
+def with_hands(place: Any) -> Callable[[Ports], Ports]:
+    def wired(ports: Ports) -> Ports:
+        assert ports.trader
+        return replace(ports, trader=Trader(ports.trader, place))
+
+    return wired
+
+
+def without_stops(inner: Any, name: str, order: Any) -> OrderReport:
+    if order.role is Role.STOP:
+        return OrderReport(name, OrderStatus.REJECTED, "no stops today", at(8))
+    report: OrderReport = inner.place(name, order, "")
+    return report
+
+
+def rejections(world: World) -> None:
+    world.configured(app__alerts__min_orders=2)
+    unprotected(world)
+
+
+def unknown_order(world: World) -> None:
+    def lost(inner: Any, name: str, order: Any) -> OrderReport:
+        raise OutcomeUnknown("the answer is lost")
+
+    world.wired = with_hands(lost)
+    world.market(BTC=RISE).run(limit=3)
+
+
+def delisting(world: World) -> None:
+    creep = [103 + n / 100 for n in range(1, 103)]
+    world.market(BTC=(*BOUGHT, 103, *creep), ETH=(*BOUGHT, 103)).configured(policy__risk__max_day_loss_pct=50)
+    world.run(until_ms=at(7) + 1)
+    world.run(until_ms=at(109))
+
+
+def target_hit(world: World) -> None:
+    world.market(BTC=(*BOUGHT, 110, 110, 110)).configured(strategies__sma_cross__target_pct=6).run()
+
+
+def stop_hit(world: World) -> None:
+    world.market(BTC=scenes.STOPPED).run()
+
+
+def unreadable(world: World) -> None:
+    world.wired = lambda ports: replace(ports, reader=NoBalances(ports.reader))
+    world.market(BTC=RISE).run(limit=1)
+
+
+def stale_data(world: World) -> None:
+    """It is held, and the venue sends no bars of it any more."""
+    world.market(BTC=(*BOUGHT, 103, None, None, None, 103)).run()
+
+
+def no_trade(world: World) -> None:
+    """The averages cross every hour, and BTC is banned."""
+    world.market(BTC=(*RISE[:6], 99, 99, 102, 99, 99, 103)).configured(
+        app__alerts__no_trade_h=1, universe__never_trade=[], policy__liquidity__max_spread_bps=5
+    ).run()
+
+
+def strategy_failed(world: World) -> None:
+    own = STRATEGIES["mean_reversion"]
+    STRATEGIES["mean_reversion"] = Flawed(divides, frozenset(range(20)))
+    try:
+        world.market(BTC=RISE).configured(strategies__mean_reversion__enabled=True).run(limit=2)
+    finally:
+        STRATEGIES["mean_reversion"] = own
+
+
+def limit_loosened(world: World) -> None:
+    world.market(BTC=RISE).run(limit=1)
+    change(world.options(), {"risk.max_day_loss_pct": "4"}, Asked("a drill of an hour", lasts_ms=HOUR_MS))
+    world.run(limit=1)
+
+
+def disk(world: World) -> None:
+    world.market(BTC=RISE).configured(app__alerts__min_free_mb=100_000_000).run(limit=1)
+
+
+def breaker_open(world: World) -> None:
+    """Another process has failed five times, two minutes ago."""
+    world.market(BTC=RISE).run(limit=1)
+    then_ms = host_ms() - 120_000
+    with closing(SharedRows(world.state)) as rows:
+        breakers = Breakers(rows, lambda: then_ms, lambda: 0.5)
+        for _ in range(5):
+            breakers.tell(breakers.enter("coinbase data", Direction.ENTRIES, 1.0), well=False)
+    world.run(limit=1)
+
+
+def exception(world: World) -> None:
+    """The state is no database any more."""
+    world.market(BTC=RISE).run(limit=1)
+    (world.state / "paper.db").write_bytes(b"\0" * 4096)
+    options = ("--mode", "PAPER", "--venue", "simulated", "--data", world.data)
+    assert Inside(world.root)("run-cycle", *options, "--state", world.state, "--config", world.config).code == 13
+
+
+def cycle_missing(world: World) -> None:
+    """An hour ago there was a cycle of the real time, and since then none."""
+    world.market(BTC=RISE).run(limit=1)
+    with closing(sqlite3.connect(world.state / "alerts.db", isolation_level=None)) as db:
+        ((text,),) = db.execute("SELECT value FROM rows WHERE key = ?", (f"{CYCLE}PAPER",)).fetchall()
+        newest = json.loads(text)
+        newest |= {"expected": True, "at_ms": newest["at_ms"] - HOUR_MS}
+        db.execute("UPDATE rows SET value = ? WHERE key = ?", (json.dumps(newest), f"{CYCLE}PAPER"))
+
+
+ON_PAPER: dict[str, tuple[str, Fire]] = {
+    "kill": ("CRITICAL trader PAPER kill", kill),
+    "halt": ("CRITICAL trader PAPER halt", halt),
+    "day_stop": ("CRITICAL trader PAPER day_stop", scenes.day_loss),
+    "week_stop": ("CRITICAL trader PAPER week_stop", scenes.week_loss),
+    "drawdown": ("CRITICAL trader PAPER drawdown", scenes.drawdown),
+    "losing_position": ("WARNING trader PAPER losing_position BTC-USD", losing_position),
+    "unprotected": ("CRITICAL trader PAPER unprotected BTC-USD", unprotected),
+    "rejections": ("WARNING trader PAPER rejections", rejections),
+    "unknown_order": ("CRITICAL trader PAPER unknown_order BTC-USD", unknown_order),
+    "reconcile_break": ("CRITICAL trader PAPER reconcile_break", scenes.unresolved),
+    "delisting": ("CRITICAL trader PAPER delisting ETH-USD", delisting),
+    "stop_hit": ("WARNING trader PAPER stop_hit BTC-USD", stop_hit),
+    "target_hit": ("INFO trader PAPER target_hit BTC-USD", target_hit),
+    "unreadable": ("WARNING trader PAPER unreadable", unreadable),
+    "stale_data": ("CRITICAL trader PAPER stale_data", stale_data),
+    "empty_universe": ("CRITICAL trader PAPER empty_universe", scenes.ineligible),
+    "objection": ("WARNING trader PAPER objection", scenes.policy_stale),
+    "strategy_failed": ("WARNING trader PAPER strategy_failed mean_reversion", strategy_failed),
+    "no_trade": ("WARNING trader PAPER no_trade", no_trade),
+    "limit_loosened": ("WARNING trader PAPER limit_loosened policy.risk.max_day_loss_pct", limit_loosened),
+    "breaker_open": ("WARNING trader PAPER breaker_open coinbase-data-entries", breaker_open),
+    "disk": ("CRITICAL trader PAPER disk", disk),
+    "exception": ("WARNING trader PAPER exception", exception),
+    "cycle_missing": ("CRITICAL trader PAPER cycle_missing", cycle_missing),
+}
+LIVE = {
+    "api_errors": "WARNING trader LIVE api_errors",
+    "clock": "CRITICAL trader LIVE clock",
+    "latency": "WARNING trader LIVE latency cycle",
+    "secrets_age": "WARNING trader LIVE secrets_age",
+}
+
+
+def test_every_row_is_fired_here() -> None:
+    assert {row.code for row in MATRIX} == {*ON_PAPER, *LIVE, "undelivered"}
+
+
+@pytest.mark.parametrize("code", ON_PAPER)
+def test_it_is_told_of(code: str, receiver: Receiver, tmp_path: Path) -> None:
+    title, fire = ON_PAPER[code]
+    world = ToldWorld(tmp_path)
+    fire(world)
+    done = world.drained(receiver)
+    assert done.code == 0, done.err
+    told = [one for one in receiver.took if one["title"].startswith(title)]
+    assert told, receiver.titles
+    row = next(one for one in MATRIX if one.code == code)
+    assert f"already done: {row.done[:20]}" in told[0]["message"] or not row.done
+    assert "exposure now: " in told[0]["message"] and "next: " in told[0]["message"]
+
+
+def test_a_channel_that_takes_nothing_is_told_of_to_the_others(receiver: Receiver, tmp_path: Path) -> None:
+    world = ToldWorld(tmp_path)
+    kill(world)
+    dead = "json://127.0.0.1:1/nobody-listens-here"
+    urls = f"{receiver.url} {dead}"
+    for _ in range(2):
+        with environment(TRADER_ALERT_URLS=urls):
+            assert Inside(tmp_path)(*DRAIN, world.state, "--config", world.config).code == 70
+        with closing(sqlite3.connect(world.state / "alerts.db", isolation_level=None)) as db:
+            db.execute("UPDATE notices SET made_ms = made_ms - ?", (HOUR_MS,))
+            db.execute("UPDATE deliveries SET next_ms = 0")
+    assert [one.partition(" json-")[0] for one in receiver.titles[1:]] == ["WARNING trader undelivered"]
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A live account for which everything goes wrong at once: the venue fails and is slow, and so are the clocks."""
+    folder = tmp_path_factory.mktemp("live")
+    with venue_served(folder) as venue, ntp_servers(900, 900, 900) as servers:
+        for server in servers:
+            server.skew_ms = 0
+        home = folder / "home"
+        home.mkdir()
+        live: Live = staged(
+            home, venue, servers, app__alerts__max_cycle_s=1, app__alerts__max_api_errors_pct=0,
+            app__alerts__min_api_calls=1, app__secrets__warn_age_days=0,
+        )  # fmt: skip
+        worry(live, venue)
+        yield live
+
+
+def worry(live: Live, venue: Venue) -> None:
+    for server in live.servers:
+        server.skew_ms = 900
+    (live.state / "clock.json").unlink()
+    slow = {"kind": "latency", "ms": 1_100, "path": "/accounts", "count": 1}
+    venue.fault(slow, {"kind": "5xx_before", "path": "/accounts", "count": 1})
+    assert live.cycle().code == 12
+
+
+@pytest.mark.parametrize("code", LIVE)
+def test_it_is_told_of_where_the_venue_is_a_real_one(code: str, troubled: Live, server: Receiver) -> None:
+    if not any("LIVE" in one for one in server.titles):
+        drained(troubled.home, troubled.state, troubled.config, server)
+    assert any(one.startswith(LIVE[code]) for one in server.titles), server.titles

@@ -1,0 +1,48 @@
+"""A LIVE account measures its venue: every class of call, what came of it and how long it took; and no key is in any
+of it."""
+
+import json
+from pathlib import Path
+
+from tests.figures.test_text import read
+from tests.live.conftest import Stage
+from tests.live.stage import seen
+from trader_core.net.calls import ERRORS
+
+
+def test_calls_are_measured_and_the_key_is_in_no_log_metric_or_file(stage: Stage, tmp_path: Path) -> None:
+    textfile = tmp_path / "trader.prom"
+    live = stage("BTC", app__metrics__textfile=str(textfile))
+    live.given["TRADER_LOG"] = "json"
+    live.sim.risen("BTC-USD")
+    first = live.cycle()
+    said = [json.loads(line) for line in first.err.splitlines()]
+    assert [one["cycle_id"] for one in said if one.get("event") == "cycle"] == ["1"]
+    found = read(textfile.read_text())
+    asked = {dict(labels)["endpoint"] for (name, labels), _ in found.items() if name == "trader_api_requests_total"}
+    assert {"accounts", "orders", "fills", "products", "place"} <= asked
+    assert "other" not in asked
+    for endpoint in asked:
+        times = found["trader_api_request_duration_seconds_count", (("endpoint", endpoint),)]
+        made = sum(
+            value
+            for (name, labels), value in found.items()
+            if name == "trader_api_requests_total" and ("endpoint", endpoint) in labels
+        )
+        assert times == made
+    assert found["trader_api_consecutive_errors", ()] == 0
+    assert found["trader_breaker_open", (("breaker", "coinbase-orders-entries"),)] == 0
+    assert 0 < found["trader_rate_budget_used_ratio", (("bucket", "private"),)] <= 1
+    assert ("trader_secret_age_seconds", ()) in found
+    assert ("trader_clock_offset_seconds", ()) in found
+    assert any(name == "trader_data_age_seconds" for name, _ in found)
+    live.sim.fault({"kind": "5xx_before", "path": "/accounts$", "count": 1})
+    second = live.cycle()
+    live.sim.cleared()
+    found = read(textfile.read_text())
+    failed = {dict(labels)["outcome"] for (name, labels) in found if name == "trader_api_requests_total"} & set(ERRORS)
+    assert failed == {"server_error"}
+    assert found["trader_cycles_total", (("outcome", "ok"),)] == 2
+    told = live.inside("status", "--latency")
+    assert "call accounts" in told.out
+    assert seen(live, [first, second, told, live.inside("metrics", "--json"), textfile.read_text()]) == []
