@@ -3,7 +3,7 @@ a shell that completes a word reads a list, and not the program."""
 
 from collections.abc import Iterable
 
-from cli.manual import PROGRAM, Option, Page, valued
+from cli.manual import PROGRAM, Option, Page, bare, valued
 
 TITLE = f"Completion of {PROGRAM} for %s, generated from its commands: `{PROGRAM} completions %s`."
 
@@ -65,6 +65,7 @@ _{program}() {{
         word=${{COMP_WORDS[i]}}
         if [[ $word == "=" ]]; then continue; fi
         if [[ -n $want ]]; then want=""; continue; fi
+        case "$at $word" in {bare}) continue ;; esac
         case "$word" in
             {valued}) want=$word ;;
             -*) ;;
@@ -103,6 +104,7 @@ def bash(pages: Page) -> str:
     return _BASH.format(
         title=_title("bash"), program=PROGRAM, places="\n".join(places), values="\n".join(values),
         shared="\n".join(shared), valued=" | ".join(sorted(valued(pages))),
+        bare=" | ".join(_bare(pages)),
     )  # fmt: skip
 
 
@@ -134,15 +136,18 @@ _{program}_value() {{  # AT OPTION: what a value may be
 }}
 
 _{program}() {{
-    local -a below flags valued
+    local -a below flags valued bare
     local at="" want="" word name
     local -i i
     valued=({valued})
+    bare=({bare})
     _{program}_at ""
     for (( i = 2; i < CURRENT; i++ )); do
         word=${{words[i]}}
         if [[ -n $want ]]; then want=""; continue; fi
-        if (( ${{valued[(Ie)$word]}} )); then
+        if (( ${{bare[(Ie)$at $word]}} )); then
+            continue
+        elif (( ${{valued[(Ie)$word]}} )); then
             want=$word
         elif [[ $word != -* ]] && (( ${{below[(I)${{(b)word}}:*]}} )); then
             at+=" $word"
@@ -184,6 +189,7 @@ def zsh(pages: Page) -> str:
     return _ZSH.format(
         title=_title("zsh"), program=PROGRAM, places="\n".join(places), values="\n".join(values),
         shared="\n".join(shared), valued=" ".join(sorted(valued(pages))),
+        bare=" ".join(_bare(pages)),
     )  # fmt: skip
 
 
@@ -212,6 +218,9 @@ function __{program}_at  # whether the words before the cursor are those of this
     for word in $words[2..-1]
         if test $skip -eq 1
             set skip 0
+            continue
+        end
+        if contains -- "$at $word" {bare}
             continue
         end
         switch $word
@@ -247,8 +256,13 @@ def fish(pages: Page) -> str:
                   if one.kind != "text"]  # fmt: skip
     return _FISH.format(
         title=_title("fish"), program=PROGRAM, lines="\n".join(lines), valued=" ".join(sorted(valued(pages))),
-        places=" ".join(f"'{_at(one)}'" for one in pages.all() if one.path),
+        bare=" ".join(_bare(pages)), places=" ".join(f"'{_at(one)}'" for one in pages.all() if one.path),
     )  # fmt: skip
+
+
+def _bare(pages: Page) -> list[str]:
+    """Quoted words: the command so far, and a flag that takes a value elsewhere. Never empty."""
+    return [f"'{' '.join(('', *path, name))}'" for path, name in bare(pages)] or ["''"]
 
 
 def _shared(pages: Page) -> list[str]:

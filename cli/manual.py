@@ -141,11 +141,12 @@ def _usage(one: Option) -> str:
 
 
 def valued(pages: Page) -> dict[str, Option]:
-    """Every option that a value follows: none of them is a flag of another command, so that a shell knows what a word
-    is without knowing the command. Raises ValueError where one is."""
-    options = [one for page in pages.all() for one in page.options]
-    flags = {name for one in options if one.kind == "flag" for name in one.names}
-    found = {name: one for one in options if one.kind != "flag" for name in one.names}
-    if both := flags & found.keys():
-        raise ValueError(f"a flag of one command takes a value in another: {', '.join(sorted(both))}")
-    return found
+    """Every option that a value follows, so that a shell knows what the next word is; but for `bare`."""
+    return {name: one for page in pages.all() for one in page.options if one.kind != "flag" for name in one.names}
+
+
+def bare(pages: Page) -> list[tuple[tuple[str, ...], str]]:
+    """(command, flag) where the same name takes a value in another command."""
+    takes = valued(pages)
+    flags = [(page, one) for page in pages.all() for one in page.options if one.kind == "flag"]
+    return sorted((page.path, name) for page, one in flags for name in one.names if name in takes)

@@ -34,7 +34,7 @@ def status(
     """Show the newest state: equity, positions, orders, halt."""
     shared = shared_of(ctx)
     if latency:
-        return _latency(shared)
+        return _latency(shared, _look(shared, oneline=False))
     seen = _look(shared, oneline)
     if watch and sys.stdout.isatty() and not shared.json:
         with suppress(KeyboardInterrupt):
@@ -80,7 +80,7 @@ def _look(shared: Shared, oneline: bool) -> Result:
     return Result(data, "\n".join([page, *trouble_text(book, ink)]), code, warnings)
 
 
-def _latency(shared: Shared) -> Result:
+def _latency(shared: Shared, seen: Result) -> Result:
     """Figures of the newest samples, each operation beside its budget; what is over it is marked."""
     from cli.show import Ink, colours, table
     from trader_core.bootstrap import settings_of
@@ -90,12 +90,12 @@ def _latency(shared: Shared) -> Result:
     options, ink = options_of(shared), Ink(not shared.json and colours())
     files, policy = newest_state(options), settings_of(options)
     found = latencies_of(files.directory, files.mode, policy)
-    data = {
-        "mode": files.mode,
+    latency = {
         "cycle_p95_ms": policy.app.latency.cycle_p95_ms,
         "cycle_p99_ms": policy.app.latency.cycle_p99_ms,
         "operations": [asdict(one) for one in found],
     }
+    data = {**seen.data, "latency": latency}
     if not found:
         return Result(data, f"{files.mode}: nothing was measured yet")
     head = ["ms", "count", "mean", "p50", "p95", "p99", "max", "budget", ""]

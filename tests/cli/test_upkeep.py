@@ -53,7 +53,7 @@ def entries(program: Inside) -> int:
 def test_a_backup_is_whole_and_one_changed_byte_in_it_is_found(program: Inside) -> None:
     made = acted(program, "backup")
     place = Path(str(made["backup"]))
-    assert set(made["files"]) == {"paper.db", "paper.venue.db"}  # type: ignore[call-overload]
+    assert {"paper.db", "paper.venue.db"} <= set(made["files"])  # type: ignore[call-overload]
     assert acted(program, "restore", place, "--verify")["rows"] == made["rows"]
     file = place / "paper.venue.db"
     content = bytearray(file.read_bytes())

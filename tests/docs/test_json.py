@@ -72,6 +72,19 @@ DID = {  # what each command is asked here, in this order; the account is one th
     "sim.cert": ("tls",),
     "completions": ("fish",),
     "schema": ("status",),
+    "backup": (),
+    "audit.verify": (),
+    "audit.export": ("--out", "journal.jsonl"),
+    "incident.start": ("something",),
+    "incident.note": ("seen",),
+    "incident.list": (),
+    "incident.timeline": (),
+    "incident.close": ("over",),
+    "shadow.report": (),
+    "support-bundle": (),
+    "install-units": ("--dry-run",),
+    "metrics": (),
+    "alerts.list": ("--all",),
 }
 ELSEWHERE = {  # who needs a venue, half a minute, or something that the sample market does not give
     "arm": "tests/cli/test_live_gate.py",
@@ -88,6 +101,13 @@ ELSEWHERE = {  # who needs a venue, half a minute, or something that the sample 
     "paper.reset": "tests/cli/test_acts.py",
     "sweep": "tests/cli/test_research.py",
     "walk-forward": "tests/cli/test_research.py",
+    "restore": "tests/cli/test_upkeep.py",
+    "audit.anchor": "tests/cli/test_upkeep.py",
+    "doctor": "tests/cli/test_doctor.py",
+    "promote": "tests/cli/test_logbook.py",
+    "alerts.test": "tests/alerts/test_delivery.py",
+    "alerts.ack": "tests/alerts/test_delivery.py",
+    "alerts.drain": "tests/alerts/test_delivery.py",
     "sim.serve": "tests/cli/rehearsal.py",  # a line of its own, when it is ready
 }
 WITHOUT = {"sim.serve"}  # what tells no document

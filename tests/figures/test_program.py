@@ -104,7 +104,7 @@ def test_latency_is_told_beside_its_budgets(measured: tuple[Program, Path, Done]
     done = program.paper("status", "--latency", "--config", strict)
     over = [line.split(":")[0] for line in done.out.splitlines() if line.startswith("OVER")]
     assert over == ["OVER BUDGET cycle", "OVER BUDGET stage decide"]
-    told = program.paper("status", "--latency", "--config", strict, "--json").data["operations"]
+    told = program.paper("status", "--latency", "--config", strict, "--json").data["latency"]["operations"]
     decide = next(one for one in told if one["operation"] == "stage decide")
     assert decide["count"] == CYCLES
     assert decide["budget_ms"] == 1
