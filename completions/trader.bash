@@ -4,10 +4,10 @@
 _trader_at() {  # AT: what may follow there
     below="" options=""
     case "$1" in
-        "") below="init run run-cycle preview backtest parity sweep walk-forward montecarlo compare trials compile validate-config doctor status metrics positions orders trades pnl export why replay what-if pause resume arm disarm check-clock rotate-secrets kill liquidate close-all-positions reconcile promote support-bundle backup restore install-units completions schema config decisions risk gate halt breaker alerts queue policy incident shadow audit bans paper size sim data"
+        "") below="init run run-cycle preview backtest parity sweep walk-forward montecarlo compare trials compile validate-config doctor status metrics positions orders trades pnl export why replay what-if pause resume arm disarm check-clock rotate-secrets kill liquidate close-all-positions reconcile promote support-bundle backup restore retain install-units completions schema config decisions risk gate halt breaker alerts queue policy incident shadow audit bans paper size sim data"
             options="--version --state --config --mode --venue --log --json --help" ;;
         " init") below=""
-            options="--data --seed --state --config --mode --venue --log --json --help" ;;
+            options="--state --config --mode --venue --log --json --help" ;;
         " run") below=""
             options="--cycles --from --to --data --seed --equity --metrics-port --state --config --mode --venue --log --json --help" ;;
         " run-cycle") below=""
@@ -82,6 +82,8 @@ _trader_at() {  # AT: what may follow there
             options="--to --keep --list --state --config --mode --venue --log --json --help" ;;
         " restore") below=""
             options="--verify --yes --state --config --mode --venue --log --json --help" ;;
+        " retain") below=""
+            options="--state --config --mode --venue --log --json --help" ;;
         " install-units") below=""
             options="--user --dry-run --to --program --state --config --mode --venue --log --json --help" ;;
         " completions") below=""
@@ -228,8 +230,6 @@ _trader_at() {  # AT: what may follow there
 _trader_value() {  # AT OPTION: what a value may be
     case "$1 $2" in
         " --log") :; return ;;
-        " init --data") compopt -o dirnames; return ;;
-        " init --seed") :; return ;;
         " init --log") :; return ;;
         " run --cycles") :; return ;;
         " run --from") :; return ;;
@@ -393,6 +393,7 @@ _trader_value() {  # AT OPTION: what a value may be
         " backup --log") :; return ;;
         " restore --log") :; return ;;
         " restore ") compopt -o default; return ;;
+        " retain --log") :; return ;;
         " install-units --to") compopt -o dirnames; return ;;
         " install-units --program") compopt -o default; return ;;
         " install-units --log") :; return ;;

@@ -26,16 +26,16 @@ function __trader_at  # whether the words before the cursor are those of this co
     test "$at" = "$argv[1]"
 end
 
-set -g __trader_places ' init' ' run' ' run-cycle' ' preview' ' backtest' ' parity' ' sweep' ' walk-forward' ' montecarlo' ' compare' ' trials' ' compile' ' validate-config' ' doctor' ' status' ' metrics' ' positions' ' orders' ' trades' ' pnl' ' export' ' why' ' replay' ' what-if' ' pause' ' resume' ' arm' ' disarm' ' check-clock' ' rotate-secrets' ' kill' ' liquidate' ' close-all-positions' ' reconcile' ' promote' ' support-bundle' ' backup' ' restore' ' install-units' ' completions' ' schema' ' config' ' config diff' ' decisions' ' decisions list' ' decisions show' ' decisions verify' ' decisions export' ' risk' ' risk var' ' risk corr' ' risk exposure' ' gate' ' gate explain' ' halt' ' halt show' ' halt trip' ' halt ack' ' halt reset' ' halt history' ' breaker' ' breaker list' ' breaker reset' ' alerts' ' alerts test' ' alerts list' ' alerts ack' ' alerts drain' ' queue' ' queue list' ' queue cancel' ' policy' ' policy show' ' policy set' ' policy profile' ' policy diff' ' policy history' ' policy rollback' ' incident' ' incident start' ' incident note' ' incident list' ' incident timeline' ' incident close' ' shadow' ' shadow report' ' audit' ' audit verify' ' audit anchor' ' audit export' ' bans' ' bans add' ' bans list' ' bans lift' ' paper' ' paper deposit' ' paper withdraw' ' paper reset' ' size' ' size calc' ' sim' ' sim cert' ' sim serve' ' data' ' data import' ' data list' ' data check' ' data fetch'
+set -g __trader_places ' init' ' run' ' run-cycle' ' preview' ' backtest' ' parity' ' sweep' ' walk-forward' ' montecarlo' ' compare' ' trials' ' compile' ' validate-config' ' doctor' ' status' ' metrics' ' positions' ' orders' ' trades' ' pnl' ' export' ' why' ' replay' ' what-if' ' pause' ' resume' ' arm' ' disarm' ' check-clock' ' rotate-secrets' ' kill' ' liquidate' ' close-all-positions' ' reconcile' ' promote' ' support-bundle' ' backup' ' restore' ' retain' ' install-units' ' completions' ' schema' ' config' ' config diff' ' decisions' ' decisions list' ' decisions show' ' decisions verify' ' decisions export' ' risk' ' risk var' ' risk corr' ' risk exposure' ' gate' ' gate explain' ' halt' ' halt show' ' halt trip' ' halt ack' ' halt reset' ' halt history' ' breaker' ' breaker list' ' breaker reset' ' alerts' ' alerts test' ' alerts list' ' alerts ack' ' alerts drain' ' queue' ' queue list' ' queue cancel' ' policy' ' policy show' ' policy set' ' policy profile' ' policy diff' ' policy history' ' policy rollback' ' incident' ' incident start' ' incident note' ' incident list' ' incident timeline' ' incident close' ' shadow' ' shadow report' ' audit' ' audit verify' ' audit anchor' ' audit export' ' bans' ' bans add' ' bans list' ' bans lift' ' paper' ' paper deposit' ' paper withdraw' ' paper reset' ' size' ' size calc' ' sim' ' sim cert' ' sim serve' ' data' ' data import' ' data list' ' data check' ' data fetch'
 
 complete -c trader -f
 complete -c trader -l state -x -a '(__fish_complete_directories)' -d 'Where the state is kept. Default: $TRADER_STATE, $STATE_DIRECTORY or the user\'s own.'
-complete -c trader -l config -x -a '(__fish_complete_directories)' -d 'The five YAML files. Default: $TRADER_CONFIG, ./config or what was installed.'
+complete -c trader -l config -x -a '(__fish_complete_directories)' -d 'The five YAML files. Default: $TRADER_CONFIG, else ./config, $CONFIGURATION_DIRECTORY or the user\'s own where there is one, else what was installed.'
 complete -c trader -l mode -x -a 'DRY_RUN PAPER LIVE' -d 'DRY_RUN, PAPER, LIVE. Default: what app.yaml says.'
 complete -c trader -l venue -x -a 'coinbase simulated' -d 'coinbase, simulated. Default: what app.yaml says.'
 complete -c trader -l json -d 'Print one JSON document.'
 complete -c trader -l help -d 'Show what there is to say, and do nothing.'
-complete -c trader -n '__trader_at ""' -a init -d 'Make the state of a mode, without a cycle'
+complete -c trader -n '__trader_at ""' -a init -d 'Make a configuration to be changed, and the directories of the state'
 complete -c trader -n '__trader_at ""' -a run -d 'Run cycles'
 complete -c trader -n '__trader_at ""' -a run-cycle -d 'Run the next cycle'
 complete -c trader -n '__trader_at ""' -a preview -d 'Say what the next cycle would do'
@@ -73,6 +73,7 @@ complete -c trader -n '__trader_at ""' -a promote -d 'Measure what the next stag
 complete -c trader -n '__trader_at ""' -a support-bundle -d 'Gather version, checks, status, configuration and the newest rows of the journal'
 complete -c trader -n '__trader_at ""' -a backup -d 'Copy the account as it is now, also while it trades'
 complete -c trader -n '__trader_at ""' -a restore -d 'Put a copy in the account\'s place'
+complete -c trader -n '__trader_at ""' -a retain -d 'Move decisions older than retention.decisions_days, and what they were taken from, into closed files'
 complete -c trader -n '__trader_at ""' -a install-units -d 'Write services and timers'
 complete -c trader -n '__trader_at ""' -a completions -d 'Print the completions for a shell'
 complete -c trader -n '__trader_at ""' -a schema -d 'Print the JSON Schema of what a command tells with --json'
@@ -95,8 +96,6 @@ complete -c trader -n '__trader_at ""' -a sim -d 'A venue of our own on loopback
 complete -c trader -n '__trader_at ""' -a data -d 'Candles on disk'
 complete -c trader -n '__trader_at ""' -l version -d 'Say which version.'
 complete -c trader -n '__trader_at ""' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
-complete -c trader -n '__trader_at " init"' -l data -x -a '(__fish_complete_directories)' -d 'One venue\'s folder of candles. Default: the sample market.'
-complete -c trader -n '__trader_at " init"' -l seed -x -d 'Seed of the sample market.'
 complete -c trader -n '__trader_at " init"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " run"' -l cycles -x -d 'Stop after N cycles.'
 complete -c trader -n '__trader_at " run"' -l from -x -d 'First decision, UTC, inclusive.'
@@ -289,6 +288,7 @@ complete -c trader -n '__trader_at " restore"' -l verify -d 'Only check it: ever
 complete -c trader -n '__trader_at " restore"' -l yes -d 'Do not ask. Without a terminal nobody can be asked.'
 complete -c trader -n '__trader_at " restore"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " restore"' -F
+complete -c trader -n '__trader_at " retain"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " install-units"' -l user -d 'For your own manager and state, not the machine\'s.'
 complete -c trader -n '__trader_at " install-units"' -l dry-run -d 'Print what would be written, and write nothing.'
 complete -c trader -n '__trader_at " install-units"' -l to -x -a '(__fish_complete_directories)' -d 'Another folder for the files.'
