@@ -36,27 +36,35 @@ def list_(
     known = tuple(sorted({name for one in records for name in one.symbols}))
     symbols = meant(known, symbol, "the account", "trader decisions list --symbol")
     from_ms = since_of(since, records[-1].decision_ms)
-    found = wanted(records, from_ms, symbols, verdict)[::-1]
+    chosen = wanted(records, from_ms, symbols, verdict)[::-1]
+    found = [one for one in chosen if not one.away]
+    away = len(chosen) - len(found)
     shown = found[:LISTED_MAX]
     data = [
         {
             "cycle": one.cycle, "decision_time": moment(one.decision_ms), "id": one.id, "digest": one.digest,
-            "judged": None if one.away else sum(is_judged(it.outcome) for it in one.judgements),
-            "passed": None if one.away else sum(it.outcome == "OK" for it in one.judgements),
-            "orders": len(one.orders), "events": len(one.events), "over": one.over, "replayable": bool(one.inputs),
-            "away": one.away,
+            "judged": sum(is_judged(it.outcome) for it in one.judgements), "orders": len(one.orders),
+            "passed": sum(it.outcome == "OK" for it in one.judgements), "events": len(one.events), "over": one.over,
+            "replayable": bool(one.inputs),
         }
         for one in shown
     ]  # fmt: skip
     rows = [
-        [str(each["cycle"]), short(one.decision_ms), *("-" if each[name] is None else str(each[name])
-         for name in ("passed", "judged", "orders")), "yes" if one.over else "open", one.id or "moved, not there"]
+        [str(each["cycle"]), short(one.decision_ms), str(each["passed"]), str(each["judged"]), str(each["orders"]),
+         "yes" if one.over else "open", one.id]
         for each, one in zip(data, shown, strict=True)
     ]  # fmt: skip
     head = count(len(found), "decision") + (f", the newest {LISTED_MAX} of them" if len(found) > LISTED_MAX else "")
     columns = ["cycle", "time", "passed", "judged", "orders", "over", "id"]
     text = fitted(columns, rows, ("id",), left=2, words=2) if rows else ""
-    return Result({"total": len(found), "decisions": data}, f"{head}\n{text}".rstrip())
+    data_of = {"total": len(found), "decisions": data, "away": away}
+    return Result(data_of, f"{head}\n{text}".rstrip(), 0, warned(_lost(away)))
+
+
+def _lost(away: int) -> list[str]:
+    from cli.show import count
+
+    return [f"{count(away, 'decision')} in closed files that are not there: trader decisions verify"] if away else []
 
 
 def show(ctx: typer.Context, cycle: Cycle) -> Result:
@@ -124,8 +132,7 @@ def export(
     data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left, "away": away}
     told = f"{count(len(written), 'decision')} written to {directory}, {len(present)} were there"
     told += f"; {left} left for later: orders of theirs are open" if left else ""
-    lost = f"{count(away, 'decision')} in closed files that are not there: trader decisions verify"
-    return Result(data, told, 0, warned([lost]) if away else ())
+    return Result(data, told, 0, warned(_lost(away)))
 
 
 def _write(path: Path, text: str) -> None:
