@@ -25,6 +25,7 @@ GROUPS = {
     "gate": "What stands between a proposal and an order.",
     "halt": "Our own permission to take risk.",
     "incident": "What went wrong, written down while it lasts.",
+    "runbook": "What to do in an incident.",
     "paper": "The simulated account: cash in and out, a new beginning.",
     "risk": "What the book is together: a bad day, who moves with whom, how near the caps are.",
     "size": "How large a position would be, and why.",

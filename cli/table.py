@@ -19,6 +19,7 @@ from cli.commands import (
     policy,
     queue,
     risk,
+    runbook,
     shadow,
     sim,
     size,
@@ -118,6 +119,7 @@ COMMANDS: Commands = {
         "history": policy.history,
         "rollback": policy.rollback,
     },
+    "runbook": {"list": runbook.list_, "show": runbook.show},
     "incident": {
         "start": incident.start,
         "note": incident.note,

@@ -4,7 +4,7 @@
 _trader_at() {  # AT: what may follow there
     below="" options=""
     case "$1" in
-        "") below="init run run-cycle preview backtest parity sweep walk-forward montecarlo compare trials compile validate-config doctor status metrics positions orders trades pnl export why replay what-if pause resume arm disarm check-clock rotate-secrets kill liquidate close-all-positions reconcile promote support-bundle backup restore retain install-units completions schema config decisions risk gate halt breaker alerts queue policy incident shadow audit bans paper size sim data"
+        "") below="init run run-cycle preview backtest parity sweep walk-forward montecarlo compare trials compile validate-config doctor status metrics positions orders trades pnl export why replay what-if pause resume arm disarm check-clock rotate-secrets kill liquidate close-all-positions reconcile promote support-bundle backup restore retain install-units completions schema config decisions risk gate halt breaker alerts queue policy runbook incident shadow audit bans paper size sim data"
             options="--version --state --config --mode --venue --log --json --help" ;;
         " init") below=""
             options="--state --config --mode --venue --log --json --help" ;;
@@ -164,6 +164,12 @@ _trader_at() {  # AT: what may follow there
             options="--state --config --mode --venue --log --json --help" ;;
         " policy rollback") below=""
             options="--reason --expires --expect-version --user --state --config --mode --venue --log --json --help" ;;
+        " runbook") below="list show"
+            options="--state --config --mode --venue --log --json --help" ;;
+        " runbook list") below=""
+            options="--state --config --mode --venue --log --json --help" ;;
+        " runbook show") below=""
+            options="--state --config --mode --venue --log --json --help" ;;
         " incident") below="start note list timeline close"
             options="--state --config --mode --venue --log --json --help" ;;
         " incident start") below=""
@@ -490,6 +496,10 @@ _trader_value() {  # AT OPTION: what a value may be
         " policy rollback --user") :; return ;;
         " policy rollback --log") :; return ;;
         " policy rollback ") :; return ;;
+        " runbook --log") :; return ;;
+        " runbook list --log") :; return ;;
+        " runbook show --log") :; return ;;
+        " runbook show ") :; return ;;
         " incident --log") :; return ;;
         " incident start --log") :; return ;;
         " incident start ") :; return ;;

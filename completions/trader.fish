@@ -26,7 +26,7 @@ function __trader_at  # whether the words before the cursor are those of this co
     test "$at" = "$argv[1]"
 end
 
-set -g __trader_places ' init' ' run' ' run-cycle' ' preview' ' backtest' ' parity' ' sweep' ' walk-forward' ' montecarlo' ' compare' ' trials' ' compile' ' validate-config' ' doctor' ' status' ' metrics' ' positions' ' orders' ' trades' ' pnl' ' export' ' why' ' replay' ' what-if' ' pause' ' resume' ' arm' ' disarm' ' check-clock' ' rotate-secrets' ' kill' ' liquidate' ' close-all-positions' ' reconcile' ' promote' ' support-bundle' ' backup' ' restore' ' retain' ' install-units' ' completions' ' schema' ' config' ' config diff' ' decisions' ' decisions list' ' decisions show' ' decisions verify' ' decisions export' ' risk' ' risk var' ' risk corr' ' risk exposure' ' gate' ' gate explain' ' halt' ' halt show' ' halt trip' ' halt ack' ' halt reset' ' halt history' ' breaker' ' breaker list' ' breaker reset' ' alerts' ' alerts test' ' alerts list' ' alerts ack' ' alerts drain' ' queue' ' queue list' ' queue cancel' ' policy' ' policy show' ' policy set' ' policy profile' ' policy diff' ' policy history' ' policy rollback' ' incident' ' incident start' ' incident note' ' incident list' ' incident timeline' ' incident close' ' shadow' ' shadow report' ' audit' ' audit verify' ' audit anchor' ' audit export' ' bans' ' bans add' ' bans list' ' bans lift' ' paper' ' paper deposit' ' paper withdraw' ' paper reset' ' size' ' size calc' ' sim' ' sim cert' ' sim serve' ' data' ' data import' ' data list' ' data check' ' data fetch'
+set -g __trader_places ' init' ' run' ' run-cycle' ' preview' ' backtest' ' parity' ' sweep' ' walk-forward' ' montecarlo' ' compare' ' trials' ' compile' ' validate-config' ' doctor' ' status' ' metrics' ' positions' ' orders' ' trades' ' pnl' ' export' ' why' ' replay' ' what-if' ' pause' ' resume' ' arm' ' disarm' ' check-clock' ' rotate-secrets' ' kill' ' liquidate' ' close-all-positions' ' reconcile' ' promote' ' support-bundle' ' backup' ' restore' ' retain' ' install-units' ' completions' ' schema' ' config' ' config diff' ' decisions' ' decisions list' ' decisions show' ' decisions verify' ' decisions export' ' risk' ' risk var' ' risk corr' ' risk exposure' ' gate' ' gate explain' ' halt' ' halt show' ' halt trip' ' halt ack' ' halt reset' ' halt history' ' breaker' ' breaker list' ' breaker reset' ' alerts' ' alerts test' ' alerts list' ' alerts ack' ' alerts drain' ' queue' ' queue list' ' queue cancel' ' policy' ' policy show' ' policy set' ' policy profile' ' policy diff' ' policy history' ' policy rollback' ' runbook' ' runbook list' ' runbook show' ' incident' ' incident start' ' incident note' ' incident list' ' incident timeline' ' incident close' ' shadow' ' shadow report' ' audit' ' audit verify' ' audit anchor' ' audit export' ' bans' ' bans add' ' bans list' ' bans lift' ' paper' ' paper deposit' ' paper withdraw' ' paper reset' ' size' ' size calc' ' sim' ' sim cert' ' sim serve' ' data' ' data import' ' data list' ' data check' ' data fetch'
 
 complete -c trader -f
 complete -c trader -l state -x -a '(__fish_complete_directories)' -d 'Where the state is kept. Default: $TRADER_STATE, $STATE_DIRECTORY or the user\'s own.'
@@ -86,6 +86,7 @@ complete -c trader -n '__trader_at ""' -a breaker -d 'How well the venue answers
 complete -c trader -n '__trader_at ""' -a alerts -d 'What people are told of, whether it reaches them, and who has it'
 complete -c trader -n '__trader_at ""' -a queue -d 'What waits for a free slot'
 complete -c trader -n '__trader_at ""' -a policy -d 'What may be risked'
+complete -c trader -n '__trader_at ""' -a runbook -d 'What to do in an incident'
 complete -c trader -n '__trader_at ""' -a incident -d 'What went wrong, written down while it lasts'
 complete -c trader -n '__trader_at ""' -a shadow -d 'What the model of costs says, beside what was filled'
 complete -c trader -n '__trader_at ""' -a audit -d 'Whether the journal is the one that was written, for somebody who was not there'
@@ -412,6 +413,11 @@ complete -c trader -n '__trader_at " policy rollback"' -l expires -x -d 'End of 
 complete -c trader -n '__trader_at " policy rollback"' -l expect-version -x -d 'Refuse where the policy is another by now.'
 complete -c trader -n '__trader_at " policy rollback"' -l user -x -d 'Who, where an account is shared.'
 complete -c trader -n '__trader_at " policy rollback"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
+complete -c trader -n '__trader_at " runbook"' -a list -d 'List the runbooks'
+complete -c trader -n '__trader_at " runbook"' -a show -d 'Read one runbook'
+complete -c trader -n '__trader_at " runbook"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
+complete -c trader -n '__trader_at " runbook list"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
+complete -c trader -n '__trader_at " runbook show"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " incident"' -a start -d 'Begin an incident'
 complete -c trader -n '__trader_at " incident"' -a note -d 'Add a line to the incident that is open'
 complete -c trader -n '__trader_at " incident"' -a list -d 'List incidents, the newest first'

@@ -85,12 +85,13 @@ def drained(options: Options, stop: Callable[[], bool], once: bool = False) -> D
     if not outbox.exists:
         return Drained()
     rules, found = _rules(options, outbox), Drained()
+    linger_ms = max(LINGER_MS, (rules.escalate_s + 60) * SECOND_MS) if to.are_any and not once else 0
     for _ in range(TURNS_MAX):
         try:
             with StateLock(directory / LOCK, LOCK_MS):
                 look = _watch(outbox, rules, KillFile(directory))
                 drainer = Drainer(outbox, to, rules_of(rules), rules.timeout_s, host_ms, look)
-                drainer.run(sleep, stop, 0 if once else max(LINGER_MS, (rules.escalate_s + 60) * SECOND_MS))
+                drainer.run(sleep, stop, linger_ms)
         except StateLocked:
             return None
         found.add(drainer.done)

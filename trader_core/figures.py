@@ -38,7 +38,7 @@ def latencies_of(directory: Path, mode: str, policy: "Settings") -> tuple[Latenc
     """Every operation that was ever measured, against its budget. Raises StateUnusable."""
     with closing(TelemetryStore(directory)) as store:
         durations = store.measured(mode).durations
-        return latencies(durations, {one: store.newest(mode, one) for one in durations}, policy.app.latency)
+        return latencies(durations, {one: store.newest(mode, one) for one in durations}, policy.app)
 
 
 # --- for a collector -------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from trader_core.alerts.outbox import Outbox
 from trader_core.domain.alert import Severity
 from trader_core.domain.breaker import Condition
+from trader_core.domain.clocktime import SECOND_MS
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.telemetry import CALL, CYCLE, NEWEST, STAGE, Batch, Measured, Sample, Series, operation
 from trader_core.engine.cycle import CycleReport
@@ -75,28 +76,26 @@ class Meter:
         self._book = system.journal.book  # before the cycle that is to come
         self._store = TelemetryStore(about.files.directory)
         self._problem = ""
+        self._over: Mapping[str, str] = {}  # operations that are over their budget, and why
 
     def cycle(self, report: CycleReport) -> Pace:
         """Of a cycle that ran to its end."""
         made = self._system.calls.taken()
         sent = [one for one in made if one.outcome != THROTTLED]
-        over: Mapping[str, str] = {}
+        self._over, problem = {}, ""
         try:
-            over = self._measured(report, made)
-            self._problem = ""
+            self._measure(report, made)
         except Exception as failed:  # noqa: BLE001 - no cycle ends because it cannot be measured
-            what = failed.what if isinstance(failed, StateUnusable) else f"{type(failed).__name__}: {failed}"
-            if what != self._problem:
-                _LOG.warning("not measured: %s", what)
-            self._problem = what
-        self._book = report.book
-        return Pace(over, len(sent), sum(one.outcome in ERRORS for one in sent))
+            problem = failed.what if isinstance(failed, StateUnusable) else f"{type(failed).__name__}: {failed}"
+        if problem and problem != self._problem:
+            _LOG.warning("not measured: %s", problem)
+        self._book, self._problem = report.book, problem
+        return Pace(self._over, len(sent), sum(one.outcome in ERRORS for one in sent))
 
     def close(self) -> None:
         self._store.close()
 
-    def _measured(self, report: CycleReport, calls: tuple[Call, ...]) -> Mapping[str, str]:
-        """Which operations are over their budget, and why."""
+    def _measure(self, report: CycleReport, calls: tuple[Call, ...]) -> None:
         system, mode, now_ms = self._system, self._about.files.mode, host_ms()
         before, known = self._store.measured(mode), report.book.policy_version
         policy: Settings = system.policies.in_force(system.policy, report.decision_ms, known).settings
@@ -108,22 +107,20 @@ class Meter:
         levels[series("trader_api_consecutive_errors")] = _in_a_row(before, calls)
         levels[series("trader_journal_rows")] = system.journal.rows
         samples = _samples(report, calls, now_ms)
-        over = dict(self._over(samples, policy))
-        levels |= {series("trader_over_budget", operation=one): 1.0 for one in over}
+        self._over = dict(self._slow(samples, policy))
+        levels |= {series("trader_over_budget", operation=one): 1.0 for one in self._over}
         counts = counts_of(cycle) | _asked(calls) | _trips(before, levels)
         self._store.add(mode, Batch(now_ms, counts, samples, levels))
         if policy.app.metrics.textfile:
             write_whole(Path(policy.app.metrics.textfile), exposition(self._store.measured(mode)))
-        return over
 
-    def _over(self, samples: list[Sample], policy: "Settings") -> Iterator[tuple[str, str]]:
+    def _slow(self, samples: list[Sample], policy: "Settings") -> Iterator[tuple[str, str]]:
         """Of what was measured just now, with what was measured before: of cycles the slowest hundredth counts."""
-        budgets = policy.app.latency
         for name in dict.fromkeys(one.operation for one in samples):
             fresh = [one.ms for one in reversed(samples) if one.operation == name]
-            looked_at = NEWEST if name == CYCLE else budgets.over_in_a_row
+            looked_at = NEWEST if name == CYCLE else policy.app.latency.over_in_a_row
             old = self._store.newest(self._about.files.mode, name, looked_at)
-            why = over_budget(name, [*fresh, *old], budgets)
+            why = over_budget(name, [*fresh, *old], policy.app)
             if why:
                 yield name, why
 
@@ -151,7 +148,7 @@ def _wired(about: About, policy: "Settings") -> Figures:
         config=digest(policy)[:12],
     )  # fmt: skip
     found = {build: 1.0, series("trader_bar_seconds"): policy.policy.cycle.base_bar_min * 60.0}
-    of = {"each": budgets.cycle_ms, "p95": budgets.cycle_p95_ms, "p99": budgets.cycle_p99_ms}
+    of = {"each": policy.app.alerts.max_cycle_s * SECOND_MS, "p95": budgets.cycle_p95_ms, "p99": budgets.cycle_p99_ms}
     found |= {series("trader_cycle_budget_seconds", of=one): ms / 1_000 for one, ms in of.items()}
     for name, ms in budgets.stages.model_dump().items():
         found[series("trader_stage_budget_seconds", stage=name.removesuffix("_ms"))] = ms / 1_000

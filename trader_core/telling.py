@@ -7,7 +7,7 @@ Neither raises: what could not be told stands in `problem`, and becomes an exit 
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,13 +23,13 @@ from trader_core.domain.halt import HaltState
 from trader_core.domain.order import OrderStatus
 from trader_core.net.redaction import redact
 from trader_core.ops.clock import host_ms
-from trader_core.report.alarms import alarm_of, alarms_of, exposure_of
+from trader_core.report.alarms import alarm_of, alarms_of, exposure_of, unasked
 from trader_core.report.trouble import Around, Rate
 from trader_core.settings.environment import process_environment
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
 from trader_core.settings.ratchet import in_force, loosenings
-from trader_core.settings.secrets import ALERTS, ESCALATIONS, HEARTBEAT, urls
+from trader_core.settings.secrets import ALERTS, ESCALATIONS, HEARTBEAT, urls, without_keys
 from trader_core.store.buckets import NAME as BUCKETS
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Voice:
         if stuck:
             self.problem = f"{stuck} alerts have reached nobody for {rules.undelivered_min} min: trader alerts test"
         if self.to.are_any and self._is_due(rules, now_ms) and not is_drained(self._directory):
-            self._drainer = start_drainer(self._directory, self._config, process_environment())
+            self._drainer = start_drainer(self._directory, self._config, without_keys(process_environment()))
 
     @property
     def to(self) -> Addresses:
@@ -122,7 +122,7 @@ class Telling:
         self._voice = Voice(system.state, config)
         self._intents, self._rejected = system.journal.book.intents, _rejected(system.journal.book)
         self._calls, self._orders = Rate(0, 0), Rate(0, 0)  # since they were written down
-        self._meter = meter_of(system, self._voice.outbox)
+        self._meter, self._over = meter_of(system, self._voice.outbox), tuple[tuple[str, str], ...]()
         self._wanted: tuple[int, int] | None = None  # decision times: since when entries are wanted, and when last
         self._around = Around(0, 0, Rate(0, 0), Rate(0, 0))
         self._looked_ms = -1
@@ -137,6 +137,7 @@ class Telling:
     def cycle(self, report: "CycleReport", took_ms: int) -> None:
         """Of a cycle that ran to its end, and how long it took by this machine's clock."""
         self._last, pace = (report, took_ms), self._meter.cycle(report)
+        self._over = tuple(pace.over.items())
         self._calls = Rate(self._calls.total + pace.calls, self._calls.bad + pace.errors)
         with self._voice.speaking():
             now_ms = host_ms()
@@ -151,26 +152,28 @@ class Telling:
     def _cycle(self, report: "CycleReport", took_ms: int, now_ms: int, looks: bool, is_last: bool = False) -> None:
         self._count(report.book)
         if looks:
-            self._look(report, now_ms)
+            with suppress(StateUnusable):  # what cannot be looked up now is as it was; what happened must be told
+                self._look(report, now_ms)
         self._want(report)
         wanted = self._wanted[0] if self._wanted else None
-        around = replace(self._around, now_ms=now_ms, took_ms=took_ms, wanted_ms=wanted)
+        around = replace(self._around, now_ms=now_ms, took_ms=took_ms, over=self._over, wanted_ms=wanted)
         exposure = exposure_of(report, self._system.source.quote)
         found = alarms_of(report, around, self._in_force(report), exposure)
         if is_last:  # of what happened in it was told when it was the newest
             found = tuple(one for one in found if not one.is_event)
         said = frozenset((one.fingerprint, one.severity) for one in found)
         if looks or said != self._said or self._unsaid or any(one.is_event for one in found):
-            self._tell(found, now_ms)
+            self._tell(found, now_ms, unasked(report))
             self._said = said
             self._leave(report, exposure, now_ms, is_last)
             self._voice.deliver(self._rules, now_ms)
 
-    def _tell(self, found: Sequence[Alarm], now_ms: int) -> None:
+    def _tell(self, found: Sequence[Alarm], now_ms: int, unknown: frozenset[str]) -> None:
         """Everything that is wrong, and what could not be written down before."""
         older = tuple(one for one in self._unsaid if one.fingerprint not in {new.fingerprint for new in found})
         self._unsaid = (*older, *(one for one in found if one.is_event))
-        self._voice.outbox.tell(self._account, (*older, *found), rules_of(self._rules), now_ms, whole=True)
+        alarms, rules = (*older, *found), rules_of(self._rules)
+        self._voice.outbox.tell(self._account, alarms, rules, now_ms, whole=True, unasked=unknown)
         self._unsaid = ()
 
     def _leave(self, report: "CycleReport", exposure: str, now_ms: int, is_last: bool) -> None:

@@ -41,7 +41,7 @@ def doctor(ctx: typer.Context, gate: Gate = False, drill: Drill = False) -> Resu
 def _data(one: "Look") -> dict[str, Any]:
     return {
         "name": one.name, "status": one.finding.status, "detail": one.finding.detail, "ms": one.took_ms,
-        "remedy": one.finding.remedy or None,
+        "remedy": one.finding.remedy,
     }  # fmt: skip
 
 

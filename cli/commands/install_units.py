@@ -38,7 +38,7 @@ def install_units(
     if not dry_run:
         upkeep.write_units(one for one in found if one.news != "same")
     data = {
-        "written": not dry_run, "units": [{"path": str(one.path), "news": one.news, "text": one.text} for one in found]
+        "dry_run": dry_run, "units": [{"path": str(one.path), "news": one.news, "text": one.text} for one in found]
     }  # fmt: skip
     return Result(data, _text(found, user, dry_run))
 

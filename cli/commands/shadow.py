@@ -35,7 +35,7 @@ def report(ctx: typer.Context, since: Since = None, write_config: Write = None) 
     data = {
         "mode": mode, "orders": len(found.orders), "gap": found.gap, "kinds": found.kinds,
         "suggestions": [{**_told(one), "differs": one.differs} for one in found.suggestions],
-        "written": str(write_config) if write_config else None, "edits": edits,
+        "config_written": str(write_config) if write_config else None, "edits": edits,
     }  # fmt: skip
     return Result(data, _page(found, mode, write_config, edits))
 

@@ -10,7 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 TOKEN = "sesame-open-sesame"  # of every address
-WAIT_S = 15.0
+WAIT_S, HELD_S = 30.0, 120.0
 
 
 @dataclass
@@ -55,7 +55,7 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             receiver.begun += 1
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            receiver.free.wait(WAIT_S)
+            receiver.free.wait(HELD_S)
             try:
                 self._answer()
             except OSError:  # whoever brought it is gone, and does not know that it arrived

@@ -17,7 +17,7 @@ from tests.live.stage import Live, Venue, staged, venue_served
 from tests.ops.ntp import ntp_servers
 from tests.scenarios import scenes
 from tests.scenarios.scenes import DIP, RISE
-from tests.scenarios.test_protection import NoBalances, Trader
+from tests.scenarios.test_protection import NoBalances, NoInstruments, Trader
 from tests.scenarios.test_strategy_failure import Flawed, divides
 from tests.world import START, World, at
 from trader_core.alerts.outbox import CYCLE
@@ -26,6 +26,7 @@ from trader_core.domain.errors import OutcomeUnknown
 from trader_core.domain.facts import HaltChanged
 from trader_core.domain.halt import ARMED, tripped
 from trader_core.domain.order import OrderReport, OrderStatus, Role
+from trader_core.engine.run import cycles
 from trader_core.net.breaker import Breakers, Direction
 from trader_core.ops.clock import host_ms
 from trader_core.policies import Asked, change
@@ -33,6 +34,7 @@ from trader_core.ports import Ports
 from trader_core.report.alarms import MATRIX
 from trader_core.store.buckets import SharedRows
 from trader_core.strategies import STRATEGIES
+from trader_core.venues.wrappers import ReadOnly
 
 BOUGHT = (*RISE[:6], DIP)
 HOUR_MS = 3_600_000
@@ -90,11 +92,17 @@ def unknown_order(world: World) -> None:
     world.market(BTC=RISE).run(limit=3)
 
 
+class Unlisted(ReadOnly):
+    """A venue that lists ETH no more."""
+
+    def instruments(self) -> Any:
+        return tuple(one for one in super().instruments() if one.symbol != "ETH-USD")
+
+
 def delisting(world: World) -> None:
-    creep = [103 + n / 100 for n in range(1, 103)]
-    world.market(BTC=(*BOUGHT, 103, *creep), ETH=(*BOUGHT, 103)).configured(policy__risk__max_day_loss_pct=50)
-    world.run(until_ms=at(7) + 1)
-    world.run(until_ms=at(109))
+    world.market(BTC=(*BOUGHT, 103, 103), ETH=(*BOUGHT, 103, 103)).run(limit=5)
+    world.wired = lambda ports: replace(ports, reader=Unlisted(ports.reader))
+    world.run(limit=1)
 
 
 def target_hit(world: World) -> None:
@@ -234,6 +242,41 @@ def test_a_channel_that_takes_nothing_is_told_of_to_the_others(receiver: Receive
             db.execute("UPDATE notices SET made_ms = made_ms - ?", (HOUR_MS,))
             db.execute("UPDATE deliveries SET next_ms = 0")
     assert [one.partition(" json-")[0] for one in receiver.titles[1:]] == ["WARNING trader undelivered"]
+
+
+def test_a_cycle_that_sees_nothing_calls_nothing_over_that_it_would_have_seen(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    world = ToldWorld(tmp_path)
+    world.market(BTC=RISE).configured(universe__tiers__tier_1_core__min_day_volume_quote=10_000_000_000).run(limit=1)
+    world.wired = lambda ports: replace(ports, reader=NoInstruments(ports.reader))
+    world.run(limit=1)
+    assert world.drained(receiver).code == 0
+    assert receiver.titles == ["CRITICAL trader PAPER empty_universe", "WARNING trader PAPER unreadable"]
+    world.wired = lambda ports: ports
+    world.configured(universe__tiers__tier_1_core__min_day_volume_quote=0).run(limit=1)
+    assert world.drained(receiver).code == 0
+    assert sorted(receiver.titles[2:]) == [
+        "OVER CRITICAL trader PAPER empty_universe", "OVER WARNING trader PAPER unreadable",
+    ]  # fmt: skip
+
+
+def test_an_event_that_could_not_be_written_down_is_told_as_soon_as_it_can(receiver: Receiver, tmp_path: Path) -> None:
+    world = ToldWorld(tmp_path)
+    world.market(BTC=scenes.STOPPED).configured()
+    with world.system() as system:
+        running = cycles(
+            system.ports, system.policy, system.journal, lambda: False, None, system.telling.cycle
+        )  # fmt: skip
+        next(running)
+        with closing(sqlite3.connect(world.state / "alerts.db", isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            assert [one.book.closed_ms for one in running], "the cycles go on"
+            assert "the alerts could not be told" in system.telling.problem
+        system.telling.ended()
+        assert system.telling.problem == ""
+    assert world.drained(receiver).code == 0
+    assert "WARNING trader PAPER stop_hit BTC-USD" in receiver.titles
 
 
 @pytest.fixture(scope="module")

@@ -122,6 +122,8 @@ def test_cycles_of_many_processes_add_up_and_what_is_slow_is_marked(program: Pro
         assert found["trader_cycles_total", (("outcome", "ok"),)] == n
         marked = ("trader_over_budget", (("operation", "stage decide"),))
         assert (marked in found) == (n == 2)
+    raised = program.paper("alerts", "list", "--json").data["alerts"]
+    assert [one["subject"] for one in raised if one["code"] == "latency"] == ["stage decide"]
 
 
 def test_what_cannot_be_measured_is_a_cycle_all_the_same(program: Program) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,9 +17,8 @@ from trader_core.report.exposition import exposition
 from trader_core.report.latency import over_budget, percentile
 from trader_core.report.metrics import METRICS, series
 from trader_core.settings.load import load
-from trader_core.settings.schema import Latency
 
-BUDGETS: Latency = load(CONFIG).app.latency
+BUDGETS = load(CONFIG).app
 LABELS = st.text(st.characters(codec="utf-8"), max_size=12)
 VALUES = st.floats(allow_nan=False, allow_infinity=False)
 TIMES = st.lists(st.floats(0, 100_000), max_size=30)
@@ -43,6 +42,7 @@ def timed(times: list[float]) -> Histogram:
 
 @settings(max_examples=60)
 @given(st.dictionaries(LABELS, VALUES, max_size=4), VALUES, TIMES)
+@example({'a\nb\\n"': 1.0}, 0.5, [5.0, 60_000.1])
 def test_whatever_was_measured_is_read_back(ages: dict[str, float], equity: float, times: list[float]) -> None:
     levels = {series("trader_data_age_seconds", symbol=symbol): age for symbol, age in ages.items()}
     levels[series("trader_equity_quote")] = equity

@@ -86,9 +86,12 @@ class Outbox:
 
     # --- telling -----------------------------------------------------------------------------------------------------
 
-    def tell(self, account: str, alarms: Sequence[Alarm], rules: Rules, now_ms: int, whole: bool) -> None:
+    def tell(
+        self, account: str, alarms: Sequence[Alarm], rules: Rules, now_ms: int, whole: bool,
+        unasked: Collection[str] = (),
+    ) -> None:  # fmt: skip
         """Raise these alarms of an account. Where they are the `whole` of what is wrong with it, whatever else was open
-        is over. What is due of it becomes notices at once."""
+        is over, but codes that nobody could ask for. What is due of it becomes notices at once."""
         with self._changed() as db:
             live = {one.alert.alarm.fingerprint: one for one in _live(db, account) if not is_closed(one.alert)}
             for alarm in alarms:
@@ -97,7 +100,7 @@ class Outbox:
                 after = raised(last.alert if last else None, alarm, now_ms)
                 _keep(db, account, before.number if before else None, after)
             gone = live.keys() - {one.fingerprint for one in alarms} if whole else set()
-            for one in sorted(gone):
+            for one in sorted(name for name in gone if live[name].alert.alarm.code not in unasked):
                 _keep(db, account, live[one].number, resolved(live[one].alert, now_ms))
             _advance(db, _live(db, account), rules, now_ms)
 

@@ -79,9 +79,11 @@ def kill(wish: Wish, say: Callable[[str], None]) -> Report:
     phases.append(("latch rows", _ms(rows_s)))
     say(_latch_line(file, rows.parts))
     delivery = _alerted(wish, state, reason, began_s)
+    starting = _started("alerts", lambda: _deliver(state, wish.config))
     progress = Progress()
     _at_the_venue(wish, state, progress, began_s)
     delivery.wait(max(0.0, began_s + BUDGET_S - monotonic()))
+    starting.join(ROWS_S)
     phases += [*progress.phases, ("alert", delivery.took_ms), ("in all", _ms(began_s))]
     return _report(wish, state, reason, file, rows, progress, delivery, phases)
 
@@ -110,22 +112,20 @@ def _alerted(wish: Wish, state: Path | None, reason: str, began_s: float) -> "De
     delivery = Delivery(hook, {"event": "kill", "reason": reason, "state": str(state or "")}, began_s)
     if hook:
         _started("alert", delivery.work)
-    if state:
-        _started("alerts", lambda: _deliver(state, wish.config))
     return delivery
 
 
-def _deliver(state: Path, config: str) -> None:
+def _deliver(state: Path | None, config: str) -> None:
     """Who delivers alerts finds the latch by itself; where nobody is at work, somebody is started. Nobody waits."""
     from trader_core.alerts.start import is_drained, start_drainer
     from trader_core.settings.locate import config_directory
-    from trader_core.settings.secrets import ALERTS, urls
+    from trader_core.settings.secrets import ALERTS, urls, without_keys
 
     with suppress(OSError, TraderError):
         environ = process_environment()
-        if urls(ALERTS, environ) and not is_drained(state):
+        if state and urls(ALERTS, environ) and not is_drained(state):
             place = config_directory(Path(config) if config else None, read_environment())
-            start_drainer(state, place.absolute(), environ)
+            start_drainer(state, place.absolute(), without_keys(environ))
 
 
 def _at_the_venue(wish: Wish, state: Path | None, progress: Progress, began_s: float) -> None:

@@ -4,6 +4,8 @@ Only loopback is listened on, only GET answered, and only to requests that name 
 was made to resolve its own name to us gets nothing.
 """
 
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,7 @@ NAMES = (HOST, "localhost")
 PATIENCE_S = 5.0  # for a client that says nothing
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
+_LOG = logging.getLogger("trader.metrics")
 Answer = tuple[int, str]  # status and text
 Page = Callable[[], Answer]
 
@@ -25,12 +28,11 @@ def scraped(port: int, pages: dict[str, Page]) -> Iterator[int]:
     """Serve these paths on that port, 0 for a free one, and hand out which it is. Raises UsageError where the port
     cannot be had. A page that cannot read its state says so with 503."""
     try:
-        server = ThreadingHTTPServer((HOST, port), _handler(pages))
+        server = _Server((HOST, port), _handler(pages))
     except OSError as taken:
         raise UsageError(
             f"--metrics-port {port} cannot be listened on: {taken.strerror}", remedy="name another port"
         ) from taken
-    server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics", daemon=True)
     thread.start()
     try:
@@ -38,6 +40,15 @@ def scraped(port: int, pages: dict[str, Page]) -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A reader who went away while he was answered is no news."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            _LOG.exception("a look at the figures failed")
 
 
 def _handler(pages: dict[str, Page]) -> type[BaseHTTPRequestHandler]:

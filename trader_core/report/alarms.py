@@ -65,11 +65,17 @@ class Row(NamedTuple):
     judge: Judge
     is_event: bool = False
     escalates: bool = True
+    of_market: bool = False  # it is asked of what a cycle reads: one that reads nothing does not know
 
 
 def alarms_of(cycle: Cycle, around: Around, policy: "Settings", exposure: str) -> tuple[Alarm, ...]:
     """Everything that is wrong after this cycle."""
     return tuple(_alarm(row, found, exposure) for row in MATRIX for found in row.judge(cycle, around, policy))
+
+
+def unasked(cycle: Cycle) -> frozenset[str]:
+    """Codes of which this cycle cannot say whether they are over: it saw no market."""
+    return frozenset() if cycle.prices else frozenset(row.code for row in MATRIX if row.of_market)
 
 
 def _alarm(row: Row, found: Found, exposure: str) -> Alarm:
@@ -113,7 +119,7 @@ MATRIX: tuple[Row, ...] = (
     Row("drawdown", CRITICAL, "the loss from the highest equity has reached policy.risk.max_drawdown_pct",
         NOTHING_ENTERS, "trader pnl, trader positions", drawdown),
     Row("losing_position", WARNING, "a position has lost more than app.alerts.max_position_loss_pct of its cost",
-        "its stop rests at the venue", "trader positions", losing_position, escalates=False),
+        "its stop rests at the venue", "trader positions", losing_position, escalates=False, of_market=True),
     Row("unprotected", CRITICAL, "a position has neither a stop nor an exit at the venue",
         "a stop is sent in every cycle; refused three times, the position is sold",
         "trader positions, then: trader run-cycle, or trader liquidate", unprotected),
@@ -131,9 +137,9 @@ MATRIX: tuple[Row, ...] = (
     Row("unreadable", WARNING, "a cycle could not read the account or the market",
         f"{NOTHING_ENTERS} where a price is known", "trader status, trader breaker list", unreadable),
     Row("stale_data", WARNING, "a quote is older than app.alerts.max_feed_age_min; CRITICAL of something held",
-        "nothing is bought on old data", "trader status, trader breaker list", stale_data),
+        "nothing is bought on old data", "trader status, trader breaker list", stale_data, of_market=True),
     Row("empty_universe", CRITICAL, "fewer than app.alerts.min_eligible instruments may be bought", "nothing is bought",
-        "trader why --no-trade", empty_universe),
+        "trader why --no-trade", empty_universe, of_market=True),
     Row("api_errors", WARNING, "more than app.alerts.max_api_errors_pct of the calls to the venue failed",
         "calls are tried again, and a breaker stops them", "trader breaker list", api_errors),
     Row("rejections", WARNING, "more than app.alerts.max_rejected_pct of the orders were rejected",
@@ -149,16 +155,17 @@ MATRIX: tuple[Row, ...] = (
     Row("undelivered", WARNING, "a channel has taken nothing for app.alerts.undelivered_min, though it was asked",
         "it is tried again, each time after a longer while; the other channels have it",
         "trader alerts test, and mend the address of SYMBOL", not_of_a_cycle),
-    Row("latency", WARNING, "a cycle took longer than app.alerts.max_cycle_s", "nothing", "trader status", latency),
+    Row("latency", WARNING, "a cycle took longer than app.alerts.max_cycle_s, or a part is over app.latency",
+        "nothing", "trader status --latency", latency),
     Row("disk", CRITICAL, "less than app.alerts.min_free_mb is left for the state, or nobody knows",
         "what cannot be written is not sent", "make room on the disk of the state directory", disk),
     Row("clock", CRITICAL, "this machine's time is too far from the true one, or nobody knows how far", NOTHING_ENTERS,
-        "trader check-clock", clock),
+        "trader check-clock", clock, of_market=True),
     Row("secrets_age", WARNING, "the key is older than app.secrets.warn_age_days; CRITICAL beyond max_age_days",
         "beyond max_age_days no entry is made", "trader rotate-secrets --stage --verify --activate", secrets_age,
-        escalates=False),
+        escalates=False, of_market=True),
     Row("objection", WARNING, "something else stands against entries: a grant that ended, a policy that is too old",
-        NOTHING_ENTERS, "trader status; for a new grant: trader arm", objection),
+        NOTHING_ENTERS, "trader status; for a new grant: trader arm", objection, of_market=True),
     Row("strategy_failed", WARNING, "a strategy cannot be computed", "it proposes nothing; the others go on",
         "trader why --no-trade", strategy_failed),
     Row("no_trade", WARNING, "no entry for app.alerts.no_trade_h while strategies want some", "nothing",

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trader_core.domain.clocktime import SECOND_MS
 from trader_core.domain.telemetry import CALL, CYCLE, STAGE, Histogram
 
 if TYPE_CHECKING:
-    from trader_core.settings.schema import Latency as Budgets
+    from trader_core.settings.schema import App
 
 DIGITS = 3  # of a millisecond
 P95_SAMPLES, P99_SAMPLES = 20, 100  # fewer say nothing of the slowest twentieth, or hundredth
@@ -37,7 +38,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
-def latency_of(operation: str, count: int, newest: Sequence[float], budgets: "Budgets") -> Latency:
+def latency_of(operation: str, count: int, newest: Sequence[float], budgets: "App") -> Latency:
     """Of one operation that was measured, its newest sample first."""
     ordered = sorted(newest)
     return Latency(
@@ -53,28 +54,28 @@ def latency_of(operation: str, count: int, newest: Sequence[float], budgets: "Bu
     )
 
 
-def budget_ms(operation: str, budgets: "Budgets") -> int:
+def budget_ms(operation: str, budgets: "App") -> int:
     """What one cycle, one stage or one answer may take. A class of calls without a budget of its own has that of the
     others."""
     kind, _, name = operation.partition(" ")
     if kind == CYCLE:
-        return budgets.cycle_ms
-    found = getattr({STAGE: budgets.stages, CALL: budgets.calls}[kind], f"{name}_ms", None)
-    return found if isinstance(found, int) else budgets.calls.other_ms
+        return budgets.alerts.max_cycle_s * SECOND_MS
+    found = getattr({STAGE: budgets.latency.stages, CALL: budgets.latency.calls}[kind], f"{name}_ms", None)
+    return found if isinstance(found, int) else budgets.latency.calls.other_ms
 
 
-def over_budget(operation: str, newest: Sequence[float], budgets: "Budgets") -> str:
+def over_budget(operation: str, newest: Sequence[float], budgets: "App") -> str:
     """Why this operation is over its budget, in words; '' where it is not. One slow answer is no trouble: so many in a
     row are, and of cycles the slowest twentieth and hundredth. The newest sample comes first."""
-    budget, row = budget_ms(operation, budgets), newest[: budgets.over_in_a_row]
-    if len(row) == budgets.over_in_a_row and min(row) > budget:
+    budget, row = budget_ms(operation, budgets), newest[: budgets.latency.over_in_a_row]
+    if len(row) == budgets.latency.over_in_a_row and min(row) > budget:
         return f"the newest {len(row)} took {min(row):.0f} ms or more, and {budget} are allowed"
     if operation != CYCLE:
         return ""
     ordered = sorted(newest)
     for share, least, allowed in (
-        (0.95, P95_SAMPLES, budgets.cycle_p95_ms),
-        (0.99, P99_SAMPLES, budgets.cycle_p99_ms),
+        (0.95, P95_SAMPLES, budgets.latency.cycle_p95_ms),
+        (0.99, P99_SAMPLES, budgets.latency.cycle_p99_ms),
     ):
         if len(ordered) >= least and percentile(ordered, share) > allowed:
             return f"p{100 * share:.0f} is {percentile(ordered, share):.0f} ms, and {allowed} are allowed"
@@ -82,7 +83,7 @@ def over_budget(operation: str, newest: Sequence[float], budgets: "Budgets") -> 
 
 
 def latencies(
-    durations: Mapping[str, Histogram], newest: Mapping[str, Sequence[float]], budgets: "Budgets"
+    durations: Mapping[str, Histogram], newest: Mapping[str, Sequence[float]], budgets: "App"
 ) -> tuple[Latency, ...]:
     """The cycle first, then its stages and the calls, each by name."""
     order = (CYCLE, STAGE, CALL)

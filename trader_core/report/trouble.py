@@ -71,6 +71,7 @@ class Around:
     loosened: tuple[str, ...] = ()  # versions, keys and values that are looser than they will be again
     key_age: str = ""  # what is to be said of the key's age before it is too old
     free_mb: int | None = None  # None: nobody knows
+    over: tuple[tuple[str, str], ...] = ()  # operations that are over their budget of time, and why
     wanted_ms: int | None = None  # decision time: since when strategies have wanted entries and got none
 
 
@@ -258,9 +259,11 @@ def breaker_open(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[F
 
 
 def latency(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Found]:
-    limit_s = policy.app.alerts.max_cycle_s
+    limit_s, over = policy.app.alerts.max_cycle_s, dict(around.over)
     if around.took_ms > limit_s * SECOND_MS:
-        yield Found(f"the cycle took {around.took_ms / SECOND_MS:.1f} s, its budget is {limit_s} s", "cycle")
+        over["cycle"] = f"it took {around.took_ms / SECOND_MS:.1f} s, its budget is {limit_s} s"
+    for operation, why in over.items():
+        yield Found(f"{operation} is too slow: {why}", operation)
 
 
 def disk(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Found]:

@@ -173,10 +173,9 @@ class CallBudgets(Section):
 
 
 class Latency(Section):
-    """What a cycle and its parts may take before somebody is told."""
+    """What cycles and their parts may take before somebody is told; a single one, alerts.max_cycle_s."""
 
     over_in_a_row: int = Field(ge=1, le=100)
-    cycle_ms: Budgeted
     cycle_p95_ms: Budgeted
     cycle_p99_ms: Budgeted
     stages: StageBudgets

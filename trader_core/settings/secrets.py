@@ -165,6 +165,9 @@ _VARIABLES = {
 }  # fmt: skip
 
 
+KEY_VARIABLES = ("_API_KEY", "_API_SECRET", "_API_KEY_FILE")  # how each venue's end
+
+
 def urls(name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The addresses under one of these names, between spaces or line ends: the credential, else the variable. Raises
     KeyUnusable on a credential that is badly kept."""
@@ -173,3 +176,8 @@ def urls(name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     if text is None:
         text = environ.get(_VARIABLES[name], "")
     return tuple(text.split())
+
+
+def without_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """For a process that has no use for a venue's key: none is handed to it."""
+    return {name: value for name, value in environ.items() if not name.endswith(KEY_VARIABLES)}

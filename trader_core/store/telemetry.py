@@ -9,13 +9,15 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.telemetry import BOUNDS_MS, NEWEST, Batch, Histogram, Measured, Sample, Series
 from trader_core.store.sqlite import transaction
 
 NAME = "telemetry.db"
-PATIENCE_MS = 200  # a cycle waits no longer for another process
+PATIENCE_MS = 100  # a cycle waits no longer for another process
+_TURNS = 10
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS counts (mode TEXT, series TEXT, value REAL NOT NULL, PRIMARY KEY (mode, series))"
     " STRICT, WITHOUT ROWID",
@@ -86,11 +88,23 @@ class TelemetryStore:
             self._db = sqlite3.connect(
                 self._path, timeout=self._patience_ms / 1_000, isolation_level=None, check_same_thread=False
             )
-            self._db.execute("PRAGMA journal_mode = WAL")  # with no sync: a crash loses figures, a power cut no file
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            for table in _TABLES:
-                self._db.execute(table)
+            self._prepare(self._db)
         return self._db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        """A log that needs no sync: a crash loses figures, a power cut no file. Changing to it does not wait for other
+        processes by itself."""
+        for turn in range(_TURNS):
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = NORMAL")
+                for table in _TABLES:
+                    db.execute(table)
+                return
+            except sqlite3.OperationalError:
+                if turn == _TURNS - 1:
+                    raise
+                sleep(self._patience_ms / 1_000 / _TURNS)
 
     @contextmanager
     def _as_state_error(self) -> Iterator[None]:
