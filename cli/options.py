@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 MODES = ("DRY_RUN", "PAPER", "LIVE")
 VENUES = ("coinbase", "simulated")
 SAMPLE_SEED = 58
+CONFIG_HELP = (
+    "The five YAML files. Default: $TRADER_CONFIG, else ./config, $CONFIGURATION_DIRECTORY or the user's own "
+    "where there is one, else what was installed."
+)
 MONEY_DIGITS = 8
 MONEY_MAX = 1_000_000_000
 
@@ -60,7 +64,7 @@ def shared_options() -> list[TyperOption]:
     """Fresh copies of the global options, for the root or for one command. Each writes itself into the root."""
     return [
         _option("state", "DIR", "Where the state is kept. Default: $TRADER_STATE, $STATE_DIRECTORY or the user's own."),
-        _option("config", "DIR", "The five YAML files. Default: $TRADER_CONFIG, ./config or what was installed."),
+        _option("config", "DIR", CONFIG_HELP),
         _option("mode", "MODE", f"{', '.join(MODES)}. Default: what app.yaml says.", MODES),
         _option("venue", "NAME", f"{', '.join(VENUES)}. Default: what app.yaml says.", VENUES),
         _option("log", "FORM", f"Log on stderr as {' or '.join(CHOICES)}. Default: $TRADER_LOG.", CHOICES, begin),

@@ -48,6 +48,7 @@ from cli.commands.preview import preview
 from cli.commands.promote import promote
 from cli.commands.reconcile import reconcile
 from cli.commands.replay import replay, what_if
+from cli.commands.retain import retain
 from cli.commands.rotate_secrets import rotate_secrets
 from cli.commands.run import run
 from cli.commands.run_cycle import run_cycle
@@ -137,6 +138,7 @@ COMMANDS: Commands = {
     "support-bundle": support_bundle,
     "backup": backup,
     "restore": restore,
+    "retain": retain,
     "audit": {"verify": audit.verify, "anchor": audit.anchor, "export": audit.export},
     "install-units": install_units,
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},

@@ -4,10 +4,10 @@
 _trader_at() {  # AT: what may follow there
     below="" options=""
     case "$1" in
-        "") below="init run run-cycle preview backtest parity sweep walk-forward montecarlo compare trials compile validate-config doctor status metrics positions orders trades pnl export why replay what-if pause resume arm disarm check-clock rotate-secrets kill liquidate close-all-positions reconcile promote support-bundle backup restore install-units completions schema config decisions risk gate halt breaker alerts queue policy incident shadow audit bans paper size sim data"
+        "") below="init run run-cycle preview backtest parity sweep walk-forward montecarlo compare trials compile validate-config doctor status metrics positions orders trades pnl export why replay what-if pause resume arm disarm check-clock rotate-secrets kill liquidate close-all-positions reconcile promote support-bundle backup restore retain install-units completions schema config decisions risk gate halt breaker alerts queue policy runbook incident shadow audit bans paper size sim data"
             options="--version --state --config --mode --venue --log --json --help" ;;
         " init") below=""
-            options="--data --seed --state --config --mode --venue --log --json --help" ;;
+            options="--state --config --mode --venue --log --json --help" ;;
         " run") below=""
             options="--cycles --from --to --data --seed --equity --metrics-port --state --config --mode --venue --log --json --help" ;;
         " run-cycle") below=""
@@ -82,6 +82,8 @@ _trader_at() {  # AT: what may follow there
             options="--to --keep --list --state --config --mode --venue --log --json --help" ;;
         " restore") below=""
             options="--verify --yes --state --config --mode --venue --log --json --help" ;;
+        " retain") below=""
+            options="--state --config --mode --venue --log --json --help" ;;
         " install-units") below=""
             options="--user --dry-run --to --program --state --config --mode --venue --log --json --help" ;;
         " completions") below=""
@@ -162,6 +164,12 @@ _trader_at() {  # AT: what may follow there
             options="--state --config --mode --venue --log --json --help" ;;
         " policy rollback") below=""
             options="--reason --expires --expect-version --user --state --config --mode --venue --log --json --help" ;;
+        " runbook") below="list show"
+            options="--state --config --mode --venue --log --json --help" ;;
+        " runbook list") below=""
+            options="--state --config --mode --venue --log --json --help" ;;
+        " runbook show") below=""
+            options="--state --config --mode --venue --log --json --help" ;;
         " incident") below="start note list timeline close"
             options="--state --config --mode --venue --log --json --help" ;;
         " incident start") below=""
@@ -228,8 +236,6 @@ _trader_at() {  # AT: what may follow there
 _trader_value() {  # AT OPTION: what a value may be
     case "$1 $2" in
         " --log") :; return ;;
-        " init --data") compopt -o dirnames; return ;;
-        " init --seed") :; return ;;
         " init --log") :; return ;;
         " run --cycles") :; return ;;
         " run --from") :; return ;;
@@ -393,6 +399,7 @@ _trader_value() {  # AT OPTION: what a value may be
         " backup --log") :; return ;;
         " restore --log") :; return ;;
         " restore ") compopt -o default; return ;;
+        " retain --log") :; return ;;
         " install-units --to") compopt -o dirnames; return ;;
         " install-units --program") compopt -o default; return ;;
         " install-units --log") :; return ;;
@@ -489,6 +496,10 @@ _trader_value() {  # AT OPTION: what a value may be
         " policy rollback --user") :; return ;;
         " policy rollback --log") :; return ;;
         " policy rollback ") :; return ;;
+        " runbook --log") :; return ;;
+        " runbook list --log") :; return ;;
+        " runbook show --log") :; return ;;
+        " runbook show ") :; return ;;
         " incident --log") :; return ;;
         " incident start --log") :; return ;;
         " incident start ") :; return ;;

@@ -99,13 +99,15 @@ LAYERS = {
     "shadow": Layer(f"{BELOW_BOOTSTRAP} bootstrap hindsight"),
     "checkup": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk keyring policies"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
+    "places": Layer(BELOW_BOOTSTRAP),
+    "retention": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "upkeep": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "inquiry": Layer(f"{BELOW_BOOTSTRAP} bootstrap study worlds"),
     "cli": Layer(
         "domain net.redaction talk",
         "typer",
         lazy="bootstrap worlds desk engine hand inquiry keyring policies report research settings study kill loopback "
-        "prove hindsight upkeep checkup logbook shadow telling delivery figures",
+        "prove hindsight places retention upkeep checkup logbook shadow telling delivery figures",
         lazy_third="rich tabulate",
     ),
 }
@@ -136,6 +138,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
         "trader_core/alerts/outbox.py",
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
+        "trader_core/store/segments.py",
         "trader_core/store/sqlite.py",
         "trader_core/store/telemetry.py",
         "trader_core/venues/simulated/books.py",

@@ -139,7 +139,7 @@ def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:
 def archive_paper(options: Options) -> Path:
     """Move the paper account into the archive and return the folder. Raises StateUnusable where there is none."""
     files = newest(options.state_directory, ("PAPER",))
-    with StateLock(files.lock, WAIT_MS):
+    with StateLock(files.lock, WAIT_MS), StateLock(files.moving, WAIT_MS):
         with files.reading() as store:
             halt = Journal(store).book.halt
         if halt.trading is not Trading.ACTIVE:

@@ -43,10 +43,10 @@ from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.backups import FOLDER, back_up
-from trader_core.store.files import StateFiles, newest
+from trader_core.store.files import CANDLES, StateFiles, newest
 from trader_core.store.memory import MemoryStore
 from trader_core.venues.coinbase.words import Granularity
-from trader_core.worlds.live import CANDLES, HISTORY_MS, fetch_of
+from trader_core.worlds.live import HISTORY_MS, fetch_of
 from trader_core.worlds.system import System
 
 CYCLE_PLAN, LIQUIDATION_PLAN, RECONCILE_PLAN = "trader.plan/v1", "trader.liquidation/v1", "trader.reconciliation/v1"

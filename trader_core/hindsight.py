@@ -7,8 +7,8 @@ from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision
 from trader_core.domain.errors import JournalBroken, StateUnusable, UsageError
-from trader_core.domain.facts import Decided, Intended, Marked
-from trader_core.domain.inputs import Bar, Inputs, digest_of, unpacked
+from trader_core.domain.facts import Decided, Intended, Marked, Moved
+from trader_core.domain.inputs import Inputs, digest_of, unpacked
 from trader_core.domain.money import Quote
 from trader_core.domain.order import ApprovedOrder
 from trader_core.engine.columns import lookback_of
@@ -24,13 +24,13 @@ from trader_core.report.altered import Altered, altered
 from trader_core.settings.edit import Value, edited, from_text
 from trader_core.settings.schema import Settings
 from trader_core.store.proof import Proof, proven
+from trader_core.store.recorded import Recorded
 from trader_core.store.sqlite import SqliteStore
 
 Progress = Callable[[int, int], None]
 SAFE = "nothing was changed and nothing was sent"
 LATER = "an older trader wrote it; later cycles can be replayed"
 _DECIDED = "SELECT seq, cycle_id FROM journal WHERE kind = 'decided' ORDER BY seq"
-_BARS = "SELECT seq, symbol, open_ms, open, high, low, close, volume FROM bars WHERE seq > ? AND seq <= ? ORDER BY seq"
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Past:
     equity: Quote | None = None
     orders: list[ApprovedOrder] = field(default_factory=list)
     inputs: Inputs | None = None  # None: recorded by an older trader, without what it was taken from
+    away: str = ""  # the closed file in which it stands, or part of its window, where that is not there
     book: Book = field(default_factory=Book)
 
 
@@ -65,34 +66,40 @@ class Again:
 
 @dataclass(frozen=True)
 class Replayed:
-    """`differing` are those whose bytes are not the same; `silent` have no record of what they were taken from."""
+    """`differing` are those whose bytes are not the same; `silent` have no record of what they were taken from, and
+    `away` stand in closed files that are not there."""
 
     replayed: int
     identical: int
     silent: int
+    away: int
     differing: tuple[Again, ...]
     warnings: tuple[str, ...] = ()
 
 
 def verified(store: SqliteStore) -> Proof:
     """Everything that is written down, walked from its beginning. Raises JournalBroken with the row that was changed;
-    a checkpoint that is not the fold of the journal up to it is named too."""
-    proof, book = proven(store), Book()
-    kept = store.remembered(code_digest())
-    for row, fact in store.told() if kept else ():
-        book = apply(book, fact)
-        if kept and row.seq == kept[0]:
-            if to_text(book) != kept[1]:
-                raise _broken("the checkpoint")
-            break
+    a checkpoint that is not the fold of the journal up to it is named too, also one in a closed file."""
+    proof, book, code = proven(store), Book(), code_digest()
+    with store.at_once(), Recorded(store) as recorded:
+        kept = recorded.checkpoints(code)
+        if newest := store.remembered(code):
+            kept.append((*newest, "the checkpoint"))
+        for seq, fact in enumerate(store.facts() if kept else (), 1):
+            book = apply(book, fact)
+            for at, text, what in kept:
+                if at == seq and to_text(book) != text:
+                    raise _broken(what)
+            if seq >= max(at for at, *_ in kept):
+                break
     return proof
 
 
 class Records:
     """What decisions were taken from, read in their order."""
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
+    def __init__(self, recorded: Recorded) -> None:
+        self._recorded = recorded
         self._shelf: Shelf | None = None
         self._read = 0  # candles of records up to this row are on the shelf
         self._documents: dict[str, str] = {}
@@ -102,11 +109,15 @@ class Records:
         """Raises JournalBroken where the record is not the one that the decision names."""
         if not past.decided.inputs:
             return None
-        found = self._store.query("SELECT body FROM inputs WHERE seq = ?", past.seq)
-        body = found[0][0] if found else None
+        body = self._recorded.inputs(past.seq)
         if body is None or digest_of(body) != past.decided.inputs:
             raise _broken(f"row {past.seq} of inputs")
         return unpacked(body)
+
+    def lacking(self, past: Past, inputs: Inputs) -> str:
+        """The closed file that its window reaches into, where that is not there."""
+        segment = self._recorded.lacks(past.seq, inputs.first_ms)
+        return str(self._recorded.segments.path(segment)) if segment else ""
 
     def policy(self, inputs: Inputs) -> Settings:
         if inputs.policy not in self._policies:
@@ -115,10 +126,10 @@ class Records:
 
     def document(self, digest: str) -> str:
         if digest not in self._documents:
-            found = self._store.query("SELECT body FROM documents WHERE digest = ?", digest)
-            if not found or digest_of(found[0][0]) != digest:
+            found = self._recorded.document(digest)
+            if found is None or digest_of(found) != digest:
                 raise _broken(f"document {digest}")
-            self._documents[digest] = found[0][0]
+            self._documents[digest] = found
         return self._documents[digest]
 
     def snapshot(self, past: Past, inputs: Inputs, rows: int = 0) -> Snapshot:
@@ -126,9 +137,8 @@ class Records:
 
     def _filled(self, seq: int, bar_ms: int) -> Shelf:
         if self._shelf is None:
-            ((first_ms,),) = self._store.query("SELECT coalesce(min(open_ms), 0) FROM bars")
-            self._shelf = Shelf(first_ms, bar_ms)
-        self._shelf.put(Bar._make(cells) for _, *cells in self._store.query(_BARS, self._read, seq))
+            self._shelf = Shelf(self._recorded.first_ms(), bar_ms)
+        self._shelf.put(self._recorded.bars(self._read, seq))
         self._read = max(self._read, seq)
         return self._shelf
 
@@ -151,10 +161,13 @@ def pasts(store: SqliteStore, records: Records) -> Iterator[Past]:
         elif isinstance(fact, Decided):
             open_one = Past(row.seq, row.cycle_id, fact, marked.equity)
             open_one.inputs = records.inputs(open_one)
+            if isinstance(fact, Moved):
+                open_one.away = fact.file
             if open_one.inputs is not None:
                 if open_one.inputs.after not in books:
                     raise _broken(f"row {row.seq} of inputs")
                 open_one.book = books[open_one.inputs.after]
+                open_one.away = records.lacking(open_one, open_one.inputs)
             books = {}
         book = apply(book, fact)
         books[row.seq] = book
@@ -185,25 +198,38 @@ def replayed(store: SqliteStore, cycle: int | None, policy: Settings | None, tol
     wanted = [seq for seq, number in known if cycle in (None, number)]
     if cycle is not None and not wanted:
         raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
-    records, done, silent, differing = Records(store), 0, 0, list[Again]()
-    for past in pasts(store, records):
-        if cycle is not None and past.cycle != cycle:
-            continue
-        if past.inputs is None:
-            silent += 1
-            continue
-        found = taken_again(past, past.inputs, records, _fitting(policy or records.policy(past.inputs), past.inputs))
-        done += 1
-        told(done + silent, len(wanted))
-        if not found.same:
-            differing.append(found)
-        if cycle is not None and done + silent == len(wanted):
-            break
+    done, silent, differing, away = 0, 0, list[Again](), list[str]()
+    with store.at_once(), Recorded(store) as recorded:
+        records = Records(recorded)
+        for past in pasts(store, records):
+            if cycle is not None and past.cycle != cycle:
+                continue
+            if past.away:
+                away.append(past.away)
+                continue
+            if past.inputs is None:
+                silent += 1
+                continue
+            ours = _fitting(policy or records.policy(past.inputs), past.inputs)
+            found = taken_again(past, past.inputs, records, ours)
+            done += 1
+            told(done + silent + len(away), len(wanted))
+            if not found.same:
+                differing.append(found)
+            if cycle is not None and done + silent == len(wanted):
+                break
+    which = "every decision" if cycle is None else f"cycle {cycle}"
+    if away and not done:
+        raise _away(which, away[0])
     if not done:
-        which = "every decision" if cycle is None else f"cycle {cycle}"
         raise StateUnusable(f"{which} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
-    warnings = (f"{silent} decisions were recorded without what they were taken from",) if silent else ()
-    return Replayed(done, done - len(differing), silent, tuple(differing), warnings)
+    warnings = [f"{silent} decisions were recorded without what they were taken from"] if silent else []
+    warnings += [f"{len(away)} decisions need closed files that are not there, the first {away[0]}"] if away else []
+    return Replayed(done, done - len(differing), silent, len(away), tuple(differing), tuple(warnings))
+
+
+def _away(what: str, file: str) -> StateUnusable:
+    return StateUnusable(f"{what} was moved into {file}, which is not there", safe=SAFE, remedy="put that file back")
 
 
 def _fitting(policy: Settings, inputs: Inputs) -> Settings:
@@ -228,20 +254,22 @@ class WhatIf:
 
 def what_if(store: SqliteStore, cycle: int, edits_of: Callable[[Settings], Mapping[str, Value]]) -> WhatIf:
     """Both sides by the present code, so that only the policy differs. Raises ConfigInvalid for an unsound one."""
-    records = Records(store)
-    found = [one for one in pasts(store, records) if one.cycle == cycle]
-    if not found:
-        raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
-    past = found[0]
-    if past.inputs is None:
-        raise StateUnusable(f"cycle {cycle} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
-    policy = records.policy(past.inputs)
-    edits = edits_of(policy)
-    other = _fitting(edited(policy, edits), past.inputs)
-    snapshot = records.snapshot(past, past.inputs)
-    before = decide(snapshot, past.book, policy)
-    longer = records.snapshot(past, past.inputs, lookback_of(other))
-    after = decide(longer, past.book, other)
+    with store.at_once(), Recorded(store) as recorded:
+        records = Records(recorded)
+        found = [one for one in pasts(store, records) if one.cycle == cycle]
+        if not found:
+            raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
+        past = found[0]
+        if past.away:
+            raise _away(f"cycle {cycle}", past.away)
+        if past.inputs is None:
+            raise StateUnusable(f"cycle {cycle} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
+        policy = records.policy(past.inputs)
+        edits = edits_of(policy)
+        other = _fitting(edited(policy, edits), past.inputs)
+        snapshot = records.snapshot(past, past.inputs)
+        longer = records.snapshot(past, past.inputs, lookback_of(other))
+    before, after = decide(snapshot, past.book, policy), decide(longer, past.book, other)
     lots = {one.symbol: one.lot for one in snapshot.instruments}
     differences = altered((before.judgements, before.orders), (after.judgements, after.orders), lots)
     return WhatIf(

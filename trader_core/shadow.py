@@ -26,6 +26,7 @@ from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.settings.variant import write_variant
 from trader_core.store.files import newest
+from trader_core.store.recorded import Recorded
 from trader_core.store.sqlite import SqliteStore
 
 KEYS = (
@@ -48,15 +49,17 @@ def shadow_of(options: Options, since_ms: int, seed: int = 0) -> tuple[Shadow, s
 def _shadowed(store: SqliteStore, policy: Settings, since_ms: int) -> Iterator[Shadowed]:
     """Orders of which something is known by now. One that rests untouched, and one whose inputs are gone, is none."""
     fates = {one.client_order_id: one for one in history(store.facts()).orders}
-    records, quotes, inputs = Records(store), dict[str, TopOfBook](), None
-    for row, fact in store.told():
-        if isinstance(fact, Decided):
-            inputs = records.inputs(Past(row.seq, row.cycle_id, fact)) if fact.decision_ms >= since_ms else None
-            quotes = _quotes(inputs, records) if inputs else {}
-        elif isinstance(fact, Intended) and inputs is not None and fact.approved.symbol in quotes:
-            fate = fates[fact.client_order_id]
-            if not fate.is_open and (fate.filled or fact.approved.kind is not OrderKind.STOP):
-                yield _one(fact.approved, fate, quotes[fact.approved.symbol], inputs, policy)
+    quotes, inputs = dict[str, TopOfBook](), None
+    with Recorded(store) as recorded:
+        records = Records(recorded)
+        for row, fact in store.told():
+            if isinstance(fact, Decided):
+                inputs = records.inputs(Past(row.seq, row.cycle_id, fact)) if fact.decision_ms >= since_ms else None
+                quotes = _quotes(inputs, records) if inputs else {}
+            elif isinstance(fact, Intended) and inputs is not None and fact.approved.symbol in quotes:
+                fate = fates[fact.client_order_id]
+                if not fate.is_open and (fate.filled or fact.approved.kind is not OrderKind.STOP):
+                    yield _one(fact.approved, fate, quotes[fact.approved.symbol], inputs, policy)
 
 
 def _quotes(inputs: Inputs, records: Records) -> dict[str, TopOfBook]:

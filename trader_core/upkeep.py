@@ -15,7 +15,7 @@ from typing import Any
 from trader_core.bootstrap import MODES
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import JournalBroken, KeyUnusable, UsageError
-from trader_core.domain.facts import HaltChanged, Restored
+from trader_core.domain.facts import HaltChanged, Moved, Restored
 from trader_core.domain.halt import HaltState, tripped
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
@@ -28,7 +28,7 @@ from trader_core.settings.secrets import audit_key
 from trader_core.store.backups import FOLDER, Backup, back_up, backups_in, check_backup, read_backup
 from trader_core.store.files import StateFiles, newest
 from trader_core.store.proof import Proof, proven
-from trader_core.store.sqlite import SqliteStore
+from trader_core.store.sqlite import SqliteStore, folder_of
 
 WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
 SKIPPED = 100_000  # intents that an account may have numbered after its copy was taken
@@ -88,10 +88,12 @@ def restored(options: Options, place: Path) -> Back:
         raise UsageError(f"{place} is a copy of the {backup.mode} account", remedy=f"--mode {backup.mode}")
     files = StateFiles(options.state_directory, backup.mode)
     files.make_directory()
-    with StateLock(files.lock, WAIT_MS):
+    with StateLock(files.lock, WAIT_MS), StateLock(files.moving, WAIT_MS):
         archived = _archived(files)
         stays = _policy_back(files, archived)
         names = {files.state.name, files.venue.name} | ({_policy(files)} if not stays else set())
+        closed = PurePosixPath(folder_of(files.state).name)
+        names |= {name for name in backup.files if PurePosixPath(name).parent == closed}
         for name in sorted(names & backup.files.keys(), reverse=True):  # the state last: without it nothing has begun
             _copied(place / name, files.directory / name)
         files.bring_up_to_date()
@@ -112,6 +114,7 @@ def _policy_back(files: StateFiles, archived: Path | None) -> tuple[str, ...]:
 
 
 def _copied(source: Path, target: Path) -> None:
+    target.parent.mkdir(mode=0o700, exist_ok=True)
     shutil.copyfile(source, target)
     target.chmod(0o600)
 
@@ -196,9 +199,10 @@ def audited(options: Options, anchors: Path | None) -> Audit:
 def exported(options: Options, since_ms: int) -> Iterator[Mapping[str, Any]]:
     """Rows of the journal with their hashes from a time on, verified from the first row, as documents."""
     with newest(options.state_directory, _modes(options)).reading() as store:
-        for row, _ in store.told():
+        for row, fact in store.told():
             if row.at_ms >= since_ms:
-                yield {**row._asdict(), "body": json.loads(row.body)}
+                body = {"moved": fact.file} if isinstance(fact, Moved) else json.loads(row.body)
+                yield {**row._asdict(), "body": body}
 
 
 def _anchors_in(file: Path) -> Iterator[Anchor]:

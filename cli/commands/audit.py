@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.commands.export import write_new
-from cli.exits import Result
+from cli.exits import Result, warned
 from cli.looking import Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.clocktime import EpochMs
@@ -34,10 +34,11 @@ def verify(ctx: typer.Context, anchors: Anchors = None) -> Result:
     held = f"{count(len(found.anchors), 'anchor')} held, the last at row {last}" if last else "no anchors given"
     data = {
         "mode": found.mode, "rows": found.proof.rows, "decisions": found.proof.decisions, "head": found.proof.head,
-        "anchors": len(found.anchors), "anchored_to": last or None, "proves": LIMITS,
+        "anchors": len(found.anchors), "anchored_to": last or None, "files": found.proof.files,
+        "missing": found.proof.missing, "moved": found.proof.moved, "proves": LIMITS,
     }  # fmt: skip
     lines = [f"{found.mode}: whole, {rows}; {held}", f"head {found.proof.head}", "", *wrapped(LIMITS)]
-    return Result(data, "\n".join(lines))
+    return Result(data, "\n".join(lines), 0, warned(found.proof.not_walked))
 
 
 def anchor(ctx: typer.Context, to: To = None) -> Result:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Result
+from cli.exits import Result, warned
 from cli.looking import SAFE, Since, Symbol, meant, since_of
 from cli.options import Shared, options_of, shared_of
 from trader_core.domain.errors import GateClosed, StateUnusable, UsageError
@@ -36,7 +36,9 @@ def list_(
     known = tuple(sorted({name for one in records for name in one.symbols}))
     symbols = meant(known, symbol, "the account", "trader decisions list --symbol")
     from_ms = since_of(since, records[-1].decision_ms)
-    found = wanted(records, from_ms, symbols, verdict)[::-1]
+    chosen = wanted(records, from_ms, symbols, verdict)[::-1]
+    found = [one for one in chosen if not one.away]
+    away = len(chosen) - len(found)
     shown = found[:LISTED_MAX]
     data = [
         {
@@ -55,7 +57,14 @@ def list_(
     head = count(len(found), "decision") + (f", the newest {LISTED_MAX} of them" if len(found) > LISTED_MAX else "")
     columns = ["cycle", "time", "passed", "judged", "orders", "over", "id"]
     text = fitted(columns, rows, ("id",), left=2, words=2) if rows else ""
-    return Result({"total": len(found), "decisions": data}, f"{head}\n{text}".rstrip())
+    data_of = {"total": len(found), "decisions": data, "away": away}
+    return Result(data_of, f"{head}\n{text}".rstrip(), 0, warned(_lost(away)))
+
+
+def _lost(away: int) -> list[str]:
+    from cli.show import count
+
+    return [f"{count(away, 'decision')} in closed files that are not there: trader decisions verify"] if away else []
 
 
 def show(ctx: typer.Context, cycle: Cycle) -> Result:
@@ -67,6 +76,11 @@ def show(ctx: typer.Context, cycle: Cycle) -> Result:
     found = [one for one in _records(shared_of(ctx)) if one.cycle == cycle]
     if not found:
         raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
+    if any(one.away for one in found):
+        raise StateUnusable(
+            f"cycle {cycle} was moved into a closed file that is not there", safe=SAFE,
+            remedy="trader decisions verify names it; put it back",
+        )  # fmt: skip
     return Result([loads(canonical(one)) for one in found], "\n\n".join(map(_page, found)))
 
 
@@ -80,14 +94,16 @@ def verify(ctx: typer.Context) -> Result:
         proof = verified(store)
     data = {
         "mode": mode, "rows": proof.rows, "decisions": proof.decisions, "recorded": proof.recorded,
-        "documents": proof.documents, "candles": proof.bars, "head": proof.head,
+        "documents": proof.documents, "candles": proof.bars, "head": proof.head, "files": proof.files,
+        "missing": proof.missing, "moved": proof.moved,
     }  # fmt: skip
     told = [
         f"the {mode} journal is as it was written: {count(proof.rows, 'row')}, the last with hash {proof.head}",
         f"{count(proof.decisions, 'decision')}, {proof.recorded} with what they were taken from: "
         f"{count(proof.bars, 'candle')}, {count(proof.documents, 'document')}",
     ]
-    return Result(data, "\n".join(told))
+    told += [f"{count(proof.files, 'closed file')} of older rows, whole"] if proof.files else []
+    return Result(data, "\n".join(told), 0, warned(proof.not_walked))
 
 
 def export(
@@ -99,7 +115,8 @@ def export(
 
     records = _records(shared_of(ctx))
     chosen = wanted(records, since_of(since, records[-1].decision_ms), (), None)
-    texts = {directory / one.file_name: canonical(one) for one in chosen if one.over}
+    away = sum(one.away for one in chosen)
+    texts = {directory / one.file_name: canonical(one) for one in chosen if one.over and not one.away}
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     present = [path for path in texts if path.exists()]
     for path in present:
@@ -111,11 +128,11 @@ def export(
     written = [path for path in texts if path not in present]
     for path in written:
         _write(path, texts[path])
-    left = len(chosen) - len(texts)
-    data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left}
+    left = len(chosen) - len(texts) - away
+    data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left, "away": away}
     told = f"{count(len(written), 'decision')} written to {directory}, {len(present)} were there"
     told += f"; {left} left for later: orders of theirs are open" if left else ""
-    return Result(data, told)
+    return Result(data, told, 0, warned(_lost(away)))
 
 
 def _write(path: Path, text: str) -> None:

@@ -42,7 +42,8 @@ def replay(
         found = replayed(store, cycle, policy, told)
     data = {
         "mode": mode, "policy": "recorded" if policy is None else shared.config, "replayed": found.replayed,
-        "identical": found.identical, "without_inputs": found.silent, "differing": found.differing,
+        "identical": found.identical, "without_inputs": found.silent, "away": found.away,
+        "differing": found.differing,
     }  # fmt: skip
     warnings = warned(found.warnings)
     return Result(data, _told(found, cycle), DIFFERS if found.differing else 0, warnings)

@@ -63,12 +63,14 @@ def _one(shared: Shared, symbol: str | None, cycle: int | None, everything: bool
 
     with open_state(options_of(shared)) as (store, _):
         found = answer(store.facts(), cycle)
+        if found and found.away is not None:
+            found = answer((fact for _, fact in store.told()), cycle)
     if found is None:
         if cycle is not None:
             raise UsageError(f"there is no cycle {cycle}", safe=SAFE, remedy="trader status")
         raise _no_cycle()
     known, ink = tuple(one.symbol for one in found.symbols), Ink(not shared.json and colours())
-    if symbol is None or (found.problem and not known):
+    if symbol is None or found.away or (found.problem and not known):
         return Result(found, _overview(found, ink))
     wanted = matching(known, symbol)
     if not wanted:
@@ -102,6 +104,8 @@ def _overview(found: "Answer", ink: "Ink") -> str:
     parts = [ink.bold(_head(found))]
     if found.problem:
         parts.append(ink.bad(f"the market could not be read: {found.problem}"))
+    if found.away:
+        parts.append(ink.bad(f"what was judged stands in {found.away}, which is not there"))
     if found.symbols:
         rows = [[one.symbol, WORDS.get(one.outcome, one.outcome), _because(one)] for one in found.symbols]
         room = WIDTH - sum(max(len(row[n]) for row in rows) + 2 for n in (0, 1))
@@ -213,10 +217,12 @@ def _many(shared: Shared, symbol: str | None, since: str | None) -> Result:
 
     with open_state(options_of(shared)) as (store, _):
         journal = told(store.facts())
-    if not journal.cycles:
-        raise _no_cycle()
-    newest_ms = journal.cycles[-1][0]
-    from_ms = since_of(since, newest_ms)
+        if not journal.cycles:
+            raise _no_cycle()
+        newest_ms = journal.cycles[-1][0]
+        from_ms = since_of(since, newest_ms)
+        if any(from_ms is None or at_ms >= from_ms for at_ms in journal.away):
+            journal = told(fact for _, fact in store.told())
     wanted = meant(journal.symbols, symbol, "the account", "trader why --no-trade")
     found = no_trade(journal, from_ms, wanted)
     data = jsonable(found)
@@ -243,6 +249,8 @@ def _histogram(found: "NoTrade", head: str, wanted: Sequence[str], shared: Share
     rows.append(("proposed", f"{found.proposals}, of which {found.passed} passed every gate"))
     if found.unread:
         rows.append(("unread", f"{count(found.unread, 'cycle')} in which the market could not be read"))
+    if found.away:
+        rows.append(("away", f"{count(found.away, 'cycle')} in closed files that are not there: decisions verify"))
     parts = [ink.bold(head), pairs(rows)]
     outcomes = [_outcome_row(one, found) for one in (*found.refusals, *found.stages)]
     if outcomes:

@@ -45,9 +45,9 @@ def test_a_run_goes_on_where_the_last_one_stopped(program: Program) -> None:
     assert second.document["schema"] == "trader.run/v1"
 
 
-def test_an_account_that_was_made_beforehand_trades_like_any_other(program: Program, tmp_path: Path) -> None:
+def test_where_places_were_made_beforehand_an_account_trades_like_any_other(program: Program, tmp_path: Path) -> None:
     words = ("--from", "2023-12-31T23:00:00Z", "--cycles", "12", "--json")
-    program.paper("init")
+    assert program.paper("init").code == 0
     told, other = program.paper("run", *words).data, Program(tmp_path / "other")
     other.home.mkdir()
     assert told["fills"] > 0
@@ -165,7 +165,7 @@ def test_a_valid_configuration_is_told_with_its_digest(program: Program) -> None
 
 
 def test_another_identity_in_the_same_place_is_13(program: Program) -> None:
-    program.paper("init")
+    program.paper("run", "--cycles", "1")
     done = program.paper("run", "--seed", "8", "--cycles", "1")
     assert done.code == 13
     assert "belongs to another account" in done.err
@@ -179,7 +179,7 @@ def test_no_state_is_13(program: Program, command: str) -> None:
 
 def test_a_second_process_is_14(program: Program) -> None:
     program.paper("init")
-    with (program.state / "paper.lock").open() as lock:
+    with (program.state / "paper.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert program.paper("run", "--cycles", "1").code == 14
 

@@ -44,7 +44,7 @@ def test_the_program_explains_every_command_and_global_option(program: Program) 
 
 
 def test_a_folder_that_is_called_like_a_command_is_a_folder(program: Program) -> None:
-    done = program("--state", "run", "init", "--mode", "PAPER", "--venue", "simulated", "--json")
+    done = program("--state", "run", "init", "--json")
     assert done.data["state"] == str(program.home / "run")
     assert program("--state", "run", "statsu").code == 2
 
@@ -56,12 +56,12 @@ def test_the_version_is_told_to_people_and_programs(program: Program) -> None:
 
 
 def test_global_options_stand_before_or_after_and_the_later_wins(program: Program, tmp_path: Path) -> None:
-    before = program("--state", tmp_path / "a", "--mode", "PAPER", "--venue", "simulated", "--json", "init")
-    after = program("init", "--state", tmp_path / "b", "--mode", "PAPER", "--venue", "simulated", "--json")
-    both = program("--state", tmp_path / "a", "init", "--state", tmp_path / "c", "--venue", "simulated", "--json")
-    assert before.data == {"mode": "PAPER", "state": str(tmp_path / "a"), "cycles": 0}
-    assert after.data["state"] == str(tmp_path / "b")
-    assert both.data == {"mode": "DRY_RUN", "state": str(tmp_path / "c"), "cycles": 0}
+    before = program("--state", tmp_path / "a", "--config", tmp_path / "x", "--json", "init")
+    after = program("init", "--state", tmp_path / "b", "--config", tmp_path / "x", "--json")
+    both = program("--state", tmp_path / "a", "init", "--state", tmp_path / "c", "--json")
+    assert (before.data["state"], before.data["config"]) == (str(tmp_path / "a"), str(tmp_path / "x"))
+    assert (after.data["state"], after.data["config"]) == (str(tmp_path / "b"), str(tmp_path / "x"))
+    assert (both.data["state"], both.data["config"]) == (str(tmp_path / "c"), str(program.home / ".config" / "trader"))
 
 
 def test_a_wrong_command_line_is_2_in_words_and_in_json(program: Program) -> None:
@@ -117,9 +117,9 @@ def test_the_light_words_are_the_real_ones() -> None:
 
 def test_a_bug_is_1_with_its_trace_on_stderr() -> None:
     code = (
-        "import sys; sys.argv = ['trader', 'init', '--json']\n"
+        "import sys; sys.argv = ['trader', 'run', '--json']\n"
         "import trader_core.bootstrap as bootstrap\n"
-        "bootstrap.open_system = lambda options: 1 // 0\n"
+        "bootstrap.open_system = lambda *_, **__: 1 // 0\n"
         "from cli.main import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

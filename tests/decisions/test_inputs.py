@@ -162,13 +162,16 @@ def test_what_looks_only_is_recorded_too(tmp_path: Path) -> None:
     assert (done.code, done.data["identical"]) == (0, 2)
 
 
+TABLES_SINCE = ("shelved", "segments", "inputs", "bars", "documents", "checkpoint", "head")  # schema 3
+
+
 # --- older states ----------------------------------------------------------------------------------------------------
 
 
 def made_older(path: Path) -> None:
     """The state as schema 3 had it: nothing of what decisions were taken from, and no word of it in them."""
     rewritten(path, lambda fact: replace(fact, inputs="") if isinstance(fact, Decided) else fact)
-    dropped = (f"DROP TABLE {one}" for one in ("inputs", "bars", "documents", "checkpoint", "head"))
+    dropped = (f"DROP TABLE {one}" for one in TABLES_SINCE)
     altered(path, *dropped, "PRAGMA user_version = 3")
 
 

@@ -17,7 +17,8 @@ PAPER = ("--mode", "PAPER", "--venue", "simulated")
 DID = {  # what each command is asked here, in this order; the account is one that has traded for a day
     "queue.list": (),
     "queue.cancel": ("MATIC",),
-    "init": PAPER,
+    "init": (),
+    "run": (*PAPER, "--cycles", "2"),
     "run-cycle": PAPER,
     "preview": (*PAPER, "--out", "plan.json"),
     "trials": (),
@@ -51,6 +52,7 @@ DID = {  # what each command is asked here, in this order; the account is one th
     "policy.profile": ("CAUTIOUS", "--reason", "to see it"),
     "policy.diff": ("1", "2"),
     "policy.history": (),
+    "retain": (),
     "policy.rollback": ("2", "--reason", "to see it", "--expires", "1h"),
     "bans.add": ("DOGE", "--reason", "to see it"),
     "bans.list": (),

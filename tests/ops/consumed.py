@@ -1,6 +1,6 @@
 """Settings whose consumers are not in decisions: tests/cli/test_live_keys.py and test_policy.py show what each does,
 tests/live/test_monitor.py how often what is held is looked at, tests/alerts/test_keys.py who is told of what,
-and tests/figures/ what is measured."""
+tests/store/test_retention.py what is moved when, and tests/figures/ what is measured."""
 
 from tests.settings.keys import leaf_keys
 from trader_core.settings.schema import PROFILES, Alerts
@@ -15,6 +15,7 @@ CONSUMED = (
     "app.secrets.max_age_days",
     "app.secrets.warn_age_days",
     "app.secrets.files_allowed",
+    "app.retention.decisions_days",
     "app.exchange.venue_url",
     "app.exchange.quote",
     "policy.cycle.monitor_s",

@@ -23,7 +23,7 @@ EITHER = {
     "depth_of_day_volume_pct", "maker_ttl_bars", "maker_max_reprices", "trend_h", "confirm_h", "recall_h",
     "outlier_bars", "jump_bars", "atr_h", "atr_median_h", "volatility_h", "breakout_h", "volume_h", "momentum_h",
     "window_h", "cluster_window_days", "var_window_days", "target_pct", "target_atr", "fast_bars", "slow_bars",
-    "trim_above_cap_pct", "purge_after_h",
+    "trim_above_cap_pct", "purge_after_h", "decisions_days",
 }  # fmt: skip
 
 

@@ -74,6 +74,14 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved(Decided):
+    """All that is left of a decision whose particulars stand in a closed file, as long as that is not there: nothing
+    is known of its judgements. No journal holds one."""
+
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Intended:
     """An order was written down. Only after this is on disk may it be sent."""
 

@@ -81,6 +81,10 @@ def units(place: Place) -> Mapping[str, str]:
             place, "A copy of trader's state", "backup", "Type=oneshot", "TimeoutStartSec=900",
             f"SuccessExitStatus={NOTHING_YET}", "Nice=10", "IOSchedulingClass=idle",
         ),
+        "trader-retain": _service(
+            place, "Move trader's old decisions into closed files", "retain", "Type=oneshot", "TimeoutStartSec=900",
+            f"SuccessExitStatus={NOTHING_YET}", "Nice=10", "IOSchedulingClass=idle",
+        ),
         "trader-alerts": _service(
             place, "Deliver what trader has to tell", "alerts drain --once", "Type=oneshot", "TimeoutStartSec=600",
             f"SuccessExitStatus={NOTHING_YET} 70", told=False, delivers=True,
@@ -100,6 +104,7 @@ def units(place: Place) -> Mapping[str, str]:
         "trader-reconcile": _timer("Reconcile trader every hour", "*:20", "60s"),
         "trader-rotate-secrets": _timer("Look at the age of trader's key every day", "*-*-* 07:00", "10min"),
         "trader-backup": _timer("Back trader up every day", "*-*-* 00:20", "10min"),
+        "trader-retain": _timer("Move trader's old decisions every day", "*-*-* 01:20", "10min"),
         "trader-alerts": _timer("Deliver trader's alerts every minute", "*:*:35", "5s", catch_up=False),
     }
     found = {f"{name}.service": text for name, text in services.items()}

@@ -77,6 +77,11 @@ class Record:
     over: bool
 
     @property
+    def away(self) -> bool:
+        """Whether it stands in a closed file that is not there: then nobody knows more of it than its orders."""
+        return not self.digest
+
+    @property
     def symbols(self) -> frozenset[str]:
         return frozenset(one.symbol for one in self.judgements) | frozenset(one.symbol for one in self.orders)
 
@@ -175,7 +180,7 @@ def _record(draft: _Draft, instance: str) -> Record:
     row, decided = draft.row, draft.decided
     return Record(
         schema_version=SCHEMA,
-        id=id_of(decided.digest, instance),
+        id=id_of(decided.digest, instance) if decided.digest else "",
         cycle=row.cycle_id,
         decision_ms=decided.decision_ms,
         digest=decided.digest,

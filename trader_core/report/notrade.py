@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import GateRow, Judgement
-from trader_core.domain.facts import CycleClosed, Decided, Fact
+from trader_core.domain.facts import CycleClosed, Decided, Fact, Moved
 from trader_core.report.why import GATE_NAMES, NOT_APPLICABLE, OK, decisive, is_judged, nearest, relative
 from trader_core.rulebook.codes import GATES, Verdict
 
@@ -42,6 +42,7 @@ class NoTrade:
 
     cycles: int
     unread: int  # cycles in which the market could not be read
+    away: int  # cycles whose judgements stand in closed files that are not there
     judged: int
     proposals: int
     passed: int
@@ -69,12 +70,14 @@ class Told:
     cycles: tuple[tuple[EpochMs, str], ...]  # decision time, and what could not be read
     judged: tuple[Judged, ...]
     symbols: tuple[str, ...]
+    away: tuple[EpochMs, ...]  # decision times of which nothing more is here
 
 
 def told(facts: Iterable[Fact]) -> Told:
     """One walk. A cycle that a crash cut short has decided once, whatever it says when it comes again."""
     cycles: list[tuple[EpochMs, str]] = []
     judged: list[Judged] = []
+    away: list[EpochMs] = []
     decided = 0
     for fact in facts:
         if isinstance(fact, CycleClosed):
@@ -82,7 +85,8 @@ def told(facts: Iterable[Fact]) -> Told:
         elif isinstance(fact, Decided) and decided <= len(cycles):
             decided = len(cycles) + 1
             judged += [_judged(one, decided, fact.decision_ms) for one in fact.judgements]
-    return Told(tuple(cycles), tuple(judged), tuple(sorted({one.symbol for one in judged})))
+            away += [fact.decision_ms] if isinstance(fact, Moved) else []
+    return Told(tuple(cycles), tuple(judged), tuple(sorted({one.symbol for one in judged})), tuple(away))
 
 
 def _judged(one: Judgement, cycle: int, at_ms: EpochMs) -> Judged:
@@ -115,6 +119,7 @@ def no_trade(journal: Told, from_ms: int | None, symbols: Sequence[str] = ()) ->
     return NoTrade(
         cycles=len(cycles),
         unread=sum(bool(problem) for problem in cycles),
+        away=sum(from_ms is None or at_ms >= from_ms for at_ms in journal.away),
         judged=len(judged),
         proposals=len(proposals),
         passed=sum(one.outcome == OK for one in proposals),

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import GateRow, Judgement
-from trader_core.domain.facts import CycleClosed, Decided, Fact, Filled, Intended
+from trader_core.domain.facts import CycleClosed, Decided, Fact, Filled, Intended, Moved
 from trader_core.domain.fill import Fill
 from trader_core.domain.instrument import base_of
 from trader_core.report.orders import Fates, OrderOutcome
@@ -44,12 +44,14 @@ class SymbolAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One cycle, by symbol. `problem` says why nothing was judged, where nothing was."""
+    """One cycle, by symbol. `problem` says why nothing was judged, where nothing was; `away` is the closed file that
+    was not looked into, or is not there, and what was judged stands in it."""
 
     cycle: int
     decision_ms: EpochMs
     problem: str
     symbols: tuple[SymbolAnswer, ...]
+    away: str | None = None
 
 
 @dataclass
@@ -73,7 +75,8 @@ def answer(facts: Iterable[Fact], cycle: int | None) -> Answer | None:
     judgements = seen.decided.judgements if seen.decided else ()
     orders = seen.fates.outcomes()
     symbols = tuple(_symbol(one, orders, seen.fills) for one in _with_traded(judgements, orders, seen.fills))
-    return Answer(number, at_ms, seen.closed.problem if seen.closed else "", symbols)
+    away = seen.decided.file if isinstance(seen.decided, Moved) else None
+    return Answer(number, at_ms, seen.closed.problem if seen.closed else "", symbols, away)
 
 
 def _gathered(facts: Iterable[Fact], number: int) -> _Seen:

@@ -130,6 +130,7 @@ DIRECTIONS = (  # the first that fits decides
     Row("app.clock.recheck_min", 1),
     Row("app.clock.max_*", 1),
     Row("app.secrets.*", 1),
+    Row("app.retention.*", 0),
     Row("app.metrics.max_*", 1),  # the later somebody is told
     Row("app.latency.*", 1),
     Row("app.alerts.*", 0),

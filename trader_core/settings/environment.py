@@ -1,7 +1,7 @@
 """What the process environment says. This file alone reads it; an empty variable counts as unset."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,20 +10,24 @@ from trader_core.domain.errors import StateUnusable
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`config` is as the variable has it; `state` is absolute, or None where nothing tells a place for it."""
+    """`config` is as the variable has it; `state` is absolute, or None where nothing tells a place for it.
+    `own_configs` are the places that the service manager and the person have for one, absolute, the nearest first."""
 
     config: Path | None
     state: Path | None
     no_color: bool
+    own_configs: tuple[Path, ...] = ()
 
 
 def read_environment(environ: Mapping[str, str] = os.environ) -> Environment:
-    """The variables that matter: TRADER_CONFIG, TRADER_STATE, STATE_DIRECTORY, XDG_STATE_HOME, HOME, NO_COLOR."""
+    """The variables that matter: TRADER_CONFIG, CONFIGURATION_DIRECTORY, XDG_CONFIG_HOME, TRADER_STATE,
+    STATE_DIRECTORY, XDG_STATE_HOME, HOME, NO_COLOR."""
     config = environ.get("TRADER_CONFIG")
     return Environment(
         config=Path(config) if config else None,
         state=_state(environ),
         no_color=bool(environ.get("NO_COLOR")),
+        own_configs=tuple(_own_configs(environ)),
     )
 
 
@@ -48,6 +52,18 @@ def state_directory(option: Path | None, environment: Environment) -> Path:
     if state is None:
         raise StateUnusable("there is no place for the state: HOME is not set", remedy="add --state DIR")
     return state
+
+
+def _own_configs(environ: Mapping[str, str]) -> Iterator[Path]:
+    """systemd's first $CONFIGURATION_DIRECTORY; $XDG_CONFIG_HOME/trader (if absolute), else ~/.config/trader."""
+    own = environ.get("CONFIGURATION_DIRECTORY", "").split(":")[0]
+    if own:
+        yield Path(own).absolute()
+    shared, home = environ.get("XDG_CONFIG_HOME", ""), environ.get("HOME")
+    if Path(shared).is_absolute():
+        yield Path(shared, "trader")
+    elif home:
+        yield Path(home, ".config", "trader").absolute()
 
 
 def _state(environ: Mapping[str, str]) -> Path | None:

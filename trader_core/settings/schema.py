@@ -132,6 +132,12 @@ class Paper(Section):
     depth_of_day_volume_pct: Hundredths = Field(ge=0.01, le=100)
 
 
+class Retention(Section):
+    """How long a decision's numbers, and what it was taken from, stay in the state itself."""
+
+    decisions_days: int = Field(ge=1, le=3650)
+
+
 class Metrics(Section):
     """Where the figures for a collector go, and how long a cycle may be away before health is denied."""
 
@@ -212,6 +218,7 @@ class App(Section):
     latency: Latency
     alerts: Alerts
     paper: Paper
+    retention: Retention
 
 
 class Profile(Section):

@@ -1,21 +1,25 @@
 """Copies of an account's files, each in a folder of its own with a page that says what is in it.
 
 Taken through SQLite's own means, so also while the account trades: the journal first and its simulated venue after it,
-as a crash between the two would leave them. A copy is believed only where every file in it is as it was written.
+as a crash between the two would leave them. Closed files of older rows never change: the copies in one folder share
+theirs. A copy is believed only where every file in it is as it was written.
 """
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable
 from trader_core.store.files import StateFiles
-from trader_core.store.sqlite import copy_database
+from trader_core.store.segments import Segments, digest_of_file
+from trader_core.store.sqlite import copy_database, folder_of
 
 FOLDER, PAGE = "backups", "backup.json"
 SCHEMA = "trader.backup/v1"
@@ -52,12 +56,30 @@ def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
             (place / one.name).chmod(0o600)
     with StateFiles(place, files.mode).reading() as store:
         ((rows, head),) = store.query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1") or [(0, "")]
+        with closing(store.segments()) as segments:
+            _copy_closed(segments, folder_of(files.state), shelf)
     for beside in place.glob("*-wal"), place.glob("*-shm"):
         for one in beside:
             one.unlink()
-    made = Backup(place, files.mode, made_ms, rows, head, {one.name: _digest(one) for one in sorted(place.iterdir())})
+    found = sorted(one for one in place.rglob("*") if one.is_file())
+    digests = {one.relative_to(place).as_posix(): digest_of_file(one) for one in found}
+    made = Backup(place, files.mode, made_ms, rows, head, digests)
     _write(made)
     return made
+
+
+def _copy_closed(segments: Segments, source: Path, shelf: Path) -> None:
+    """Those that the copy of the journal names and that are there. One that another copy has already takes no room."""
+    for segment in segments.listed:
+        segments.folder.mkdir(mode=0o700, exist_ok=True)
+        target = segments.path(segment)
+        older = shelf.glob(f"*/{segments.folder.name}/{target.name}")
+        known = next((one for one in older if digest_of_file(one) == segment.digest), None)
+        if known is not None:
+            target.hardlink_to(known)
+        elif (source / target.name).is_file():
+            shutil.copyfile(source / target.name, target)
+            target.chmod(0o400)
 
 
 def backups_in(shelf: Path) -> Iterator[Backup]:
@@ -83,14 +105,9 @@ def check_backup(backup: Backup) -> None:
     """Every file there, and to the byte as it was copied. Raises StateUnusable with the first that is not."""
     for name, digest in backup.files.items():
         one = backup.place / name
-        if not one.is_file() or _digest(one) != digest:
+        if not one.is_file() or digest_of_file(one) != digest:
             what = "is not as it was copied" if one.is_file() else "is missing"
             raise StateUnusable(f"{one} {what}", safe="nothing was changed", remedy="take another backup")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def _seal(page: dict[str, Any]) -> str:

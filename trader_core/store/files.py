@@ -9,6 +9,7 @@ from trader_core.domain.errors import StateUnusable
 from trader_core.store.sqlite import SqliteStore, is_blank, upgrade
 
 SHELVES_MAX = 100_000
+CANDLES = "candles"  # in the state directory: what was fetched from venues
 _NEW = "restore it, or start a new account with --state DIR"
 
 
@@ -31,6 +32,11 @@ class StateFiles:
     @property
     def lock(self) -> Path:
         return self.directory / f"{self.mode.lower()}.lock"
+
+    @property
+    def moving(self) -> Path:
+        """The lock of who moves old rows out of the state: beside one who trades, never beside one who replaces it."""
+        return self.directory / f"{self.mode.lower()}.moving.lock"
 
     @property
     def begun(self) -> bool:
@@ -75,7 +81,7 @@ class StateFiles:
         place = next(one for n in range(1, SHELVES_MAX) if not (one := shelf / f"{self.mode.lower()}-{n}").exists())
         place.mkdir(parents=True, mode=0o700)
         for one in sorted(self.directory.glob(f"{self.mode.lower()}.*"), key=lambda found: found == self.state):
-            if one != self.lock:
+            if one not in (self.lock, self.moving):
                 one.rename(place / one.name)
         return place
 

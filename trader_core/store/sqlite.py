@@ -8,11 +8,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import JournalBroken, StateUnusable
-from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Opened
+from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Moved, Opened
 from trader_core.domain.inputs import Bar, Taken
 from trader_core.store.chain import Row, chained, verified
+from trader_core.store.segments import DECIDED, Segment, Segments
 
 Identity = dict[str, str]
 APPLICATION_ID = 0x74726164  # "trad"
@@ -71,15 +73,44 @@ class SqliteStore:
         self._head = head
 
     def facts(self, after: int = 0) -> Iterator[Fact]:
-        for _, fact in self.told(after):
-            yield fact
+        """What folds to the book: decisions whose bodies were moved say no more than that they were taken."""
+        with as_state_error(self._path):
+            for row in verified(self.rows(after), self._before(after), self._is_moved):
+                yield _fact(row)
 
     def told(self, after: int = 0) -> Iterator[tuple[Row, Fact]]:
-        """Every row with its fact, verified, after the row with that number."""
-        with as_state_error(self._path):
-            before = next(self.rows(after - 1, after), None) if after else None
-            for row in verified(self.rows(after), before):
-                yield row, from_json(FACTS[row.kind], row.body)
+        """Every row with its fact, verified, after the row with that number; those that were moved from their files,
+        as far as these are there."""
+        with as_state_error(self._path), closing(self.segments()) as segments:
+            for row in verified(segments.filled(self.rows(after)), self._before(after), self._is_moved):
+                yield row, _fact(row, segments)
+
+    def segments(self) -> Segments:
+        """The closed files of this journal, to be closed again."""
+        listed = self.query("SELECT last, first, until_ms, floor_ms, hash, digest, rest FROM segments ORDER BY last")
+        return Segments(folder_of(self._path), map(Segment._make, listed))
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Everything that is read inside is of one moment, whoever writes meanwhile. For a store that only reads."""
+        self.query("BEGIN")
+        try:
+            yield
+        finally:
+            self.query("ROLLBACK")
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, for what the triggers allow beside `append`."""
+        with as_state_error(self._path), transaction(self._db):
+            yield self._db
+
+    def _before(self, after: int) -> Row | None:
+        return next(self.rows(after - 1, after), None) if after else None
+
+    def _is_moved(self, row: Row) -> bool:
+        covered = self._db.execute("SELECT coalesce(max(last), 0) FROM segments").fetchone()[0]
+        return row.kind == DECIDED and row.seq <= covered
 
     def rows(self, after: int = 0, last: int = NO_END) -> Iterator[Row]:
         """The journal as stored, oldest first, not yet verified."""
@@ -154,6 +185,18 @@ class SqliteStore:
                 if ours.get(key) != identity.get(key)
             )
             raise StateUnusable(f"{self._path} belongs to another account: {differs}", remedy=_ELSE)
+
+
+def _fact(row: Row, segments: Segments | None = None) -> Fact:
+    if row.body:
+        return from_json(FACTS[row.kind], row.body)
+    found = segments.of(row.seq) if segments else None
+    return Moved(EpochMs(row.at_ms), "", (), "", str(segments.path(found)) if segments and found else "")
+
+
+def folder_of(path: Path) -> Path:
+    """Where the closed files of a state are."""
+    return path.with_suffix(".segments")
 
 
 def copy_database(source: Path, place: Path) -> None:

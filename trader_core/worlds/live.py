@@ -44,7 +44,7 @@ from trader_core.settings.coherence import keeps_from_live
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
-from trader_core.store.files import StateFiles
+from trader_core.store.files import CANDLES, StateFiles
 from trader_core.store.memory import MemoryStore
 from trader_core.store.sqlite import Identity, SqliteStore
 from trader_core.venues.coinbase.client import CoinbaseClient
@@ -62,7 +62,6 @@ HISTORY_MS = 90 * DAY_MS  # of candles, behind now
 WORKERS = 16  # calls beside each other
 REAL = Patience(passes=4, looks=3, unseen_ms=90 * SECOND_MS, cash=Decimal("0.01"))
 LATER = ("trader_core.engine.run", "pyarrow.parquet", "trader_core.metering")  # loaded while the venue is waited for
-CANDLES = "candles"  # in the state directory
 
 
 @dataclass(frozen=True)
