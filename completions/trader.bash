@@ -134,7 +134,7 @@ _trader_at() {  # AT: what may follow there
             options="--state --config --mode --venue --log --json --help" ;;
         " breaker reset") below=""
             options="--reason --state --config --mode --venue --log --json --help" ;;
-        " alerts") below="test list ack drain"
+        " alerts") below="test list ack raise drain"
             options="--state --config --mode --venue --log --json --help" ;;
         " alerts test") below=""
             options="--state --config --mode --venue --log --json --help" ;;
@@ -142,6 +142,8 @@ _trader_at() {  # AT: what may follow there
             options="--all --state --config --mode --venue --log --json --help" ;;
         " alerts ack") below=""
             options="--reason --state --config --mode --venue --log --json --help" ;;
+        " alerts raise") below=""
+            options="--subject --state --config --mode --venue --log --json --help" ;;
         " alerts drain") below=""
             options="--once --state --config --mode --venue --log --json --help" ;;
         " queue") below="list cancel"
@@ -468,6 +470,9 @@ _trader_value() {  # AT OPTION: what a value may be
         " alerts ack --reason") :; return ;;
         " alerts ack --log") :; return ;;
         " alerts ack ") :; return ;;
+        " alerts raise --subject") :; return ;;
+        " alerts raise --log") :; return ;;
+        " alerts raise ") :; return ;;
         " alerts drain --log") :; return ;;
         " queue --log") :; return ;;
         " queue list --log") :; return ;;
@@ -622,7 +627,7 @@ _trader() {
         if [[ -n $want ]]; then want=""; continue; fi
         case "$at $word" in ' install-units --user') continue ;; esac
         case "$word" in
-            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --schema | --seed | --set | --since | --sizer | --speed | --state | --stop-pct | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --write-baseline | --write-config) want=$word ;;
+            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --schema | --seed | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --write-baseline | --write-config) want=$word ;;
             -*) ;;
             *) if [[ " $below " == *" $word "* ]]; then at+=" $word"; _trader_at "$at"; fi ;;
         esac

@@ -18,7 +18,6 @@ DID = {  # what each command is asked here, in this order; the account is one th
     "queue.list": (),
     "queue.cancel": ("MATIC",),
     "init": (),
-    "run": (*PAPER, "--cycles", "2"),
     "run-cycle": PAPER,
     "preview": (*PAPER, "--out", "plan.json"),
     "trials": (),
@@ -63,6 +62,9 @@ DID = {  # what each command is asked here, in this order; the account is one th
     "sim.cert": ("tls",),
     "completions": ("fish",),
     "schema": ("status",),
+    "runbook.list": (),
+    "runbook.show": ("halted",),
+    "alerts.raise": ("a drill",),
     "backup": (),
     "audit.verify": (),
     "audit.export": ("--out", "journal.jsonl"),
@@ -141,6 +143,8 @@ def test_every_command_tells_what_is_published(traded: Program, tmp_path: Path) 
     shutil.copytree(SCHEMAS.parents[1] / "config", tmp_path / "config")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path)
+        patched.setenv("HOME", str(tmp_path))
+        patched.delenv("XDG_CONFIG_HOME", raising=False)
         done = {command: told(program, command, *words) for command, words in DID.items()}
     assert {command: one.document["schema"] for command, one in done.items()} == {
         command: f"trader.{command}/v1" for command in DID
