@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.beside import is_asked
 from tests.cli.program import Done, Inside, Program
 from tests.cli.rehearsal import Rehearsal, Sim, sim_served
 from tests.ops.ntp import NtpServer, ntp_servers
@@ -50,14 +51,13 @@ class Drill:
 @pytest.fixture(scope="module", autouse=True)
 def drill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill | None]:
     """None where its test is not asked for."""
-    if not any(one.name.startswith("test_a_drill_fires") for one in request.session.items):
+    if not is_asked(request, "test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing"):
         yield None
         return
     program = Program(tmp_path_factory.mktemp("drill"))
     begun = Drill(program, program.start("doctor", "--drill", "--json"))
     yield begun
-    if begun.running.poll() is None:
-        begun.ended()
+    begun.ended()
 
 
 @pytest.fixture(scope="module")
