@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.beside import is_asked
 from tests.cli.program import Done, Inside, Program
 from tests.cli.rehearsal import Rehearsal, Sim, sim_served
 from tests.ops.ntp import NtpServer, ntp_servers
@@ -29,6 +31,33 @@ from trader_core.store.sqlite import SqliteStore
 
 MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
 ARM = ("arm", "--max-equity", "10000000", "--expires", "24h", "--yes")
+FEW = {  # coins, whose candles are soon fetched
+    "universe.tiers.tier_1_core.bases": ["BTC", "ETH"], "universe.tiers.tier_2_rotational.bases": [],
+}  # fmt: skip
+
+
+@dataclass
+class Drill:
+    """A drill in a process of its own. Most of it is waiting, so it begins before all other tests and ends last."""
+
+    program: Program
+    running: "subprocess.Popen[str]"
+
+    def ended(self) -> Done:
+        out, err = self.running.communicate(timeout=120)
+        return Done(self.running.returncode, out, err)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill | None]:
+    """None where its test is not asked for."""
+    if not is_asked(request, "test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing"):
+        yield None
+        return
+    program = Program(tmp_path_factory.mktemp("drill"))
+    begun = Drill(program, program.start("doctor", "--drill", "--json"))
+    yield begun
+    begun.ended()
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +75,7 @@ def servers() -> Iterator[list[NtpServer]]:
 @pytest.fixture(scope="module")
 def well(sim: Sim, servers: list[NtpServer], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state directory of a live account that has run a cycle and was backed up."""
-    live = Rehearsal(tmp_path_factory.mktemp("well"), sim, servers).configured()
+    live = Rehearsal(tmp_path_factory.mktemp("well"), sim, servers, edits=dict(FEW)).configured()
     live.presenting(live.key).rotated()
     for words in (ARM, ("run-cycle",), ("backup",)):
         done = live.inside(*words)
@@ -76,7 +105,7 @@ class Patient:
 
 @pytest.fixture
 def patient(well: Path, sim: Sim, servers: list[NtpServer], tmp_path: Path) -> Iterator[Patient]:
-    live = Rehearsal(tmp_path, sim, servers).configured()
+    live = Rehearsal(tmp_path, sim, servers, edits=dict(FEW)).configured()
     live.presenting(live.key)
     shutil.copytree(well, live.state)
     yield Patient(live)
@@ -230,8 +259,6 @@ def test_a_service_that_waits_is_told_what_fails_and_nothing_else(patient: Patie
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     """On a disk of a megabyte of its own, where this machine lets us have one."""
-    import subprocess
-
     place = tmp_path / "small"
     place.mkdir()
     mounted = subprocess.run(
@@ -254,13 +281,12 @@ def test_before_the_first_cycle_what_is_missing_is_no_failure(tmp_path: Path) ->
     assert "trader run-cycle" in {one["remedy"] for one in done.data["checks"]}
 
 
-def test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing(tmp_path: Path) -> None:
-    program = Program(tmp_path)
-    done = program("doctor", "--drill", "--json")
+def test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing(drill: Drill) -> None:
+    done = drill.ended()
     assert (done.code, done.data["passed"]) == (0, True), done.out + done.err
     drills = {one["name"]: one for one in done.data["drills"]}
     assert {"stale data", "breaker", "kill: cancel", "kill: alert", "kill: detect", "oversize", "slot limit"} == {
         *drills
     }
     assert all(one["took_ms"] <= one["allowed_ms"] for one in drills.values() if one["allowed_ms"])
-    assert not (program.home / ".local" / "state").exists()
+    assert not (drill.program.home / ".local" / "state").exists()

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -40,12 +40,12 @@ class Scene(Program):
     def file(self) -> Path:
         return self.state / "KILL_SWITCH"
 
-    def kill(self, *words: str | Path, before: Callable[[], None] | None = None) -> Killed:
-        """The whole command, and how long it took from the outside. `before` runs in the new process."""
+    def kill(self, *words: str | Path, under: Sequence[str] = ()) -> Killed:
+        """The whole command, and how long it took from the outside. `under` is what starts it."""
         began_s = time.monotonic()
         done = subprocess.run(
-            [*START, "kill", *map(str, words)],
-            cwd=self.home, env=self.environment, capture_output=True, text=True, check=False, preexec_fn=before,
+            [*under, *START, "kill", *map(str, words)],
+            cwd=self.home, env=self.environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         return Killed(done.returncode, done.stdout, done.stderr, time.monotonic() - began_s)
 

@@ -1,11 +1,13 @@
 """What a kill does at a venue over real HTTP: what adds risk is gone and looked for, what protects stays."""
 
-import resource
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -24,18 +26,64 @@ ETH, BTC = "ETH-USD", "BTC-USD"
 GONE, OPEN = "CANCELLED", "OPEN"
 
 
-@pytest.fixture(scope="module")
-def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("venue")
-    assert trader("sim", "cert", folder).returncode == 0
-    with serving(folder, "--realtime") as served:
-        yield served
+Act = Callable[..., None]
+SCENES: dict[str, Act] = {}  # by the name of their test
+LANES = 2  # scenes at a time, each on a venue of its own
+
+
+def beside(*cases: Any, ids: Sequence[str] | None = None) -> Callable[[Act], Act]:
+    """A scene that mostly waits: it is played beside others, and its test waits for its end."""
+
+    def made(act: Act) -> Act:
+        SCENES[act.__name__] = act
+
+        def test(played: dict[str, Future[None]], request: pytest.FixtureRequest) -> None:
+            played[request.node.name].result()
+
+        test.__name__, test.__doc__ = act.__name__, act.__doc__
+        if not cases:
+            return test
+        marked: Act = pytest.mark.parametrize("case", cases, ids=ids, indirect=True)(
+            pytest.mark.usefixtures("case")(test)
+        )
+        return marked
+
+    return made
 
 
 @pytest.fixture
-def scene(venue: Served, tmp_path: Path) -> Scene:
-    venue.admin("reset", {})
-    return Scene(tmp_path).at(venue)
+def case(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def played(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """Every scene that is asked for, begun in the order of the tests, by their names."""
+    venues: SimpleQueue[Served] = SimpleQueue()
+    folder = tmp_path_factory.mktemp("venue")
+    assert trader("sim", "cert", folder).returncode == 0
+
+    def play(act: Act, home: Path, cases: list[Any]) -> None:
+        venue = venues.get()
+        try:
+            venue.admin("reset", {})
+            act(venue, Scene(home).at(venue), *cases)
+        finally:
+            venues.put(venue)
+
+    with ExitStack() as opened:
+        for _ in range(LANES):
+            venues.put(opened.enter_context(serving(folder, "--realtime")))
+        pool = ThreadPoolExecutor(LANES)
+        opened.callback(pool.shutdown, cancel_futures=True)
+        begun = {}
+        for one in request.session.items:
+            if isinstance(one, pytest.Function) and one.module is request.module:
+                cases = list(one.callspec.params.values()) if hasattr(one, "callspec") else []
+                begun[one.name] = pool.submit(play, SCENES[one.originalname], tmp_path_factory.mktemp("scene"), cases)
+        yield begun
 
 
 def bid(venue: Served, product: str = ETH) -> Decimal:
@@ -67,6 +115,7 @@ def statuses(venue: Served, *order_ids: str) -> list[str]:
     return [by_id[one] for one in order_ids]
 
 
+@beside()
 def test_fifty_orders_in_a_storm_are_gone_and_looked_for_within_ten_seconds(venue: Served, scene: Scene) -> None:
     ours = [resting(venue, number, "BUY") for number in range(50)]
     foreign = resting(venue, 0, "BUY", identity="somebody else's")
@@ -86,6 +135,7 @@ def test_fifty_orders_in_a_storm_are_gone_and_looked_for_within_ten_seconds(venu
     assert {"latch file", "look", "cancel", "verify"} <= done.data["phases_ms"].keys()
 
 
+@beside()
 def test_what_the_ledger_covers_keeps_its_stop_and_no_more(venue: Served, scene: Scene) -> None:
     scene.holding({ETH: "2"})
     entry, protecting, beyond = resting(venue, 1, "BUY"), stop(venue, 2, "1.5"), resting(venue, 3, "SELL", "1")
@@ -96,6 +146,7 @@ def test_what_the_ledger_covers_keeps_its_stop_and_no_more(venue: Served, scene:
     assert [Path(one["place"]).name for one in done.data["latch"]["rows"] if one["stands"]] == ["live.db"]
 
 
+@beside()
 def test_without_a_ledger_our_sales_stay_and_all_takes_everything(venue: Served, scene: Scene) -> None:
     entry, sale = resting(venue, 1, "BUY"), resting(venue, 2, "SELL")
     foreign = resting(venue, 3, "BUY", identity="by hand")
@@ -107,6 +158,7 @@ def test_without_a_ledger_our_sales_stay_and_all_takes_everything(venue: Served,
     assert statuses(venue, sale, foreign) == [GONE, GONE]
 
 
+@beside()
 def test_a_list_that_lags_is_not_believed(venue: Served, scene: Scene) -> None:
     """For a minute it shows what is gone; one by one the orders tell the truth."""
     ours = [resting(venue, number, "BUY") for number in range(3)]
@@ -118,6 +170,7 @@ def test_a_list_that_lags_is_not_believed(venue: Served, scene: Scene) -> None:
     assert len(done.data["venue"]["canceled"]) == 3
 
 
+@beside()
 def test_what_may_be_on_its_way_is_said(venue: Served, scene: Scene) -> None:
     """Written down a moment ago, and in no list: it may have left, and turn up after the last look."""
     now_ms = EpochMs(int(time.time() * 1_000))
@@ -134,6 +187,7 @@ def test_what_may_be_on_its_way_is_said(venue: Served, scene: Scene) -> None:
     assert (again.code, len(again.data["venue"]["canceled"])) == (0, 1), again.out
 
 
+@beside()
 def test_a_refused_key_gives_way_to_the_one_that_is_to_come(venue: Served, scene: Scene) -> None:
     entry = resting(venue, 1, "BUY")
     for part in ("KEY", "SECRET"):
@@ -146,7 +200,7 @@ def test_a_refused_key_gives_way_to_the_one_that_is_to_come(venue: Served, scene
     assert key_seen(scene, done) == []
 
 
-@pytest.mark.parametrize("spoil", ["app.yaml: [", "mode: 7\nexchange: {venue_url: '%s', nonsense: {}}\n", ""])
+@beside("app.yaml: [", "mode: 7\nexchange: {venue_url: '%s', nonsense: {}}\n", "")
 def test_a_broken_configuration_changes_nothing(venue: Served, scene: Scene, spoil: str) -> None:
     """Only where the venue is must be readable, whatever stands around it."""
     entry, file = resting(venue, 1, "BUY"), scene.home / "config" / "app.yaml"
@@ -158,17 +212,19 @@ def test_a_broken_configuration_changes_nothing(venue: Served, scene: Scene, spo
     assert statuses(venue, entry) == [GONE]
 
 
+@beside()
 def test_a_full_disk_keeps_nobody_from_it(venue: Served, scene: Scene) -> None:
     """Not one byte can be written; the name of a file is enough. The row is missing, and that is said."""
     scene.holding({})
     entry = resting(venue, 1, "BUY")
-    done = scene.kill("--json", before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    done = scene.kill("--json", under=("sh", "-c", 'ulimit -f 0; exec "$@"', "sh"))
     assert scene.file.exists()
     assert statuses(venue, entry) == [GONE]
     assert (done.code, done.data["venue"]["verified"]) == (50, True), done.out + done.err
     assert [one.partition(":")[0] for one in done.data["not_done"]] == [f"the latch row in {scene.state}/live.db"]
 
 
+@beside()
 def test_a_venue_that_cannot_be_reached_is_said_in_time(venue: Served, scene: Scene) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and never listens
@@ -182,6 +238,7 @@ def test_a_venue_that_cannot_be_reached_is_said_in_time(venue: Served, scene: Sc
     assert key_seen(scene, done) == []
 
 
+@beside()
 def test_a_live_account_without_a_key_is_incomplete_at_once(venue: Served, scene: Scene) -> None:
     scene.holding({})
     del scene.given["COINBASE_API_SECRET"]
@@ -191,6 +248,7 @@ def test_a_live_account_without_a_key_is_incomplete_at_once(venue: Served, scene
     assert "the key's secret is missing" in done.out and "trader kill --state" in done.out
 
 
+@beside()
 def test_another_mode_asks_no_venue(venue: Served, scene: Scene) -> None:
     entry = resting(venue, 1, "BUY")
     done = scene.kill("--mode", "PAPER", "--json")
@@ -210,7 +268,7 @@ def sold(venue: Served) -> list[dict[str, Any]]:
     return [one for one in venue.orders() if one["side"] == "SELL" and Decimal(one["filled_size"]) > 0]
 
 
-@pytest.mark.parametrize("fault", [{}, {"kind": "5xx_after", "count": 1, "path": "/orders$"}], ids=["well", "lost"])
+@beside({}, {"kind": "5xx_after", "count": 1, "path": "/orders$"}, ids=["well", "lost"])
 def test_flatten_sells_what_the_ledger_holds_and_no_coin_more(
     venue: Served, scene: Scene, fault: dict[str, Any]
 ) -> None:
@@ -233,6 +291,7 @@ def test_flatten_sells_what_the_ledger_holds_and_no_coin_more(
     assert key_seen(scene, done) == []
 
 
+@beside()
 def test_flatten_without_a_ledger_sells_nothing(venue: Served, scene: Scene) -> None:
     done = scene.kill("--flatten")
     assert done.code == 50

@@ -25,17 +25,22 @@ ARM = ("arm", "--max-equity", "1000000", "--expires", "24h", "--yes")
 MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
 PORTFOLIO = "11111111-1111-4111-8111-111111111111"  # of every account that the venue is made anew with
 MINUTE_MS = 60_000
-BAR_MS = 5 * MINUTE_MS  # of a scene, which is over before the next one closes
+BAR_MS = 15 * MINUTE_MS  # of a scene, which is over before the next one closes; so long that few have to wait for that
 SETTLED_MS = 3_000  # after its end the program has seen a bar
 ROOM_MS = 9_000  # what a scene needs before the next bar closes
 PRICES = {"BTC-USD": ("60000.00", "60600.00"), "ETH-USD": ("3000.00", "3030.00"), "SOL-USD": ("150.00", "151.50")}
 OPENING = {"USD": "10000", "BTC": "0", "ETH": "0"}
 CASH = 10_000
+PLENTY = """
+    DELETE FROM rows WHERE key LIKE 'bucket %' AND value LIKE '%, 0]';
+    CREATE TRIGGER IF NOT EXISTS plenty AFTER INSERT ON rows WHEN NEW.key LIKE 'bucket %' AND NEW.value LIKE '%, 0]'
+    BEGIN DELETE FROM rows WHERE key = NEW.key; END;
+"""  # in buckets.db: every call finds a full bucket, unless the venue has asked for silence
 TOKEN = re.compile(r"eyJ[\w-]{12,}")  # how a signed token begins
 
 
 def live_policy(*bases: str, **edits: Any) -> dict[str, Any]:
-    """A bar of five minutes, an entry that takes at once where nothing else is said, and no coin but these."""
+    """Bars of BAR_MS, an entry that takes at once where nothing else is said, and no coin but these."""
     quick = {
         **QUICK,
         "policy.cycle.base_bar_min": BAR_MS // MINUTE_MS,
@@ -148,11 +153,11 @@ class Live(Rehearsal):
         return self
 
     def inside(self, *words: str | Path) -> Done:
-        """As if a while had gone by since the last one: as many calls are allowed as ever. A scene would wait."""
+        """As if a while went by before every call: as many are allowed as ever. A scene would wait."""
         counts = self.state / "buckets.db"
         if counts.exists():
             with closing(sqlite3.connect(counts, isolation_level=None)) as db:
-                db.execute("DELETE FROM rows WHERE key LIKE 'bucket %' AND value LIKE '%, 0]'")
+                db.executescript(PLENTY)
         return super().inside(*words)
 
     def cycle(self) -> Done:

@@ -1,5 +1,6 @@
 """Candles of the venue into a folder: only what is missing is asked for, whatever came is kept, and holes are told."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -80,11 +81,13 @@ def test_without_a_network_it_says_so_and_keeps_what_there_is(visitor: Rehearsal
     words = ("--pairs", "BTC-USD,ETH-USD", "--from", day(3))
     assert fetch(visitor, *words).code == 0
     visitor.configured(exchange__venue_url="http://127.0.0.1:9")
-    away = fetch(visitor, *words, "--granularity", "1h")
+    one = ("--pairs", "BTC-USD", "--from", day(3), "--granularity", "5m", "--out", visitor.home / "other")
+    with ThreadPoolExecutor(2) as beside:  # each waits before it asks again
+        waiting = beside.submit(visitor, "data", "fetch", *one)
+        away = visitor("data", "fetch", "--json", *words, "--granularity", "1h")
     assert (away.code, [one["bars"] for one in away.data["files"]]) == (30, [0, 0])
     assert "BTC-USD: " in away.err
-    one = ("--pairs", "BTC-USD", "--from", day(3), "--granularity", "5m")
-    assert "run it again" in visitor.inside("data", "fetch", *one).out
+    assert "run it again" in waiting.result().out
 
 
 def test_what_makes_no_sense_is_told(visitor: Rehearsal) -> None:

@@ -9,12 +9,11 @@ import pytest
 
 from tests.live.conftest import Stage
 from tests.live.faults import PROVING
-from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, now_ms
+from tests.live.stage import BAR_MS, SETTLED_MS, Live, now_ms
 from tests.live.test_scenarios import BTC, facts, roles, waited
 from trader_core.keyring import client_of, key_in_force
 from trader_core.settings.load import load
 
-BAR_MS = 5 * MINUTE_MS
 SCENE_MS = 45_000
 PROMPT_S = 15
 EXITS = {"strategies__sma_cross__stop_pct": 2, "strategies__sma_cross__target_pct": 5}
@@ -49,7 +48,7 @@ def test_a_price_beyond_an_exit_between_two_cycles_sells_the_position_at_once(
     price: str, reason: str, stage: Stage
 ) -> None:
     """The stop of two percent stands in the program alone, as the target does: somebody canceled it at the venue."""
-    live = bought(stage(policy__cycle__base_bar_min=5, policy__cycle__monitor_s=2, **EXITS))
+    live = bought(stage(policy__cycle__monitor_s=2, **EXITS))
     before = facts(live.journal, "cycle_closed")
     running = live.start("run")
     try:
@@ -73,7 +72,7 @@ def test_a_price_beyond_an_exit_between_two_cycles_sells_the_position_at_once(
 
 @pytest.mark.skipif(not PROVING, reason="waits for what runs between two cycles: make prove-faults")
 def test_a_stop_that_is_gone_from_the_venue_is_there_again_before_the_next_bar(stage: Stage) -> None:
-    live = bought(stage(policy__cycle__base_bar_min=5, policy__cycle__monitor_s=1, **EXITS))
+    live = bought(stage(policy__cycle__monitor_s=1, **EXITS))
     running = live.start("run")
     try:
         without_its_stop(live)

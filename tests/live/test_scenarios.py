@@ -5,8 +5,9 @@ import hashlib
 import json
 import signal
 import sqlite3
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -15,10 +16,13 @@ from typing import Any
 
 import pytest
 
+from tests.beside import is_asked
+from tests.cli.program import Done
 from tests.live.checker import told_by
 from tests.live.conftest import Stage
 from tests.live.faults import PROVING
-from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms
+from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms, staged, venue_served
+from tests.ops.ntp import NtpServer
 from trader_core.domain.clocktime import HOUR_MS, EpochMs
 from trader_core.domain.codec import from_json
 from trader_core.domain.facts import FACTS, Intended
@@ -111,19 +115,6 @@ def test_t4_lists_that_fail_while_orders_work_close_entries_and_change_nothing(s
 
 
 # --- answers that never come -----------------------------------------------------------------------------------------
-
-
-def test_t5_and_v11_an_order_whose_answer_is_lost_is_adopted_by_its_id(stage: Stage) -> None:
-    live = stage()
-    live.sim.risen()
-    live.sim.fault(LOST)
-    done = live.cycle()
-    assert (done.code, done.data["positions"], done.data["unprotected"]) == (0, 1, []), done.err
-    (entry,) = roles(live, "ENTRY")
-    checked = live.checked()
-    assert (checked.wrong, checked.unresolved, checked.venue_orders[entry]) == ((), (), 1)
-    assert told_by(live.journal).sends[entry] == 1
-    assert list(checked.working.values()) == ["SELL"]
 
 
 def test_v10_an_exit_that_met_a_503_is_looked_for_and_sent_once_more_byte_for_byte(stage: Stage) -> None:
@@ -421,3 +412,46 @@ def test_t18_two_hosts_with_one_key_see_each_other_and_both_stop_buying(stage: S
         assert done.code == 40
         assert "another one uses this account" in done.data["discrepancies"]["orders"]
         assert [one["role"] for one in done.data["orders"] if one["role"] == "ENTRY"] == []
+
+
+# --- what is waited for beside all these -----------------------------------------------------------------------------
+
+Begun = tuple[Live, "subprocess.Popen[str]"]
+T5 = "test_t5_and_v11_an_order_whose_answer_is_lost_is_adopted_by_its_id"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def losing(
+    request: pytest.FixtureRequest, servers: list[NtpServer], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Begun | None]:
+    """A cycle that waits ten seconds for an answer, on a venue of its own. None where its test is not asked for."""
+    if not is_asked(request, T5):
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("losing")
+    with venue_served(folder) as venue:
+        (folder / "home").mkdir()
+        live = staged(folder / "home", venue, servers)
+        live.sim.risen()
+        live.sim.fault(LOST)
+        running = live.start("run-cycle", "--json")
+        yield live, running
+        running.communicate(timeout=30)
+
+
+@pytest.fixture
+def lost(losing: Begun) -> tuple[Live, Done]:
+    """That account, and what its cycle said in the end."""
+    live, running = losing
+    out, err = running.communicate(timeout=30)
+    return live, Done(running.returncode, out, err)
+
+
+def test_t5_and_v11_an_order_whose_answer_is_lost_is_adopted_by_its_id(lost: tuple[Live, Done]) -> None:
+    live, done = lost
+    assert (done.code, done.data["positions"], done.data["unprotected"]) == (0, 1, []), done.err
+    (entry,) = roles(live, "ENTRY")
+    checked = live.checked()
+    assert (checked.wrong, checked.unresolved, checked.venue_orders[entry]) == ((), (), 1)
+    assert told_by(live.journal).sends[entry] == 1
+    assert list(checked.working.values()) == ["SELL"]
