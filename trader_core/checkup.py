@@ -6,6 +6,7 @@ Nothing is written, nothing is ordered, and only what is asked of the venue by r
 import shutil
 import stat
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from trader_core import keyring
 from trader_core.bootstrap import settings_of
@@ -38,10 +39,15 @@ from trader_core.store.latch import latched_in
 from trader_core.store.policies import PolicyStore
 from trader_core.strategies import STRATEGIES
 
+if TYPE_CHECKING:
+    from trader_core.venues.coinbase.client import CoinbaseClient
+    from trader_core.venues.coinbase.sign import ApiKey
+
 FREE_BYTES = 500 * 1_000_000
 NEWEST_ROWS = 2_000  # of the journal; `trader audit verify` walks all of them
 MISSED_BARS = 2
 BACKUP_H = 26
+VENUE_S = 4.0  # of the time of a check
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 NOT_BEGUN = "there is no account yet"
 Look = Checked  # for the command line
@@ -243,7 +249,7 @@ class Clinic:
     def venue(self) -> Finding:
         if not self._has_venue:
             return without("simulated")
-        client = keyring.client_of(self._settings, self._files.directory, None)
+        client = self._client(None)
         try:
             client.server_time()
         except VenueUnavailable as gap:
@@ -264,7 +270,7 @@ class Clinic:
         if not self._is_live:
             return without("this mode sends no order")
         key = keyring.key_in_force(self._settings, self._files.directory)
-        check_permissions(keyring.client_of(self._settings, self._files.directory, key).permissions())
+        check_permissions(self._client(key).permissions())
         return ok("view and trade, and no transfer")
 
     def grant(self) -> Finding:
@@ -283,6 +289,10 @@ class Clinic:
         return ok("in force")
 
     # --- what they look at -------------------------------------------------------------------------------------------
+
+    def _client(self, key: "ApiKey | None") -> "CoinbaseClient":
+        """It gives up before its check is given up: what it says is better than that it said nothing."""
+        return keyring.client_of(self._settings, self._files.directory, key, total_s=VENUE_S)
 
     @cached_property
     def _settings(self) -> Settings:

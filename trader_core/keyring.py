@@ -147,9 +147,11 @@ def age_of_key(policy: Settings, state: Path, fingerprint: str, now_ms: EpochMs)
     return age_problem(rotation, fingerprint, now_ms, limits.warn_age_days, limits.max_age_days)
 
 
-def client_of(policy: Settings, state: Path, key: "ApiKey | None", told: Told = untold) -> "CoinbaseClient":
-    """The venue over HTTP, each request `told` of; without a key only what is public. Raises GateClosed for an address
-    that must not be."""
+def client_of(
+    policy: Settings, state: Path, key: "ApiKey | None", told: Told = untold, total_s: float | None = None
+) -> "CoinbaseClient":
+    """The venue over HTTP, each request `told` of; without a key only what is public. A call takes `total_s` at most, all
+    its attempts together. Raises GateClosed for an address that must not be."""
     from trader_core.net.breaker import Breakers
     from trader_core.net.buckets import Buckets
     from trader_core.net.session import Http, Timeouts
@@ -160,7 +162,7 @@ def client_of(policy: Settings, state: Path, key: "ApiKey | None", told: Told = 
     http = Http(
         policy.app.exchange.venue_url or OFFICIAL,
         ca_bundle=Path(authority) if authority else None,
-        timeouts=Timeouts(),
+        timeouts=Timeouts() if total_s is None else Timeouts(total_s=total_s),
         buckets=Buckets(RULES, rows, sleep, host_ms),
         breakers=Breakers(rows, host_ms, chance),
         pause=sleep,

@@ -25,7 +25,11 @@ FAILURES = 40
 REASONS = {  # why a block is not run here, and how many there are
     "downloads": 1,
     "takes-a-quarter-of-an-hour": 1,
-    "takes-minutes": 1,
+    "takes-minutes": 2,
+    "takes-days": 1,
+    "systemd": 3,
+    "cron": 1,
+    "your-own-backup": 1,
     "writes-into-the-checkout": 1,
     "your-own-key": 1,
     "your-own-disk": 1,
