@@ -150,8 +150,8 @@ def age_of_key(policy: Settings, state: Path, fingerprint: str, now_ms: EpochMs)
 def client_of(
     policy: Settings, state: Path, key: "ApiKey | None", told: Told = untold, total_s: float | None = None
 ) -> "CoinbaseClient":
-    """The venue over HTTP, each request `told` of; without a key only what is public. A call takes `total_s` at most, all
-    its attempts together. Raises GateClosed for an address that must not be."""
+    """The venue over HTTP, each request `told` of; without a key only what is public. All attempts of
+    a call take `total_s` at most. Raises GateClosed for an address that must not be."""
     from trader_core.net.breaker import Breakers
     from trader_core.net.buckets import Buckets
     from trader_core.net.session import Http, Timeouts

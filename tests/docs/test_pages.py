@@ -32,6 +32,7 @@ REASONS = {  # why a block is not run here, and how many there are
     "your-own-backup": 1,
     "writes-into-the-checkout": 1,
     "your-own-key": 1,
+    "your-own-channels": 1,
     "your-own-disk": 1,
     "serves-until-it-is-stopped": 2,
     "only-an-open-breaker-can-be-closed": 1,
