@@ -97,7 +97,7 @@ LAYERS = {
     "hindsight": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),
     "logbook": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk hindsight"),
     "shadow": Layer(f"{BELOW_BOOTSTRAP} bootstrap hindsight"),
-    "checkup": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk keyring policies"),
+    "checkup": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk keyring policies telling"),
     "study": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "places": Layer(BELOW_BOOTSTRAP),
     "retention": Layer(f"{BELOW_BOOTSTRAP} bootstrap"),

@@ -5,10 +5,12 @@ Nothing is written, nothing is ordered, and only what is asked of the venue by r
 
 import shutil
 import stat
+from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trader_core import keyring
+from trader_core.alerts.outbox import Outbox
 from trader_core.bootstrap import settings_of
 from trader_core.desk import breakers
 from trader_core.domain.book import Book
@@ -38,6 +40,7 @@ from trader_core.store.files import StateFiles
 from trader_core.store.latch import latched_in
 from trader_core.store.policies import PolicyStore
 from trader_core.strategies import STRATEGIES
+from trader_core.telling import addresses_of
 
 if TYPE_CHECKING:
     from trader_core.venues.coinbase.client import CoinbaseClient
@@ -87,6 +90,7 @@ class Clinic:
             ("key", self.key),
             ("permissions", self.permissions),
             ("grant", self.grant),
+            ("alerts", self.alerts),
             ("backup", self.backup),
         )
 
@@ -235,6 +239,16 @@ class Clinic:
             told = ", ".join(f"{one.name} is {one.condition}" for one in bad)
             return fail(told, "trader breaker list; it closes by itself once the venue answers")
         return ok(f"{len(found)} closed" if found else "nothing was asked yet")
+
+    def alerts(self) -> Finding:
+        rules = self._settings.app.alerts
+        with closing(Outbox(self._files.directory)) as outbox:
+            stuck = outbox.stuck(host_ms() - rules.undelivered_min * MINUTE_MS) if outbox.exists else 0
+        if stuck:
+            return fail(f"{stuck} have reached nobody for {rules.undelivered_min} min", "trader alerts test")
+        if not addresses_of().are_any:
+            return warn("nobody is told of anything: there is no address", "set TRADER_ALERT_URLS, then: alerts test")
+        return ok("somebody is told")
 
     # --- the world ---------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -177,6 +178,16 @@ def old_backup(patient: Patient) -> None:
     back_up(StateFiles(patient.state, "LIVE"), patient.state / FOLDER, EpochMs(host_ms() - 2 * DAY_MS))
 
 
+def unheard(patient: Patient) -> None:
+    """A kill that was tried to be told of an hour ago, to somebody who does not listen."""
+    dead = "json://127.0.0.1:9/"
+    patient.live.given["TRADER_ALERT_URLS"] = dead
+    patient.live.inside("alerts", "raise", "the machine is on fire")
+    patient.live.inside("alerts", "drain", "--once")
+    with closing(sqlite3.connect(patient.state / "alerts.db", isolation_level=None)) as db:
+        db.execute("UPDATE notices SET made_ms = made_ms - 3600000")
+
+
 def typo(patient: Patient) -> None:
     file = patient.live.config / "app.yaml"
     file.write_text(file.read_text() + "\nmodus: LIVE\n")
@@ -236,6 +247,7 @@ ILLS: dict[str, tuple[str, Callable[[Patient], object], str]] = {
         "permissions", lambda one: one.live.sim.permit(**{**MAY, "can_transfer": True}), "key",
     ),
     "a grant that was taken back": ("grant", lambda one: one.live.inside("disarm", "--reason", "enough"), "trader arm"),
+    "an alert that reaches nobody": ("alerts", unheard, "alerts test"),
     "no backup since the day before yesterday": ("backup", old_backup, "trader backup"),
 }  # fmt: skip
 
