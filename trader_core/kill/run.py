@@ -79,11 +79,10 @@ def kill(wish: Wish, say: Callable[[str], None]) -> Report:
     phases.append(("latch rows", _ms(rows_s)))
     say(_latch_line(file, rows.parts))
     delivery = _alerted(wish, state, reason, began_s)
-    starting = _started("alerts", lambda: _deliver(state, wish.config))
     progress = Progress()
     _at_the_venue(wish, state, progress, began_s)
     delivery.wait(max(0.0, began_s + BUDGET_S - monotonic()))
-    starting.join(ROWS_S)
+    _started("alerts", lambda: _deliver(state, wish.config)).join(ROWS_S)
     phases += [*progress.phases, ("alert", delivery.took_ms), ("in all", _ms(began_s))]
     return _report(wish, state, reason, file, rows, progress, delivery, phases)
 
@@ -116,7 +115,8 @@ def _alerted(wish: Wish, state: Path | None, reason: str, began_s: float) -> "De
 
 
 def _deliver(state: Path | None, config: str) -> None:
-    """Who delivers alerts finds the latch by itself; where nobody is at work, somebody is started. Nobody waits."""
+    """Who delivers alerts finds the latch by itself; where nobody is at work, somebody is started. It comes last: two
+    threads that load modules at once can each wait for what the other loads, and then one of them breaks off."""
     from trader_core.alerts.start import is_drained, start_drainer
     from trader_core.settings.locate import config_directory
     from trader_core.settings.secrets import ALERTS, urls, without_keys
