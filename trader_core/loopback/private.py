@@ -263,7 +263,10 @@ def _told_fills(venue: Venue, plan: Plan, cut: Sequence[Fill]) -> list[dict[str,
     told_twice = 2 if plan.has("duplicate_fills") else 1
     shapes = [fill_shape(one, venue.exchange.account, plan.has("fills_in_quote")) for one in cut] * told_twice
     if plan.has("unordered_fills"):
+        in_order = list(shapes)
         shapes.sort(key=lambda shape: share(venue.faults.seed, "unordered", shape["entry_id"]))
+        if shapes == in_order:  # by chance
+            shapes.reverse()
     return shapes
 
 
