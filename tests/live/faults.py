@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from tests.live.checker import told_by
 from tests.live.stage import Live, seen
+from trader_core.prove.checker import told_by
 
 BTC = "BTC-USD"
 ORDERS, CANCELS = r"/orders$", r"/orders/batch_cancel$"

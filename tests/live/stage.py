@@ -16,9 +16,9 @@ from typing import Any
 
 from tests.cli.program import START, Done, Inside
 from tests.cli.rehearsal import Rehearsal, Sim, pieces
-from tests.live.checker import Checked, check, truth_of
 from tests.ops.ntp import NtpServer
 from tests.world import QUICK
+from trader_core.prove.checker import Checked, check, truth_of
 
 LEAVE = ("permits.db", "clock.json")  # what a key's rotation and a grant leave in the state
 ARM = ("arm", "--max-equity", "1000000", "--expires", "24h", "--yes")

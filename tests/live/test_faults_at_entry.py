@@ -3,10 +3,10 @@ intended."""
 
 import pytest
 
-from tests.live.checker import told_by
 from tests.live.conftest import Stage
 from tests.live.faults import BTC, FAULTS, faults_at, strike
 from tests.live.stage import Live
+from trader_core.prove.checker import told_by
 
 LET_GO = "not done 0"  # turned away, said so, and not repeated: what it was decided on is gone
 SEEN = "done 0"

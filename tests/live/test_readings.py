@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.live.checker import told_by
 from tests.live.conftest import Stage
 from tests.live.faults import PROVING
 from tests.live.stage import seen
+from trader_core.prove.checker import told_by
 
 API = "^/api/v3/brokerage"
 READINGS = {

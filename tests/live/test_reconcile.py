@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.cli.program import Done, Inside
-from tests.live.checker import told_by
 from tests.live.conftest import Stage
 from tests.live.stage import Live
 from tests.world import World
@@ -22,6 +21,7 @@ from trader_core.domain.ids import MARK
 from trader_core.domain.order import Order, OrderReport
 from trader_core.engine.reconciling import settle_up
 from trader_core.ports import VenueReader
+from trader_core.prove.checker import told_by
 from trader_core.settings.options import Options
 from trader_core.venues.wrappers import ReadOnly
 

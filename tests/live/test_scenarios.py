@@ -18,7 +18,6 @@ import pytest
 
 from tests.beside import is_asked
 from tests.cli.program import Done
-from tests.live.checker import told_by
 from tests.live.conftest import Stage
 from tests.live.faults import PROVING
 from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms, staged, venue_served
@@ -27,6 +26,7 @@ from trader_core.domain.clocktime import HOUR_MS, EpochMs
 from trader_core.domain.codec import from_json
 from trader_core.domain.facts import FACTS, Intended
 from trader_core.keyring import client_of, key_in_force
+from trader_core.prove.checker import told_by
 from trader_core.settings.load import load
 from trader_core.store.sqlite import SqliteStore
 from trader_core.worlds.live import REAL

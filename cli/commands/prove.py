@@ -1,0 +1,52 @@
+"""`trader prove`: campaigns that try to break the program; an independent checker decides whether they did."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.exits import Result
+
+if TYPE_CHECKING:
+    from trader_core.prove.proved import Proved
+
+BROKEN = 60
+SHOWN_MAX = 10  # violations as text; --json has all
+
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the result for the pages of the proof.")]
+Work = Annotated[
+    Path | None, typer.Option("--work", metavar="DIR", help="What is done already, and what failed; goes on from it.")
+]
+
+
+def told(proved: "Proved", out: Path | None) -> Result:
+    """The violations first, the figures last."""
+    from dataclasses import asdict
+
+    from cli.plain import jsonable
+    from cli.show import Ink, colours, count, pairs
+
+    if out is not None:
+        _keep(proved, out)
+    ink = Ink(colours())
+    lines = [ink.bold(f"prove {proved.campaign}"), proved.claim, ""]
+    for one in proved.violations[:SHOWN_MAX]:
+        lines += [ink.no(f"{one.at}: {one.words}"), f"  again: {one.again}"]
+    more = len(proved.violations) - SHOWN_MAX
+    lines += [f"  and {more} more; --json has all"] if more > 0 else []
+    lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
+    found = count(len(proved.violations), "violation")
+    lines.append(ink.good(found) if proved.holds else ink.bad(found))
+    data = {**jsonable(asdict(proved)), "violations": [asdict(one) for one in proved.violations]}
+    return Result(data, "\n".join(lines), 0 if proved.holds else BROKEN)
+
+
+def _keep(proved: "Proved", out: Path) -> None:
+    import subprocess
+    import time
+
+    from trader_core.prove.proved import write
+
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    named = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - as anybody would
+    write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
