@@ -136,6 +136,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "requests": ("trader_core/net/session.py",),
     "sqlite3": (
         "trader_core/alerts/outbox.py",
+        "trader_core/prove/checker.py",
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
         "trader_core/store/segments.py",
