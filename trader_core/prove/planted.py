@@ -84,7 +84,14 @@ PLANTS = (
     ),
     Plant(
         "a trade is counted as often as it is told",
-        (Edit("ledger/fold.py", "    if fill.trade_id in holding.trades:\n", "    if False:\n"),),
+        (
+            Edit("ledger/fold.py", "    if fill.trade_id in holding.trades:\n", "    if False:\n"),
+            Edit(
+                "engine/settle.py",
+                "    return holding is None or told.fill.trade_id not in holding.trades",
+                "    return True",
+            ),
+        ),
     ),
     Plant(
         "a restart forgets a halt",
