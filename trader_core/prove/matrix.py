@@ -82,12 +82,13 @@ def tried(stage: Stage, scene: Scene, key: str) -> dict[str, Any]:
 
 def settle(stage: Stage, scene: Scene, lives: list[Ended]) -> bool:
     """Start it again, and then cycles, until nothing is left to do; False where that never comes."""
+    act = scene.again(stage)
     for number in range(LIVES_MAX):
         stage.time.sleep((MUCH_LATER_MS if number > 1 else LATER_MS) / SECOND_MS)
-        act = stage.cycle if number else scene.again(stage)
         lives.append(stage.account.live(act))
         if act == stage.cycle and is_settled(stage, lives[-1]):
             return True
+        act = stage.cycle if lives[-1].code == 0 else act
     return False
 
 

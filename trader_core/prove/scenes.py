@@ -23,6 +23,7 @@ from trader_core.keyring import clock_rules
 from trader_core.loopback.cert import es256_pair
 from trader_core.ops.clock import host_ms
 from trader_core.ops.clock_drift import keep
+from trader_core.prove.calm import BAR_MIN, CALM
 from trader_core.prove.checker import Checked, check, truth_of
 from trader_core.prove.hooks import place_key
 from trader_core.prove.inside import VenueInside
@@ -36,12 +37,11 @@ from trader_core.store.grants import Permits
 from trader_core.venues.coinbase.sign import ApiKey, fingerprint
 from trader_core.worlds import live
 
-BAR_MS = 15 * MINUTE_MS
+BAR_MS = BAR_MIN * MINUTE_MS
 LATER_MS = 2 * SECOND_MS  # until somebody starts it again
 MUCH_LATER_MS = 95 * SECOND_MS  # what no list has shown by then was never there
 LIVES_MAX = 8  # until all is settled
 HELD, FLAT = "60000.00", "60600.00"
-QUICK: Mapping[str, Any] = {}
 CASH = 10_000
 BTC = "BTC-USD"
 ALL_WELL = (0, 21)  # a halted account is well
@@ -220,7 +220,7 @@ def prepared(folder: Path, source: Path, scene: Scene, time: VirtualTime) -> Sta
         vars(module).update(load=remembered)
     config = folder / "config"
     edits = {
-        **QUICK, "app.mode": "LIVE", "app.exchange.venue": "coinbase", "app.exchange.read_only": False,
+        **CALM, "app.mode": "LIVE", "app.exchange.venue": "coinbase", "app.exchange.read_only": False,
         "app.exchange.venue_url": URL, **scene.edits,
     }  # fmt: skip
     write_variant(source, config, edits)

@@ -3,6 +3,7 @@
 Every scene is played in a fork of its own, and so is every combination: a crash kills nothing else.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -58,6 +59,8 @@ def _scene(asked: dict[str, Any], name: str, time: VirtualTime, place: Path) -> 
     if not wanted:
         return
     stage = prepared(place, Path(asked["config"]), scene, time)
+    gc.freeze()  # what is there by now stays, and no copy need look at it
+    gc.disable()
     of = {"plan": matrix.planned, "crash": matrix.tried, "failing": failing.tried, "ports": failing.counted}[
         asked["do"]
     ]
