@@ -31,6 +31,7 @@ GROUPS = {
     "size": "How large a position would be, and why.",
     "shadow": "What the model of costs says, beside what was filled.",
     "sim": "A venue of our own on loopback, for drills and tests.",
+    "prove": "Try to break the program, and let an independent checker say whether that worked.",
 }
 
 

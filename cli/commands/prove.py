@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Result
+from cli.exits import Result, note
 
 if TYPE_CHECKING:
     from trader_core.prove.proved import Proved
@@ -50,3 +50,27 @@ def _keep(proved: "Proved", out: Path) -> None:
     asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     named = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - as anybody would
     write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
+
+
+Only = Annotated[str, typer.Option("--only", metavar="KEY", help="Just this one, as a violation names it.")]
+Sample = Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="So many of them, all over.")]
+
+
+def crash(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """Kill a LIVE cycle at every write, fsync and request, under every outcome at a venue on loopback."""
+    from trader_core.prove.crash import crash as campaign
+
+    return told(campaign(_config(ctx), work or Path(".bench/prove/crash"), note, only, sample), out)
+
+
+def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """Let each write, statement and request of a LIVE cycle fail once."""
+    from trader_core.prove.crash import failing as campaign
+
+    return told(campaign(_config(ctx), work or Path(".bench/prove/failing"), note, only, sample), out)
+
+
+def _config(ctx: typer.Context) -> Path:
+    from cli.options import options_of, shared_of
+
+    return options_of(shared_of(ctx)).config_directory
