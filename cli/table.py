@@ -17,6 +17,7 @@ from cli.commands import (
     incident,
     paper,
     policy,
+    prove,
     queue,
     risk,
     runbook,
@@ -144,6 +145,9 @@ COMMANDS: Commands = {
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "size": {"calc": size.calc},
+    "prove": {
+        "sim": prove.sim,
+    },
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
     "completions": completions,

@@ -83,6 +83,8 @@ LAYERS = {
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.checker": Layer(),
+    "prove.sim": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk hand policies telling worlds", "numpy"),
+    "prove.witness": Layer(),
     "figures": Layer(BELOW_BOOTSTRAP),
     "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
     "talk": Layer("domain net.redaction ops.clock settings.environment"),
@@ -111,7 +113,7 @@ LAYERS = {
         lazy_third="rich tabulate",
     ),
 }
-STRANGERS = {"prove.checker"}  # may not even import the rest of their own package
+STRANGERS = {"prove.checker", "prove.witness"}  # may not even import the rest of their own package
 
 # A name, as written after its imports are resolved -> the files in which it may stand.
 BANNED_NAMES: dict[str, tuple[str, ...]] = {
@@ -137,6 +139,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "sqlite3": (
         "trader_core/alerts/outbox.py",
         "trader_core/prove/checker.py",
+        "trader_core/prove/witness.py",
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
         "trader_core/store/segments.py",
@@ -150,7 +153,8 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
 MAY_COMPARE_MODE = ("trader_core/settings/coherence.py",)  # checks the words against each other, acts on none
 MAY_CATCH_ALL = (
     "cli/exits.py", "trader_core/alerts/channels.py", "trader_core/engine/columns.py",
-    "trader_core/engine/lookahead.py", "trader_core/metering.py", "trader_core/telling.py",
+    "trader_core/engine/lookahead.py", "trader_core/metering.py", "trader_core/prove/sim/life.py",
+    "trader_core/telling.py",
 )  # fmt: skip
 MAY_APPROVE = ("trader_core/engine/decide.py",)
 

@@ -11,12 +11,35 @@ if TYPE_CHECKING:
     from trader_core.prove.proved import Proved
 
 BROKEN = 60
+WORK = Path(".bench") / "prove"
 SHOWN_MAX = 10  # violations as text; --json has all
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the result for the pages of the proof.")]
 Work = Annotated[
     Path | None, typer.Option("--work", metavar="DIR", help="What is done already, and what failed; goes on from it.")
 ]
+
+
+def sim(
+    seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="So many lives.")] = 1_000,
+    cycles: Annotated[int, typer.Option("--cycles", min=20, metavar="M", help="Of each life.")] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The first of them.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, metavar="W", help="Processes beside each other.")] = 2,
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="FILE", help="Add seeds that fail to it.")] = None,
+    work: Work = None,
+    out: Out = None,
+) -> Result:
+    """Live whole lives drawn from seeds: market, faults, policy and operator. A violation is 60."""
+    from cli.commands.run import stopping
+    from cli.progress import Progress
+    from trader_core.prove.sim import campaign
+
+    asked = campaign.Asked(seed, seeds, cycles, work or WORK / campaign.NAME, workers)
+    with stopping() as signals, Progress("lives", "seeds") as progress:
+        proved = campaign.campaign(asked, lambda: bool(signals), progress)
+    if keep is not None:
+        campaign.keep(keep, proved)
+    return told(proved, out)
 
 
 def told(proved: "Proved", out: Path | None) -> Result:
