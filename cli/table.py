@@ -147,6 +147,7 @@ COMMANDS: Commands = {
     "size": {"calc": size.calc},
     "prove": {
         "sim": prove.sim,
+        "soak": prove.soak,
     },
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},

@@ -84,6 +84,7 @@ LAYERS = {
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.checker": Layer(),
     "prove.sim": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk hand policies telling worlds", "numpy"),
+    "prove.soak": Layer(f"{BELOW_BOOTSTRAP} bootstrap retention"),
     "prove.witness": Layer(),
     "figures": Layer(BELOW_BOOTSTRAP),
     "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),

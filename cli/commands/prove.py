@@ -42,6 +42,24 @@ def sim(
     return told(proved, out)
 
 
+def soak(
+    cycles: Annotated[
+        int, typer.Option("--cycles", min=1, metavar="N", help="A year of minutes by default.")
+    ] = 525_600,
+    work: Work = None,
+    out: Out = None,
+) -> Result:
+    """Live a year of minutes in one account: memory, time and database must not grow. A violation is 60."""
+    from cli.commands.run import stopping
+    from cli.progress import Progress
+    from trader_core.prove import soak as campaign
+
+    with stopping() as signals, Progress("soak", "cycles") as progress:
+        asked = campaign.Asked(cycles, work or WORK / campaign.NAME)
+        proved = campaign.campaign(asked, lambda: bool(signals), progress)
+    return told(proved, out)
+
+
 def told(proved: "Proved", out: Path | None) -> Result:
     """The violations first, the figures last."""
     from dataclasses import asdict

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,16 @@ def bought_after_a_loss(journal: Path, day_pct: float, week_pct: float, drawdown
                 lost = 100 * (opened[window] - equity) / opened[window]
                 if lost > limit + ROUNDING_PCT:
                     yield f"{fact[0]}: bought with {lost:.4f} % lost, and {window} allows {limit}"
+
+
+def chain_breaks(journal: Path) -> Iterator[str]:
+    """Rows that do not follow the one before them, one after the other, however long it is."""
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as db:
+        moved = db.execute("SELECT coalesce(max(last), 0) FROM segments").fetchone()[0]
+        seq, before = 0, "0" * 64
+        for row in db.execute("SELECT * FROM journal ORDER BY seq"):
+            made = sha256("\x1f".join(map(str, row[:7])).encode()).hexdigest()
+            gone = row[3] == "decided" and not row[4] and row[0] <= moved
+            if (row[0], row[6]) != (seq + 1, before) or (made != row[7] and not gone):
+                yield f"{row[0]} does not follow row {seq}, or is not as it was written"
+            seq, before = row[0], row[7]
