@@ -49,7 +49,7 @@ def campaign(asked: Asked, stop: Callable[[], bool], progress: Callable[[int, in
         with _file(asked).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         progress(len(lines), asked.seeds)
-    return _proved(asked, list(lines.values()), perf_counter() - began_s)
+    return proved_of(asked, list(lines.values()), perf_counter() - began_s)
 
 
 def _file(asked: Asked) -> Path:
@@ -100,7 +100,7 @@ def one(seed: int, cycles: int, work: Path) -> Line:
     return {"seed": seed, "wrong": found.wrong, "counts": found.counts, "head": found.head, "took_s": took_s}
 
 
-def _proved(asked: Asked, lines: list[Line], took_s: float) -> Proved:
+def proved_of(asked: Asked, lines: list[Line], took_s: float) -> Proved:
     counts, cpu_s = Counter[str](), sum(one["took_s"] for one in lines)
     for line in lines:
         counts.update(line["counts"])

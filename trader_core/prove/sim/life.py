@@ -90,7 +90,7 @@ class Life:
         except Exception as broken:  # noqa: BLE001 - whatever comes out of a cycle is what is looked for
             told = "".join(format_exception(broken))
             self._wrong(f"it broke off with {told}")
-        self._judge()
+        self.judge()
         self._lived.counts.update(self._weather.happened)
         return self._lived
 
@@ -211,7 +211,7 @@ class Life:
 
     # --- the judgement -----------------------------------------------------------------------------------------------
 
-    def _judge(self) -> None:
+    def judge(self) -> None:
         one, files = self._one, StateFiles(self._place / "state", "PAPER")
         if not files.begun or not files.venue.exists():
             return
