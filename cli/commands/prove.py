@@ -11,12 +11,70 @@ if TYPE_CHECKING:
     from trader_core.prove.proved import Proved
 
 BROKEN = 60
+WORK = Path(".bench") / "prove"
 SHOWN_MAX = 10  # violations as text; --json has all
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the result for the pages of the proof.")]
 Work = Annotated[
     Path | None, typer.Option("--work", metavar="DIR", help="What is done already, and what failed; goes on from it.")
 ]
+
+Only = Annotated[str, typer.Option("--only", metavar="KEY", help="Just this one, as a violation names it.")]
+Sample = Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="So many of them, all over.")]
+
+
+def crash(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """Kill a LIVE cycle at every write, fsync and request, under every outcome at a venue on loopback."""
+    from trader_core.prove.crash import crash as campaign
+
+    return told(campaign(_config(ctx), work or WORK / "crash", note, only, sample), out)
+
+
+def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """Let each write, statement and request of a LIVE cycle fail once."""
+    from trader_core.prove.crash import failing as campaign
+
+    return told(campaign(_config(ctx), work or WORK / "failing", note, only, sample), out)
+
+
+def sim(
+    seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="So many lives.")] = 1_000,
+    cycles: Annotated[int, typer.Option("--cycles", min=20, metavar="M", help="Of each life.")] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The first of them.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, metavar="W", help="Processes beside each other.")] = 2,
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="FILE", help="Add seeds that fail to it.")] = None,
+    work: Work = None,
+    out: Out = None,
+) -> Result:
+    """Live whole lives drawn from seeds: market, faults, policy and operator. A violation is 60."""
+    from cli.commands.run import stopping
+    from cli.progress import Progress
+    from trader_core.prove.sim import campaign
+
+    asked = campaign.Asked(seed, seeds, cycles, work or WORK / campaign.NAME, workers)
+    with stopping() as signals, Progress("lives", "seeds") as progress:
+        proved = campaign.campaign(asked, lambda: bool(signals), progress)
+    if keep is not None:
+        campaign.keep(keep, proved)
+    return told(proved, out)
+
+
+def soak(
+    cycles: Annotated[
+        int, typer.Option("--cycles", min=1, metavar="N", help="A year of minutes by default.")
+    ] = 525_600,
+    work: Work = None,
+    out: Out = None,
+) -> Result:
+    """Live a year of minutes in one account: memory, time and database must not grow. A violation is 60."""
+    from cli.commands.run import stopping
+    from cli.progress import Progress
+    from trader_core.prove import soak as campaign
+
+    with stopping() as signals, Progress("soak", "cycles") as progress:
+        asked = campaign.Asked(cycles, work or WORK / campaign.NAME)
+        proved = campaign.campaign(asked, lambda: bool(signals), progress)
+    return told(proved, out)
 
 
 def told(proved: "Proved", out: Path | None) -> Result:
@@ -50,24 +108,6 @@ def _keep(proved: "Proved", out: Path) -> None:
     asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     named = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - as anybody would
     write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
-
-
-Only = Annotated[str, typer.Option("--only", metavar="KEY", help="Just this one, as a violation names it.")]
-Sample = Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="So many of them, all over.")]
-
-
-def crash(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
-    """Kill a LIVE cycle at every write, fsync and request, under every outcome at a venue on loopback."""
-    from trader_core.prove.crash import crash as campaign
-
-    return told(campaign(_config(ctx), work or Path(".bench/prove/crash"), note, only, sample), out)
-
-
-def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
-    """Let each write, statement and request of a LIVE cycle fail once."""
-    from trader_core.prove.crash import failing as campaign
-
-    return told(campaign(_config(ctx), work or Path(".bench/prove/failing"), note, only, sample), out)
 
 
 def _config(ctx: typer.Context) -> Path:
