@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults prove-kills coverage mutation docs docs-write prove-newcomer
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
 
 prove-faults: setup ## every fault of the venue at every step of an order's life: minutes
 	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17 or v12 or looks or surroundings"
+
+prove-kills: setup ## two hundred kills in storms, on full disks, without DNS: half an hour; goes on where it was stopped
+	@.venv/bin/trader prove kills --kills 200 --out docs/explanation/proof/kills.json
 
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
 	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*

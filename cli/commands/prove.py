@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trader_core.prove.proved import Proved
 
 BROKEN = 60
+WORK = Path(".bench", "prove")  # where a campaign goes on, each in a folder of its own
 SHOWN_MAX = 10  # violations as text; --json has all
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the result for the pages of the proof.")]
@@ -24,7 +25,7 @@ def told(proved: "Proved", out: Path | None) -> Result:
     from dataclasses import asdict
 
     from cli.plain import jsonable
-    from cli.show import Ink, colours, count, pairs
+    from cli.show import Ink, colours, count, pairs, table
 
     if out is not None:
         _keep(proved, out)
@@ -34,6 +35,9 @@ def told(proved: "Proved", out: Path | None) -> Result:
         lines += [ink.no(f"{one.at}: {one.words}"), f"  again: {one.again}"]
     more = len(proved.violations) - SHOWN_MAX
     lines += [f"  and {more} more; --json has all"] if more > 0 else []
+    if proved.table:
+        heads, *rows = ([str(cell) for cell in row] for row in proved.table)
+        lines += [table(heads, rows), ""]
     lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
     found = count(len(proved.violations), "violation")
     lines.append(ink.good(found) if proved.holds else ink.bad(found))
@@ -50,3 +54,25 @@ def _keep(proved: "Proved", out: Path) -> None:
     asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     named = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - as anybody would
     write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
+
+
+def kills(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Option("--kills", metavar="N", min=1, max=10_000, help="So many kills.")] = 200,
+    only: Annotated[int | None, typer.Option("--only", metavar="K", min=0, help="That kill alone.")] = None,
+    out: Out = None,
+    work: Work = None,
+) -> Result:
+    """Kill in storms, behind hung loops, on full disks and without DNS; the venue's own log decides. A violation is 60.
+
+    Every kill is a process of its own on a LIVE account in rehearsal, on this machine; nothing of yours is touched.
+    """
+    from cli.exits import note
+    from cli.options import options_of, shared_of
+    from trader_core.prove.kills import kills as prove
+    from trader_core.settings.environment import read_environment
+    from trader_core.settings.locate import config_directory
+
+    config = config_directory(options_of(shared_of(ctx)).config, read_environment())
+    numbers = range(number) if only is None else range(only, only + 1)
+    return told(prove(config, (work or WORK / "kills").absolute(), numbers, note), out)

@@ -61,6 +61,11 @@ class Stage:
     def state(self) -> Path:
         return self.folder / "state"
 
+    @property
+    def truth(self) -> Path:
+        """What the venue really did, line by line."""
+        return self.folder / "truth.jsonl"
+
     def program(self, *words: str) -> Done:
         done = subprocess.run(  # noqa: S603 - our own program
             [*START, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False,
@@ -88,7 +93,7 @@ class Stage:
             finally:
                 started.terminate()
 
-    def admin(self, path: str, **body: Any) -> dict[str, Any]:
+    def admin(self, path: str, /, **body: Any) -> dict[str, Any]:
         trusted = ssl.create_default_context(cafile=self.folder / "tls" / "ca.pem")
         request = urllib.request.Request(f"{self.url}/admin/{path}", json.dumps(body).encode())  # noqa: S310 - https
         with urllib.request.urlopen(request, context=trusted, timeout=10) as answer:  # noqa: S310
@@ -138,6 +143,7 @@ def places(folder: Path) -> dict[str, str]:
 @contextmanager
 def _venue(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
     words = [*START, "sim", "serve", "--tls", str(folder / "tls"), "--realtime", "--port", "0"]
+    words += ["--truth", str(folder / "truth.jsonl")]
     with subprocess.Popen(  # noqa: S603 - our own program
         words, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as served:
