@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults prove-kills coverage mutation docs docs-write prove-newcomer
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults prove-kills prove-parity coverage mutation docs docs-write prove-newcomer
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -87,6 +87,12 @@ prove-faults: setup ## every fault of the venue at every step of an order's life
 
 prove-kills: setup ## two hundred kills in storms, on full disks, without DNS: half an hour; goes on where it was stopped
 	@.venv/bin/trader prove kills --kills 200 --out docs/explanation/proof/kills.json
+
+SHARED := $(or $(TRADER_SHARED),../shared)
+
+prove-parity: setup ## ten thousand cycles over HTTP beside their replay, candle by candle: half an hour; goes on
+	@.venv/bin/trader prove parity --data $(SHARED)/data/coinbase --from 2024-08-01 --cycles 10000 \
+	  --out docs/explanation/proof/parity.json
 
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
 	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*

@@ -76,3 +76,26 @@ def kills(
     config = config_directory(options_of(shared_of(ctx)).config, read_environment())
     numbers = range(number) if only is None else range(only, only + 1)
     return told(prove(config, (work or WORK / "kills").absolute(), numbers, note), out)
+
+
+def parity(
+    ctx: typer.Context,
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="A venue's folder of candles.")],
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="First decision, UTC; 90 days lie before it.")],
+    number: Annotated[int, typer.Option("--cycles", metavar="N", min=1, help="So many cycles in all.")] = 10_000,
+    out: Out = None,
+    work: Work = None,
+) -> Result:
+    """Live cycle by cycle on candles read over HTTP, replay what was recorded, compare it all. A difference is 60."""
+    from cli.commands.run import stopping
+    from cli.options import options_of, shared_of
+    from cli.progress import Progress
+    from trader_core.prove.recorded import recorded
+    from trader_core.settings.environment import read_environment
+    from trader_core.settings.locate import config_directory
+
+    options = options_of(shared_of(ctx), since)
+    config, place = config_directory(options.config, read_environment()), (work or WORK / "parity").absolute()
+    with stopping() as asked, Progress("recorded", "cycles") as progress:
+        found = recorded(config, data.absolute(), place, options.since_ms or 0, number, lambda: bool(asked), progress)
+    return told(found, out)
