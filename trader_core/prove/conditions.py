@@ -20,6 +20,7 @@ DISK_FILES_MAX = 200
 STOPPED_AFTER_S = 0.15  # how far apart the moments are at which a loop is stopped, after its first order
 STOPS = 8
 ORDER_S = 20.0
+ENDS_S = 120.0  # a cycle that it is in the middle of is finished first
 GOES_ON_S = 2.0  # what a stopped loop has, once it goes on, to do something wrong
 FILLER = "filler"
 STORM = ({"kind": "429_json", "probability": 0.8}, {"kind": "5xx_before", "probability": 0.3})  # 43 of 50 calls fail
@@ -90,7 +91,7 @@ def _hung(stage: Stage, number: int) -> Iterator[During]:
         finally:
             loop.send_signal(signal.SIGCONT)
             loop.terminate()
-            loop.wait(timeout=30)
+            loop.wait(timeout=ENDS_S)
 
 
 @contextmanager
