@@ -13,7 +13,7 @@ from tests.fuzz import PARTS
 from tests.fuzz.tries import Tries
 from trader_core.prove.proved import Figure, Proved, Violation
 
-CLAIM = "Nothing that is spoilt is traded on, ends in a bug, or becomes an empty account."
+CLAIM = "What is spoilt would be traded on, end in a bug, or become an empty account."
 COUNT_MAX = 10_000_000
 
 
