@@ -67,6 +67,7 @@ def kills(
 
     Every kill is a process of its own on a LIVE account in rehearsal, on this machine; nothing of yours is touched.
     """
+    from cli.commands.run import stopping
     from cli.exits import note
     from cli.options import options_of, shared_of
     from trader_core.prove.kills import kills as prove
@@ -75,7 +76,9 @@ def kills(
 
     config = config_directory(options_of(shared_of(ctx)).config, read_environment())
     numbers = range(number) if only is None else range(only, only + 1)
-    return told(prove(config, (work or WORK / "kills").absolute(), numbers, note), out)
+    with stopping() as asked:
+        found = prove(config, (work or WORK / "kills").absolute(), numbers, lambda: bool(asked), note)
+    return told(found, out)
 
 
 def parity(

@@ -28,7 +28,9 @@ class Campaign:
 CAMPAIGNS = (
     Campaign("crash", "make prove-crash", "a crash at every write, flush and request, times every answer of the venue"),
     Campaign("failing", "make prove-failing", "the n-th write, statement or call fails, for every n"),
-    Campaign("sigkill", "make prove-sigkill", "real processes, killed with SIGKILL while they trade, and started again"),
+    Campaign(
+        "sigkill", "make prove-sigkill", "real processes, killed with SIGKILL while they trade, and started again"
+    ),
     Campaign("sim", "make prove-sim", "whole lives drawn from seeds: markets, faults, an operator, restarts"),
     Campaign("soak", "make prove-soak", "a year of minutely cycles on a real disk"),
     Campaign("fuzz", "make prove-fuzz", "settings, plans, journals, old schemas, command lines, cut files, answers"),

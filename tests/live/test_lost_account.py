@@ -1,4 +1,4 @@
-"""A live account whose file is emptied or lost is no new one: its limits would begin anew, and its coins be nobody's."""
+"""A live account whose file is emptied or lost is no new one: its limits would begin anew, its coins be nobody's."""
 
 from tests.live.conftest import Stage
 from tests.live.stage import Venue

@@ -64,7 +64,9 @@ class Killed:
     wrong: tuple[str, ...]
 
 
-def kills(config: Path, work: Path, numbers: Sequence[int], told: Callable[[str], object]) -> Proved:
+def kills(
+    config: Path, work: Path, numbers: Sequence[int], stop: Callable[[], bool], told: Callable[[str], object]
+) -> Proved:
     """The kills of these numbers, a condition each in turn; those that `work` knows already are not done again."""
     began_s = monotonic()
     work.mkdir(parents=True, exist_ok=True)
@@ -78,13 +80,16 @@ def kills(config: Path, work: Path, numbers: Sequence[int], told: Callable[[str]
         with staged(place, config, **EDITS) as stage, log.open("a") as lines:
             prepare(stage)
             for number in left:
+                if stop():
+                    break
                 condition = CONDITIONS[number % len(CONDITIONS)]
                 told(f"kill {number}, {len(numbers)} in all: {condition.name}")
                 done[number] = killed_once(stage, condition, number)
                 lines.write(f"{json.dumps(asdict(done[number]))}\n")
                 lines.flush()
         shutil.rmtree(place, ignore_errors=True)
-    return judged([done[number] for number in numbers], monotonic() - began_s)
+    found = [done[number] for number in numbers if number in done]
+    return replace(judged(found, monotonic() - began_s), finished=len(found) == len(numbers))
 
 
 def _known(log: Path) -> Iterator[Killed]:

@@ -112,7 +112,7 @@ def staged(folder: Path, config: Path, **edits: Any) -> Iterator[Stage]:
     with ExitStack() as until_closed:
         own = kept_environment()
         heard: list[int] = []
-        hook = until_closed.enter_context(_listening(heard))
+        hook = until_closed.enter_context(listening(heard))
         servers = [until_closed.enter_context(_time_server()) for _ in range(SERVERS)]
         bare = Stage(folder, "", own, heard)
         bare.must("sim", "cert", str(folder / "tls"))
@@ -158,7 +158,7 @@ def _venue(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def _listening(heard: list[int]) -> Iterator[str]:
+def listening(heard: list[int]) -> Iterator[str]:
     """The address of somebody to alert, who notes when."""
 
     class Hook(BaseHTTPRequestHandler):
