@@ -145,7 +145,12 @@ COMMANDS: Commands = {
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "size": {"calc": size.calc},
-    "prove": {"kills": prove.kills, "parity": prove.parity},
+    "prove": {
+        "crash": prove.crash,
+        "failing": prove.failing,
+        "kills": prove.kills,
+        "parity": prove.parity,
+    },
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
     "completions": completions,

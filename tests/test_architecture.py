@@ -83,6 +83,9 @@ LAYERS = {
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.checker": Layer(),
+    "prove.scenes": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
+    "prove.hooks": Layer("net.session", "requests urllib3"),
+    **dict.fromkeys(("prove.failing", "prove.worker"), Layer("prove", lazy_third="requests")),
     "figures": Layer(BELOW_BOOTSTRAP),
     "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
     "talk": Layer("domain net.redaction ops.clock settings.environment"),
@@ -127,16 +130,24 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "numpy.random": ("trader_core/research/chance.py",),
     "os.environ": (
         "trader_core/engine/compiled.py",
+        "trader_core/prove/hooks.py",
         "trader_core/research/pools.py",
         "trader_core/settings/environment.py",
     ),
     "os.environb": (),
     "os.getenv": (),
     "os.putenv": (),
-    "requests": ("trader_core/net/session.py",),
+    "requests": (
+        "trader_core/net/session.py",
+        "trader_core/prove/failing.py",
+        "trader_core/prove/hooks.py",
+        "trader_core/prove/worker.py",
+    ),
     "sqlite3": (
         "trader_core/alerts/outbox.py",
         "trader_core/prove/checker.py",
+        "trader_core/prove/failing.py",
+        "trader_core/prove/hooks.py",
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
         "trader_core/store/segments.py",
@@ -150,7 +161,8 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
 MAY_COMPARE_MODE = ("trader_core/settings/coherence.py",)  # checks the words against each other, acts on none
 MAY_CATCH_ALL = (
     "cli/exits.py", "trader_core/alerts/channels.py", "trader_core/engine/columns.py",
-    "trader_core/engine/lookahead.py", "trader_core/metering.py", "trader_core/telling.py",
+    "trader_core/engine/lookahead.py", "trader_core/metering.py", "trader_core/prove/lives.py",
+    "trader_core/prove/matrix.py", "trader_core/telling.py",
 )  # fmt: skip
 MAY_APPROVE = ("trader_core/engine/decide.py",)
 

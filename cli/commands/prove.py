@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Result
+from cli.exits import Result, note
 
 if TYPE_CHECKING:
     from trader_core.prove.proved import Proved
@@ -56,6 +56,24 @@ def _keep(proved: "Proved", out: Path) -> None:
     write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
 
 
+Only = Annotated[str, typer.Option("--only", metavar="KEY", help="Just this one, as a violation names it.")]
+Sample = Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="So many of them, all over.")]
+
+
+def crash(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """Kill a LIVE cycle at every write, fsync and request, under every outcome at a venue on loopback."""
+    from trader_core.prove.crash import crash as campaign
+
+    return told(campaign(_config(ctx), work or WORK / "crash", note, only, sample), out)
+
+
+def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """Let each write, statement and request of a LIVE cycle fail once."""
+    from trader_core.prove.crash import failing as campaign
+
+    return told(campaign(_config(ctx), work or WORK / "failing", note, only, sample), out)
+
+
 def kills(
     ctx: typer.Context,
     number: Annotated[int, typer.Option("--kills", metavar="N", min=1, max=10_000, help="So many kills.")] = 200,
@@ -68,16 +86,11 @@ def kills(
     Every kill is a process of its own on a LIVE account in rehearsal, on this machine; nothing of yours is touched.
     """
     from cli.commands.run import stopping
-    from cli.exits import note
-    from cli.options import options_of, shared_of
     from trader_core.prove.kills import kills as prove
-    from trader_core.settings.environment import read_environment
-    from trader_core.settings.locate import config_directory
 
-    config = config_directory(options_of(shared_of(ctx)).config, read_environment())
     numbers = range(number) if only is None else range(only, only + 1)
     with stopping() as asked:
-        found = prove(config, (work or WORK / "kills").absolute(), numbers, lambda: bool(asked), note)
+        found = prove(_config(ctx), (work or WORK / "kills").absolute(), numbers, lambda: bool(asked), note)
     return told(found, out)
 
 
@@ -94,11 +107,15 @@ def parity(
     from cli.options import options_of, shared_of
     from cli.progress import Progress
     from trader_core.prove.recorded import recorded
-    from trader_core.settings.environment import read_environment
-    from trader_core.settings.locate import config_directory
 
     options = options_of(shared_of(ctx), since)
-    config, place = config_directory(options.config, read_environment()), (work or WORK / "parity").absolute()
+    config, place = options.config_directory, (work or WORK / "parity").absolute()
     with stopping() as asked, Progress("recorded", "cycles") as progress:
         found = recorded(config, data.absolute(), place, options.since_ms or 0, number, lambda: bool(asked), progress)
     return told(found, out)
+
+
+def _config(ctx: typer.Context) -> Path:
+    from cli.options import options_of, shared_of
+
+    return options_of(shared_of(ctx)).config_directory

@@ -28,9 +28,7 @@ class Campaign:
 CAMPAIGNS = (
     Campaign("crash", "make prove-crash", "a crash at every write, flush and request, times every answer of the venue"),
     Campaign("failing", "make prove-failing", "the n-th write, statement or call fails, for every n"),
-    Campaign(
-        "sigkill", "make prove-sigkill", "real processes, killed with SIGKILL while they trade, then started"
-    ),
+    Campaign("sigkill", "make prove-sigkill", "real processes, killed with SIGKILL while they trade, then started"),
     Campaign("sim", "make prove-sim", "whole lives drawn from seeds: markets, faults, an operator, restarts"),
     Campaign("soak", "make prove-soak", "a year of minutely cycles on a real disk"),
     Campaign("fuzz", "make prove-fuzz", "settings, plans, journals, old schemas, command lines, cut files, answers"),
@@ -47,7 +45,7 @@ violation, and goes on where it was stopped."""
 NOT_PROVED = """\
 - **A real venue.** Every order of every campaign went to a venue of ours on this machine. It speaks the documented
   format and misbehaves in the ways that we know of; a real one knows more.
-- **A real network.** Answers were lost, late, cut short and refused on loopback. No route, proxy or middleman was there.
+- **A real network.** Answers were lost, late, cut short and refused on loopback. No route and no proxy was there.
 - **A real power cut.** Processes were killed and disks were full. That a flushed byte survives a power cut is the word
   of the disk, and of whoever made it.
 - **A machine that lies.** Memory that flips bits, clocks that run wild inside one process, a root user who edits what

@@ -292,6 +292,18 @@ def test_flatten_sells_what_the_ledger_holds_and_no_coin_more(
 
 
 @beside()
+def test_a_second_flatten_sells_nothing_of_what_a_person_holds(venue: Served, scene: Scene) -> None:
+    """No loop has told the ledger of the first one's sales."""
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="20")
+    for _ in range(2):
+        done = scene.kill("--flatten", "--json")
+        assert done.code == 0, done.out + done.err
+    assert venue.money()["ETH"][0] == Decimal("18.75")
+    assert done.data["venue"]["sold"] == []
+
+
+@beside()
 def test_flatten_without_a_ledger_sells_nothing(venue: Served, scene: Scene) -> None:
     done = scene.kill("--flatten")
     assert done.code == 50

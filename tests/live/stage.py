@@ -172,7 +172,7 @@ class Live(Rehearsal):
         return done
 
     def checked(self, strangers: frozenset[str] = frozenset()) -> Checked:
-        return check(self.journal, self.truth, CASH, strangers)
+        return check(self.journal, self.truth, CASH, strangers, permits=self.state / "permits.db")
 
     @property
     def journal(self) -> Path:

@@ -34,7 +34,7 @@ def write_all(directory: Path, ed25519_key: bool = False) -> tuple[Path, ...]:
     authority_key, server_key = _curve_key(), _curve_key()
     authority = _authority(authority_key)
     server = _server(server_key, authority, authority_key)
-    name, secret = _ed25519_pair() if ed25519_key else _es256_pair()
+    name, secret = _ed25519_pair() if ed25519_key else es256_pair()
     key = json.dumps({"name": name, "privateKey": secret}, indent=2) + "\n"
     files = {
         CA: (authority.public_bytes(Encoding.PEM), 0o644),
@@ -63,7 +63,8 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
-def _es256_pair() -> tuple[str, str]:
+def es256_pair() -> tuple[str, str]:
+    """The name and the PEM of a new key, as the venue hands them out."""
     return f"organizations/{uuid.uuid4()}/apiKeys/{uuid.uuid4()}", _pem(_curve_key()).decode()
 
 

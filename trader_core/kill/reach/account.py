@@ -83,13 +83,14 @@ def _swept(
 def _flattened(
     client: "CoinbaseClient", ledger: "Ledger | None", state: Path | None, progress: Progress, flatten_s: float
 ) -> None:
-    from trader_core.kill.reach.flatten import Flattening
+    from trader_core.kill.reach.flatten import Flattening, owned
 
     progress.stage, progress.selling = "selling what the ledger holds", True
     if ledger is None or state is None:
         raise StateUnusable("nothing was sold, because what is ours is not known")
     began_s = monotonic()
-    Flattening(client, state, progress, began_s + flatten_s).run(ledger.held)
+    until_s = began_s + flatten_s
+    Flattening(client, state, progress, until_s).run(owned(client, ledger, state, progress, until_s))
     progress.phases.append(("flatten", round((monotonic() - began_s) * 1_000)))
 
 

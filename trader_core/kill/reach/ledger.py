@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
-from trader_core.domain.clocktime import SECOND_MS
+from trader_core.domain.clocktime import SECOND_MS, EpochMs
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.instrument import base_of
 from trader_core.ledger.fold import fold
@@ -15,6 +15,7 @@ from trader_core.store.sqlite import SqliteStore
 
 LIVE = "live.db"
 TURNS_UP_MS = 90 * SECOND_MS  # so long an order that arrived may be missing in every list
+OVERLAP_MS = 600 * SECOND_MS  # so long before its newest fill one may be that the ledger does not know
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Ledger:
     held: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unsure: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # of late, with no venue's name
+    names: frozenset[str] = frozenset()  # our ids of all orders ever
+    trades: frozenset[str] = frozenset()  # every fill that is in `held`
+    fills_ms: EpochMs = EpochMs(0)  # others are newer than this
 
     def by_base(self) -> dict[str, Decimal]:
         found: dict[str, Decimal] = {}
@@ -50,4 +54,11 @@ def read_ledger(state: Path | None) -> Ledger:
         for one in working
         if not one.venue_order_id and host_ms() - one.sent_ms < TURNS_UP_MS
     }
-    return Ledger(MappingProxyType(held), MappingProxyType(known), MappingProxyType(unsure))
+    trades = frozenset[str]().union(*(one.trades for one in book.holdings.values()))
+    fills_ms = EpochMs(max(int(book.fill_cursor or host_ms()) - OVERLAP_MS, 0))
+    if not book.fill_cursor:
+        fills_ms = min([fills_ms, *(one.sent_ms for one in book.orders.values())])
+    return Ledger(
+        MappingProxyType(held), MappingProxyType(known), MappingProxyType(unsure), frozenset(book.orders), trades,
+        fills_ms,
+    )  # fmt: skip
