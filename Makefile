@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -91,6 +91,15 @@ prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
 
 prove-faults: setup ## every fault of the venue at every step of an order's life: minutes
 	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17 or v12 or looks or surroundings"
+
+prove-kills: setup ## two hundred kills in storms, on full disks, without DNS: half an hour; goes on where it was stopped
+	@.venv/bin/trader prove kills --kills 200 --out docs/explanation/proof/kills.json
+
+SHARED := $(or $(TRADER_SHARED),../shared)
+
+prove-parity: setup ## ten thousand cycles over HTTP beside their replay, candle by candle: half an hour; goes on
+	@.venv/bin/trader prove parity --data $(SHARED)/data/coinbase --from 2024-08-01 --cycles 10000 \
+	  --out docs/explanation/proof/parity.json
 
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
 	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*

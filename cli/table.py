@@ -150,6 +150,8 @@ COMMANDS: Commands = {
         "failing": prove.failing,
         "sim": prove.sim,
         "soak": prove.soak,
+        "kills": prove.kills,
+        "parity": prove.parity,
     },
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from trader_core.prove.proved import Proved
 
 BROKEN = 60
-WORK = Path(".bench") / "prove"
+WORK = Path(".bench", "prove")  # where a campaign goes on, each in a folder of its own
 SHOWN_MAX = 10  # violations as text; --json has all
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the result for the pages of the proof.")]
@@ -77,12 +77,53 @@ def soak(
     return told(proved, out)
 
 
+def kills(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Option("--kills", metavar="N", min=1, max=10_000, help="So many kills.")] = 200,
+    only: Annotated[int | None, typer.Option("--only", metavar="K", min=0, help="That kill alone.")] = None,
+    out: Out = None,
+    work: Work = None,
+) -> Result:
+    """Kill in storms, behind hung loops, on full disks and without DNS; the venue's own log decides. A violation is 60.
+
+    Every kill is a process of its own on a LIVE account in rehearsal, on this machine; nothing of yours is touched.
+    """
+    from cli.commands.run import stopping
+    from trader_core.prove.kills import kills as prove
+
+    numbers = range(number) if only is None else range(only, only + 1)
+    with stopping() as asked:
+        found = prove(_config(ctx), (work or WORK / "kills").absolute(), numbers, lambda: bool(asked), note)
+    return told(found, out)
+
+
+def parity(
+    ctx: typer.Context,
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="A venue's folder of candles.")],
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="First decision, UTC; 90 days lie before it.")],
+    number: Annotated[int, typer.Option("--cycles", metavar="N", min=1, help="So many cycles in all.")] = 10_000,
+    out: Out = None,
+    work: Work = None,
+) -> Result:
+    """Live cycle by cycle on candles read over HTTP, replay what was recorded, compare it all. A difference is 60."""
+    from cli.commands.run import stopping
+    from cli.options import options_of, shared_of
+    from cli.progress import Progress
+    from trader_core.prove.recorded import recorded
+
+    options = options_of(shared_of(ctx), since)
+    config, place = options.config_directory, (work or WORK / "parity").absolute()
+    with stopping() as asked, Progress("recorded", "cycles") as progress:
+        found = recorded(config, data.absolute(), place, options.since_ms or 0, number, lambda: bool(asked), progress)
+    return told(found, out)
+
+
 def told(proved: "Proved", out: Path | None) -> Result:
     """The violations first, the figures last."""
     from dataclasses import asdict
 
     from cli.plain import jsonable
-    from cli.show import Ink, colours, count, pairs
+    from cli.show import Ink, colours, count, pairs, table
 
     if out is not None:
         _keep(proved, out)
@@ -92,6 +133,9 @@ def told(proved: "Proved", out: Path | None) -> Result:
         lines += [ink.no(f"{one.at}: {one.words}"), f"  again: {one.again}"]
     more = len(proved.violations) - SHOWN_MAX
     lines += [f"  and {more} more; --json has all"] if more > 0 else []
+    if proved.table:
+        heads, *rows = ([str(cell) for cell in row] for row in proved.table)
+        lines += [table(heads, rows), ""]
     lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
     found = count(len(proved.violations), "violation")
     lines.append(ink.good(found) if proved.holds else ink.bad(found))
