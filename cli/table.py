@@ -145,7 +145,7 @@ COMMANDS: Commands = {
     "bans": {"add": bans.add, "list": bans.show, "lift": bans.lift},
     "paper": {"deposit": paper.deposit, "withdraw": paper.withdraw, "reset": paper.reset},
     "size": {"calc": size.calc},
-    "prove": {"crash": prove.crash, "failing": prove.failing},
+    "prove": {"crash": prove.crash, "failing": prove.failing, "sigkill": prove.sigkill},
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},
     "completions": completions,

@@ -70,6 +70,13 @@ def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out
     return told(campaign(_config(ctx), work or Path(".bench/prove/failing"), note, only, sample), out)
 
 
+def sigkill(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """End LIVE processes by SIGKILL, at moments that nobody chose."""
+    from trader_core.prove.crash import sigkill as campaign
+
+    return told(campaign(_config(ctx), work or Path(".bench/prove/sigkill"), note, only, sample), out)
+
+
 def _config(ctx: typer.Context) -> Path:
     from cli.options import options_of, shared_of
 
