@@ -89,29 +89,41 @@ def place_key(key: Mapping[str, str]) -> None:
 def _hook_sqlite(boundaries: Boundaries) -> None:
     real = sqlite3.connect
 
+    class Statements(sqlite3.Cursor):
+        """What a connection executes goes through one as well."""
+
+        connection: "Watched"
+
+        def execute(self, sql: str, *values: Any) -> "Statements":
+            self.connection.meets(sql)
+            return super().execute(sql, *values)
+
+        def executemany(self, sql: str, rows: Iterable[Any], /) -> "Statements":
+            self.connection.meets(sql)
+            return super().executemany(sql, rows)
+
+        def executescript(self, sql: str, /) -> "Statements":
+            self.connection.meets(sql)
+            return super().executescript(sql)
+
     class Watched(sqlite3.Connection):
         """What is repeated within one transaction counts once: it is on disk with all of it, or not at all."""
 
         name, said = "", ""
 
-        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-            self._meets(sql)
-            return super().execute(sql, *values)
+        def cursor(self, _: Any = None) -> Any:
+            return super().cursor(Statements)
 
-        def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
-            self._meets(sql)
-            return super().executemany(sql, rows)
-
-        def executescript(self, sql: str, /) -> sqlite3.Cursor:
-            self._meets(sql)
-            return super().executescript(sql)
+        def commit(self) -> None:
+            self.meets("COMMIT")
+            super().commit()
 
         def close(self) -> None:
             if self.said:  # it has written, and may move what it wrote to its place
                 boundaries("sql", f"{self.name} close")
             super().close()
 
-        def _meets(self, sql: str) -> None:
+        def meets(self, sql: str) -> None:
             words = " ".join(sql.split()[:3])
             if boundaries.reads or not (READING.match(sql) or (self.in_transaction and words == self.said)):
                 self.said = words

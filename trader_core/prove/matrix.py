@@ -19,7 +19,7 @@ from trader_core.prove.lives import OUTCOMES, UNEXPECTED, Ended, Strike
 from trader_core.prove.scenes import ALL_WELL, LATER_MS, LIVES_MAX, MUCH_LATER_MS, SCENES, Scene, Stage
 
 THIRD = 3  # of the combinations, each further crash is tried in every third
-PATIENCE_S = 120  # no combination takes longer
+PATIENCE_S = 900  # no combination takes longer, on whatever machine
 Plan = Mapping[str, Mapping[str, int]]  # boundaries by scene and outcome
 
 
