@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-crash prove-failing prove-sigkill prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer
+.PHONY: help setup run test lint bench parity prove-install prove-crash prove-failing prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -80,6 +80,13 @@ prove-sigkill: setup ## a thousand LIVE processes ended by SIGKILL, and fifty PA
 	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove sigkill --out docs/explanation/proof/sigkill.json
 	@.venv/bin/python -m tests.prove_sigkill --kills 50
 
+prove-sim: setup ## a thousand lives of a thousand cycles, drawn from seeds: an hour or two; goes on where it was stopped
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove sim --seeds 1000 --cycles 1000 --workers 2 \
+	  --keep tests/prove/seeds.txt --out docs/explanation/proof/sim.json
+
+prove-soak: setup ## a year of minutes in one account: an hour or two; goes on where it was stopped
+	@.venv/bin/trader prove soak --out docs/explanation/proof/soak.json
+
 prove-properties: setup ## ten thousand examples of every law, slow twins too: hours; what failed is tried first again
 	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 tests/laws tests/market tests/strategies
 
@@ -91,6 +98,15 @@ prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
 
 prove-faults: setup ## every fault of the venue at every step of an order's life: minutes
 	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17 or v12 or looks or surroundings"
+
+prove-kills: setup ## two hundred kills in storms, on full disks, without DNS: half an hour; goes on where it was stopped
+	@.venv/bin/trader prove kills --kills 200 --out docs/explanation/proof/kills.json
+
+SHARED := $(or $(TRADER_SHARED),../shared)
+
+prove-parity: setup ## ten thousand cycles over HTTP beside their replay, candle by candle: half an hour; goes on
+	@.venv/bin/trader prove parity --data $(SHARED)/data/coinbase --from 2024-08-01 --cycles 10000 \
+	  --out docs/explanation/proof/parity.json
 
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
 	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*

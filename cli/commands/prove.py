@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trader_core.prove.proved import Proved
 
 BROKEN = 60
+WORK = Path(".bench", "prove")  # where a campaign goes on, each in a folder of its own
 SHOWN_MAX = 10  # violations as text; --json has all
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the result for the pages of the proof.")]
@@ -18,13 +19,118 @@ Work = Annotated[
     Path | None, typer.Option("--work", metavar="DIR", help="What is done already, and what failed; goes on from it.")
 ]
 
+Only = Annotated[str, typer.Option("--only", metavar="KEY", help="Just this one, as a violation names it.")]
+Sample = Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="So many of them, all over.")]
+
+
+def crash(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """Kill a LIVE cycle at every write, fsync and request, under every outcome at a venue on loopback."""
+    from trader_core.prove.crash import crash as campaign
+
+    return told(campaign(_config(ctx), work or WORK / "crash", note, only, sample), out)
+
+
+def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """Let each write, statement and request of a LIVE cycle fail once."""
+    from trader_core.prove.crash import failing as campaign
+
+    return told(campaign(_config(ctx), work or WORK / "failing", note, only, sample), out)
+
+
+def sigkill(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """End LIVE processes by SIGKILL, at moments that nobody chose."""
+    from trader_core.prove.crash import sigkill as campaign
+
+    return told(campaign(_config(ctx), work or WORK / "sigkill", note, only, sample), out)
+
+
+def sim(
+    seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="So many lives.")] = 1_000,
+    cycles: Annotated[int, typer.Option("--cycles", min=20, metavar="M", help="Of each life.")] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The first of them.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, metavar="W", help="Processes beside each other.")] = 2,
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="FILE", help="Add seeds that fail to it.")] = None,
+    work: Work = None,
+    out: Out = None,
+) -> Result:
+    """Live whole lives drawn from seeds: market, faults, policy and operator. A violation is 60."""
+    from cli.commands.run import stopping
+    from cli.progress import Progress
+    from trader_core.prove.sim import campaign
+
+    asked = campaign.Asked(seed, seeds, cycles, work or WORK / campaign.NAME, workers)
+    with stopping() as signals, Progress("lives", "seeds") as progress:
+        proved = campaign.campaign(asked, lambda: bool(signals), progress)
+    if keep is not None:
+        campaign.keep(keep, proved)
+    return told(proved, out)
+
+
+def soak(
+    cycles: Annotated[
+        int, typer.Option("--cycles", min=1, metavar="N", help="A year of minutes by default.")
+    ] = 525_600,
+    work: Work = None,
+    out: Out = None,
+) -> Result:
+    """Live a year of minutes in one account: memory, time and database must not grow. A violation is 60."""
+    from cli.commands.run import stopping
+    from cli.progress import Progress
+    from trader_core.prove import soak as campaign
+
+    with stopping() as signals, Progress("soak", "cycles") as progress:
+        asked = campaign.Asked(cycles, work or WORK / campaign.NAME)
+        proved = campaign.campaign(asked, lambda: bool(signals), progress)
+    return told(proved, out)
+
+
+def kills(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Option("--kills", metavar="N", min=1, max=10_000, help="So many kills.")] = 200,
+    only: Annotated[int | None, typer.Option("--only", metavar="K", min=0, help="That kill alone.")] = None,
+    out: Out = None,
+    work: Work = None,
+) -> Result:
+    """Kill in storms, behind hung loops, on full disks and without DNS; the venue's own log decides. A violation is 60.
+
+    Every kill is a process of its own on a LIVE account in rehearsal, on this machine; nothing of yours is touched.
+    """
+    from cli.commands.run import stopping
+    from trader_core.prove.kills import kills as prove
+
+    numbers = range(number) if only is None else range(only, only + 1)
+    with stopping() as asked:
+        found = prove(_config(ctx), (work or WORK / "kills").absolute(), numbers, lambda: bool(asked), note)
+    return told(found, out)
+
+
+def parity(
+    ctx: typer.Context,
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="A venue's folder of candles.")],
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="First decision, UTC; 90 days lie before it.")],
+    number: Annotated[int, typer.Option("--cycles", metavar="N", min=1, help="So many cycles in all.")] = 10_000,
+    out: Out = None,
+    work: Work = None,
+) -> Result:
+    """Live cycle by cycle on candles read over HTTP, replay what was recorded, compare it all. A difference is 60."""
+    from cli.commands.run import stopping
+    from cli.options import options_of, shared_of
+    from cli.progress import Progress
+    from trader_core.prove.recorded import recorded
+
+    options = options_of(shared_of(ctx), since)
+    config, place = options.config_directory, (work or WORK / "parity").absolute()
+    with stopping() as asked, Progress("recorded", "cycles") as progress:
+        found = recorded(config, data.absolute(), place, options.since_ms or 0, number, lambda: bool(asked), progress)
+    return told(found, out)
+
 
 def told(proved: "Proved", out: Path | None) -> Result:
     """The violations first, the figures last."""
     from dataclasses import asdict
 
     from cli.plain import jsonable
-    from cli.show import Ink, colours, count, pairs
+    from cli.show import Ink, colours, count, pairs, table
 
     if out is not None:
         _keep(proved, out)
@@ -34,6 +140,9 @@ def told(proved: "Proved", out: Path | None) -> Result:
         lines += [ink.no(f"{one.at}: {one.words}"), f"  again: {one.again}"]
     more = len(proved.violations) - SHOWN_MAX
     lines += [f"  and {more} more; --json has all"] if more > 0 else []
+    if proved.table:
+        heads, *rows = ([str(cell) for cell in row] for row in proved.table)
+        lines += [table(heads, rows), ""]
     lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
     found = count(len(proved.violations), "violation")
     lines.append(ink.good(found) if proved.holds else ink.bad(found))
@@ -50,31 +159,6 @@ def _keep(proved: "Proved", out: Path) -> None:
     asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     named = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - as anybody would
     write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
-
-
-Only = Annotated[str, typer.Option("--only", metavar="KEY", help="Just this one, as a violation names it.")]
-Sample = Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="So many of them, all over.")]
-
-
-def crash(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
-    """Kill a LIVE cycle at every write, fsync and request, under every outcome at a venue on loopback."""
-    from trader_core.prove.crash import crash as campaign
-
-    return told(campaign(_config(ctx), work or Path(".bench/prove/crash"), note, only, sample), out)
-
-
-def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
-    """Let each write, statement and request of a LIVE cycle fail once."""
-    from trader_core.prove.crash import failing as campaign
-
-    return told(campaign(_config(ctx), work or Path(".bench/prove/failing"), note, only, sample), out)
-
-
-def sigkill(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
-    """End LIVE processes by SIGKILL, at moments that nobody chose."""
-    from trader_core.prove.crash import sigkill as campaign
-
-    return told(campaign(_config(ctx), work or Path(".bench/prove/sigkill"), note, only, sample), out)
 
 
 def _config(ctx: typer.Context) -> Path:

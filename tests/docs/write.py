@@ -5,7 +5,7 @@ from pathlib import Path
 from cli.completion import SHELLS, completion
 from cli.manpages import manpages
 from cli.manual import manual
-from tests.docs import reference
+from tests.docs import proof, reference
 from tests.docs.published import agree, promise
 from tests.shared import ROOT
 
@@ -24,6 +24,7 @@ def generated() -> dict[Path, str]:
         "exit-codes": reference.exit_codes(),
         "json": reference.schemas(),
     }
+    found[Path("docs/explanation/proof.md")] = proof.text()
     return found | {Path(f"docs/reference/{name}.md"): text for name, text in texts.items()}
 
 

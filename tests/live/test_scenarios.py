@@ -28,7 +28,7 @@ from trader_core.domain.facts import FACTS, Intended
 from trader_core.keyring import client_of, key_in_force
 from trader_core.prove.checker import told_by
 from trader_core.settings.load import load
-from trader_core.store.sqlite import SqliteStore
+from trader_core.store.sqlite import SqliteStore, mark_of
 from trader_core.worlds.live import REAL
 
 ORDERS, LISTS = r"/orders$", r"/orders/historical/batch$"
@@ -328,6 +328,7 @@ def aged(live: Live, by_ms: int) -> None:
     with closing(SqliteStore(live.journal, None)) as store:
         identity, rows = store.identity(), list(store.rows())
     live.journal.unlink()
+    mark_of(live.journal).unlink()
     with closing(SqliteStore(live.journal, identity, rows[0].config_digest)) as store:
         for row in rows[1:]:
             fact = from_json(FACTS[row.kind], row.body)

@@ -22,7 +22,8 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """`figures` are what is said last, in this order. What is not `finished` goes on where it stopped."""
+    """`figures` are what is said last, in this order; `table` is what takes rows, its heads first. What is not
+    `finished` goes on where it stopped."""
 
     campaign: str
     claim: str  # what would be wrong if it failed, in one sentence
@@ -30,6 +31,7 @@ class Proved:
     violations: Sequence[Violation]
     took_s: float
     finished: bool = True
+    table: Sequence[Sequence[Figure]] = ()
 
     @property
     def holds(self) -> bool:

@@ -61,6 +61,11 @@ class Stage:
     def state(self) -> Path:
         return self.folder / "state"
 
+    @property
+    def truth(self) -> Path:
+        """What the venue really did, line by line."""
+        return self.folder / "truth.jsonl"
+
     def program(self, *words: str) -> Done:
         done = subprocess.run(  # noqa: S603 - our own program
             [*START, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False,
@@ -88,7 +93,7 @@ class Stage:
             finally:
                 started.terminate()
 
-    def admin(self, path: str, **body: Any) -> dict[str, Any]:
+    def admin(self, path: str, /, **body: Any) -> dict[str, Any]:
         trusted = ssl.create_default_context(cafile=self.folder / "tls" / "ca.pem")
         request = urllib.request.Request(f"{self.url}/admin/{path}", json.dumps(body).encode())  # noqa: S310 - https
         with urllib.request.urlopen(request, context=trusted, timeout=10) as answer:  # noqa: S310
@@ -107,7 +112,7 @@ def staged(folder: Path, config: Path, **edits: Any) -> Iterator[Stage]:
     with ExitStack() as until_closed:
         own = kept_environment()
         heard: list[int] = []
-        hook = until_closed.enter_context(_listening(heard))
+        hook = until_closed.enter_context(listening(heard))
         servers = [until_closed.enter_context(_time_server()) for _ in range(SERVERS)]
         bare = Stage(folder, "", own, heard)
         bare.must("sim", "cert", str(folder / "tls"))
@@ -138,6 +143,7 @@ def places(folder: Path) -> dict[str, str]:
 @contextmanager
 def _venue(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
     words = [*START, "sim", "serve", "--tls", str(folder / "tls"), "--realtime", "--port", "0"]
+    words += ["--truth", str(folder / "truth.jsonl")]
     with subprocess.Popen(  # noqa: S603 - our own program
         words, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as served:
@@ -152,7 +158,7 @@ def _venue(folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def _listening(heard: list[int]) -> Iterator[str]:
+def listening(heard: list[int]) -> Iterator[str]:
     """The address of somebody to alert, who notes when."""
 
     class Hook(BaseHTTPRequestHandler):

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -39,6 +39,8 @@ class SqliteStore:
     def __init__(self, path: Path, identity: Identity | None, config_digest: str = "") -> None:
         """Open or, given an identity, create. Without an identity the file is opened for reading only."""
         self._path, self._digest = path, config_digest
+        if identity is not None:
+            _check_not_lost(path)
         with ExitStack() as undo:
             self._db = connect(path, create=identity is not None)
             undo.callback(self._db.close)
@@ -47,6 +49,7 @@ class SqliteStore:
                 self._head = self._read_head()
                 if identity is not None:
                     self._claim(identity)
+                    _mark_begun(path)
                 _check_halt(self._db, path)
             undo.pop_all()
 
@@ -209,6 +212,28 @@ def upgrade(path: Path) -> None:
     """Bring a state up to this schema; one that is there already stays as it is."""
     with closing(connect(path, create=True)) as db, as_state_error(path):
         _migrate(db, path, writable=True)
+
+
+def mark_of(path: Path) -> Path:
+    """Stands beside a state that was begun, so that one that is lost is not taken for one that never was."""
+    return path.with_name(f"{path.name}.begun")
+
+
+def _check_not_lost(path: Path) -> None:
+    """Limits and positions of an account whose rows are gone must not begin anew by themselves."""
+    if mark_of(path).exists() and (not path.exists() or is_blank(path)):
+        raise StateUnusable(
+            f"{path} is {'empty' if path.exists() else 'missing'}, and its account was begun",
+            safe="nothing was sent; positions, orders and losses of that account are not known",
+            remedy="trader restore, or start a new account with --state DIR",
+        )
+
+
+def _mark_begun(path: Path) -> None:
+    """Where it cannot be made, nothing is lost but this."""
+    if not mark_of(path).exists():
+        with suppress(OSError):
+            mark_of(path).touch(mode=0o600)
 
 
 def is_blank(path: Path) -> bool:
