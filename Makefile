@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity
+.PHONY: help setup run test lint bench parity prove-install prove-crash prove-failing prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -70,7 +70,14 @@ prove-install: ## a clean clone and a clean install, from nothing (downloads)
 prove-newcomer: ## a clean clone, set up from nothing (downloads), and every line that README and tutorial tell
 	@PYTHON="$(PYTHON)" bash .ci/prove-newcomer
 
-prove-sigkill: setup ## fifty kills at random moments
+prove-crash: setup ## a LIVE cycle killed at every boundary, under every outcome: 25 minutes; goes on where it was stopped
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove crash --out docs/explanation/proof/crash.json
+
+prove-failing: setup ## every write, statement and request of a LIVE cycle fails once: minutes
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove failing --out docs/explanation/proof/failing.json
+
+prove-sigkill: setup ## a thousand LIVE processes ended by SIGKILL, and fifty PAPER ones that started from nothing
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove sigkill --out docs/explanation/proof/sigkill.json
 	@.venv/bin/python -m tests.prove_sigkill --kills 50
 
 prove-sim: setup ## a thousand lives of a thousand cycles, drawn from seeds: an hour or two; goes on where it was stopped

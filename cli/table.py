@@ -148,6 +148,7 @@ COMMANDS: Commands = {
     "prove": {
         "crash": prove.crash,
         "failing": prove.failing,
+        "sigkill": prove.sigkill,
         "sim": prove.sim,
         "soak": prove.soak,
         "kills": prove.kills,

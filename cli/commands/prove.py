@@ -37,6 +37,13 @@ def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out
     return told(campaign(_config(ctx), work or WORK / "failing", note, only, sample), out)
 
 
+def sigkill(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+    """End LIVE processes by SIGKILL, at moments that nobody chose."""
+    from trader_core.prove.crash import sigkill as campaign
+
+    return told(campaign(_config(ctx), work or WORK / "sigkill", note, only, sample), out)
+
+
 def sim(
     seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="So many lives.")] = 1_000,
     cycles: Annotated[int, typer.Option("--cycles", min=20, metavar="M", help="Of each life.")] = 1_000,

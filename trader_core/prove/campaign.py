@@ -1,6 +1,7 @@
 """Campaigns of many combinations: shared out among workers, kept line by line, gone on with, and told at the end."""
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -56,7 +57,7 @@ class Campaign:
         return {key: known[key] for key in keys}
 
     def _worker(self, do: str, keys: Sequence[str], part: int) -> "subprocess.Popen[str]":
-        asked = {"do": do, "keys": keys, "done": [], "config": str(self.config.absolute())}
+        asked = {"do": do, "keys": keys, "done": [], "for": os.getpid(), "config": str(self.config.absolute())}
         asked["results"] = str(self.folder / f"{do}-{part}.jsonl")
         environment = {**process_environment(), "OPENBLAS_NUM_THREADS": "1"}
         started = subprocess.Popen(

@@ -15,6 +15,10 @@ CRASH = (
 FAILING = "a LIVE cycle in which any one write, statement or request fails leaves nothing that the next does not settle"
 
 
+SIGKILL = "a LIVE process that SIGKILL ends at any moment leaves nothing that the next does not settle"
+KILLS = 1_200  # so that a thousand strike before the life has ended by itself
+
+
 def crash(config: Path, work: Path, told: Told, only: str = "", sample: int | None = None) -> Proved:
     """All combinations, `only` one, or a `sample` of so many. Raises GateClosed where the stage cannot be set up."""
     campaign = Campaign("crash", config, work, told)
@@ -49,3 +53,13 @@ def failing(config: Path, work: Path, told: Told, only: str = "", sample: int | 
     results = campaign.found("failing", keys)
     figures: dict[str, Figure] = {f"calls_{scene}": count for scene, count in counts.items()}
     return campaign.proved(FAILING, {**figures, **lives_of(results.values()), "failures": len(keys)}, results.values())
+
+
+def sigkill(config: Path, work: Path, told: Told, only: str = "", sample: int | None = None) -> Proved:
+    """The same for SIGKILL at moments that nobody chose."""
+    campaign = Campaign("sigkill", config, work, told)
+    keys = [only] if only else [f"{scene}/{n}" for scene in SCENES for n in range((sample or KILLS) // len(SCENES))]
+    results = campaign.found("sigkill", keys)
+    counts = lives_of(results.values())
+    figures = {"lives": counts["lives"], "signals": len(keys), "kills": counts["of_them_killed"]}
+    return campaign.proved(SIGKILL, figures, results.values())

@@ -11,7 +11,8 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock, RLock
 from typing import Any
@@ -89,30 +90,64 @@ def place_key(key: Mapping[str, str]) -> None:
 def _hook_sqlite(boundaries: Boundaries) -> None:
     real = sqlite3.connect
 
-    class Watched(sqlite3.Connection):
-        """What is repeated within one transaction counts once: it is on disk with all of it, or not at all."""
+    class Statements(sqlite3.Cursor):
+        connection: "Watched"
 
-        name, said = "", ""
-
-        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-            self._meets(sql)
+        def execute(self, sql: str, *values: Any) -> "Statements":
+            self.connection.meets(sql)
             return super().execute(sql, *values)
 
-        def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
-            self._meets(sql)
+        def executemany(self, sql: str, rows: Iterable[Any], /) -> "Statements":
+            self.connection.meets(sql)
             return super().executemany(sql, rows)
 
         def executescript(self, sql: str, /) -> sqlite3.Cursor:
-            self._meets(sql)
+            self.connection.meets(sql)
             return super().executescript(sql)
+
+    class Watched(sqlite3.Connection):
+        """What is repeated within one transaction counts once: it is on disk with all of it, or not at all."""
+
+        name, said, inside = "", "", False
+
+        def cursor(self, _: Any = None) -> Any:
+            return super().cursor(Statements)
+
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            with self.once(sql):
+                return super().execute(sql, *values)
+
+        def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
+            with self.once(sql):
+                return super().executemany(sql, rows)
+
+        def executescript(self, sql: str, /) -> sqlite3.Cursor:
+            with self.once(sql):
+                return super().executescript(sql)
+
+        @contextmanager
+        def once(self, sql: str) -> Iterator[None]:
+            """A connection that executes may ask a cursor of its own to do it."""
+            self.meets(sql)
+            self.inside = True
+            try:
+                yield
+            finally:
+                self.inside = False
+
+        def commit(self) -> None:
+            self.meets("COMMIT")
+            super().commit()
 
         def close(self) -> None:
             if self.said:  # it has written, and may move what it wrote to its place
                 boundaries("sql", f"{self.name} close")
             super().close()
 
-        def _meets(self, sql: str) -> None:
+        def meets(self, sql: str) -> None:
             words = " ".join(sql.split()[:3])
+            if self.inside:
+                return
             if boundaries.reads or not (READING.match(sql) or (self.in_transaction and words == self.said)):
                 self.said = words
                 boundaries("sql", f"{self.name} {words}")

@@ -4,10 +4,12 @@ A crash is `_exit` at a boundary: nothing is unwound, closed or flushed, as when
 """
 
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -82,18 +84,21 @@ class Account:
     time: VirtualTime
     strike: Strike | None = None
 
-    def live(self, act: Act, at: int = 0, then: Callable[[str], None] | None = None, reads: bool = False) -> Ended:
-        """One life, from its start to its end or to boundary `at`."""
+    def live(
+        self, act: Act, at: int = 0, then: Callable[[str], None] | None = None, reads: bool = False, kill_s: float = 0.0
+    ) -> Ended:
+        """One life, from its start to its end or to boundary `at`; or until SIGKILL comes after so much real time."""
         ours, theirs = Pipe()
         child = os.fork()
         if not child:
             ours.close()
             _be(self, theirs, act, Boundaries(at, then or _die, reads))
         theirs.close()
-        ended = self._served(ours)
-        _, status = os.waitpid(child, 0)
+        with _killed_after(kill_s, child):
+            ended = self._served(ours)
+            _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        if code == CRASHED:
+        if code in (CRASHED, -signal.SIGKILL):
             return Ended(CRASHED)
         return ended or Ended(UNEXPECTED, f"the life ended with {code} and no word")
 
@@ -103,12 +108,14 @@ class Account:
             while True:
                 try:
                     now_ns, kind, *told = line.recv()
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     return None
                 self.time.reach(now_ns)
                 if kind == "ended":
                     return Ended(*told)
-                line.send(self._answered(*told))
+                answer = self._answered(*told)
+                with suppress(BrokenPipeError):  # whoever asked is gone
+                    line.send(answer)
 
     def _answered(self, method: str, url: str, headers: dict[str, str], body: bytes) -> tuple[Any, ...]:
         strike = self.strike
@@ -144,6 +151,25 @@ def _refusal(url: str) -> Answer:
         return 200, {"content-type": "application/json"}, told
     told = b'{"error":"INVALID_ARGUMENT","error_details":"refused","message":"refused"}'
     return 400, {"content-type": "application/json"}, told
+
+
+@contextmanager
+def _killed_after(seconds: float, child: int) -> Iterator[None]:
+    """What was set to ring before rings later."""
+
+    def strike(*_: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+    if not seconds:
+        yield
+        return
+    before, (left_s, _) = signal.signal(signal.SIGALRM, strike), signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left_s)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _die(kind: str) -> None:

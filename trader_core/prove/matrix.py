@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from trader_core.prove.lives import OUTCOMES, UNEXPECTED, Ended, Strike
 from trader_core.prove.scenes import ALL_WELL, LATER_MS, LIVES_MAX, MUCH_LATER_MS, SCENES, Scene, Stage
 
 THIRD = 3  # of the combinations, each further crash is tried in every third
-PATIENCE_S = 120  # no combination takes longer
+PATIENCE_S = 900  # no combination takes longer, on whatever machine
 Plan = Mapping[str, Mapping[str, int]]  # boundaries by scene and outcome
 
 
@@ -45,15 +46,14 @@ def combinations(plan: Plan) -> Iterator[Combination]:
     """Every boundary with every outcome; and a second and a third crash in every third of them, at boundaries that
     wander over all there are."""
     for scene, counts in plan.items():
+        least, further = min(counts.values()), count()
         for row, outcome in enumerate(OUTCOMES):
-            least = min(counts.values())
             for at in range(counts[outcome] + 1):
                 yield Combination(scene, outcome, (at,))
-                second, third = 1 + (7 * at + 3 * row) % least, 1 + (11 * at + 5 * row) % least
-                if at and (at + row) % THIRD == 0:
-                    yield Combination(scene, outcome, (at, second))
-                if at and (at + row) % THIRD == 1:
-                    yield Combination(scene, outcome, (at, second, third))
+                if at and (at + row) % THIRD < 2:
+                    turn = next(further) // 2
+                    again = (1 + turn % least, 1 + 7 * turn % least)
+                    yield Combination(scene, outcome, (at, *again[: 1 + (at + row) % THIRD]))
 
 
 def planned(stage: Stage, scene: Scene, key: str) -> dict[str, Any]:

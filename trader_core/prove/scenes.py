@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from trader_core.bootstrap import open_system
@@ -69,6 +70,7 @@ class Stage:
 
     def __init__(self, folder: Path, config: Path, time: VirtualTime, key: Mapping[str, str]) -> None:
         self.folder, self.config, self.time, self.key = folder, config, time, key
+        self.took_s = 0.0  # the newest of the lives before the scene, by a clock that is not virtual
         folder.mkdir(parents=True)
         balances = {"USD": Decimal(CASH), "BTC": Decimal(0), "ETH": Decimal(0)}
         venue = VenueInside(dict(key), balances, self.truth)
@@ -119,7 +121,9 @@ class Stage:
 
     def must(self, act: Act) -> None:
         """A life that has to end well before the scene begins."""
+        began_s = perf_counter()
         ended = self.account.live(act)
+        self.took_s = perf_counter() - began_s
         assert ended.code == 0, (ended.code, ended.words)  # noqa: S101 - the stage itself would be wrong
         self.time.sleep(LATER_MS / SECOND_MS)
 
@@ -130,6 +134,7 @@ class Stage:
         """The same account in another folder; for a process that is a copy of this one."""
         made = object.__new__(Stage)
         made.folder, made.config, made.time, made.key = folder, self.config, self.time, self.key
+        made.took_s = self.took_s
         shutil.copytree(self.folder, folder)
         made.account = Account(made.state, self.account.venue, self.time)
         made.account.venue.tells(made.truth)

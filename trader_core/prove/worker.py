@@ -5,6 +5,7 @@ Every scene is played in a fork of its own, and so is every combination: a crash
 
 import gc
 import json
+import logging
 import os
 import shutil
 import sys
@@ -25,6 +26,7 @@ def main() -> None:
     asked: dict[str, Any] = json.load(sys.stdin)
     import requests  # noqa: F401 - loaded with the clock as it is, like what it brings along
 
+    logging.disable()  # it is no news here that something goes wrong
     time = VirtualTime(BEGIN_MS)
     time.install()
     memory = Path("/dev/shm")  # noqa: S108 - nobody else's business, and made by mkdtemp
@@ -51,7 +53,7 @@ def _apart(work: Callable[[], object]) -> None:
 
 
 def _scene(asked: dict[str, Any], name: str, time: VirtualTime, place: Path) -> None:
-    from trader_core.prove import failing, matrix
+    from trader_core.prove import failing, matrix, sigkill
     from trader_core.prove.scenes import SCENES, prepared
 
     done, scene = frozenset(asked["done"]), SCENES[name]
@@ -59,13 +61,16 @@ def _scene(asked: dict[str, Any], name: str, time: VirtualTime, place: Path) -> 
     if not wanted:
         return
     stage = prepared(place, Path(asked["config"]), scene, time)
+    works: dict[str, Callable[..., dict[str, Any]]] = {
+        "plan": matrix.planned, "crash": matrix.tried, "ports": failing.counted, "failing": failing.tried,
+        "sigkill": sigkill.tried,
+    }  # fmt: skip
+    work = partial(works[asked["do"]], scene=scene)
     gc.freeze()  # what is there by now stays, and no copy need look at it
     gc.disable()
-    of = {"plan": matrix.planned, "crash": matrix.tried, "failing": failing.tried, "ports": failing.counted}[
-        asked["do"]
-    ]
     for key in wanted:
-        matrix.in_a_copy(stage, place / "copy", Path(asked["results"]), key, partial(of, scene=scene, key=key))
+        os.kill(asked["for"], 0)  # for whom; or this ends here
+        matrix.in_a_copy(stage, place / "copy", Path(asked["results"]), key, partial(work, key=key))
 
 
 if __name__ == "__main__":
