@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 LOADED = (
     "cli.main", "cli.table", "cli.account", "cli.show", "pyarrow.parquet", "requests", "tabulate", "rich.console",
     "trader_core.bootstrap", "trader_core.desk", "trader_core.engine.run", "trader_core.engine.replay",
-    "trader_core.hand", "trader_core.keyring", "trader_core.worlds.live", "trader_core.worlds.simulated",
+    "trader_core.hand", "trader_core.keyring", "trader_core.net.session", "trader_core.worlds.live",
+    "trader_core.worlds.simulated",
 )  # fmt: skip
 
 
