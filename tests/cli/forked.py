@@ -25,7 +25,8 @@ from trader_core.settings.load import load
 ROOT = Path(__file__).parents[2]
 LOADED = (
     "cli.main", "cli.table", "cli.account", "cli.record", "cli.show", "pyarrow.parquet", "requests", "jwt",
-    "tabulate", "rich.console", "cryptography.hazmat.primitives.asymmetric.ec", "cryptography.hazmat.primitives.serialization",
+    "tabulate", "rich.console", "cryptography.hazmat.primitives.asymmetric.ec",
+    "cryptography.hazmat.primitives.serialization",
     "trader_core.bootstrap", "trader_core.desk", "trader_core.engine.run", "trader_core.engine.replay",
     "trader_core.hand", "trader_core.keyring", "trader_core.metering", "trader_core.net.session",
     "trader_core.upkeep", "trader_core.worlds.live", "trader_core.worlds.simulated",
