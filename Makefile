@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-crash prove-failing prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity
+.PHONY: help setup run test lint bench parity prove-install prove-crash prove-failing prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity prove-planted
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -107,6 +107,9 @@ SHARED := $(or $(TRADER_SHARED),../shared)
 prove-parity: setup ## ten thousand cycles over HTTP beside their replay, candle by candle: half an hour; goes on
 	@.venv/bin/trader prove parity --data $(SHARED)/data/coinbase --from 2024-08-01 --cycles 10000 \
 	  --out docs/explanation/proof/parity.json
+
+prove-planted: setup ## seven mistakes made on purpose, and which campaign finds each: an hour; goes on where it was stopped
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove planted --out docs/explanation/proof/planted.json
 
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
 	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*

@@ -83,6 +83,7 @@ LAYERS = {
         lazy_third="joblib optuna dask distributed ray",
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
+    "prove.recorded": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy pyarrow"),
     "prove.checker": Layer(),
     "prove.scenes": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "prove.hooks": Layer("net.session", "requests urllib3"),
@@ -150,6 +151,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "sqlite3": (
         "trader_core/alerts/outbox.py",
         "trader_core/prove/checker.py",
+        "trader_core/prove/conditions.py",
         "trader_core/prove/failing.py",
         "trader_core/prove/hooks.py",
         "trader_core/prove/witness.py",

@@ -125,6 +125,13 @@ def parity(
     return told(found, out)
 
 
+def planted(ctx: typer.Context, out: Out = None, work: Work = None) -> Result:
+    """Make seven mistakes on purpose, each in a copy of the program: a campaign must find each. One missed is 60."""
+    from trader_core.prove.planted import planted as prove
+
+    return told(prove((work or WORK / "planted").absolute(), note), out)
+
+
 def told(proved: "Proved", out: Path | None) -> Result:
     """The violations first, the figures last."""
     from dataclasses import asdict
