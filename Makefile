@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-properties prove-law prove-fuzz prove-faults prove-kills prove-parity coverage mutation docs docs-write prove-newcomer
+.PHONY: help setup run test lint bench parity prove-install prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -72,6 +72,13 @@ prove-newcomer: ## a clean clone, set up from nothing (downloads), and every lin
 
 prove-sigkill: setup ## fifty kills at random moments
 	@.venv/bin/python -m tests.prove_sigkill --kills 50
+
+prove-sim: setup ## a thousand lives of a thousand cycles, drawn from seeds: an hour or two; goes on where it was stopped
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove sim --seeds 1000 --cycles 1000 --workers 2 \
+	  --keep tests/prove/seeds.txt --out docs/explanation/proof/sim.json
+
+prove-soak: setup ## a year of minutes in one account: an hour or two; goes on where it was stopped
+	@.venv/bin/trader prove soak --out docs/explanation/proof/soak.json
 
 prove-properties: setup ## ten thousand examples of every law, slow twins too: hours; what failed is tried first again
 	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 tests/laws tests/market tests/strategies

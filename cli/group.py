@@ -27,11 +27,11 @@ GROUPS = {
     "incident": "What went wrong, written down while it lasts.",
     "runbook": "What to do in an incident.",
     "paper": "The simulated account: cash in and out, a new beginning.",
+    "prove": "Campaigns that try to break the program; an independent checker decides.",
     "risk": "What the book is together: a bad day, who moves with whom, how near the caps are.",
     "size": "How large a position would be, and why.",
     "shadow": "What the model of costs says, beside what was filled.",
     "sim": "A venue of our own on loopback, for drills and tests.",
-    "prove": "Try to break the program, and let an independent checker say whether that worked.",
 }
 
 

@@ -148,6 +148,8 @@ COMMANDS: Commands = {
     "prove": {
         "crash": prove.crash,
         "failing": prove.failing,
+        "sim": prove.sim,
+        "soak": prove.soak,
         "kills": prove.kills,
         "parity": prove.parity,
     },

@@ -86,6 +86,9 @@ LAYERS = {
     "prove.scenes": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "prove.hooks": Layer("net.session", "requests urllib3"),
     **dict.fromkeys(("prove.failing", "prove.worker"), Layer("prove", lazy_third="requests")),
+    "prove.sim": Layer(f"{BELOW_BOOTSTRAP} bootstrap desk hand policies telling worlds", "numpy"),
+    "prove.soak": Layer(f"{BELOW_BOOTSTRAP} bootstrap retention"),
+    "prove.witness": Layer(),
     "figures": Layer(BELOW_BOOTSTRAP),
     "metering": Layer(f"{BELOW_BOOTSTRAP} policies", types="worlds"),
     "talk": Layer("domain net.redaction ops.clock settings.environment"),
@@ -114,7 +117,7 @@ LAYERS = {
         lazy_third="rich tabulate",
     ),
 }
-STRANGERS = {"prove.checker"}  # may not even import the rest of their own package
+STRANGERS = {"prove.checker", "prove.witness"}  # may not even import the rest of their own package
 
 # A name, as written after its imports are resolved -> the files in which it may stand.
 BANNED_NAMES: dict[str, tuple[str, ...]] = {
@@ -148,6 +151,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
         "trader_core/prove/checker.py",
         "trader_core/prove/failing.py",
         "trader_core/prove/hooks.py",
+        "trader_core/prove/witness.py",
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
         "trader_core/store/segments.py",
@@ -162,7 +166,7 @@ MAY_COMPARE_MODE = ("trader_core/settings/coherence.py",)  # checks the words ag
 MAY_CATCH_ALL = (
     "cli/exits.py", "trader_core/alerts/channels.py", "trader_core/engine/columns.py",
     "trader_core/engine/lookahead.py", "trader_core/metering.py", "trader_core/prove/lives.py",
-    "trader_core/prove/matrix.py", "trader_core/telling.py",
+    "trader_core/prove/matrix.py", "trader_core/prove/sim/life.py", "trader_core/telling.py",
 )  # fmt: skip
 MAY_APPROVE = ("trader_core/engine/decide.py",)
 

@@ -19,43 +19,6 @@ Work = Annotated[
     Path | None, typer.Option("--work", metavar="DIR", help="What is done already, and what failed; goes on from it.")
 ]
 
-
-def told(proved: "Proved", out: Path | None) -> Result:
-    """The violations first, the figures last."""
-    from dataclasses import asdict
-
-    from cli.plain import jsonable
-    from cli.show import Ink, colours, count, pairs, table
-
-    if out is not None:
-        _keep(proved, out)
-    ink = Ink(colours())
-    lines = [ink.bold(f"prove {proved.campaign}"), proved.claim, ""]
-    for one in proved.violations[:SHOWN_MAX]:
-        lines += [ink.no(f"{one.at}: {one.words}"), f"  again: {one.again}"]
-    more = len(proved.violations) - SHOWN_MAX
-    lines += [f"  and {more} more; --json has all"] if more > 0 else []
-    if proved.table:
-        heads, *rows = (list(row) for row in proved.table)
-        lines += [table(heads, rows), ""]
-    lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
-    found = count(len(proved.violations), "violation")
-    lines.append(ink.good(found) if proved.holds else ink.bad(found))
-    data = {**jsonable(asdict(proved)), "violations": [asdict(one) for one in proved.violations]}
-    return Result(data, "\n".join(lines), 0 if proved.holds else BROKEN)
-
-
-def _keep(proved: "Proved", out: Path) -> None:
-    import subprocess
-    import time
-
-    from trader_core.prove.proved import write
-
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    named = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - as anybody would
-    write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
-
-
 Only = Annotated[str, typer.Option("--only", metavar="KEY", help="Just this one, as a violation names it.")]
 Sample = Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="So many of them, all over.")]
 
@@ -72,6 +35,46 @@ def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out
     from trader_core.prove.crash import failing as campaign
 
     return told(campaign(_config(ctx), work or WORK / "failing", note, only, sample), out)
+
+
+def sim(
+    seeds: Annotated[int, typer.Option("--seeds", min=1, metavar="N", help="So many lives.")] = 1_000,
+    cycles: Annotated[int, typer.Option("--cycles", min=20, metavar="M", help="Of each life.")] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The first of them.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, metavar="W", help="Processes beside each other.")] = 2,
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="FILE", help="Add seeds that fail to it.")] = None,
+    work: Work = None,
+    out: Out = None,
+) -> Result:
+    """Live whole lives drawn from seeds: market, faults, policy and operator. A violation is 60."""
+    from cli.commands.run import stopping
+    from cli.progress import Progress
+    from trader_core.prove.sim import campaign
+
+    asked = campaign.Asked(seed, seeds, cycles, work or WORK / campaign.NAME, workers)
+    with stopping() as signals, Progress("lives", "seeds") as progress:
+        proved = campaign.campaign(asked, lambda: bool(signals), progress)
+    if keep is not None:
+        campaign.keep(keep, proved)
+    return told(proved, out)
+
+
+def soak(
+    cycles: Annotated[
+        int, typer.Option("--cycles", min=1, metavar="N", help="A year of minutes by default.")
+    ] = 525_600,
+    work: Work = None,
+    out: Out = None,
+) -> Result:
+    """Live a year of minutes in one account: memory, time and database must not grow. A violation is 60."""
+    from cli.commands.run import stopping
+    from cli.progress import Progress
+    from trader_core.prove import soak as campaign
+
+    with stopping() as signals, Progress("soak", "cycles") as progress:
+        asked = campaign.Asked(cycles, work or WORK / campaign.NAME)
+        proved = campaign.campaign(asked, lambda: bool(signals), progress)
+    return told(proved, out)
 
 
 def kills(
@@ -113,6 +116,42 @@ def parity(
     with stopping() as asked, Progress("recorded", "cycles") as progress:
         found = recorded(config, data.absolute(), place, options.since_ms or 0, number, lambda: bool(asked), progress)
     return told(found, out)
+
+
+def told(proved: "Proved", out: Path | None) -> Result:
+    """The violations first, the figures last."""
+    from dataclasses import asdict
+
+    from cli.plain import jsonable
+    from cli.show import Ink, colours, count, pairs, table
+
+    if out is not None:
+        _keep(proved, out)
+    ink = Ink(colours())
+    lines = [ink.bold(f"prove {proved.campaign}"), proved.claim, ""]
+    for one in proved.violations[:SHOWN_MAX]:
+        lines += [ink.no(f"{one.at}: {one.words}"), f"  again: {one.again}"]
+    more = len(proved.violations) - SHOWN_MAX
+    lines += [f"  and {more} more; --json has all"] if more > 0 else []
+    if proved.table:
+        heads, *rows = (list(row) for row in proved.table)
+        lines += [table(heads, rows), ""]
+    lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
+    found = count(len(proved.violations), "violation")
+    lines.append(ink.good(found) if proved.holds else ink.bad(found))
+    data = {**jsonable(asdict(proved)), "violations": [asdict(one) for one in proved.violations]}
+    return Result(data, "\n".join(lines), 0 if proved.holds else BROKEN)
+
+
+def _keep(proved: "Proved", out: Path) -> None:
+    import subprocess
+    import time
+
+    from trader_core.prove.proved import write
+
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    named = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - as anybody would
+    write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
 
 
 def _config(ctx: typer.Context) -> Path:

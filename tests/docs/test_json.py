@@ -78,6 +78,8 @@ DID = {  # what each command is asked here, in this order; the account is one th
     "install-units": ("--dry-run",),
     "metrics": (),
     "alerts.list": ("--all",),
+    "prove.sim": ("--seeds", "1", "--cycles", "20", "--workers", "1"),
+    "prove.soak": ("--cycles", "20"),
 }
 ELSEWHERE = {  # who needs a venue or some time, or something that the sample market does not give
     "run": "tests/cli/test_run.py",

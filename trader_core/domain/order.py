@@ -33,6 +33,7 @@ class OrderStatus(StrEnum):
     REJECTED = "REJECTED"  # the venue said no, or never heard of it
 
 
+_OPEN = (OrderStatus.INTENDED, OrderStatus.WORKING)
 _LEGAL = {
     OrderStatus.INTENDED: frozenset(OrderStatus) - {OrderStatus.INTENDED},
     OrderStatus.WORKING: frozenset(OrderStatus) - {OrderStatus.INTENDED},
@@ -85,7 +86,7 @@ class Order:
 
     @property
     def is_open(self) -> bool:
-        return self.status in (OrderStatus.INTENDED, OrderStatus.WORKING)
+        return self.status in _OPEN
 
 
 @dataclass(frozen=True, slots=True)

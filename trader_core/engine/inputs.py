@@ -104,10 +104,13 @@ class Recorder:
 
     def news(self, frame: Frame) -> tuple[Bar, ...]:
         """Cells of the window that are not on disk as they are now, in the order of symbols and times."""
-        self._asked, known = frame, self._known(frame)
-        differs = known["present"] != frame.present
-        for name in FIELDS:
-            differs |= known[name] != getattr(frame, name)
+        differs = self._goes_on(frame)
+        if differs is None:
+            known = self._known(frame)
+            differs = known["present"] != frame.present
+            for name in FIELDS:
+                differs |= known[name] != getattr(frame, name)
+        self._asked = frame
         found: list[Bar] = []
         for i in np.flatnonzero(differs.any(axis=0)).tolist():
             rows = np.flatnonzero(differs[:, i])
@@ -117,6 +120,21 @@ class Recorder:
             cells = zip(times.tolist(), *(one.tolist() for one in (*columns, volume)), strict=True)
             found += [Bar(frame.symbols[i], *cell) for cell in cells]
         return tuple(sorted(found))
+
+    def _goes_on(self, frame: Frame) -> np.ndarray | None:
+        """Which cells are news where the window is that on disk moved on, with the same symbols; else None."""
+        told = self._told
+        if told is None or told.bar_ms != frame.bar_ms or told.symbols != frame.symbols or told.rows != frame.rows:
+            return None
+        moved = (frame.first_ms - told.first_ms) // frame.bar_ms
+        if not 0 <= moved <= frame.rows:
+            return None
+        kept, found = frame.rows - moved, np.array(frame.present)
+        old, new = slice(moved, None), slice(0, kept)
+        found[new] = told.present[old] != frame.present[new]
+        for name in FIELDS:
+            found[new] |= getattr(told, name)[old] != getattr(frame, name)[new]
+        return found
 
     def _known(self, frame: Frame) -> dict[str, np.ndarray]:
         """The window as the disk has it."""

@@ -1,6 +1,7 @@
 """A policy in the law's own units: percent and bps become fractions and ppm, minutes become milliseconds."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import ROUND_CEILING
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,30 @@ def themes_of(policy: "Settings") -> tuple[str, ...]:
     return tuple(policy.policy.risk.max_per_theme_pct)
 
 
+@dataclass(frozen=True)
+class Made:
+    """A law, and what it was made of."""
+
+    policy: "Settings"
+    axes: Axes
+    fees: "Fees | None"
+    law: limits.Law
+
+
+_NEWEST: list[Made] = []  # at most one: what does not change need not be made anew for each cycle
+
+
 def law_of(policy: "Settings", axes: Axes, fees: "Fees | None" = None) -> limits.Law:
     """`fees` are what the account pays; without them, what the policy assumes."""
+    for made in _NEWEST:
+        if made.policy is policy and made.axes == axes and made.fees == fees:
+            return made.law
+    law = _law(policy, axes, fees)
+    _NEWEST[:] = [Made(policy, axes, fees, law)]
+    return law
+
+
+def _law(policy: "Settings", axes: Axes, fees: "Fees | None") -> limits.Law:
     return limits.Law(
         risk=_risk(policy),
         portfolio=_portfolio(policy),

@@ -46,7 +46,7 @@ def fold_fills(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[Fi
     book = journal.book
     told = [one for one in ports.reader.fills(book.fill_cursor) if one.fill.client_order_id in book.orders]
     ours = (_as_ordered(book, one) for one in told)
-    fills = tuple(one for one in ours if is_new(book, one))
+    fills = tuple({one.fill.trade_id: one for one in ours if is_new(book, one)}.values())
     journal.record(decision_ms, fills)
     return fills
 

@@ -141,15 +141,25 @@ class Frame:
         begun[len(begun) - rest :] = whole + 1
         return found
 
+    @property
+    def whole_hours(self) -> "Frame":
+        """The bars of whole hours alone."""
+        count = max(self.rows - self._ahead, 0) // self.per_hour
+        return self.part(self._ahead, self._ahead + count * self.per_hour)
+
+    def is_same(self, other: "Frame") -> bool:
+        """Whether both hold the same bars of the same time."""
+        alike = (self.symbols, self.first_ms, self.bar_ms) == (other.symbols, other.first_ms, other.bar_ms)
+        return alike and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in PARTS)
+
     @cached_property
     def hourly(self) -> "Frame":
         """The whole hours in it as bars of an hour, whatever the base bar; parts of hours at either end are left out.
 
         An hour with any bar is present.
         """
-        count = max(self.rows - self._ahead, 0) // self.per_hour
-        first, last = self._ahead, self._ahead + count * self.per_hour
-        cut = self.part(first, last)
+        cut = self.whole_hours
+        count = cut.rows // self.per_hour
         if self.per_hour == 1:
             return replace(cut, mark_bars=MARK_HOURS)
         shape = (len(self.symbols), count, self.per_hour)

@@ -81,7 +81,12 @@ class Market:
     @cached_property
     def hourly(self) -> "Market":
         """The whole hours as a market of their own."""
-        return Market(self.frame.hourly, self.policy, 0) if self.whole is None else self.whole.hourly
+        return hourly_of(self.frame, self.policy) if self.whole is None else self.whole.hourly
+
+    @cached_property
+    def regimes(self) -> Ints:
+        """[hour], of an hourly market, the confirmed regime."""
+        return regimes(self)
 
     @cached_property
     def weather(self) -> Weather:
@@ -93,7 +98,7 @@ class Market:
         """[hour], the confirmed regime; unknown while the asset that it is read from is not listed."""
         if self.whole is not None:
             return self.whole.regime
-        found, symbols = self.told.of(regimes(self.hourly), UNKNOWN), self.frame.symbols
+        found, symbols = self.told.of(self.hourly.regimes, UNKNOWN), self.frame.symbols
         column = column_of(symbols, self.signals.regime.base)
         return found if column < 0 else np.where(self.told.gone[:, column], UNKNOWN, found)
 
@@ -143,3 +148,20 @@ class Market:
 
     def _befores(self, sums: Ints) -> Ints:
         return sums[self.start : self.start + self.frame.rows + 1]
+
+
+SHORT_CELLS = 1 << 16  # a window of more is a replay's, which looks once
+_NEWEST: list[tuple[Frame, Market]] = []  # at most one: a window's whole hours, and the market of them
+
+
+def hourly_of(frame: Frame, policy: "Settings") -> Market:
+    """The whole hours as a market of their own: the same one, with all that was found in it, until an hour closes."""
+    if frame.close.size > SHORT_CELLS:
+        return Market(frame.hourly, policy, 0)
+    hours = frame.whole_hours
+    for known, market in _NEWEST:
+        if market.policy is policy and known.is_same(hours):
+            return market
+    made = Market(frame.hourly, policy, 0)
+    _NEWEST[:] = [(hours, made)]
+    return made

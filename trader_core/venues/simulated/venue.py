@@ -58,6 +58,9 @@ class SimulatedVenue:
             raise ConfigInvalid((what,))
         self._source, self._costs, self._books, self._cash, self._foreign = source, costs, books, cash, foreign
         self._tier_of = tier_of
+        self._hours: dict[
+            tuple[str, str], tuple[tuple[int, ...], float]
+        ] = {}  # of what is told by the hour, the newest
         self._listed = {one.symbol: one for one in source.instruments()}
         self._now = EpochMs(books.now_ms() or 0)
         kept = books.steps()
@@ -167,6 +170,16 @@ class SimulatedVenue:
         day = self._source.candles(symbol, until_ms - DAY_MS, until_ms)
         if not len(day.close):
             return 0
+        return int(self._by_hour("depth", symbol, (until_ms, len(day.close)), lambda: self._depth_of(symbol, day)))
+
+    def _by_hour(self, what: str, symbol: str, of: tuple[int, ...], measure: Callable[[], float]) -> float:
+        """The newest figure of that name, as long as it is of the same hours and bars."""
+        known = self._hours.get((what, symbol))
+        if known is None or known[0] != of:
+            known = self._hours[what, symbol] = of, measure()
+        return known[1]
+
+    def _depth_of(self, symbol: str, day: Candles) -> int:
         hour, volume = np.asarray(day.open_ms, np.int64) // HOUR_MS, np.asarray(day.volume, np.int64)
         begins = np.flatnonzero(np.diff(hour, prepend=-1))
         closes = np.asarray(day.close, np.float64)[np.append(begins[1:], len(hour)) - 1]
@@ -330,9 +343,14 @@ class SimulatedVenue:
         """By the whole hours that had closed before the bar that opens then."""
         until_ms, bar_ms = at_ms - at_ms % HOUR_MS, self._source.bar_ms
         since_ms = until_ms - RANGES_MS
-        hourly = build({symbol: self._source.candles(symbol, since_ms, until_ms)}, since_ms, until_ms, bar_ms).hourly
+        bars = self._source.candles(symbol, since_ms, until_ms)
+
+        def measure() -> float:
+            return float(day_ranges(build({symbol: bars}, since_ms, until_ms, bar_ms).hourly)[-1, 0])
+
         tier = self._tier_of(self._listed[symbol].base)
-        return slippage_of(self._costs, tier, value, float(day_ranges(hourly)[-1, 0]))
+        ranging = self._by_hour("range", symbol, (until_ms, len(bars.close)), measure)
+        return slippage_of(self._costs, tier, value, ranging)
 
     def _sized(self, order: VenueOrder, opened: int, now: int) -> VenueOrder:
         """An order sized in quote gets its lots when its price is known: what the hold pays for after the fee."""
