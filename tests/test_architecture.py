@@ -82,6 +82,7 @@ LAYERS = {
         lazy_third="joblib optuna dask distributed ray",
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
+    "prove.recorded": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy pyarrow"),
     "prove.checker": Layer(),
     "prove.scenes": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "prove.hooks": Layer("net.session", "requests urllib3"),
