@@ -84,6 +84,7 @@ LAYERS = {
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.recorded": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy pyarrow"),
     "prove.checker": Layer(),
+    "prove.aftermath": Layer(),
     "prove.scenes": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "prove.hooks": Layer("net.session", "requests urllib3"),
     **dict.fromkeys(("prove.failing", "prove.worker"), Layer("prove", lazy_third="requests")),
@@ -118,7 +119,7 @@ LAYERS = {
         lazy_third="rich tabulate",
     ),
 }
-STRANGERS = {"prove.checker", "prove.witness"}  # may not even import the rest of their own package
+STRANGERS = {"prove.aftermath", "prove.checker", "prove.witness"}  # may not even import the rest of their own package
 
 # A name, as written after its imports are resolved -> the files in which it may stand.
 BANNED_NAMES: dict[str, tuple[str, ...]] = {
@@ -150,6 +151,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "sqlite3": (
         "trader_core/alerts/outbox.py",
         "trader_core/prove/checker.py",
+        "trader_core/prove/conditions.py",
         "trader_core/prove/failing.py",
         "trader_core/prove/hooks.py",
         "trader_core/prove/witness.py",
