@@ -93,8 +93,10 @@ prove-properties: setup ## ten thousand examples of every law, slow twins too: h
 prove-law: setup ## every rule compiled with its bounds checked, and all real candles by both: minutes
 	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 --dist load tests/laws/test_compiled.py tests/laws/test_real_twin.py
 
-prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
-	@.venv/bin/python -m tests.prove_fuzz_payloads
+BUDGET := 1800
+
+prove-fuzz: setup ## settings, plans, journals, schemas, command lines, cut files, answers, spoilt: BUDGET=1800 seconds
+	@.venv/bin/python -m tests.prove_fuzz --budget $(BUDGET) --out docs/explanation/proof/fuzz.json
 
 prove-faults: setup ## every fault of the venue at every step of an order's life: minutes
 	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17 or v12 or looks or surroundings"

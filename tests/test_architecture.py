@@ -85,6 +85,7 @@ LAYERS = {
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
     "prove.recorded": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy pyarrow"),
     "prove.checker": Layer(),
+    "prove.aftermath": Layer(),
     "prove.scenes": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "prove.hooks": Layer("net.session", "requests urllib3"),
     **dict.fromkeys(("prove.failing", "prove.worker"), Layer("prove", lazy_third="requests")),
@@ -119,7 +120,7 @@ LAYERS = {
         lazy_third="rich tabulate",
     ),
 }
-STRANGERS = {"prove.checker", "prove.witness"}  # may not even import the rest of their own package
+STRANGERS = {"prove.aftermath", "prove.checker", "prove.witness"}  # may not even import the rest of their own package
 
 # A name, as written after its imports are resolved -> the files in which it may stand.
 BANNED_NAMES: dict[str, tuple[str, ...]] = {

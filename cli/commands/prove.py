@@ -148,7 +148,7 @@ def told(proved: "Proved", out: Path | None) -> Result:
     more = len(proved.violations) - SHOWN_MAX
     lines += [f"  and {more} more; --json has all"] if more > 0 else []
     if proved.table:
-        heads, *rows = ([str(cell) for cell in row] for row in proved.table)
+        heads, *rows = (list(row) for row in proved.table)
         lines += [table(heads, rows), ""]
     lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
     found = count(len(proved.violations), "violation")
