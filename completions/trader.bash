@@ -216,11 +216,13 @@ _trader_at() {  # AT: what may follow there
             options="--state --config --mode --venue --log --json --help" ;;
         " size calc") below=""
             options="--equity --conviction-pct --stop-pct --tier --regime --sizer --leverage --venue-leverage --exposure --asset-exposure --cash --price --lot --drawdown-pct --volatility-pct --range-pct --wins --losses --gained --lost --pair-wins --pair-losses --budget-pct --max-position --min-position --max-stop-loss-pct --max-exposure-pct --max-asset-pct --explain --state --config --mode --venue --log --json --help" ;;
-        " prove") below="crash failing sim soak kills parity"
+        " prove") below="crash failing sigkill sim soak kills parity planted"
             options="--state --config --mode --venue --log --json --help" ;;
         " prove crash") below=""
             options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
         " prove failing") below=""
+            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
+        " prove sigkill") below=""
             options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
         " prove sim") below=""
             options="--seeds --cycles --seed --workers --keep --work --out --state --config --mode --venue --log --json --help" ;;
@@ -230,6 +232,8 @@ _trader_at() {  # AT: what may follow there
             options="--kills --only --out --work --state --config --mode --venue --log --json --help" ;;
         " prove parity") below=""
             options="--data --from --cycles --out --work --state --config --mode --venue --log --json --help" ;;
+        " prove planted") below=""
+            options="--out --work --state --config --mode --venue --log --json --help" ;;
         " sim") below="cert serve"
             options="--state --config --mode --venue --log --json --help" ;;
         " sim cert") below=""
@@ -599,6 +603,11 @@ _trader_value() {  # AT OPTION: what a value may be
         " prove failing --out") compopt -o default; return ;;
         " prove failing --work") compopt -o dirnames; return ;;
         " prove failing --log") :; return ;;
+        " prove sigkill --only") :; return ;;
+        " prove sigkill --sample") :; return ;;
+        " prove sigkill --out") compopt -o default; return ;;
+        " prove sigkill --work") compopt -o dirnames; return ;;
+        " prove sigkill --log") :; return ;;
         " prove sim --seeds") :; return ;;
         " prove sim --cycles") :; return ;;
         " prove sim --seed") :; return ;;
@@ -622,6 +631,9 @@ _trader_value() {  # AT OPTION: what a value may be
         " prove parity --out") compopt -o default; return ;;
         " prove parity --work") compopt -o dirnames; return ;;
         " prove parity --log") :; return ;;
+        " prove planted --out") compopt -o default; return ;;
+        " prove planted --work") compopt -o dirnames; return ;;
+        " prove planted --log") :; return ;;
         " sim --log") :; return ;;
         " sim cert --log") :; return ;;
         " sim cert ") compopt -o dirnames; return ;;

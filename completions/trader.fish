@@ -26,7 +26,7 @@ function __trader_at  # whether the words before the cursor are those of this co
     test "$at" = "$argv[1]"
 end
 
-set -g __trader_places ' init' ' run' ' run-cycle' ' preview' ' backtest' ' parity' ' sweep' ' walk-forward' ' montecarlo' ' compare' ' trials' ' compile' ' validate-config' ' doctor' ' status' ' metrics' ' positions' ' orders' ' trades' ' pnl' ' export' ' why' ' replay' ' what-if' ' pause' ' resume' ' arm' ' disarm' ' check-clock' ' rotate-secrets' ' kill' ' liquidate' ' close-all-positions' ' reconcile' ' promote' ' support-bundle' ' backup' ' restore' ' retain' ' install-units' ' completions' ' schema' ' config' ' config diff' ' decisions' ' decisions list' ' decisions show' ' decisions verify' ' decisions export' ' risk' ' risk var' ' risk corr' ' risk exposure' ' gate' ' gate explain' ' halt' ' halt show' ' halt trip' ' halt ack' ' halt reset' ' halt history' ' breaker' ' breaker list' ' breaker reset' ' alerts' ' alerts test' ' alerts list' ' alerts ack' ' alerts raise' ' alerts drain' ' queue' ' queue list' ' queue cancel' ' policy' ' policy show' ' policy set' ' policy profile' ' policy diff' ' policy history' ' policy rollback' ' runbook' ' runbook list' ' runbook show' ' incident' ' incident start' ' incident note' ' incident list' ' incident timeline' ' incident close' ' shadow' ' shadow report' ' audit' ' audit verify' ' audit anchor' ' audit export' ' bans' ' bans add' ' bans list' ' bans lift' ' paper' ' paper deposit' ' paper withdraw' ' paper reset' ' size' ' size calc' ' prove' ' prove crash' ' prove failing' ' prove sim' ' prove soak' ' prove kills' ' prove parity' ' sim' ' sim cert' ' sim serve' ' data' ' data import' ' data list' ' data check' ' data fetch'
+set -g __trader_places ' init' ' run' ' run-cycle' ' preview' ' backtest' ' parity' ' sweep' ' walk-forward' ' montecarlo' ' compare' ' trials' ' compile' ' validate-config' ' doctor' ' status' ' metrics' ' positions' ' orders' ' trades' ' pnl' ' export' ' why' ' replay' ' what-if' ' pause' ' resume' ' arm' ' disarm' ' check-clock' ' rotate-secrets' ' kill' ' liquidate' ' close-all-positions' ' reconcile' ' promote' ' support-bundle' ' backup' ' restore' ' retain' ' install-units' ' completions' ' schema' ' config' ' config diff' ' decisions' ' decisions list' ' decisions show' ' decisions verify' ' decisions export' ' risk' ' risk var' ' risk corr' ' risk exposure' ' gate' ' gate explain' ' halt' ' halt show' ' halt trip' ' halt ack' ' halt reset' ' halt history' ' breaker' ' breaker list' ' breaker reset' ' alerts' ' alerts test' ' alerts list' ' alerts ack' ' alerts raise' ' alerts drain' ' queue' ' queue list' ' queue cancel' ' policy' ' policy show' ' policy set' ' policy profile' ' policy diff' ' policy history' ' policy rollback' ' runbook' ' runbook list' ' runbook show' ' incident' ' incident start' ' incident note' ' incident list' ' incident timeline' ' incident close' ' shadow' ' shadow report' ' audit' ' audit verify' ' audit anchor' ' audit export' ' bans' ' bans add' ' bans list' ' bans lift' ' paper' ' paper deposit' ' paper withdraw' ' paper reset' ' size' ' size calc' ' prove' ' prove crash' ' prove failing' ' prove sigkill' ' prove sim' ' prove soak' ' prove kills' ' prove parity' ' prove planted' ' sim' ' sim cert' ' sim serve' ' data' ' data import' ' data list' ' data check' ' data fetch'
 
 complete -c trader -f
 complete -c trader -l state -x -a '(__fish_complete_directories)' -d 'Where the state is kept. Default: $TRADER_STATE, $STATE_DIRECTORY or the user\'s own.'
@@ -505,10 +505,12 @@ complete -c trader -n '__trader_at " size calc"' -l explain -d 'Every multiplier
 complete -c trader -n '__trader_at " size calc"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " prove"' -a crash -d 'Kill a LIVE cycle at every write, fsync and request, under every outcome at a venue on loopback'
 complete -c trader -n '__trader_at " prove"' -a failing -d 'Let each write, statement and request of a LIVE cycle fail once'
+complete -c trader -n '__trader_at " prove"' -a sigkill -d 'End LIVE processes by SIGKILL, at moments that nobody chose'
 complete -c trader -n '__trader_at " prove"' -a sim -d 'Live whole lives drawn from seeds'
 complete -c trader -n '__trader_at " prove"' -a soak -d 'Live a year of minutes in one account'
 complete -c trader -n '__trader_at " prove"' -a kills -d 'Kill in storms, behind hung loops, on full disks and without DNS'
 complete -c trader -n '__trader_at " prove"' -a parity -d 'Live cycle by cycle on candles read over HTTP, replay what was recorded, compare it all'
+complete -c trader -n '__trader_at " prove"' -a planted -d 'Make seven mistakes on purpose, each in a copy of the program'
 complete -c trader -n '__trader_at " prove"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " prove crash"' -l only -x -d 'Just this one, as a violation names it.'
 complete -c trader -n '__trader_at " prove crash"' -l sample -x -d 'So many of them, all over.'
@@ -520,6 +522,11 @@ complete -c trader -n '__trader_at " prove failing"' -l sample -x -d 'So many of
 complete -c trader -n '__trader_at " prove failing"' -l out -r -F -d 'Keep the result for the pages of the proof.'
 complete -c trader -n '__trader_at " prove failing"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
 complete -c trader -n '__trader_at " prove failing"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
+complete -c trader -n '__trader_at " prove sigkill"' -l only -x -d 'Just this one, as a violation names it.'
+complete -c trader -n '__trader_at " prove sigkill"' -l sample -x -d 'So many of them, all over.'
+complete -c trader -n '__trader_at " prove sigkill"' -l out -r -F -d 'Keep the result for the pages of the proof.'
+complete -c trader -n '__trader_at " prove sigkill"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
+complete -c trader -n '__trader_at " prove sigkill"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " prove sim"' -l seeds -x -d 'So many lives.'
 complete -c trader -n '__trader_at " prove sim"' -l cycles -x -d 'Of each life.'
 complete -c trader -n '__trader_at " prove sim"' -l seed -x -d 'The first of them.'
@@ -543,6 +550,9 @@ complete -c trader -n '__trader_at " prove parity"' -l cycles -x -d 'So many cyc
 complete -c trader -n '__trader_at " prove parity"' -l out -r -F -d 'Keep the result for the pages of the proof.'
 complete -c trader -n '__trader_at " prove parity"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
 complete -c trader -n '__trader_at " prove parity"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
+complete -c trader -n '__trader_at " prove planted"' -l out -r -F -d 'Keep the result for the pages of the proof.'
+complete -c trader -n '__trader_at " prove planted"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
+complete -c trader -n '__trader_at " prove planted"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " sim"' -a cert -d 'Write an authority, a server certificate for this machine, and a key that `sim serve --tls DIR` accepts'
 complete -c trader -n '__trader_at " sim"' -a serve -d 'Serve a venue on 127.0.0.1 that speaks like Coinbase'
 complete -c trader -n '__trader_at " sim"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'

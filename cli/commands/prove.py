@@ -125,11 +125,17 @@ def parity(
     return told(found, out)
 
 
-def planted(ctx: typer.Context, out: Out = None, work: Work = None) -> Result:
+def planted(
+    only: Annotated[int | None, typer.Option("--only", metavar="N", min=1, help="The N-th mistake alone.")] = None,
+    out: Out = None,
+    work: Work = None,
+) -> Result:
     """Make seven mistakes on purpose, each in a copy of the program: a campaign must find each. One missed is 60."""
+    from trader_core.prove.planted import PLANTS
     from trader_core.prove.planted import planted as prove
 
-    return told(prove((work or WORK / "planted").absolute(), note), out)
+    chosen = PLANTS if only is None else PLANTS[only - 1 : only]
+    return told(prove((work or WORK / "planted").absolute(), note, chosen), out)
 
 
 def told(proved: "Proved", out: Path | None) -> Result:
