@@ -4,7 +4,7 @@
 _trader_at() {  # AT: what may follow there
     below="" options=""
     case "$1" in
-        "") below="init run run-cycle preview backtest parity sweep walk-forward montecarlo compare trials compile validate-config doctor status metrics positions orders trades pnl export why replay what-if pause resume arm disarm check-clock rotate-secrets kill liquidate close-all-positions reconcile promote support-bundle backup restore retain install-units completions schema config decisions risk gate halt breaker alerts queue policy runbook incident shadow audit bans paper size sim data"
+        "") below="init run run-cycle preview backtest parity sweep walk-forward montecarlo compare trials compile validate-config doctor status metrics positions orders trades pnl export why replay what-if pause resume arm disarm check-clock rotate-secrets kill liquidate close-all-positions reconcile promote support-bundle backup restore retain install-units completions schema config decisions risk gate halt breaker alerts queue policy runbook incident shadow audit bans paper size prove sim data"
             options="--version --state --config --mode --venue --log --json --help" ;;
         " init") below=""
             options="--state --config --mode --venue --log --json --help" ;;
@@ -216,6 +216,22 @@ _trader_at() {  # AT: what may follow there
             options="--state --config --mode --venue --log --json --help" ;;
         " size calc") below=""
             options="--equity --conviction-pct --stop-pct --tier --regime --sizer --leverage --venue-leverage --exposure --asset-exposure --cash --price --lot --drawdown-pct --volatility-pct --range-pct --wins --losses --gained --lost --pair-wins --pair-losses --budget-pct --max-position --min-position --max-stop-loss-pct --max-exposure-pct --max-asset-pct --explain --state --config --mode --venue --log --json --help" ;;
+        " prove") below="crash failing sigkill sim soak kills parity"
+            options="--state --config --mode --venue --log --json --help" ;;
+        " prove crash") below=""
+            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
+        " prove failing") below=""
+            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
+        " prove sigkill") below=""
+            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
+        " prove sim") below=""
+            options="--seeds --cycles --seed --workers --keep --work --out --state --config --mode --venue --log --json --help" ;;
+        " prove soak") below=""
+            options="--cycles --work --out --state --config --mode --venue --log --json --help" ;;
+        " prove kills") below=""
+            options="--kills --only --out --work --state --config --mode --venue --log --json --help" ;;
+        " prove parity") below=""
+            options="--data --from --cycles --out --work --state --config --mode --venue --log --json --help" ;;
         " sim") below="cert serve"
             options="--state --config --mode --venue --log --json --help" ;;
         " sim cert") below=""
@@ -574,6 +590,45 @@ _trader_value() {  # AT OPTION: what a value may be
         " size calc --max-exposure-pct") :; return ;;
         " size calc --max-asset-pct") :; return ;;
         " size calc --log") :; return ;;
+        " prove --log") :; return ;;
+        " prove crash --only") :; return ;;
+        " prove crash --sample") :; return ;;
+        " prove crash --out") compopt -o default; return ;;
+        " prove crash --work") compopt -o dirnames; return ;;
+        " prove crash --log") :; return ;;
+        " prove failing --only") :; return ;;
+        " prove failing --sample") :; return ;;
+        " prove failing --out") compopt -o default; return ;;
+        " prove failing --work") compopt -o dirnames; return ;;
+        " prove failing --log") :; return ;;
+        " prove sigkill --only") :; return ;;
+        " prove sigkill --sample") :; return ;;
+        " prove sigkill --out") compopt -o default; return ;;
+        " prove sigkill --work") compopt -o dirnames; return ;;
+        " prove sigkill --log") :; return ;;
+        " prove sim --seeds") :; return ;;
+        " prove sim --cycles") :; return ;;
+        " prove sim --seed") :; return ;;
+        " prove sim --workers") :; return ;;
+        " prove sim --keep") compopt -o default; return ;;
+        " prove sim --work") compopt -o dirnames; return ;;
+        " prove sim --out") compopt -o default; return ;;
+        " prove sim --log") :; return ;;
+        " prove soak --cycles") :; return ;;
+        " prove soak --work") compopt -o dirnames; return ;;
+        " prove soak --out") compopt -o default; return ;;
+        " prove soak --log") :; return ;;
+        " prove kills --kills") :; return ;;
+        " prove kills --only") :; return ;;
+        " prove kills --out") compopt -o default; return ;;
+        " prove kills --work") compopt -o dirnames; return ;;
+        " prove kills --log") :; return ;;
+        " prove parity --data") compopt -o dirnames; return ;;
+        " prove parity --from") :; return ;;
+        " prove parity --cycles") :; return ;;
+        " prove parity --out") compopt -o default; return ;;
+        " prove parity --work") compopt -o dirnames; return ;;
+        " prove parity --log") :; return ;;
         " sim --log") :; return ;;
         " sim cert --log") :; return ;;
         " sim cert ") compopt -o dirnames; return ;;
@@ -627,7 +682,7 @@ _trader() {
         if [[ -n $want ]]; then want=""; continue; fi
         case "$at $word" in ' install-units --user') continue ;; esac
         case "$word" in
-            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --schema | --seed | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --write-baseline | --write-config) want=$word ;;
+            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --kills | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --only | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --sample | --schema | --seed | --seeds | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --work | --workers | --write-baseline | --write-config) want=$word ;;
             -*) ;;
             *) if [[ " $below " == *" $word "* ]]; then at+=" $word"; _trader_at "$at"; fi ;;
         esac
