@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 export DATA
 
-.PHONY: help setup run test lint bench parity prove-install prove-crash prove-failing prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity
+.PHONY: help setup run test lint bench parity prove-install prove-crash prove-failing prove-sigkill prove-sim prove-soak prove-properties prove-law prove-fuzz prove-faults coverage mutation docs docs-write prove-newcomer prove-kills prove-parity prove-planted
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -93,8 +93,10 @@ prove-properties: setup ## ten thousand examples of every law, slow twins too: h
 prove-law: setup ## every rule compiled with its bounds checked, and all real candles by both: minutes
 	@HYPOTHESIS_PROFILE=prove .venv/bin/python -m pytest -n 2 --dist load tests/laws/test_compiled.py tests/laws/test_real_twin.py
 
-prove-fuzz: setup ## twenty thousand spoilt answers of the venue: minutes
-	@.venv/bin/python -m tests.prove_fuzz_payloads
+BUDGET := 1800
+
+prove-fuzz: setup ## settings, plans, journals, schemas, command lines, cut files, answers, spoilt: BUDGET=1800 seconds
+	@.venv/bin/python -m tests.prove_fuzz --budget $(BUDGET) --out docs/explanation/proof/fuzz.json
 
 prove-faults: setup ## every fault of the venue at every step of an order's life: minutes
 	@TRADER_PROVE=faults .venv/bin/python -m pytest -n 2 --dist load tests/live -k "fault or reading or t17 or v12 or looks or surroundings"
@@ -107,6 +109,9 @@ SHARED := $(or $(TRADER_SHARED),../shared)
 prove-parity: setup ## ten thousand cycles over HTTP beside their replay, candle by candle: half an hour; goes on
 	@.venv/bin/trader prove parity --data $(SHARED)/data/coinbase --from 2024-08-01 --cycles 10000 \
 	  --out docs/explanation/proof/parity.json
+
+prove-planted: setup ## seven mistakes made on purpose, and which campaign finds each: an hour; goes on where it was stopped
+	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove planted --out docs/explanation/proof/planted.json
 
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
 	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*

@@ -42,12 +42,13 @@ def _killed(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     from cli.exits import ended
     from cli.options import Shared
-    from trader_core.settings.environment import refuse_plugins
+    from trader_core.settings.environment import refuse_matrix_threads, refuse_plugins
     from trader_core.talk import guard
 
     alone = TIMED in arguments and not set(WORDS) & set(arguments)
     gc.set_threshold(0 if alone else LOADING)  # a process of one cycle ends before it has anything to collect
     refuse_plugins()
+    refuse_matrix_threads()
     guard()
     shared = Shared()
 

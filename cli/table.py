@@ -153,6 +153,7 @@ COMMANDS: Commands = {
         "soak": prove.soak,
         "kills": prove.kills,
         "parity": prove.parity,
+        "planted": prove.planted,
     },
     "sim": {"cert": sim.cert, "serve": sim.serve},
     "data": {"import": data.import_, "list": data.list_, "check": data.check, "fetch": data.fetch},

@@ -216,14 +216,14 @@ _trader_at() {  # AT: what may follow there
             options="--state --config --mode --venue --log --json --help" ;;
         " size calc") below=""
             options="--equity --conviction-pct --stop-pct --tier --regime --sizer --leverage --venue-leverage --exposure --asset-exposure --cash --price --lot --drawdown-pct --volatility-pct --range-pct --wins --losses --gained --lost --pair-wins --pair-losses --budget-pct --max-position --min-position --max-stop-loss-pct --max-exposure-pct --max-asset-pct --explain --state --config --mode --venue --log --json --help" ;;
-        " prove") below="crash failing sigkill sim soak kills parity"
+        " prove") below="crash failing sigkill sim soak kills parity planted"
             options="--state --config --mode --venue --log --json --help" ;;
         " prove crash") below=""
-            options="--scene --sample --only --out --work --state --config --mode --venue --log --json --help" ;;
+            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
         " prove failing") below=""
-            options="--scene --sample --only --out --work --state --config --mode --venue --log --json --help" ;;
+            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
         " prove sigkill") below=""
-            options="--scene --sample --only --out --work --state --config --mode --venue --log --json --help" ;;
+            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
         " prove sim") below=""
             options="--seeds --cycles --seed --workers --keep --work --out --state --config --mode --venue --log --json --help" ;;
         " prove soak") below=""
@@ -232,6 +232,8 @@ _trader_at() {  # AT: what may follow there
             options="--kills --only --out --work --state --config --mode --venue --log --json --help" ;;
         " prove parity") below=""
             options="--data --from --cycles --out --work --state --config --mode --venue --log --json --help" ;;
+        " prove planted") below=""
+            options="--out --work --state --config --mode --venue --log --json --help" ;;
         " sim") below="cert serve"
             options="--state --config --mode --venue --log --json --help" ;;
         " sim cert") below=""
@@ -591,21 +593,18 @@ _trader_value() {  # AT OPTION: what a value may be
         " size calc --max-asset-pct") :; return ;;
         " size calc --log") :; return ;;
         " prove --log") :; return ;;
-        " prove crash --scene") :; return ;;
-        " prove crash --sample") :; return ;;
         " prove crash --only") :; return ;;
+        " prove crash --sample") :; return ;;
         " prove crash --out") compopt -o default; return ;;
         " prove crash --work") compopt -o dirnames; return ;;
         " prove crash --log") :; return ;;
-        " prove failing --scene") :; return ;;
-        " prove failing --sample") :; return ;;
         " prove failing --only") :; return ;;
+        " prove failing --sample") :; return ;;
         " prove failing --out") compopt -o default; return ;;
         " prove failing --work") compopt -o dirnames; return ;;
         " prove failing --log") :; return ;;
-        " prove sigkill --scene") :; return ;;
-        " prove sigkill --sample") :; return ;;
         " prove sigkill --only") :; return ;;
+        " prove sigkill --sample") :; return ;;
         " prove sigkill --out") compopt -o default; return ;;
         " prove sigkill --work") compopt -o dirnames; return ;;
         " prove sigkill --log") :; return ;;
@@ -632,6 +631,9 @@ _trader_value() {  # AT OPTION: what a value may be
         " prove parity --out") compopt -o default; return ;;
         " prove parity --work") compopt -o dirnames; return ;;
         " prove parity --log") :; return ;;
+        " prove planted --out") compopt -o default; return ;;
+        " prove planted --work") compopt -o dirnames; return ;;
+        " prove planted --log") :; return ;;
         " sim --log") :; return ;;
         " sim cert --log") :; return ;;
         " sim cert ") compopt -o dirnames; return ;;
@@ -685,7 +687,7 @@ _trader() {
         if [[ -n $want ]]; then want=""; continue; fi
         case "$at $word" in ' install-units --user') continue ;; esac
         case "$word" in
-            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --kills | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --only | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --sample | --scene | --schema | --seed | --seeds | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --work | --workers | --write-baseline | --write-config) want=$word ;;
+            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --kills | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --only | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --sample | --schema | --seed | --seeds | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --work | --workers | --write-baseline | --write-config) want=$word ;;
             -*) ;;
             *) if [[ " $below " == *" $word "* ]]; then at+=" $word"; _trader_at "$at"; fi ;;
         esac

@@ -14,7 +14,7 @@ function __trader_at  # whether the words before the cursor are those of this co
             continue
         end
         switch $word
-            case --anchors --asset --asset-exposure --backtest --baseline --block --budget-pct --by --cash --config --conviction-pct --csv --cycle --cycles --data --deposit --drawdown-pct --embargo --engine --equity --expect-version --expires --exposure --faults --file --from --gained --granularity --grid --hours --html --jobs --keep --key --kills --leverage --log --losses --lost --lot --max-asset-pct --max-equity --max-exposure-pct --max-position --max-stop-loss-pct --method --metrics-port --min-position --min-trades --mode --number --objective --only --optuna --out --pair --pair-losses --pair-wins --pairs --paths --plan --port --price --program --purge --random --range --range-pct --reason --regime --resume --ruin --sample --scene --schema --seed --seeds --set --since --sizer --speed --state --stop-pct --subject --symbol --test --tier --tls --to --tolerance --train --truth --user --venue --venue-leverage --verdict --volatility-pct --what --wins --work --workers --write-baseline --write-config
+            case --anchors --asset --asset-exposure --backtest --baseline --block --budget-pct --by --cash --config --conviction-pct --csv --cycle --cycles --data --deposit --drawdown-pct --embargo --engine --equity --expect-version --expires --exposure --faults --file --from --gained --granularity --grid --hours --html --jobs --keep --key --kills --leverage --log --losses --lost --lot --max-asset-pct --max-equity --max-exposure-pct --max-position --max-stop-loss-pct --method --metrics-port --min-position --min-trades --mode --number --objective --only --optuna --out --pair --pair-losses --pair-wins --pairs --paths --plan --port --price --program --purge --random --range --range-pct --reason --regime --resume --ruin --sample --schema --seed --seeds --set --since --sizer --speed --state --stop-pct --subject --symbol --test --tier --tls --to --tolerance --train --truth --user --venue --venue-leverage --verdict --volatility-pct --what --wins --work --workers --write-baseline --write-config
                 set skip 1
             case '-*'
             case '*'
@@ -26,7 +26,7 @@ function __trader_at  # whether the words before the cursor are those of this co
     test "$at" = "$argv[1]"
 end
 
-set -g __trader_places ' init' ' run' ' run-cycle' ' preview' ' backtest' ' parity' ' sweep' ' walk-forward' ' montecarlo' ' compare' ' trials' ' compile' ' validate-config' ' doctor' ' status' ' metrics' ' positions' ' orders' ' trades' ' pnl' ' export' ' why' ' replay' ' what-if' ' pause' ' resume' ' arm' ' disarm' ' check-clock' ' rotate-secrets' ' kill' ' liquidate' ' close-all-positions' ' reconcile' ' promote' ' support-bundle' ' backup' ' restore' ' retain' ' install-units' ' completions' ' schema' ' config' ' config diff' ' decisions' ' decisions list' ' decisions show' ' decisions verify' ' decisions export' ' risk' ' risk var' ' risk corr' ' risk exposure' ' gate' ' gate explain' ' halt' ' halt show' ' halt trip' ' halt ack' ' halt reset' ' halt history' ' breaker' ' breaker list' ' breaker reset' ' alerts' ' alerts test' ' alerts list' ' alerts ack' ' alerts raise' ' alerts drain' ' queue' ' queue list' ' queue cancel' ' policy' ' policy show' ' policy set' ' policy profile' ' policy diff' ' policy history' ' policy rollback' ' runbook' ' runbook list' ' runbook show' ' incident' ' incident start' ' incident note' ' incident list' ' incident timeline' ' incident close' ' shadow' ' shadow report' ' audit' ' audit verify' ' audit anchor' ' audit export' ' bans' ' bans add' ' bans list' ' bans lift' ' paper' ' paper deposit' ' paper withdraw' ' paper reset' ' size' ' size calc' ' prove' ' prove crash' ' prove failing' ' prove sigkill' ' prove sim' ' prove soak' ' prove kills' ' prove parity' ' sim' ' sim cert' ' sim serve' ' data' ' data import' ' data list' ' data check' ' data fetch'
+set -g __trader_places ' init' ' run' ' run-cycle' ' preview' ' backtest' ' parity' ' sweep' ' walk-forward' ' montecarlo' ' compare' ' trials' ' compile' ' validate-config' ' doctor' ' status' ' metrics' ' positions' ' orders' ' trades' ' pnl' ' export' ' why' ' replay' ' what-if' ' pause' ' resume' ' arm' ' disarm' ' check-clock' ' rotate-secrets' ' kill' ' liquidate' ' close-all-positions' ' reconcile' ' promote' ' support-bundle' ' backup' ' restore' ' retain' ' install-units' ' completions' ' schema' ' config' ' config diff' ' decisions' ' decisions list' ' decisions show' ' decisions verify' ' decisions export' ' risk' ' risk var' ' risk corr' ' risk exposure' ' gate' ' gate explain' ' halt' ' halt show' ' halt trip' ' halt ack' ' halt reset' ' halt history' ' breaker' ' breaker list' ' breaker reset' ' alerts' ' alerts test' ' alerts list' ' alerts ack' ' alerts raise' ' alerts drain' ' queue' ' queue list' ' queue cancel' ' policy' ' policy show' ' policy set' ' policy profile' ' policy diff' ' policy history' ' policy rollback' ' runbook' ' runbook list' ' runbook show' ' incident' ' incident start' ' incident note' ' incident list' ' incident timeline' ' incident close' ' shadow' ' shadow report' ' audit' ' audit verify' ' audit anchor' ' audit export' ' bans' ' bans add' ' bans list' ' bans lift' ' paper' ' paper deposit' ' paper withdraw' ' paper reset' ' size' ' size calc' ' prove' ' prove crash' ' prove failing' ' prove sigkill' ' prove sim' ' prove soak' ' prove kills' ' prove parity' ' prove planted' ' sim' ' sim cert' ' sim serve' ' data' ' data import' ' data list' ' data check' ' data fetch'
 
 complete -c trader -f
 complete -c trader -l state -x -a '(__fish_complete_directories)' -d 'Where the state is kept. Default: $TRADER_STATE, $STATE_DIRECTORY or the user\'s own.'
@@ -510,22 +510,20 @@ complete -c trader -n '__trader_at " prove"' -a sim -d 'Live whole lives drawn f
 complete -c trader -n '__trader_at " prove"' -a soak -d 'Live a year of minutes in one account'
 complete -c trader -n '__trader_at " prove"' -a kills -d 'Kill in storms, behind hung loops, on full disks and without DNS'
 complete -c trader -n '__trader_at " prove"' -a parity -d 'Live cycle by cycle on candles read over HTTP, replay what was recorded, compare it all'
+complete -c trader -n '__trader_at " prove"' -a planted -d 'Make seven mistakes on purpose, each in a copy of the program'
 complete -c trader -n '__trader_at " prove"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
-complete -c trader -n '__trader_at " prove crash"' -l scene -x -d 'Of this scene alone. May be repeated.'
-complete -c trader -n '__trader_at " prove crash"' -l sample -x -d 'So many of them, all over.'
 complete -c trader -n '__trader_at " prove crash"' -l only -x -d 'Just this one, as a violation names it.'
+complete -c trader -n '__trader_at " prove crash"' -l sample -x -d 'So many of them, all over.'
 complete -c trader -n '__trader_at " prove crash"' -l out -r -F -d 'Keep the result for the pages of the proof.'
 complete -c trader -n '__trader_at " prove crash"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
 complete -c trader -n '__trader_at " prove crash"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
-complete -c trader -n '__trader_at " prove failing"' -l scene -x -d 'Of this scene alone. May be repeated.'
-complete -c trader -n '__trader_at " prove failing"' -l sample -x -d 'So many of them, all over.'
 complete -c trader -n '__trader_at " prove failing"' -l only -x -d 'Just this one, as a violation names it.'
+complete -c trader -n '__trader_at " prove failing"' -l sample -x -d 'So many of them, all over.'
 complete -c trader -n '__trader_at " prove failing"' -l out -r -F -d 'Keep the result for the pages of the proof.'
 complete -c trader -n '__trader_at " prove failing"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
 complete -c trader -n '__trader_at " prove failing"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
-complete -c trader -n '__trader_at " prove sigkill"' -l scene -x -d 'Of this scene alone. May be repeated.'
-complete -c trader -n '__trader_at " prove sigkill"' -l sample -x -d 'So many of them, all over.'
 complete -c trader -n '__trader_at " prove sigkill"' -l only -x -d 'Just this one, as a violation names it.'
+complete -c trader -n '__trader_at " prove sigkill"' -l sample -x -d 'So many of them, all over.'
 complete -c trader -n '__trader_at " prove sigkill"' -l out -r -F -d 'Keep the result for the pages of the proof.'
 complete -c trader -n '__trader_at " prove sigkill"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
 complete -c trader -n '__trader_at " prove sigkill"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
@@ -552,6 +550,9 @@ complete -c trader -n '__trader_at " prove parity"' -l cycles -x -d 'So many cyc
 complete -c trader -n '__trader_at " prove parity"' -l out -r -F -d 'Keep the result for the pages of the proof.'
 complete -c trader -n '__trader_at " prove parity"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
 complete -c trader -n '__trader_at " prove parity"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
+complete -c trader -n '__trader_at " prove planted"' -l out -r -F -d 'Keep the result for the pages of the proof.'
+complete -c trader -n '__trader_at " prove planted"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
+complete -c trader -n '__trader_at " prove planted"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " sim"' -a cert -d 'Write an authority, a server certificate for this machine, and a key that `sim serve --tls DIR` accepts'
 complete -c trader -n '__trader_at " sim"' -a serve -d 'Serve a venue on 127.0.0.1 that speaks like Coinbase'
 complete -c trader -n '__trader_at " sim"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'

@@ -8,6 +8,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -82,7 +83,9 @@ LAYERS = {
         lazy_third="joblib optuna dask distributed ray",
     ),
     "prove": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy"),
+    "prove.recorded": Layer(f"{BELOW_BOOTSTRAP} bootstrap worlds", "numpy pyarrow"),
     "prove.checker": Layer(),
+    "prove.aftermath": Layer(),
     "prove.scenes": Layer(f"{BELOW_BOOTSTRAP} bootstrap keyring worlds"),
     "prove.hooks": Layer("net.session", "requests urllib3"),
     **dict.fromkeys(("prove.failing", "prove.worker"), Layer("prove", lazy_third="requests")),
@@ -117,7 +120,7 @@ LAYERS = {
         lazy_third="rich tabulate",
     ),
 }
-STRANGERS = {"prove.checker", "prove.witness"}  # may not even import the rest of their own package
+STRANGERS = {"prove.aftermath", "prove.checker", "prove.witness"}  # may not even import the rest of their own package
 
 # A name, as written after its imports are resolved -> the files in which it may stand.
 BANNED_NAMES: dict[str, tuple[str, ...]] = {
@@ -149,6 +152,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
     "sqlite3": (
         "trader_core/alerts/outbox.py",
         "trader_core/prove/checker.py",
+        "trader_core/prove/conditions.py",
         "trader_core/prove/failing.py",
         "trader_core/prove/hooks.py",
         "trader_core/prove/witness.py",
@@ -214,6 +218,14 @@ class Source:
     def module(self) -> str:
         return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def imports(self) -> "list[Import]":
+        return list(imports(self.tree))
+
     def at(self, node: ast.AST, what: str) -> str:
         return f"{self.path}:{getattr(node, 'lineno', 1)}: {what}"
 
@@ -246,10 +258,10 @@ def imports(node: ast.AST, when: str = "load") -> Iterator[Import]:
             yield from (Import(f"{base}.{alias.name}", child, when) for alias in child.names)
         elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from imports(child, "types" if when == "types" else "call")
-        elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+        elif isinstance(child, ast.If) and _last(child.test) == "TYPE_CHECKING":
             yield from imports(ast.Module(child.body, []), "types")
             yield from imports(ast.Module(child.orelse, []), when)
-        else:
+        elif not isinstance(child, ast.expr):  # which holds no statement
             yield from imports(child, when)
 
 
@@ -269,13 +281,13 @@ def layer_of(module: str) -> str | None:
 def import_violations(source: Source) -> Iterator[str]:
     """Imports that the table does not allow."""
     if source.module == "trader_core":
-        yield from (source.at(found.node, f"trader_core imports {found.target}") for found in imports(source.tree))
+        yield from (source.at(found.node, f"trader_core imports {found.target}") for found in source.imports)
         return
     name = layer_of(source.module)
     if name is None:
         yield source.at(source.tree, "belongs to no layer")
         return
-    for found in imports(source.tree):
+    for found in source.imports:
         if not allowed(name, found):
             yield source.at(found.node, f"{name} imports {found.target} ({found.when})")
 
@@ -304,7 +316,7 @@ def cycle_among(sources: list[Source]) -> list[str]:
 
 def load_targets(source: Source, known: set[str]) -> set[str]:
     """The modules of ours that loading this one loads. A package's registry is reached only by naming it."""
-    found = [one.target for one in imports(source.tree) if one.when == "load"]
+    found = [one.target for one in source.imports if one.when == "load"]
     return {name if name in known else name.rpartition(".")[0] for name in found} & known
 
 
@@ -314,16 +326,27 @@ def load_targets(source: Source, known: set[str]) -> set[str]:
 def named(source: Source) -> Iterator[tuple[ast.AST, str]]:
     """Every name the file imports or reaches through an import, in full."""
     full: dict[str, str] = {}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             for local, name, meaning in bindings(node):
                 full[local] = meaning
                 yield node, name
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Attribute):
-            head, _, rest = ast.unparse(node).partition(".")
-            if head in full:
-                yield node, f"{full[head]}.{rest}"
+    for node in source.nodes:
+        if isinstance(node, ast.Attribute) and (head := _head(node)) in full:
+            yield node, f"{full[head]}.{ast.unparse(node).removeprefix(f'{head}.')}"
+
+
+def _head(node: ast.Attribute) -> str:
+    """The name that an attribute of an attribute is reached through; '' where it is something else."""
+    value = node.value
+    while isinstance(value, ast.Attribute):
+        value = value.value
+    return value.id if isinstance(value, ast.Name) else ""
+
+
+def _last(called: ast.AST) -> str:
+    """The last word of a name, with or without dots before it; '' where it is no name."""
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
 
 
 def bindings(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str, str]]:
@@ -365,7 +388,7 @@ def mode_violations(source: Source) -> Iterator[str]:
     """Mode is wiring, never a branch: no comparison with a literal, no `if mode`, no `match mode`."""
     if source.path in MAY_COMPARE_MODE:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             if any(map(is_world, sides)) and any(map(is_literal, sides)):
@@ -389,10 +412,10 @@ def catch_violations(source: Source) -> Iterator[str]:
     """Catch only what you can act on."""
     if source.path in MAY_CATCH_ALL:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler):
             caught = [node.type]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
+        elif isinstance(node, ast.Call) and _last(node.func).endswith("suppress"):
             caught = list(node.args)
         else:
             continue
@@ -411,8 +434,8 @@ NAIVE = {"datetime": ("tzinfo", 8), "fromtimestamp": ("tz", 2), "combine": ("tzi
 
 def naive_violations(source: Source) -> Iterator[str]:
     """A datetime is made with its time zone."""
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call):
+    for node in source.nodes:
+        if isinstance(node, ast.Call) and _last(node.func) in NAIVE:
             called = ast.unparse(node.func).split(".")
             keyword, position = NAIVE.get(called[-1], ("", 0))
             made = bool(keyword) and (called[-1] == "datetime" or "datetime" in called[:-1])
@@ -424,16 +447,16 @@ def approval_violations(source: Source) -> Iterator[str]:
     """Only engine/decide builds an ApprovedOrder."""
     if source.path in MAY_APPROVE:
         return
-    called = {node: node.func for node in ast.walk(source.tree) if isinstance(node, ast.Call)}
+    called = {node: node.func for node in source.nodes if isinstance(node, ast.Call)}
     aliases = {
         local
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ImportFrom)
         for local, name, _ in bindings(node)
         if name.endswith(".ApprovedOrder")
     }
     for node, function in called.items():
-        if ast.unparse(function).split(".")[-1] in {"ApprovedOrder", *aliases}:
+        if _last(function) in {"ApprovedOrder", *aliases}:
             yield source.at(node, "builds an ApprovedOrder")
 
 
@@ -444,7 +467,7 @@ def dialect_violations(source: Source) -> Iterator[str]:
     """What numba compiles differently, or not at all, does not stand in a rule."""
     if not source.path.startswith("trader_core/rulebook/"):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef) and is_rule(node):
             yield from (source.at(bad, f"{node.name}: {what}") for bad, what in rule_violations(node))
         elif isinstance(node, ast.ClassDef) and is_limits(node, source.path):

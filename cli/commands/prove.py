@@ -134,6 +134,19 @@ def parity(
     return told(found, out)
 
 
+def planted(
+    only: Annotated[int | None, typer.Option("--only", metavar="N", min=1, help="The N-th mistake alone.")] = None,
+    out: Out = None,
+    work: Work = None,
+) -> Result:
+    """Make seven mistakes on purpose, each in a copy of the program: a campaign must find each. One missed is 60."""
+    from trader_core.prove.planted import PLANTS
+    from trader_core.prove.planted import planted as prove
+
+    chosen = PLANTS if only is None else PLANTS[only - 1 : only]
+    return told(prove((work or WORK / "planted").absolute(), note, chosen), out)
+
+
 def told(proved: "Proved", out: Path | None) -> Result:
     """The violations first, the figures last."""
     from dataclasses import asdict
@@ -150,7 +163,7 @@ def told(proved: "Proved", out: Path | None) -> Result:
     more = len(proved.violations) - SHOWN_MAX
     lines += [f"  and {more} more; --json has all"] if more > 0 else []
     if proved.table:
-        heads, *rows = ([str(cell) for cell in row] for row in proved.table)
+        heads, *rows = (list(row) for row in proved.table)
         lines += [table(heads, rows), ""]
     lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
     found = count(len(proved.violations), "violation")

@@ -24,9 +24,12 @@ from trader_core.settings.load import load
 
 ROOT = Path(__file__).parents[2]
 LOADED = (
-    "cli.main", "cli.table", "cli.account", "cli.show", "pyarrow.parquet", "requests", "tabulate", "rich.console",
+    "cli.main", "cli.table", "cli.account", "cli.record", "cli.show", "pyarrow.parquet", "requests", "jwt",
+    "tabulate", "rich.console", "cryptography.hazmat.primitives.asymmetric.ec",
+    "cryptography.hazmat.primitives.serialization",
     "trader_core.bootstrap", "trader_core.desk", "trader_core.engine.run", "trader_core.engine.replay",
-    "trader_core.hand", "trader_core.keyring", "trader_core.worlds.live", "trader_core.worlds.simulated",
+    "trader_core.hand", "trader_core.keyring", "trader_core.metering", "trader_core.net.session",
+    "trader_core.upkeep", "trader_core.worlds.live", "trader_core.worlds.simulated",
 )  # fmt: skip
 
 
@@ -81,44 +84,76 @@ def _serve(path: str) -> dict[str, Any]:
         import_module(name)
     load_law(load(ROOT / "config"))
     gc.freeze()  # what is shared stays so
-    listening = socket.socket(socket.AF_UNIX)
+    listening, (ended, ends) = socket.socket(socket.AF_UNIX), socket.socketpair()
     listening.bind(path)
     listening.listen(64)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who waits for a child is gone with it
+    ends.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(ends.fileno(), warn_on_full_buffer=False)
     print("ready", flush=True)
     waiting = selectors.DefaultSelector()
-    waiting.register(listening, selectors.EVENT_READ)
-    waiting.register(sys.stdin, selectors.EVENT_READ)
+    for one in (listening, sys.stdin, ended):
+        waiting.register(one, selectors.EVENT_READ)
+    callers: dict[int, socket.socket] = {}
     while True:
-        if any(key.fileobj is sys.stdin for key, _ in waiting.select()):
+        ready = [key.fileobj for key, _ in waiting.select()]
+        if sys.stdin in ready:
             os._exit(0)
-        line, _ = listening.accept()
-        if os.fork() == 0:
-            break
-        line.close()
-    waiting.close()
-    listening.close()
+        if ended in ready:
+            ended.recv(64)
+            _tell(callers)
+        if listening in ready:
+            line, _ = listening.accept()
+            asked, streams = _asked(line)
+            pid = os.fork()
+            if pid == 0:
+                break
+            line.sendall(f"{pid}\n".encode())
+            callers[pid] = line
+            for stream in streams:
+                os.close(stream)
+    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    size, (out, err), _, _ = socket.recv_fds(line, 8, 2)
-    with line.makefile("rb") as asked:
-        told: dict[str, Any] = json.loads(asked.read(int.from_bytes(size)))
-    pid = os.fork()
-    if pid:
-        line.sendall(f"{pid}\n".encode())
-        _, status = os.waitpid(pid, 0)
-        line.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-        os._exit(0)
-    line.close()
-    for target, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, out), (2, err)):
+    waiting.close()
+    for one in (listening, ended, ends, line, *callers.values()):
+        one.close()
+    for target, source in enumerate((os.open(os.devnull, os.O_RDONLY), *streams)):
         os.dup2(source, target)
         os.close(source)
-    return told
+    return asked
+
+
+def _asked(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """What to run, and its stdout and stderr."""
+    size, streams, _, _ = socket.recv_fds(line, 8, 2)
+    with line.makefile("rb") as asked:
+        told: dict[str, Any] = json.loads(asked.read(int.from_bytes(size)))
+    return told, streams
+
+
+def _tell(callers: dict[int, socket.socket]) -> None:
+    """Each caller whose child has ended hears its exit code."""
+    while callers:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        with callers.pop(pid) as line, contextlib.suppress(OSError):  # who gave up waiting is gone
+            line.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def _run(asked: dict[str, Any]) -> None:
+    """To its end, and then at once out: to free all that was loaded costs as long again."""
+    os.chdir(asked["home"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    sys.argv = ["-c", *asked["words"]]
+    try:
+        import_module("cli.main").main()
+    except SystemExit as over:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(over.code if isinstance(over.code, int) else 1)
 
 
 if __name__ == "__main__":
-    asked_of_child = _serve(sys.argv[1])
-    os.chdir(asked_of_child["home"])
-    os.environ.clear()
-    os.environ.update(asked_of_child["environment"])
-    sys.argv = ["-c", *asked_of_child["words"]]
-    import_module("cli.main").main()
+    _run(_serve(sys.argv[1]))

@@ -85,6 +85,8 @@ ELSEWHERE = {  # who needs a venue or some time, or something that the sample ma
     "run": "tests/cli/test_run.py",
     "backtest": "tests/cli/test_backtest.py",
     "parity": "tests/cli/test_parity.py",
+    "prove.kills": "tests/live/test_kill_campaign.py",
+    "prove.parity": "tests/prove/test_recorded.py",
     "compare": "tests/cli/test_research.py",
     "risk.var": "tests/cli/test_risk.py",
     "risk.corr": "tests/cli/test_risk.py",

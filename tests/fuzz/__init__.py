@@ -1,6 +1,6 @@
 """What can be spoilt, a module each. Every part goes through the program's own commands, or the store they all open."""
 
-from tests.fuzz import command_lines, cut_files, journal_rows, plans, schemas, yaml_files
+from tests.fuzz import answers, command_lines, cut_files, journal_rows, plans, schemas, yaml_files
 from tests.fuzz.tries import Part
 
 PARTS: dict[str, Part] = {
@@ -12,4 +12,5 @@ PARTS: dict[str, Part] = {
     "kill": command_lines.fuzz_kill,
     "pages": cut_files.fuzz_pages,
     "log": cut_files.fuzz_log,
+    "answers": answers.fuzz,
 }

@@ -39,7 +39,7 @@ class Tries:
         """Every place, or those that the time allows: spread evenly, so that what is left out is between two."""
         for number in places if self.only is None else [self.only]:
             self.number = number
-            if monotonic() > self.until_s and self.only is None:
+            if self.only is None and (monotonic() > self.until_s or self.figures["tries"] >= self.count):
                 self.figures["left_out_for_time"] += 1
                 continue
             self.figures["tries"] += 1

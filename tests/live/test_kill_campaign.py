@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.forked import run
+from tests.cli.program import Inside
 from tests.live.conftest import Stage as Stages
 from tests.live.stage import Live, Venue
 from trader_core.prove import kills
@@ -78,10 +79,23 @@ def test_the_judge_reads_the_venue_s_log_and_nothing_else(tmp_path: Path) -> Non
     assert accepted_after(lines, begun + 8_000) == []
 
 
+def test_what_was_done_before_is_not_done_again(tmp_path: Path) -> None:
+    sound = kills.Killed(0, "nothing wrong", 0, 5, 80.0, 900.0, 2_000.0, 150.0, 2_000.0, kills.HALTED, ())
+    slow = replace(sound, number=1, condition="storm", code=50, cancel=None, verified=None)
+    bad = replace(sound, number=2, alert=None, wrong=("nobody was alerted",))
+    log = tmp_path / "kills.jsonl"
+    log.write_text("".join(f"{json.dumps(asdict(one))}\n" for one in (sound, slow, bad)) + '{"number": 3, "cond')
+    words = ("prove", "kills", "--work", tmp_path, "--json")
+    done = Inside(tmp_path)(*words, "--kills", "2")
+    assert (done.code, done.data["figures"]["kills"], done.data["violations"]) == (0, 2, [])
+    done = Inside(tmp_path)(*words, "--only", "2")
+    assert (done.code, done.data["violations"][0]["words"]) == (60, "nobody was alerted")
+
+
 def test_what_a_kill_did_is_told_by_condition_with_what_was_wrong() -> None:
     sound = kills.Killed(0, "storm", 0, 5, 80.0, 900.0, 2_000.0, 150.0, 2_000.0, kills.HALTED, ())
     slow = replace(sound, number=8, code=50, cancel=None, verified=None, wrong=("the latch does not stand",))
     proved = kills.judged([sound, slow], 1.0)
     assert [one.at for one in proved.violations] == ["kill 8, storm"]
     assert (proved.figures["kills"], proved.figures["verified"], proved.figures["said_incomplete_50"]) == (2, 1, 1)
-    assert proved.table[1][:5] == ["storm", 2, "80 / 80 / 80", "900 / 900 / 900", "2,000 / 2,000 / 2,000"]
+    assert proved.table[1][:5] == ["storm", "2", "80 / 80 / 80", "900 / 900 / 900", "2,000 / 2,000 / 2,000"]

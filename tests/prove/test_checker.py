@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,13 @@ def fill_of_nothing(run: Run) -> None:
 def money_from_nowhere(run: Run) -> None:
     place = run.kinds("cash_flow")[0]
     run.rows[place][3][0] = str(CASH + 1)
+    for mark in run.kinds("marked"):
+        run.rows[mark][3][1] = str(Decimal(run.rows[mark][3][1]) + 1)
+
+
+def fee_left_out_of_the_worth(run: Run) -> None:
+    mark = run.kinds("marked")[0]
+    run.rows[mark][3][1] = str(Decimal(run.rows[mark][3][1]) + Decimal("0.01"))
 
 
 def torn_row(run: Run) -> None:
@@ -270,6 +278,7 @@ PLANTS: dict[Callable[[Run], None], str] = {
     fill_twice_in_the_ledger: "every fill once",
     fill_of_nothing: "every fill once",
     money_from_nowhere: "cash conserved",
+    fee_left_out_of_the_worth: "worth as filled",
     torn_row: "chain intact",
     lost_tail: "chain intact",
     cycle_twice: "every cycle once",

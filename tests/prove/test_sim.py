@@ -20,7 +20,7 @@ from trader_core.settings.load import load
 
 SEEDS = Path(__file__).parent / "seeds.txt"
 KEPT = [tuple(map(int, line.split()[:2])) for line in SEEDS.read_text().splitlines() if line and line[0] != "#"]
-BOUNDED = (3, 4, 9, 12)  # seeds with orders, deaths, full disks and a twin
+BOUNDED = (3, 9, 12)  # seeds with orders, late fills, deaths, kills, outages and trips
 CYCLES = 40
 
 

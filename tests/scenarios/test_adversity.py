@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,7 +21,7 @@ from trader_core.domain.halt import tripped
 from trader_core.domain.order import ApprovedOrder, Order, OrderReport, Role
 from trader_core.engine.replay import Replayed, replay
 from trader_core.engine.run import cycles
-from trader_core.ports import VenueTrader
+from trader_core.ports import VenueReader, VenueTrader
 from trader_core.store.sqlite import SqliteStore
 from trader_core.worlds.simulated import source_of
 
@@ -95,6 +95,28 @@ def test_a_purchase_that_cannot_be_canceled_does_not_cost_a_position_its_stop(tm
             assert any(protected), f"naked at {report.decision_ms}"
     sold = [f.fill.price for f in world.facts() if isinstance(f, Filled) and f.fill.side is Side.SELL]
     assert sold[0] > 90, "what was held then is not sold at the bottom of the fall"
+
+
+class Stutters:
+    """A venue that tells each fill twice in one answer."""
+
+    def __init__(self, reader: VenueReader) -> None:
+        self._reader = reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def fills(self, cursor: str) -> tuple[Filled, ...]:
+        return tuple(one for told in self._reader.fills(cursor) for one in (told, told))
+
+
+def test_a_fill_that_is_told_twice_at_once_is_written_down_once(tmp_path: Path) -> None:
+    """Found by `prove sim` with seed 0 and 300 cycles: the ledger counted it once, the journal and the report twice."""
+    world = World(tmp_path).market(BTC=[*UP, 102.5, 103, 90, 80, 80])
+    world.wired = lambda ports: replace(ports, reader=cast(VenueReader, Stutters(ports.reader)))
+    reports = world.run()
+    told = [fact.fill.trade_id for fact in world.facts() if isinstance(fact, Filled)]
+    assert len(told) == len(set(told)) == sum(len(one.fills) for one in reports) >= 2
 
 
 def test_a_venue_that_is_silent_is_no_delisting_though_another_pair_has_not_begun(tmp_path: Path) -> None:

@@ -197,7 +197,10 @@ def _entered(wanted: Wanted, width: int) -> Ints:
 def _in_order(places: list[Ints], kinds: int) -> Ints:
     """Each place once. Those of one part and strategy are no two the same."""
     together = np.sort(np.concatenate([np.zeros(0, np.int64), *places]), kind="stable")
-    return together if kinds < 2 else np.unique(together)
+    is_new = np.ones(len(together), np.bool_)
+    if kinds > 1:
+        is_new[1:] = together[1:] != together[:-1]
+    return together[is_new]
 
 
 def _asked(market: Market, cells: Ints) -> Asked:

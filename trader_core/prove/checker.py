@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ZERO = Decimal(0)
+ZERO, GRAIN = Decimal(0), Decimal("1e-8")
 OVER = ("filled", "cancelled", "expired")
 SHUT = ("TRIPPED", "COOLING_DOWN", "KILLED")  # states of the halt machine in which no entry may be decided
 GENESIS = "0" * 64
@@ -290,6 +290,25 @@ def cash_conserved(seen: Evidence) -> Iterator[str]:
         yield f"{seen.told.cash} for us, {cash} there"
 
 
+def worth_as_filled(seen: Evidence) -> Iterator[str]:
+    """While nothing is held, what the account was said to be worth is its cash, every flow and every fill once, to the
+    eighth digit."""
+    cash, held, counted = ZERO, defaultdict[str, Decimal](lambda: ZERO), set[str]()
+    for row, fact in seen.facts:
+        if row.kind == "cash_flow":
+            cash += Decimal(fact[0])
+        elif row.kind == "coins_moved":
+            held[fact[1]] += Decimal(fact[3]) * (1 if fact[2] == "BUY" else -1)
+        elif row.kind == "filled" and fact[0][0] not in counted:
+            entry, _, symbol, side, _, size, value, fee = fact[0][:8]
+            counted.add(entry)
+            held[symbol] += Decimal(size) * (1 if side == "BUY" else -1)
+            cash += (Decimal(value) if side == "SELL" else -Decimal(value)) - Decimal(fee)
+        elif row.kind == "marked" and fact[1] is not None and seen.told.funded and not any(held.values()):
+            worth = max(cash, ZERO).quantize(GRAIN, ROUND_FLOOR)
+            yield from [f"row {row.seq}: {fact[1]}, and the cash is {worth}"] * (Decimal(fact[1]) != worth)
+
+
 def chain_intact(seen: Evidence) -> Iterator[str]:
     """Every hash made again from its row; the newest row is the one that was noted as such."""
     rows = [row for row, _ in seen.facts]
@@ -321,7 +340,7 @@ RULES: dict[str, Rule] = {
     for rule in (
         one_order_per_intent, every_order_owned, no_entry_while_halted, no_purchase_after_a_halt,
         no_entry_against_a_verdict, no_entry_without_grant, exposure_capped, cancel_before_flatten, every_fill_once,
-        cash_conserved, chain_intact, every_cycle_once,
+        cash_conserved, worth_as_filled, chain_intact, every_cycle_once,
     )
 }  # fmt: skip
 

@@ -237,17 +237,17 @@ def judged(found: Sequence[Killed], took_s: float) -> Proved:
     return Proved("kills", CLAIM, figures, violations, round(took_s, 1), table=table(found))
 
 
-def table(found: Sequence[Killed]) -> list[list[Figure]]:
+def table(found: Sequence[Killed]) -> list[list[str]]:
     """p50 / p95 / p99 of every phase in ms by condition; '-' where the condition makes it impossible."""
-    heads: list[Figure] = ["condition", "kills", *(f"{phase}, ms" for phase in PHASES), "exit codes"]
-    rows: list[list[Figure]] = []
+    heads = ["condition", "kills", *(f"{phase}, ms" for phase in PHASES), "exit codes"]
+    rows: list[list[str]] = []
     for condition in CONDITIONS:
         these = [one for one in found if one.condition == condition.name]
         if these:
             told = [_shares([getattr(one, phase.replace(" ", "_")) for one in these]) for phase in PHASES]
             codes = sorted({one.code for one in these})
             counts = ", ".join(f"{code} x {sum(one.code == code for one in these)}" for code in codes)
-            rows.append([condition.name, len(these), *told, counts])
+            rows.append([condition.name, str(len(these)), *told, counts])
     return [heads, *rows]
 
 

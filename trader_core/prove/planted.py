@@ -21,6 +21,12 @@ PACKAGES = ("cli", "trader_core")
 BROKEN = 60  # how a campaign ends that has found something
 GIVEN_UP_S = 900.0
 START = "from cli.main import main; main()"
+CAMPAIGNS = {
+    "sim": ("--seeds", "24", "--cycles", "250"),
+    "crash": ("--sample", "240"),
+    "failing": ("--sample", "120"),
+    "kills": ("--kills", "16"),
+}  # in the order in which they look, with their words: a part of each
 Told = Callable[[str], None]
 
 
@@ -140,11 +146,12 @@ PLANTS = (
 
 
 def planted(
-    campaigns: Mapping[str, Sequence[str]], work: Path, plants: Sequence[Plant] = PLANTS, tell: Told | None = None
+    work: Path, tell: Told, plants: Sequence[Plant] = PLANTS, campaigns: Mapping[str, Sequence[str]] = CAMPAIGNS
 ) -> Proved:
-    """Each mistake before every campaign, in turn, until one finds it. `campaigns` are the words of each after
-    `trader prove`. What was found in `work` before is not looked for again."""
+    """Each mistake before every campaign, in turn, until one finds it. What was found in `work` before is not looked
+    for again. Raises UsageError where the place of a mistake is gone."""
     began, found = time.monotonic(), list[Found]()
+    work.mkdir(parents=True, exist_ok=True)
     for plant in plants:
         kept = work / f"{plant.name.replace(' ', '-')}.json"
         if kept.exists():
@@ -152,8 +159,7 @@ def planted(
         else:
             found.append(_looked_for(plant, campaigns, work))
             kept.write_text(json.dumps(asdict(found[-1])))
-        if tell:
-            tell(f"{plant.name}: {found[-1].campaign or 'nobody'}, {found[-1].took_s:.0f} s")
+        tell(f"{plant.name}: {found[-1].campaign or 'nobody'}, {found[-1].took_s:.0f} s")
     figures: dict[str, Figure] = {one.plant: f"{one.campaign or 'not found'} after {one.took_s:.0f} s" for one in found}
     missed = [one for one in found if not one.campaign]
     again = "trader prove planted"

@@ -31,7 +31,7 @@ class Proved:
     violations: Sequence[Violation]
     took_s: float
     finished: bool = True
-    table: Sequence[Sequence[Figure]] = ()
+    table: Sequence[Sequence[str]] = ()
 
     @property
     def holds(self) -> bool:

@@ -212,7 +212,7 @@ def judged(
         **{f"{one.kind}_same": f"{one.same} of {max(one.paper, one.replay)}" for one in found.agreements},
         "cash_at_the_end": str(found.cash),
         "differing_cycles": found.differing_cycles,
-        "cycles_a_second": round(lived / took_s, 1) if lived else "-",
+        "cycles_a_second": round(lived / took_s, 1),
     }
     done = not found.cycles_left
     return Proved("parity", CLAIM, figures, violations, round(took_s, 1), finished=done)

@@ -67,10 +67,15 @@ class Stage:
         return self.folder / "truth.jsonl"
 
     def program(self, *words: str) -> Done:
-        done = subprocess.run(  # noqa: S603 - our own program
-            [*START, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False,
-            timeout=PROGRAM_S,
-        )  # fmt: skip
+        """Raises GateClosed where it does not end."""
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program
+                [*START, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False,
+                timeout=PROGRAM_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            what = f"trader {' '.join(words[:1])} took more than {PROGRAM_S:.0f} s in rehearsal"
+            raise GateClosed(what, remedy="again, on a machine with less to do") from None
         return Done(done.returncode, done.stdout, done.stderr)
 
     def must(self, *words: str) -> Done:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import yaml
 
 FILE_BYTES_MAX = 1 << 20
+TEXTS_MAX = 10  # kept parsed
 DEPTH_MAX = 20
 NUMBER_CHARS_MAX = 40
 SHOWN_CHARS_MAX = 60
@@ -57,9 +59,10 @@ def read(path: Path) -> Document:
     """The file's document. Never raises: whatever is wrong is in `problems`, and then `values` may be UNUSABLE."""
     document = Document()
     text = _text(path, document.problems)
-    if text is not None:
-        _parse(text, document)
-    return document
+    if text is None:
+        return document
+    parsed = _parsed(text)
+    return Document(parsed.values, parsed.lines, [*parsed.problems])
 
 
 def dotted(at: KeyPath) -> str:
@@ -104,9 +107,12 @@ def _text(path: Path, problems: list[tuple[int, str]]) -> str | None:
     return None
 
 
-def _parse(text: str, document: Document) -> None:
+@lru_cache(maxsize=TEXTS_MAX)
+def _parsed(text: str) -> Document:
+    """For reading only: who reads the same text again is given the same values."""
     import yaml
 
+    document = Document()
     try:
         root = _root(text, document.problems)
     except yaml.MarkedYAMLError as fault:
@@ -120,6 +126,7 @@ def _parse(text: str, document: Document) -> None:
             document.values = _value(root, (), document)
         elif not document.problems:
             document.problems.append((1, "the file is empty"))
+    return document
 
 
 def _root(text: str, problems: list[tuple[int, str]]) -> "yaml.Node | None":

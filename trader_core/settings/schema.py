@@ -80,7 +80,7 @@ TIERS = ("tier_1_core", "tier_2_rotational", "tier_3_event_driven")
 class Section(BaseModel):
     """A block of settings: frozen, strict, complete, and nothing unknown in it."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 class Exchange(Section):

@@ -35,8 +35,8 @@ class Dice:
         return choices[self._number(words) % len(choices)]
 
     def some_of(self, choices: Sequence[T], share: float, *words: object) -> list[T]:
-        """Each by itself, in their order."""
-        return [one for n, one in enumerate(choices) if self.falls(share, *words, n)]
+        """Each by itself and its own name: a choice more moves no other."""
+        return [one for one in choices if self.falls(share, *words, one)]
 
     def shares(self, count: int, *words: object) -> np.ndarray:
         """So many in [0, 1)."""

@@ -23,7 +23,7 @@ FEATURES = (*VENUE, *OPERATOR, "telling")
 IN_PLAY = 0.3  # of the features, in one seed
 BARS_MIN = (15, 15, 60, 60, 5)
 BASES = ("BTC", "ETH", "SOL", "XRP")
-EDITS = (0, 40)
+MOVED_MOST = 0.3  # of the figures, in one seed
 DRAWN = ("policy", "strategies", "app.paper", "signals.guards", "signals.thresholds", "universe.hysteresis")
 LEFT = (
     "policy.cycle", "app.paper.holdings", "app.paper.cash_quote", "policy.portfolio.var_min",
@@ -118,18 +118,18 @@ def drawn(seed: int, cycles: int, config: Path) -> Drawn:
 
 
 def _moved(settings: Settings, dice: Dice) -> Settings:
-    """With some figures moved, each as far as it is sound and goes together with the rest."""
-    fields = [one for one in _figures(Settings, "") if one[0].startswith(DRAWN) and not one[0].startswith(LEFT)]
+    """With some figures moved, each by dice of its own, as far as it is sound and goes together with the rest."""
     values, clashes = settings.model_dump(), {one.message for one in check(settings)}
-    for n in range(dice.whole(*EDITS, "edits")):
-        key, kind, ends = dice.one_of(fields, "key", n)
-        value = _drawn(_at(values, key), kind, ends, dice, key, n)
-        try:
-            moved = edited(settings, {key: value}, coherent=False)
-        except ConfigInvalid:
-            continue
-        if {one.message for one in check(moved)} <= clashes:
-            settings, values = moved, moved.model_dump()
+    share = MOVED_MOST * dice.share("moved")
+    for key, kind, ends in _figures(Settings, ""):
+        if key.startswith(DRAWN) and not key.startswith(LEFT) and dice.falls(share, "moved", key):
+            value = _drawn(_at(values, key), kind, ends, dice, key)
+            try:
+                moved = edited(settings, {key: value}, coherent=False)
+            except ConfigInvalid:
+                continue
+            if {one.message for one in check(moved)} <= clashes:
+                settings = moved
     return settings
 
 

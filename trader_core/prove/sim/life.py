@@ -34,16 +34,7 @@ from trader_core.telling import addresses_of
 from trader_core.venues.simulated.venue import SimulatedVenue
 
 QUIET_CYCLES = 4  # at the end, in which nothing happens any more: the account settles
-WINDOWS = (
-    "high",
-    "day",
-    "day_open",
-    "day_low",
-    "day_high",
-    "week",
-    "week_open",
-    "week_low",
-)  # what loss limits go by; what a halt does a person may change
+WINDOWS = ("high", "day", "day_open", "day_low", "day_high", "week", "week_open", "week_low")  # of loss limits
 DEATHS_MAX = 200
 ACTS_APART = (12, 160)  # cycles between two acts of the operator
 RESTARTS_APART = 9
@@ -71,11 +62,8 @@ class Life:
         self._weather = Weather(one.dice, one.features, one.bar_min * MINUTE_MS)
         self._lived, self._book, self._touched = Lived(one.seed), Book(), ""
         self._strangers, self._killed = set[str](), list[list[float]]()
-        self._market, self._is_full, self._halted = (
-            Market(place / "data", 0, 0, {}),
-            False,
-            0,
-        )  # halted: cycles in a row
+        self._market, self._is_full = Market(place / "data", 0, 0, {}), False
+        self._halted = 0  # cycles in a row
 
     def live(self) -> Lived:
         """All of it, and the judgement."""
@@ -110,10 +98,8 @@ class Life:
     def _all_of_it(self) -> None:
         last = self._one.cycles - QUIET_CYCLES
         for at, acts in sorted({**turns(self._one, last, self._restarts), last: []}.items()):
-            while self._book.cycles < at:
-                self._run(at)
-                if self._waits:
-                    self._act("resets", 0)
+            while self._run(at):
+                self._act("resets", 0)
             for act, n in acts:
                 self._act(act, n)
         self._weather.quiet = True
@@ -121,11 +107,12 @@ class Life:
             self._act("adopt", 0)
         self._run(self._one.cycles)
 
-    def _run(self, until: int) -> None:
-        """To that cycle, through as many deaths as it takes."""
+    def _run(self, until: int) -> bool:
+        """To that cycle, through as many deaths as it takes; whether it stands halted for so long before it that it is
+        time for somebody to arm it again."""
         for _ in range(DEATHS_MAX):
             if self._book.cycles >= until or self._waits:
-                return
+                return self._book.cycles < until
             try:
                 self._leg(until)
             except Died:
@@ -135,11 +122,11 @@ class Life:
                     raise
                 self._is_full = False
                 self._lived.counts["full disk"] += 1
-        self._wrong(f"it died {DEATHS_MAX} times on its way to cycle {until}")
+        self._wrong(f"it did not come to cycle {until} in {DEATHS_MAX} starts")
+        return False
 
     @property
     def _waits(self) -> bool:
-        """Whether it is time that somebody arms it again."""
         return self._halted >= HALTED_MAX and not self._weather.quiet
 
     def _leg(self, until: int) -> None:
@@ -197,8 +184,8 @@ class Life:
             self._killed.append([self._book.closed_ms, inf])
         if act == "resets":
             self._halted = 0
-        if act == "resets" and self._killed:
-            self._killed[-1][1] = self._book.closed_ms
+            for span in self._killed:
+                span[1] = min(span[1], self._book.closed_ms)
 
     def _trade_by_hand(self, n: int) -> None:
         """Somebody buys on the same account, past the program."""

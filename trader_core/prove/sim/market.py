@@ -58,6 +58,7 @@ def _rows(dice: Dice, base: str, bar_ms: int, before: int, bars: int, thin: bool
     there = np.ones(count, np.bool_)
     if holes:
         there[before:] = ~(silent | (dice.shares(bars, base, "holes") < 0.01))
+        there[-1] = True  # the market ends when it should
     times = FIRST_MS + (np.arange(count, dtype=np.int64) - before) * bar_ms
     columns = [np.round(one * step, CENTS[base])[there] for one in (opened, high, low, close)]
     return Rows(times[there], columns[0], columns[1], columns[2], columns[3], np.round(volume, 2)[there] + 0.01)

@@ -1,0 +1,27 @@
+"""The order of the suite: the longest files first, for what is begun last keeps all others waiting at the end.
+
+And fewer looks for garbage among what is loaded once and stays.
+"""
+
+import gc
+
+import pytest
+
+gc.set_threshold(50_000)
+
+LONGEST = (
+    "tests/test_style.py", "tests/scenarios/test_crash_coinbase.py", "tests/cli/test_doctor.py",
+    "tests/laws/test_slow_twin.py", "tests/kill/test_venue.py", "tests/live/test_scenarios.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        file = item.nodeid.partition("::")[0]
+        return LONGEST.index(file) if file in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
