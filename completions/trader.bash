@@ -219,11 +219,11 @@ _trader_at() {  # AT: what may follow there
         " prove") below="crash failing sigkill sim soak kills parity planted"
             options="--state --config --mode --venue --log --json --help" ;;
         " prove crash") below=""
-            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
+            options="--scene --sample --only --out --work --state --config --mode --venue --log --json --help" ;;
         " prove failing") below=""
-            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
+            options="--scene --sample --only --out --work --state --config --mode --venue --log --json --help" ;;
         " prove sigkill") below=""
-            options="--only --sample --out --work --state --config --mode --venue --log --json --help" ;;
+            options="--scene --sample --only --out --work --state --config --mode --venue --log --json --help" ;;
         " prove sim") below=""
             options="--seeds --cycles --seed --workers --keep --work --out --state --config --mode --venue --log --json --help" ;;
         " prove soak") below=""
@@ -233,7 +233,7 @@ _trader_at() {  # AT: what may follow there
         " prove parity") below=""
             options="--data --from --cycles --out --work --state --config --mode --venue --log --json --help" ;;
         " prove planted") below=""
-            options="--out --work --state --config --mode --venue --log --json --help" ;;
+            options="--only --out --work --state --config --mode --venue --log --json --help" ;;
         " sim") below="cert serve"
             options="--state --config --mode --venue --log --json --help" ;;
         " sim cert") below=""
@@ -593,18 +593,21 @@ _trader_value() {  # AT OPTION: what a value may be
         " size calc --max-asset-pct") :; return ;;
         " size calc --log") :; return ;;
         " prove --log") :; return ;;
-        " prove crash --only") :; return ;;
+        " prove crash --scene") :; return ;;
         " prove crash --sample") :; return ;;
+        " prove crash --only") :; return ;;
         " prove crash --out") compopt -o default; return ;;
         " prove crash --work") compopt -o dirnames; return ;;
         " prove crash --log") :; return ;;
-        " prove failing --only") :; return ;;
+        " prove failing --scene") :; return ;;
         " prove failing --sample") :; return ;;
+        " prove failing --only") :; return ;;
         " prove failing --out") compopt -o default; return ;;
         " prove failing --work") compopt -o dirnames; return ;;
         " prove failing --log") :; return ;;
-        " prove sigkill --only") :; return ;;
+        " prove sigkill --scene") :; return ;;
         " prove sigkill --sample") :; return ;;
+        " prove sigkill --only") :; return ;;
         " prove sigkill --out") compopt -o default; return ;;
         " prove sigkill --work") compopt -o dirnames; return ;;
         " prove sigkill --log") :; return ;;
@@ -631,6 +634,7 @@ _trader_value() {  # AT OPTION: what a value may be
         " prove parity --out") compopt -o default; return ;;
         " prove parity --work") compopt -o dirnames; return ;;
         " prove parity --log") :; return ;;
+        " prove planted --only") :; return ;;
         " prove planted --out") compopt -o default; return ;;
         " prove planted --work") compopt -o dirnames; return ;;
         " prove planted --log") :; return ;;
@@ -687,7 +691,7 @@ _trader() {
         if [[ -n $want ]]; then want=""; continue; fi
         case "$at $word" in ' install-units --user') continue ;; esac
         case "$word" in
-            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --kills | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --only | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --sample | --schema | --seed | --seeds | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --work | --workers | --write-baseline | --write-config) want=$word ;;
+            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --kills | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --only | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --sample | --scene | --schema | --seed | --seeds | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --work | --workers | --write-baseline | --write-config) want=$word ;;
             -*) ;;
             *) if [[ " $below " == *" $word "* ]]; then at+=" $word"; _trader_at "$at"; fi ;;
         esac

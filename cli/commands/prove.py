@@ -20,28 +20,37 @@ Work = Annotated[
 ]
 
 Only = Annotated[str, typer.Option("--only", metavar="KEY", help="Just this one, as a violation names it.")]
+Scene = Annotated[
+    list[str] | None, typer.Option("--scene", metavar="NAME", help="Of this scene alone. May be repeated.")
+]
 Sample = Annotated[int | None, typer.Option("--sample", min=1, metavar="N", help="So many of them, all over.")]
 
 
-def crash(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+def crash(
+    ctx: typer.Context, scene: Scene = None, sample: Sample = None, only: Only = "", out: Out = None, work: Work = None
+) -> Result:
     """Kill a LIVE cycle at every write, fsync and request, under every outcome at a venue on loopback."""
     from trader_core.prove.crash import crash as campaign
 
-    return told(campaign(_config(ctx), work or WORK / "crash", note, only, sample), out)
+    return told(campaign(_config(ctx), work or WORK / "crash", note, only, sample, scene or ()), out)
 
 
-def failing(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+def failing(
+    ctx: typer.Context, scene: Scene = None, sample: Sample = None, only: Only = "", out: Out = None, work: Work = None
+) -> Result:
     """Let each write, statement and request of a LIVE cycle fail once."""
     from trader_core.prove.crash import failing as campaign
 
-    return told(campaign(_config(ctx), work or WORK / "failing", note, only, sample), out)
+    return told(campaign(_config(ctx), work or WORK / "failing", note, only, sample, scene or ()), out)
 
 
-def sigkill(ctx: typer.Context, only: Only = "", sample: Sample = None, out: Out = None, work: Work = None) -> Result:
+def sigkill(
+    ctx: typer.Context, scene: Scene = None, sample: Sample = None, only: Only = "", out: Out = None, work: Work = None
+) -> Result:
     """End LIVE processes by SIGKILL, at moments that nobody chose."""
     from trader_core.prove.crash import sigkill as campaign
 
-    return told(campaign(_config(ctx), work or WORK / "sigkill", note, only, sample), out)
+    return told(campaign(_config(ctx), work or WORK / "sigkill", note, only, sample, scene or ()), out)
 
 
 def sim(

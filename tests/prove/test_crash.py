@@ -18,22 +18,26 @@ def proved(home: Path, *words: str) -> dict[str, Any]:
 
 
 def test_a_sample_of_the_crash_matrix_leaves_nothing_unsettled(tmp_path: Path) -> None:
-    data = proved(tmp_path, "crash", "--sample", "20")
+    asked = ("crash", "--scene", "entry", "--sample", "16")
+    data = proved(tmp_path, *asked)
     assert data["violations"] == []
-    assert (data["figures"]["combinations"], data["figures"]["boundaries_entry"] > 100) == (20, True)
-    again = proved(tmp_path, "crash", "--sample", "20")
-    assert again["figures"] == data["figures"], "nothing is tried twice"
+    assert (data["figures"]["combinations"], data["figures"]["boundaries_entry"] > 100) == (16, True)
+    assert proved(tmp_path, *asked)["figures"] == data["figures"], "nothing is tried twice"
 
 
 def test_a_sample_of_failures_leaves_nothing_unsettled(tmp_path: Path) -> None:
-    data = proved(tmp_path, "failing", "--sample", "6")
-    assert (data["violations"], data["figures"]["failures"]) == ([], 6)
-    assert data["figures"]["calls_entry"] > 400
+    data = proved(tmp_path, "failing", "--scene", "exit", "--sample", "5")
+    assert (data["violations"], data["figures"]["failures"]) == ([], 5)
+    assert data["figures"]["calls_exit"] > 400
 
 
 def test_three_signals_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
-    data = proved(tmp_path, "sigkill", "--sample", "5")
-    assert (data["violations"], data["figures"]["signals"]) == ([], 5)
+    data = proved(tmp_path, "sigkill", "--scene", "cancel", "--sample", "3")
+    assert (data["violations"], data["figures"]["signals"]) == ([], 3)
+
+
+def test_a_scene_that_there_is_not_is_told(tmp_path: Path) -> None:
+    assert Inside(tmp_path)("prove", "crash", "--scene", "none", "--config", CONFIG).code == 2
 
 
 def test_every_boundary_meets_every_outcome_and_further_crashes_meet_every_boundary() -> None:

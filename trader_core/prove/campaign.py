@@ -19,6 +19,7 @@ from trader_core.prove.proved import Figure, Proved, Violation
 from trader_core.settings.environment import process_environment
 
 HANDS = 2  # workers beside each other
+EACH = 25  # combinations are worth another worker, which has to play the scenes too
 LOOK_S, TELL_S = 0.2, 10.0
 HERE = Path(__file__).parents[1]
 Told = Callable[[str], object]
@@ -40,7 +41,8 @@ class Campaign:
         began_s, known = monotonic(), self._known(do)
         left = [key for key in keys if key not in known]
         with ExitStack() as until_ended:
-            working = [self._worker(do, left[part :: self.hands], part) for part in range(min(self.hands, len(left)))]
+            hands = min(self.hands, -(-len(left) // EACH))
+            working = [self._worker(do, left[part::hands], part) for part in range(hands)]
             for one in working:
                 until_ended.callback(one.kill)
             looked_s = monotonic()
