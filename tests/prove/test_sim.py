@@ -47,7 +47,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_lives_hold(seed: int, work: Path) -> None:
     proved = lived(work, 1, seed)
     assert not proved.violations
-    assert proved.finished and proved.figures["cycles"] >= CYCLES
+    assert proved.finished and int(proved.figures["cycles"]) >= CYCLES
 
 
 def test_a_campaign_goes_on_where_it_was_stopped(work: Path) -> None:
