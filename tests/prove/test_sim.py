@@ -103,7 +103,7 @@ PLANTED = {
     ),
     "cash that went away": ("INSERT INTO transfers VALUES (NULL, -5, 0, 'gone')", "for us"),
     "an order of which nobody knows the end": (
-        "INSERT INTO noted SELECT NULL, 'order', number, '' FROM orders WHERE status = 'FILLED' LIMIT 1",
+        "INSERT INTO noted SELECT NULL, 'order', number, at_ms FROM orders WHERE status = 'FILLED' LIMIT 1",
         "2 venue orders of one intent",
     ),
 }
