@@ -20,7 +20,7 @@ _OVER = {"FILLED": "filled", "CANCELED": "cancelled", "EXPIRED": "expired", "REJ
 _NOTES = """
 CREATE TABLE IF NOT EXISTS noted (n INTEGER PRIMARY KEY, kind TEXT, number INTEGER, word TEXT);
 CREATE TRIGGER IF NOT EXISTS note_order AFTER INSERT ON orders WHEN NEW.status <> 'REJECTED'
-    BEGIN INSERT INTO noted VALUES (NULL, 'order', NEW.number, ''); END;
+    BEGIN INSERT INTO noted VALUES (NULL, 'order', NEW.number, NEW.at_ms); END;
 CREATE TRIGGER IF NOT EXISTS note_state AFTER UPDATE OF status ON orders WHEN NEW.status <> OLD.status
     BEGIN INSERT INTO noted VALUES (NULL, 'state', NEW.number, NEW.status); END;
 CREATE TRIGGER IF NOT EXISTS note_fill AFTER INSERT ON fills
@@ -34,7 +34,7 @@ CREATE TRIGGER IF NOT EXISTS fill_is_not_changed BEFORE UPDATE ON fills
     BEGIN SELECT RAISE(ABORT, 'a fill is what it was'); END;
 """
 _ROWS = {
-    "order": "SELECT number, client_order_id, symbol, buys, kind, lots, limit_ticks, trigger_ticks, at_ms FROM orders",
+    "order": "SELECT number, client_order_id, symbol, buys, kind, lots, limit_ticks, trigger_ticks FROM orders",
     "fill": "SELECT number, client_order_id, symbol, buys, ticks, lots, value, fee, at_ms FROM fills",
     "cash": "SELECT number, amount, at_ms FROM transfers",
 }
@@ -61,8 +61,8 @@ def truth(books: Path, closes: Closes, strangers: frozenset[str] = frozenset()) 
             line = {"kind": "state", "client_order_id": rows["order"][number][0]}
             found += [{**line, "state": _OVER[word]}] if word in _OVER else []
         elif kind == "order":
-            line = _order(rows["order"][number], steps)
-            found += _prices(closes, at, rows["order"][number][-1]) if line["side"] == "BUY" else ()
+            line = _order(rows["order"][number], int(word), steps)
+            found += _prices(closes, at, int(word)) if line["side"] == "BUY" else ()
             found.append(line)
         elif rows["fill"][number][0] in strangers:
             _, _, buys, _, _, value, fee, _ = rows["fill"][number]
@@ -72,8 +72,9 @@ def truth(books: Path, closes: Closes, strangers: frozenset[str] = frozenset()) 
     return [one for one in found if one.get("client_order_id") not in strangers]
 
 
-def _order(row: Sequence[Any], steps: Mapping[str, Sequence[Decimal]]) -> dict[str, Any]:
-    ours, symbol, buys, kind, lots, limit, trigger, at_ms = row
+def _order(row: Sequence[Any], at_ms: int, steps: Mapping[str, Sequence[Decimal]]) -> dict[str, Any]:
+    """`at_ms` is when it came: the row itself tells when it was last changed."""
+    ours, symbol, buys, kind, lots, limit, trigger = row
     tick, lot = steps[symbol]
     terms = {"base_size": str(lots * lot), "limit_price": str(limit * tick), "stop_price": str(trigger * tick)}
     return {
