@@ -136,15 +136,16 @@ def parity(
 
 def planted(
     only: Annotated[int | None, typer.Option("--only", metavar="N", min=1, help="The N-th mistake alone.")] = None,
+    lives: Annotated[int, typer.Option("--lives", metavar="N", min=1, help="Of the simulation, for each.")] = 24,
     out: Out = None,
     work: Work = None,
 ) -> Result:
     """Make seven mistakes on purpose, each in a copy of the program: a campaign must find each. One missed is 60."""
-    from trader_core.prove.planted import PLANTS
+    from trader_core.prove.planted import PLANTS, campaigns
     from trader_core.prove.planted import planted as prove
 
     chosen = PLANTS if only is None else PLANTS[only - 1 : only]
-    return told(prove((work or WORK / "planted").absolute(), note, chosen), out)
+    return told(prove((work or WORK / "planted").absolute(), note, chosen, campaigns(lives)), out)
 
 
 def told(proved: "Proved", out: Path | None) -> Result:

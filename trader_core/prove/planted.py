@@ -21,12 +21,6 @@ PACKAGES = ("cli", "trader_core")
 BROKEN = 60  # how a campaign ends that has found something
 GIVEN_UP_S = 900.0
 START = "from cli.main import main; main()"
-CAMPAIGNS = {
-    "sim": ("--seeds", "24", "--cycles", "250"),
-    "crash": ("--sample", "240"),
-    "failing": ("--sample", "120"),
-    "kills": ("--kills", "16"),
-}  # in the order in which they look, with their words: a part of each
 Told = Callable[[str], None]
 
 
@@ -145,9 +139,17 @@ PLANTS = (
 )
 
 
-def planted(
-    work: Path, tell: Told, plants: Sequence[Plant] = PLANTS, campaigns: Mapping[str, Sequence[str]] = CAMPAIGNS
-) -> Proved:
+def campaigns(lives: int) -> dict[str, tuple[str, ...]]:
+    """A part of each, with its words, in the order in which they look."""
+    return {
+        "sim": ("--seeds", str(lives), "--cycles", "250"),
+        "crash": ("--sample", "240"),
+        "failing": ("--sample", "120"),
+        "kills": ("--kills", "16"),
+    }
+
+
+def planted(work: Path, tell: Told, plants: Sequence[Plant], campaigns: Mapping[str, Sequence[str]]) -> Proved:
     """Each mistake before every campaign, in turn, until one finds it. What was found in `work` before is not looked
     for again. Raises UsageError where the place of a mistake is gone."""
     began, found = time.monotonic(), list[Found]()
