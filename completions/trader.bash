@@ -233,7 +233,7 @@ _trader_at() {  # AT: what may follow there
         " prove parity") below=""
             options="--data --from --cycles --out --work --state --config --mode --venue --log --json --help" ;;
         " prove planted") below=""
-            options="--only --out --work --state --config --mode --venue --log --json --help" ;;
+            options="--only --lives --out --work --state --config --mode --venue --log --json --help" ;;
         " sim") below="cert serve"
             options="--state --config --mode --venue --log --json --help" ;;
         " sim cert") below=""
@@ -635,6 +635,7 @@ _trader_value() {  # AT OPTION: what a value may be
         " prove parity --work") compopt -o dirnames; return ;;
         " prove parity --log") :; return ;;
         " prove planted --only") :; return ;;
+        " prove planted --lives") :; return ;;
         " prove planted --out") compopt -o default; return ;;
         " prove planted --work") compopt -o dirnames; return ;;
         " prove planted --log") :; return ;;
@@ -691,7 +692,7 @@ _trader() {
         if [[ -n $want ]]; then want=""; continue; fi
         case "$at $word" in ' install-units --user') continue ;; esac
         case "$word" in
-            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --kills | --leverage | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --only | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --sample | --scene | --schema | --seed | --seeds | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --work | --workers | --write-baseline | --write-config) want=$word ;;
+            --anchors | --asset | --asset-exposure | --backtest | --baseline | --block | --budget-pct | --by | --cash | --config | --conviction-pct | --csv | --cycle | --cycles | --data | --deposit | --drawdown-pct | --embargo | --engine | --equity | --expect-version | --expires | --exposure | --faults | --file | --from | --gained | --granularity | --grid | --hours | --html | --jobs | --keep | --key | --kills | --leverage | --lives | --log | --losses | --lost | --lot | --max-asset-pct | --max-equity | --max-exposure-pct | --max-position | --max-stop-loss-pct | --method | --metrics-port | --min-position | --min-trades | --mode | --number | --objective | --only | --optuna | --out | --pair | --pair-losses | --pair-wins | --pairs | --paths | --plan | --port | --price | --program | --purge | --random | --range | --range-pct | --reason | --regime | --resume | --ruin | --sample | --scene | --schema | --seed | --seeds | --set | --since | --sizer | --speed | --state | --stop-pct | --subject | --symbol | --test | --tier | --tls | --to | --tolerance | --train | --truth | --user | --venue | --venue-leverage | --verdict | --volatility-pct | --what | --wins | --work | --workers | --write-baseline | --write-config) want=$word ;;
             -*) ;;
             *) if [[ " $below " == *" $word "* ]]; then at+=" $word"; _trader_at "$at"; fi ;;
         esac

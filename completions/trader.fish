@@ -14,7 +14,7 @@ function __trader_at  # whether the words before the cursor are those of this co
             continue
         end
         switch $word
-            case --anchors --asset --asset-exposure --backtest --baseline --block --budget-pct --by --cash --config --conviction-pct --csv --cycle --cycles --data --deposit --drawdown-pct --embargo --engine --equity --expect-version --expires --exposure --faults --file --from --gained --granularity --grid --hours --html --jobs --keep --key --kills --leverage --log --losses --lost --lot --max-asset-pct --max-equity --max-exposure-pct --max-position --max-stop-loss-pct --method --metrics-port --min-position --min-trades --mode --number --objective --only --optuna --out --pair --pair-losses --pair-wins --pairs --paths --plan --port --price --program --purge --random --range --range-pct --reason --regime --resume --ruin --sample --scene --schema --seed --seeds --set --since --sizer --speed --state --stop-pct --subject --symbol --test --tier --tls --to --tolerance --train --truth --user --venue --venue-leverage --verdict --volatility-pct --what --wins --work --workers --write-baseline --write-config
+            case --anchors --asset --asset-exposure --backtest --baseline --block --budget-pct --by --cash --config --conviction-pct --csv --cycle --cycles --data --deposit --drawdown-pct --embargo --engine --equity --expect-version --expires --exposure --faults --file --from --gained --granularity --grid --hours --html --jobs --keep --key --kills --leverage --lives --log --losses --lost --lot --max-asset-pct --max-equity --max-exposure-pct --max-position --max-stop-loss-pct --method --metrics-port --min-position --min-trades --mode --number --objective --only --optuna --out --pair --pair-losses --pair-wins --pairs --paths --plan --port --price --program --purge --random --range --range-pct --reason --regime --resume --ruin --sample --scene --schema --seed --seeds --set --since --sizer --speed --state --stop-pct --subject --symbol --test --tier --tls --to --tolerance --train --truth --user --venue --venue-leverage --verdict --volatility-pct --what --wins --work --workers --write-baseline --write-config
                 set skip 1
             case '-*'
             case '*'
@@ -554,6 +554,7 @@ complete -c trader -n '__trader_at " prove parity"' -l out -r -F -d 'Keep the re
 complete -c trader -n '__trader_at " prove parity"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
 complete -c trader -n '__trader_at " prove parity"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'
 complete -c trader -n '__trader_at " prove planted"' -l only -x -d 'The N-th mistake alone.'
+complete -c trader -n '__trader_at " prove planted"' -l lives -x -d 'Of the simulation, for each.'
 complete -c trader -n '__trader_at " prove planted"' -l out -r -F -d 'Keep the result for the pages of the proof.'
 complete -c trader -n '__trader_at " prove planted"' -l work -x -a '(__fish_complete_directories)' -d 'What is done already, and what failed; goes on from it.'
 complete -c trader -n '__trader_at " prove planted"' -l log -x -d 'Log on stderr as text or json. Default: $TRADER_LOG.'

@@ -87,6 +87,7 @@ ELSEWHERE = {  # who needs a venue or some time, or something that the sample ma
     "parity": "tests/cli/test_parity.py",
     "prove.kills": "tests/live/test_kill_campaign.py",
     "prove.parity": "tests/prove/test_recorded.py",
+    "prove.planted": "tests/prove/test_planted.py",
     "compare": "tests/cli/test_research.py",
     "risk.var": "tests/cli/test_risk.py",
     "risk.corr": "tests/cli/test_risk.py",

@@ -1,12 +1,14 @@
 """Mistakes that are planted on purpose: each has its place in the program, and the campaigns find them."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import Program
 from trader_core.domain.errors import UsageError
-from trader_core.prove.planted import PLANTS, Edit, Plant, plant_in
+from trader_core.prove.planted import PLANTS, Edit, Found, Plant, plant_in, planted
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
@@ -22,7 +24,15 @@ def test_a_place_that_is_gone_is_told(tmp_path: Path) -> None:
         plant_in(tmp_path, Plant("nothing", (Edit("engine/send.py", "what stands nowhere", ""),)))
 
 
-def test_a_trade_that_is_counted_twice_is_found(tmp_path: Path) -> None:
-    done = Program(tmp_path)("prove", "planted", "--only", "3", "--lives", "1", "--work", tmp_path / "w", "--json")
-    assert done.code == 0, done.err
-    assert done.data["figures"]["found"] == 1 and "sim" in str(done.data["figures"])
+def test_a_trade_that_is_counted_twice_is_found_and_not_looked_for_again(tmp_path: Path) -> None:
+    trade = next(one for one in PLANTS if "trade" in one.name)
+    short = {"sim": ("--seed", "5", "--seeds", "1", "--cycles", "60", "--workers", "1")}
+    found = planted(tmp_path / "w", print, [trade], short)
+    assert found.holds and str(found.figures[trade.name]).startswith("sim")
+    for one in PLANTS:
+        told = Found(one.name, "" if one is PLANTS[0] else "sim", 1.0)
+        (tmp_path / "w" / f"{one.name.replace(' ', '-')}.json").write_text(json.dumps(asdict(told)))
+    done = Program(tmp_path)("prove", "planted", "--work", tmp_path / "w", "--json")
+    assert done.code == 60, done.err
+    assert [one["at"] for one in done.data["violations"]] == [PLANTS[0].name]
+    assert done.data["figures"]["found"] == len(PLANTS) - 1
