@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cli.table import COMMANDS as COMMANDS_OF_ALL
 from cli.table import build
 from tests.live.conftest import Stage
 from tests.live.guard import heard
@@ -16,6 +17,9 @@ AWAY: dict[str, str] = {
     "sim serve": "a server, and it has no key to sign with",
     "compile": "it takes half a minute, and there is no venue in it",
     "init": "it writes files and asks nobody",
+    **dict.fromkeys(
+        [f"prove {one}" for one in COMMANDS_OF_ALL["prove"]], "a rehearsal with a venue and a key of its own, here"
+    ),
 }
 WORDS: dict[str, tuple[str, ...]] = {
     "run": ("--cycles", "1"),
