@@ -24,7 +24,8 @@ def test_it_makes_a_configuration_and_directories_asks_nothing_and_commands_find
     assert done.data["config"] == done.data["in_force"] and done.data["present"] == []
     assert {(own(program) / name).read_bytes() == (CONFIG / name).read_bytes() for name in NAMES} == {True}
     assert [place.stat().st_mode & 0o777 for place in (state, state / "candles", state / "backups")] == [0o700] * 3
-    assert sorted(one.name for one in state.iterdir()) == [".latch-spare", "backups", "candles"], "no account yet"
+    spare = [".kill-orders-spare", ".latch-spare"]
+    assert sorted(one.name for one in state.iterdir()) == [*spare, "backups", "candles"], "no account yet"
     (own(program) / "app.yaml").write_text((own(program) / "app.yaml").read_text().replace("DRY_RUN #", "PAPER #"))
     assert (
         program("validate-config", "--json").data["digest"]

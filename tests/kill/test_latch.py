@@ -25,8 +25,10 @@ from cli.options import MODES
 from tests.cli.program import START, Inside
 from tests.kill.scene import Scene, key_seen
 from trader_core.domain.errors import GateClosed
+from trader_core.kill import sales as sold
 from trader_core.kill.back import lift, standing
 from trader_core.kill.latch import SPARE, prepare_latch, read_file, write_file
+from trader_core.kill.sales import Sale, prepare_room, record_sale
 from trader_core.ops.halts import LatchOrKillFile
 from trader_core.store.latch import DATABASES, latched_in, read_row
 from trader_core.store.sqlite import SqliteStore
@@ -150,6 +152,29 @@ def test_a_disk_without_room_for_a_file_has_room_for_a_name(tmp_path: Path) -> N
             os.close(one)
     assert (part.stands, (tmp_path / "KILL_SWITCH").exists(), (tmp_path / SPARE).exists()) == (True, True, False)
     assert "the spare file took its name" in part.note
+
+
+def test_a_sale_has_room_on_a_disk_where_its_file_cannot_grow(tmp_path: Path) -> None:
+    """Files may not be longer than the one of sales is already; the spare one is shorter."""
+    prepare_room(tmp_path)
+    first, second, third = (Sale(f"id-{n}", "BTC-USD", "0.1", "90", "{}", n) for n in range(3))
+    record_sale(tmp_path, first)
+    grown = tmp_path / sold.FILE
+    grown.write_bytes(grown.read_bytes() + b"\n" * 2 * sold.SLOT * sold.SLOTS)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (grown.stat().st_size, before[1]))
+    try:
+        record_sale(tmp_path, second)
+        record_sale(tmp_path, third)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sold.sales(tmp_path) == (first, second, third)
+
+
+def test_a_sale_that_is_nowhere_on_disk_is_said(tmp_path: Path) -> None:
+    (tmp_path / sold.FILE).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        record_sale(tmp_path, Sale("id", "BTC-USD", "0.1", "90", "{}", 1))
 
 
 def test_a_locked_database_is_waited_for_a_moment_and_said(scene: Scene) -> None:

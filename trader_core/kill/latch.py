@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trader_core.domain.errors import StateUnusable
+from trader_core.kill.sales import prepare_room
 from trader_core.ops.halts import KILL_FILE
 
 SPARE = ".latch-spare"
@@ -36,8 +37,9 @@ class Seen:
 
 
 def prepare_latch(state: Path) -> None:
-    """Keep a file ready that only needs another name: a full disk has no room for a new one. Where even that cannot be
-    made, nothing is lost but this."""
+    """Keep a file ready that only needs another name, and room for sales: a full disk has none. Where even that cannot
+    be made, nothing is lost but this."""
+    prepare_room(state)
     path = state / SPARE
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,15 +1,20 @@
 """What `kill --flatten` sold, one JSON line each, on disk before the order leaves.
 
 A file of its own: the journal may be locked, and its chain belongs to the loop. Who opens the account next takes these
-orders into the ledger as ours.
+orders into the ledger as ours. Where that file cannot grow, a line takes the place of blank ones in a spare file, which
+was made while the disk had room.
 """
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FILE = "kill-orders.jsonl"
+FILE, SPARE = "kill-orders.jsonl", ".kill-orders-spare"
+SLOT, SLOTS = 2_048, 32  # bytes of a line in the spare file, and lines
 
 
 @dataclass(frozen=True)
@@ -24,26 +29,62 @@ class Sale:
     host_ms: int
 
 
+def prepare_room(state: Path) -> None:
+    """Make the spare file. Where it cannot be made, nothing is lost but this."""
+    with suppress(OSError):
+        descriptor = os.open(state / SPARE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, b"\n" * (SLOT * SLOTS))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def record_sale(state: Path, sale: Sale) -> None:
     """On disk when this returns. Raises OSError."""
-    descriptor = os.open(state / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    line = f"{json.dumps(asdict(sale))}\n".encode()
     try:
-        os.write(descriptor, f"{json.dumps(asdict(sale))}\n".encode())
+        _append(state / FILE, line)
+    except OSError as full:
+        with suppress(OSError):
+            _write_in_place(state / SPARE, line)
+            return
+        raise full
+
+
+def _append(path: Path, line: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(descriptor, line)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def _write_in_place(path: Path, line: bytes) -> None:
+    """Over the first blank slot: this needs no room. Raises OSError."""
+    with path.open("r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # sales of several products are sent at once
+        text = file.read()
+        blank = next((at for at in range(0, len(text), SLOT) if not text[at : at + SLOT].strip()), -1)
+        if blank < 0 or len(line) > SLOT:
+            raise OSError(f"{path.name} has no room for it")
+        os.pwrite(file.fileno(), line, blank)
+        os.fsync(file.fileno())
+
+
 def sales(state: Path) -> tuple[Sale, ...]:
-    """Oldest first. A line that was cut short was never sent. Raises OSError where the file cannot be read."""
+    """Oldest first, those of the spare file last; each once, though both files may have it. A line that was cut short
+    was never sent. Raises OSError where a file cannot be read."""
+    found = {one.client_order_id: one for name in (FILE, SPARE) for one in _sales_in(state / name)}
+    return tuple(found.values())
+
+
+def _sales_in(path: Path) -> Iterator[Sale]:
     try:
-        lines = (state / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
-        return ()
-    found = []
-    for line in lines:
-        try:
-            found.append(Sale(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
-    return tuple(found)
+        return
+    for line in filter(None, lines):
+        with suppress(ValueError, TypeError):
+            yield Sale(**json.loads(line))

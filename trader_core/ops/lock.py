@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -34,8 +35,9 @@ class StateLock:
                 safe="this one did nothing",
                 remedy="wait for it, stop it, or name another place with --state DIR",
             )
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
+        with suppress(OSError):  # the kernel has the lock; the number is for who asks, and a disk may be full
+            os.ftruncate(self._file, 0)
+            os.write(self._file, str(os.getpid()).encode())
         return self
 
     def _taken(self) -> bool:

@@ -16,15 +16,16 @@ from trader_core.prove.scenes import Scene, Stage
 
 def counted(stage: Stage, scene: Scene, key: str) -> dict[str, Any]:
     """All that can fail in a life of this scene."""
-    return {"key": key, "met": stage.account.live(scene.act(stage), reads=True).met}
+    return {"key": key, "met": stage.account.live(scene.act(stage), failing=True).met}
 
 
 def tried(stage: Stage, scene: Scene, key: str) -> dict[str, Any]:
     """What is wrong after the failure of number `key`, in words."""
     at = int(key.rpartition("/")[2])
-    lives: list[Ended] = [stage.account.live(scene.act(stage), at, _fail, reads=True)]
+    lives: list[Ended] = [stage.account.live(scene.act(stage), at, _fail, failing=True)]
     settled = settle(stage, scene, lives)
-    wrong = list(wrongs(stage, scene, lives, settled))
+    is_cycle = scene.act(stage) == stage.cycle  # for which a latch that cannot be read is a kill
+    wrong = list(wrongs(stage, scene, lives, settled, may_halt=is_cycle))
     return {"key": key, "wrong": wrong, "lives": len(lives), "killed": 0}
 
 

@@ -37,7 +37,7 @@ class Boundaries:
 
     at: int = 0
     then: Callable[[str], None] = field(default=lambda kind: None)
-    reads: bool = False  # whether statements that only read count too
+    failing: bool = False  # whether what can fail is counted, statements that only read too
     met: list[str] = field(default_factory=list)
     _lock: Any = field(default_factory=RLock)
 
@@ -140,7 +140,7 @@ def _hook_sqlite(boundaries: Boundaries) -> None:
             super().commit()
 
         def close(self) -> None:
-            if self.said:  # it has written, and may move what it wrote to its place
+            if self.said and not boundaries.failing:  # it may move what it wrote to its place, and never fails
                 boundaries("sql", f"{self.name} close")
             super().close()
 
@@ -148,7 +148,7 @@ def _hook_sqlite(boundaries: Boundaries) -> None:
             words = " ".join(sql.split()[:3])
             if self.inside:
                 return
-            if boundaries.reads or not (READING.match(sql) or (self.in_transaction and words == self.said)):
+            if boundaries.failing or not (READING.match(sql) or (self.in_transaction and words == self.said)):
                 self.said = words
                 boundaries("sql", f"{self.name} {words}")
 

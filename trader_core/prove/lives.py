@@ -85,14 +85,15 @@ class Account:
     strike: Strike | None = None
 
     def live(
-        self, act: Act, at: int = 0, then: Callable[[str], None] | None = None, reads: bool = False, kill_s: float = 0.0
-    ) -> Ended:
+        self, act: Act, at: int = 0, then: Callable[[str], None] | None = None, failing: bool = False,
+        kill_s: float = 0.0,
+    ) -> Ended:  # fmt: skip
         """One life, from its start to its end or to boundary `at`; or until SIGKILL comes after so much real time."""
         ours, theirs = Pipe()
         child = os.fork()
         if not child:
             ours.close()
-            _be(self, theirs, act, Boundaries(at, then or _die, reads))
+            _be(self, theirs, act, Boundaries(at, then or _die, failing))
         theirs.close()
         with _killed_after(kill_s, child):
             ended = self._served(ours)

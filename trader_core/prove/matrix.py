@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trader_core.domain.clocktime import SECOND_MS
+from trader_core.domain.errors import Halted
 from trader_core.prove.lives import OUTCOMES, UNEXPECTED, Ended, Strike
 from trader_core.prove.scenes import ALL_WELL, LATER_MS, LIVES_MAX, MUCH_LATER_MS, SCENES, Scene, Stage
 
@@ -96,7 +97,8 @@ def is_settled(stage: Stage, ended: Ended) -> bool:
     return ended.code in ALL_WELL and not stage.checked().unresolved
 
 
-def wrongs(stage: Stage, scene: Scene, lives: Iterable[Ended], settled: bool) -> Iterator[str]:
+def wrongs(stage: Stage, scene: Scene, lives: Iterable[Ended], settled: bool, may_halt: bool = False) -> Iterator[str]:
+    """In words. What `may_halt` keeps what it holds under its stop, for a person to look at."""
     checked = stage.checked()
     yield from checked.wrong
     last = list(lives)[-1]
@@ -104,7 +106,7 @@ def wrongs(stage: Stage, scene: Scene, lives: Iterable[Ended], settled: bool) ->
     if not settled:
         yield f"not settled after {LIVES_MAX} lives: {last.code} {last.words}, unresolved {checked.unresolved}"
     for product, size in checked.held.items():
-        if size and scene.ends_flat:
+        if size and scene.ends_flat and not (may_halt and last.code == Halted.exit_code):
             yield f"{size} {product} is still held"
         elif size and "SELL" not in checked.working.values():
             yield f"{size} {product} has no stop"

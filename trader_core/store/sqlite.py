@@ -112,22 +112,24 @@ class SqliteStore:
         return next(self.rows(after - 1, after), None) if after else None
 
     def _is_moved(self, row: Row) -> bool:
-        covered = self._db.execute("SELECT coalesce(max(last), 0) FROM segments").fetchone()[0]
+        ((covered,),) = self.query("SELECT coalesce(max(last), 0) FROM segments")
         return row.kind == DECIDED and row.seq <= covered
 
     def rows(self, after: int = 0, last: int = NO_END) -> Iterator[Row]:
         """The journal as stored, oldest first, not yet verified."""
         asked = f"SELECT {_COLUMNS} FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq"  # noqa: S608 - constant text
-        for row in self._db.execute(asked, (after, last)):
-            yield Row(*row)
+        with as_state_error(self._path):
+            for row in self._db.execute(asked, (after, last)):
+                yield Row(*row)
 
     def bars(self, symbol: str, since_ms: int, until_ms: int) -> Iterator[Bar]:
         """Candles that were written down, in the order of time; of several words on one the newest comes last."""
-        return map(Bar._make, self._db.execute(_BARS, (symbol, since_ms, until_ms)))
+        return map(Bar._make, self.query(_BARS, symbol, since_ms, until_ms))
 
     def remembered(self, code: str) -> tuple[int, str] | None:
         """The newest checkpoint, if it is whole, that code's, and of this very journal."""
-        found = self._db.execute("SELECT seq, hash, code, body, checksum FROM checkpoint").fetchone()
+        kept = self.query("SELECT seq, hash, code, body, checksum FROM checkpoint")
+        found = kept[0] if kept else None
         if not found or found[2] != code or found[4] != checksum_of(found[:4]):
             return None
         row = next(self.rows(found[0] - 1, found[0]), None)
@@ -142,7 +144,7 @@ class SqliteStore:
                 self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?, ?, ?)", row)
 
     def identity(self) -> Identity:
-        return dict(self._db.execute("SELECT key, value FROM identity ORDER BY key").fetchall())
+        return dict(self.query("SELECT key, value FROM identity ORDER BY key"))
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of a reading query."""
