@@ -181,7 +181,7 @@ def compared(options: Options) -> Reconciled:
 
 
 def _compared(system: System, policy: Settings) -> Reconciled:
-    copy = Journal(MemoryStore(system.ports.store.facts()))
+    copy = Journal(MemoryStore(system.ports.store.facts(judged=False)))
     found = compare(system.ports, copy, _at_ms(system))
     book = system.journal.book
     plan = {

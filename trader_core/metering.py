@@ -6,8 +6,9 @@ that cannot be measured has been a cycle all the same, and what was wrong is tol
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from trader_core.domain.alert import Severity
 from trader_core.domain.breaker import Condition
 from trader_core.domain.clocktime import SECOND_MS
 from trader_core.domain.errors import StateUnusable
-from trader_core.domain.telemetry import CALL, CYCLE, NEWEST, STAGE, Batch, Measured, Sample, Series, operation
+from trader_core.domain.telemetry import CALL, CYCLE, NEWEST, QUIET_MS, STAGE, Batch, Sample, Series, operation
 from trader_core.engine.cycle import CycleReport
 from trader_core.net.breaker import PREFIX, seen
 from trader_core.net.buckets import PREFIX as BUCKET
@@ -32,7 +33,6 @@ from trader_core.report.exposition import exposition
 from trader_core.report.latency import over_budget
 from trader_core.report.levels import Cycle, Figures, counts_of, levels_of
 from trader_core.report.metrics import series
-from trader_core.settings.digest import digest
 from trader_core.store.buckets import SharedRows
 from trader_core.store.files import StateFiles
 from trader_core.store.grants import Permits
@@ -77,42 +77,66 @@ class Meter:
         self._store = TelemetryStore(about.files.directory)
         self._problem = ""
         self._over: Mapping[str, str] = {}  # operations that are over their budget, and why
+        self._counts, self._samples, self._calls = Counter[Series](), list[Sample](), list[Call]()  # not written yet
+        self._last: tuple[CycleReport, Cycle] | None = None
+        self._before: Figures = {}  # what the newest cycle added
+        self._written_ms = -1
 
     def cycle(self, report: CycleReport) -> Pace:
         """Of a cycle that ran to its end."""
         made = self._system.calls.taken()
         sent = [one for one in made if one.outcome != THROTTLED]
-        self._over, problem = {}, ""
-        try:
-            self._measure(report, made)
-        except Exception as failed:  # noqa: BLE001 - no cycle ends because it cannot be measured
-            problem = failed.what if isinstance(failed, StateUnusable) else f"{type(failed).__name__}: {failed}"
-        if problem and problem != self._problem:
-            _LOG.warning("not measured: %s", problem)
-        self._book, self._problem = report.book, problem
+        with self._measuring():
+            now_ms, cycle = host_ms(), _cycle_of(self._book, report)
+            counts = counts_of(cycle) | _asked(made)
+            is_quiet, self._before = counts == self._before, counts
+            self._counts.update(counts)
+            self._samples += _samples(report, made, now_ms)
+            self._calls += made
+            self._last = report, cycle
+            if not (is_quiet and 0 <= now_ms - self._written_ms < QUIET_MS):
+                self._write(now_ms)
+        self._book = report.book
         return Pace(self._over, len(sent), sum(one.outcome in ERRORS for one in sent))
 
-    def close(self) -> None:
-        self._store.close()
+    def ended(self) -> None:
+        """Of a loop that ended as it should: what was not written yet is."""
+        with self._measuring():
+            self._write(host_ms())
 
-    def _measure(self, report: CycleReport, calls: tuple[Call, ...]) -> None:
-        system, mode, now_ms = self._system, self._about.files.mode, host_ms()
-        before, known = self._store.measured(mode), report.book.policy_version
-        policy: Settings = system.policies.in_force(system.policy, report.decision_ms, known).settings
-        cycle = _cycle_of(self._book, report)
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as failed:  # noqa: BLE001 - no cycle ends because it cannot be measured
+            problem = failed.what if isinstance(failed, StateUnusable) else f"{type(failed).__name__}: {failed}"
+            if problem != self._problem:
+                _LOG.warning("not measured: %s", problem)
+            self._over, self._problem = {}, problem
+
+    def _write(self, now_ms: int) -> None:
+        """All since the last time: cycles that are alike may come faster than anybody looks."""
+        if self._last is None:
+            return
+        system, mode, (report, cycle) = self._system, self._about.files.mode, self._last
+        counts, samples, calls = self._counts, self._samples, tuple(self._calls)
+        self._counts, self._samples, self._calls, self._last = Counter(), [], [], None
+        self._written_ms = now_ms
+        before = self._store.levels(mode)
+        force = system.policies.in_force(system.policy, report.decision_ms, report.book.policy_version)
+        policy: Settings = force.settings
         levels = levels_of(cycle, policy, now_ms)
-        levels |= _wired(self._about, policy) | _marks(before, now_ms, bool(report.problem), policy)
+        levels |= _wired(self._about, policy, force.digest) | _marks(before, now_ms, bool(report.problem))
         levels |= _surroundings(self._about.files.directory, now_ms, system.ports.halts)
         levels |= _told(self._outbox, mode, now_ms)
         levels[series("trader_api_consecutive_errors")] = _in_a_row(before, calls)
         levels[series("trader_journal_rows")] = system.journal.rows
-        samples = _samples(report, calls, now_ms)
         self._over = dict(self._slow(samples, policy))
         levels |= {series("trader_over_budget", operation=one): 1.0 for one in self._over}
-        counts = counts_of(cycle) | _asked(calls) | _trips(before, levels)
-        self._store.add(mode, Batch(now_ms, counts, samples, levels))
+        self._store.add(mode, Batch(now_ms, {**counts, **_trips(before, levels)}, samples, levels))
         if policy.app.metrics.textfile:
             write_whole(Path(policy.app.metrics.textfile), exposition(self._store.measured(mode)))
+        self._problem = ""
 
     def _slow(self, samples: list[Sample], policy: "Settings") -> Iterator[tuple[str, str]]:
         """Of what was measured just now, with what was measured before: of cycles the slowest hundredth counts."""
@@ -141,11 +165,11 @@ def _cycle_of(before: "Book", report: CycleReport) -> Cycle:
 # --- what the cycle does not know ------------------------------------------------------------------------------------
 
 
-def _wired(about: About, policy: "Settings") -> Figures:
+def _wired(about: About, policy: "Settings", config: str) -> Figures:
     budgets = policy.app.latency
     build = series(
         "trader_build_info", version=version(), mode=about.files.mode, venue=about.venue, quote=about.quote,
-        config=digest(policy)[:12],
+        config=config[:12],
     )  # fmt: skip
     found = {build: 1.0, series("trader_bar_seconds"): policy.policy.cycle.base_bar_min * 60.0}
     of = {"each": policy.app.alerts.max_cycle_s * SECOND_MS, "p95": budgets.cycle_p95_ms, "p99": budgets.cycle_p99_ms}
@@ -167,13 +191,13 @@ def version() -> str:
         return "uninstalled"
 
 
-def _marks(before: Measured, now_ms: int, troubled: bool, policy: "Settings") -> Figures:
+def _marks(before: Figures, now_ms: int, troubled: bool) -> Figures:
     found = {series("trader_last_run_timestamp_seconds"): now_ms / 1_000}
     success = series("trader_last_success_timestamp_seconds")
     if not troubled:
         found[success] = now_ms / 1_000
-    elif success in before.levels:
-        found[success] = before.levels[success]
+    elif success in before:
+        found[success] = before[success]
     return found
 
 
@@ -220,9 +244,9 @@ def _used(rows: Mapping[str, str], now_ms: int) -> dict[str, float]:
     return used_shares(rows, RULES, now_ms)
 
 
-def _trips(before: Measured, levels: Figures) -> Figures:
+def _trips(before: Figures, levels: Figures) -> Figures:
     opened = [one for one, level in levels.items() if one[0] == "trader_breaker_open" and level]
-    fresh = [one for one in opened if not before.levels.get(one)]
+    fresh = [one for one in opened if not before.get(one)]
     return {series("trader_breaker_trips_total", **dict(labels)): 1.0 for _, labels in fresh}
 
 
@@ -246,12 +270,12 @@ def _asked(calls: tuple[Call, ...]) -> Figures:
     return found
 
 
-def _in_a_row(before: Measured, calls: tuple[Call, ...]) -> float:
+def _in_a_row(before: Figures, calls: tuple[Call, ...]) -> float:
     """Failed requests to the newest; those of earlier cycles too, where none went well since."""
     made = [one.outcome in ERRORS for one in calls if one.outcome != THROTTLED]
     if False in made:
         return float(made[::-1].index(False))
-    return before.levels.get(series("trader_api_consecutive_errors"), 0.0) + len(made)
+    return before.get(series("trader_api_consecutive_errors"), 0.0) + len(made)
 
 
 def count_failure(directory: Path, mode: str) -> None:

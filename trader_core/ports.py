@@ -103,8 +103,9 @@ class Store(Protocol):
     def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact], taken: Taken | None = None) -> None:
         """All of it or nothing, on disk when this returns."""
 
-    def facts(self, after: int = 0) -> Iterable[Fact]:
-        """Every fact after so many, oldest first. Raises JournalBroken where the hash chain does not hold."""
+    def facts(self, after: int = 0, judged: bool = True) -> Iterable[Fact]:
+        """Every fact after so many, oldest first; judgements may be left out by who only folds. Raises JournalBroken
+        where the hash chain does not hold."""
 
     def bars(self, symbol: str, since_ms: int, until_ms: int) -> Iterable[Bar]: ...
     def remembered(self, code: str) -> tuple[int, str] | None: ...  # (rows that are folded, the book), by that code

@@ -21,6 +21,7 @@ from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, SECOND_MS, short
 from trader_core.domain.errors import ConfigInvalid, PlanDrifted, StateLocked, StateUnusable, TraderError, UsageError
 from trader_core.domain.halt import HaltState
 from trader_core.domain.order import OrderStatus
+from trader_core.domain.telemetry import QUIET_MS
 from trader_core.net.redaction import redact
 from trader_core.ops.clock import host_ms
 from trader_core.report.alarms import alarm_of, alarms_of, exposure_of, unasked
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Alerts, Settings
     from trader_core.worlds.system import System
 
-QUIET_MS = SECOND_MS  # where nothing is new it is written down so often, however fast a simulated market is
 MEGABYTE = 1_000_000
 OF_A_PERSON = (UsageError, StateLocked, PlanDrifted, BrokenPipeError)  # nothing went wrong but what was asked for
 IDLE = ("HELD", "ADD_SPACING", "ADDS_PER_DAY", "MAX_POSITIONS")  # refusals of more than what is held
@@ -146,6 +146,7 @@ class Telling:
     def ended(self) -> None:
         """Of a loop that ended as it should: nobody expects another cycle."""
         if self._last is not None:
+            self._meter.ended()
             with self._voice.speaking():
                 self._cycle(*self._last, host_ms(), True, is_last=True)
 

@@ -8,6 +8,7 @@ Series = tuple[str, Labels]
 
 BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 15_000, 30_000, 60_000)
 NEWEST = 1_000  # samples kept of an operation
+QUIET_MS = 1_000  # where nothing is new it is written down so often, however fast a simulated market is
 CYCLE = "cycle"
 STAGE, CALL = "stage", "call"  # before the name of one
 

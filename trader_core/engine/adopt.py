@@ -31,7 +31,7 @@ class Sale(Protocol):
 
 def adopt(journal: Journal, store: Store, sales: Sequence[Sale], host_ms: EpochMs) -> None:
     """Once each, whenever that was. They may have left already, so they count as sent again: nobody repeats them."""
-    known = {fact.client_order_id for fact in store.facts() if isinstance(fact, Intended)}
+    known = {fact.client_order_id for fact in store.facts(judged=False) if isinstance(fact, Intended)}
     at_ms = EpochMs(max(journal.book.closed_ms, 0)) or host_ms
     facts: list[Fact] = []
     for one in sales:

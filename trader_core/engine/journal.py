@@ -24,7 +24,7 @@ class Journal:
         self._store = store
         self.rows, self.book = _resumed(store)
         self._kept = self.book.cycles
-        for fact in store.facts(self.rows):
+        for fact in store.facts(self.rows, judged=False):
             self.rows, self.book = self.rows + 1, apply(self.book, fact)
 
     @property

@@ -13,7 +13,7 @@ class MemoryStore:
     def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact], taken: Taken | None = None) -> None:
         self._facts += facts
 
-    def facts(self, after: int = 0) -> Iterable[Fact]:
+    def facts(self, after: int = 0, judged: bool = True) -> Iterable[Fact]:
         return tuple(self._facts[after:])
 
     def bars(self, symbol: str, since_ms: int, until_ms: int) -> Iterable[Bar]:

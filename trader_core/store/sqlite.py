@@ -75,11 +75,12 @@ class SqliteStore:
             _note_head(self._db, head)
         self._head = head
 
-    def facts(self, after: int = 0) -> Iterator[Fact]:
-        """What folds to the book: decisions whose bodies were moved say no more than that they were taken."""
+    def facts(self, after: int = 0, judged: bool = True) -> Iterator[Fact]:
+        """What folds to the book: decisions whose bodies were moved say no more than that they were taken, and without
+        `judged`, for who only folds, none does."""
         with as_state_error(self._path):
             for row in verified(self.rows(after), self._before(after), self._is_moved):
-                yield _fact(row)
+                yield _fact(row) if judged or row.kind != DECIDED else _taken(row)
 
     def told(self, after: int = 0) -> Iterator[tuple[Row, Fact]]:
         """Every row with its fact, verified, after the row with that number; those that were moved from their files,
@@ -196,7 +197,11 @@ def _fact(row: Row, segments: Segments | None = None) -> Fact:
     if row.body:
         return from_json(FACTS[row.kind], row.body)
     found = segments.of(row.seq) if segments else None
-    return Moved(EpochMs(row.at_ms), "", (), "", str(segments.path(found)) if segments and found else "")
+    return _taken(row, str(segments.path(found)) if segments and found else "")
+
+
+def _taken(row: Row, file: str = "") -> Fact:
+    return Moved(EpochMs(row.at_ms), "", (), "", file)
 
 
 def folder_of(path: Path) -> Path:

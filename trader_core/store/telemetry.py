@@ -62,6 +62,14 @@ class TelemetryStore:
                 levels=_levels(level[1]) if level else {},
             )
 
+    def levels(self, mode: str) -> dict[Series, float]:
+        """Those of the newest cycle that was measured."""
+        if not self._path.exists():
+            return {}
+        with self._as_state_error():
+            found = self._opened().execute("SELECT body FROM levels WHERE mode = ?", (mode,)).fetchone()
+            return _levels(found[0]) if found else {}
+
     def newest(self, mode: str, operation: str, most: int = NEWEST) -> tuple[float, ...]:
         """Durations in ms, the newest first; at most so many."""
         if not self._path.exists():

@@ -266,7 +266,7 @@ def copied(files: StateFiles) -> MemoryStore:
     if not files.begun:
         return MemoryStore()
     with files.reading() as kept:
-        return MemoryStore(kept.facts())
+        return MemoryStore(kept.facts(judged=False))
 
 
 # --- worlds ----------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def _simulated(trades: bool) -> World:
         if files.begun:
             with files.reading() as kept:
                 kept.check_identity(_identity(files.mode, source))
-                store = MemoryStore(kept.facts())
+                store = MemoryStore(kept.facts(judged=False))
         with closing(books):
             yield _wired(policy, options, files, trades, source, store, books)
 

@@ -43,7 +43,7 @@ def read_ledger(state: Path | None) -> Ledger:
         raise StateUnusable("there is no live account in this state directory")
     store = SqliteStore(path, None)
     try:
-        book = fold(store.facts())
+        book = fold(store.facts(judged=False))
     finally:
         store.close()
     held = {symbol: Decimal(one.quantity) for symbol, one in book.holdings.items() if one.quantity > 0}
