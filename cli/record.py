@@ -1,18 +1,39 @@
-"""A cycle in the log: one record with its figures, and one for each order and fill, all under the cycle's number."""
+"""A cycle in the log: one record with its figures, and one for each order and fill, all under the cycle's number. And
+what broke off before it came to one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cli.account import counts
 from cli.plain import moment
 from cli.show import money
 from trader_core.domain.clocktime import short
+from trader_core.domain.errors import PlanDrifted, StateLocked, UsageError
 from trader_core.domain.halt import Trading
 from trader_core.domain.money import plain
 from trader_core.talk import PLAIN, TALK, Level
 
 if TYPE_CHECKING:
     from trader_core.engine.cycle import CycleReport
+    from trader_core.settings.options import Options
     from trader_core.worlds.system import System
+
+OF_A_PERSON = (UsageError, StateLocked, PlanDrifted, BrokenPipeError)  # nothing went wrong but what was asked for
+
+
+@contextmanager
+def overheard(options: "Options") -> Iterator[None]:
+    """A start or a cycle that breaks off in here is told of; the exception goes on."""
+    try:
+        yield
+    except OF_A_PERSON:
+        raise
+    except Exception as error:
+        from trader_core.telling import broke_off
+
+        broke_off(options, error)
+        raise
 
 
 def opening(system: "System") -> None:

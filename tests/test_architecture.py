@@ -168,7 +168,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
 }
 MAY_COMPARE_MODE = ("trader_core/settings/coherence.py",)  # checks the words against each other, acts on none
 MAY_CATCH_ALL = (
-    "cli/exits.py", "trader_core/alerts/channels.py", "trader_core/engine/columns.py",
+    "cli/exits.py", "cli/record.py", "trader_core/alerts/channels.py", "trader_core/engine/columns.py",
     "trader_core/engine/lookahead.py", "trader_core/metering.py", "trader_core/prove/lives.py",
     "trader_core/prove/matrix.py", "trader_core/prove/sim/life.py", "trader_core/telling.py",
 )  # fmt: skip

@@ -13,7 +13,6 @@ from trader_core.settings.load import load
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.files import StateFiles
-from trader_core.telling import telling_of
 from trader_core.worlds.system import System, World
 
 
@@ -32,7 +31,9 @@ def open_system(options: Options, *, waits: bool = False) -> Iterator[System]:
     with StateLock(files.lock):
         files.bring_up_to_date()
         with world.opened(policy, options, files, waits) as system:
-            yield replace(system, telling=telling_of(system, options.config_directory))
+            from trader_core.telling import Telling
+
+            yield replace(system, telling=Telling(system, options.config_directory))
 
 
 @contextmanager

@@ -104,8 +104,7 @@ class Store(Protocol):
         """All of it or nothing, on disk when this returns."""
 
     def facts(self, after: int = 0, judged: bool = True) -> Iterable[Fact]:
-        """Every fact after so many, oldest first; judgements may be left out by who only folds. Raises JournalBroken
-        where the hash chain does not hold."""
+        """After so many, oldest first; who only folds needs no judgements. Raises JournalBroken on a broken chain."""
 
     def bars(self, symbol: str, since_ms: int, until_ms: int) -> Iterable[Bar]: ...
     def remembered(self, code: str) -> tuple[int, str] | None: ...  # (rows that are folded, the book), by that code

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from trader_core.alerts.addresses import Addresses, addresses
 from trader_core.alerts.outbox import BEAT, CYCLE, LINGER_MS, RULES, TELLING_MS, WANTED, Outbox, Sample
@@ -18,7 +18,7 @@ from trader_core.alerts.policy import Rules
 from trader_core.alerts.start import buried, is_drained, start_drainer
 from trader_core.domain.alert import Alarm, Severity
 from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, SECOND_MS, short
-from trader_core.domain.errors import ConfigInvalid, PlanDrifted, StateLocked, StateUnusable, TraderError, UsageError
+from trader_core.domain.errors import ConfigInvalid, StateUnusable, TraderError
 from trader_core.domain.halt import HaltState
 from trader_core.domain.order import OrderStatus
 from trader_core.domain.telemetry import QUIET_MS
@@ -41,34 +41,9 @@ if TYPE_CHECKING:
     from trader_core.worlds.system import System
 
 MEGABYTE = 1_000_000
-OF_A_PERSON = (UsageError, StateLocked, PlanDrifted, BrokenPipeError)  # nothing went wrong but what was asked for
 IDLE = ("HELD", "ADD_SPACING", "ADDS_PER_DAY", "MAX_POSITIONS")  # refusals of more than what is held
 PERMITS = "permits.db"
 CALLED, ORDERED, BROKEN = "calls", "orders", "exceptions"  # samples
-
-
-class Tells(Protocol):
-    """Never raises."""
-
-    @property
-    def problem(self) -> str: ...
-    def cycle(self, report: "CycleReport", took_ms: int) -> None: ...
-    def ended(self) -> None: ...
-
-
-class Silent:
-    """What copies and measurements have: nobody is told."""
-
-    problem = ""
-
-    def cycle(self, report: "CycleReport", took_ms: int) -> None:
-        """Of a cycle that ran to its end, and how long it took by this machine's clock."""
-
-    def ended(self) -> None:
-        """Of a loop that ended as it should: nobody expects another cycle."""
-
-
-SILENT: Tells = Silent()
 
 
 class Voice:
@@ -113,7 +88,7 @@ class Voice:
 
 
 class Telling:
-    """One account's voice, from the opening of its system on."""
+    """One account's voice, from the opening of its system on; `config` is where the settings come from."""
 
     def __init__(self, system: "System", config: Path) -> None:
         from trader_core.metering import meter_of
@@ -242,11 +217,6 @@ class Telling:
         return loosenings(reading.versions, report.decision_ms) if reading else ()
 
 
-def telling_of(system: "System", config: Path) -> Telling:
-    """Of a system that is open for work; `config` is where its settings come from."""
-    return Telling(system, config)
-
-
 def rules_of(alerts: "Alerts") -> Rules:
     return Rules(
         alerts.dedupe_s * SECOND_MS, alerts.escalate_s * SECOND_MS, alerts.remind_min * MINUTE_MS,
@@ -306,20 +276,9 @@ def _free_mb(state: Path) -> int | None:
 # --- where there was no cycle that could tell -------------------------------------------------------------------------
 
 
-@contextmanager
-def overheard(options: Options) -> Iterator[None]:
-    """A start or a cycle that breaks off in here is told of; the exception goes on."""
-    try:
-        yield
-    except OF_A_PERSON:
-        raise
-    except Exception as error:
-        _failed(options, error)
-        raise
-
-
-def _failed(options: Options, error: Exception) -> None:
-    """What was in force last tells what to do where the settings themselves cannot be read."""
+def broke_off(options: Options, error: Exception) -> None:
+    """Of a start or a cycle that ended with `error`. What was in force last tells what to do where the settings
+    themselves cannot be read."""
     from trader_core.metering import count_failure
 
     voice = Voice(options.state_directory, options.config_directory)

@@ -34,8 +34,8 @@ def run(
     ] = None,
 ) -> Result:
     """Run cycles: until N, --to or the end of the data, else until stopped. Goes on where the last run ended."""
+    from cli.record import overheard
     from trader_core.bootstrap import open_system
-    from trader_core.telling import overheard
 
     shared = shared_of(ctx)
     options = options_of(shared, since, until, data, seed, equity)

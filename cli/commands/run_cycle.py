@@ -28,10 +28,9 @@ def run_cycle(
     """Run the next cycle. The exit code is the cycle's own: 0 is healthy, with or without a trade."""
     from cli.account import cycle_data, cycle_exit, cycle_text, opening_warnings, trouble_text
     from cli.commands.run import stopping
-    from cli.record import opening, recorded
+    from cli.record import opening, overheard, recorded
     from cli.show import Ink, colours
     from trader_core.bootstrap import open_system
-    from trader_core.telling import overheard
 
     shared, ink = shared_of(ctx), Ink(colours())
     options = options_of(shared, since, until, data, seed, equity)

@@ -61,7 +61,9 @@ from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of, watc
 HISTORY_MS = 90 * DAY_MS  # of candles, behind now
 WORKERS = 16  # calls beside each other
 REAL = Patience(passes=4, looks=3, unseen_ms=90 * SECOND_MS, cash=Decimal("0.01"))
-LATER = ("trader_core.engine.run", "pyarrow.parquet", "trader_core.metering")  # loaded while the venue is waited for
+LATER = (  # loaded while the venue is waited for
+    "trader_core.engine.run", "pyarrow.parquet", "trader_core.telling", "trader_core.metering",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

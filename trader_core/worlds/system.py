@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.engine.journal import Journal
@@ -18,9 +19,35 @@ from trader_core.store.files import StateFiles
 from trader_core.store.latch import latched_in
 from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
-from trader_core.telling import SILENT, Tells
+
+if TYPE_CHECKING:
+    from trader_core.engine.cycle import CycleReport
 
 NEW_ACCOUNT = "restore it, or start a new account with --state DIR"
+
+
+class Tells(Protocol):
+    """Never raises."""
+
+    @property
+    def problem(self) -> str: ...
+    def cycle(self, report: "CycleReport", took_ms: int) -> None: ...
+    def ended(self) -> None: ...
+
+
+class Silent:
+    """What copies and measurements have: nobody is told."""
+
+    problem = ""
+
+    def cycle(self, report: "CycleReport", took_ms: int) -> None:
+        """Of a cycle that ran to its end, and how long it took by this machine's clock."""
+
+    def ended(self) -> None:
+        """Of a loop that ended as it should: nobody expects another cycle."""
+
+
+SILENT: Tells = Silent()
 
 
 @dataclass(frozen=True)
