@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from trader_core.candles.bars import price_digits
 from trader_core.candles.files import COLUMNS, Rows
 from trader_core.domain.instrument import Instrument
+from trader_core.domain.record import replace
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.replay import Replayed, World
 from trader_core.market.frame import Frame

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ from benchmarks.cases import (
 from benchmarks.peers import peers_of
 from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.money import grains_down
+from trader_core.domain.record import as_dict, replace
 from trader_core.engine.columns import Memo
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.replay import Replayed, World, replay_world
@@ -236,7 +237,7 @@ def measure(data: Path, name: str, bars: int | None, reps: int | None, combos: i
         "judged": judged,
         "gates": GATE_COUNT,
         "filled_bars": prices.filled,
-        "loop": {**told(loop), "exact": asdict(exact)},
+        "loop": {**told(loop), "exact": as_dict(exact)},
         "ratio": ours.warm_s / loop.warm_s,
         "ratio_cpu": ours.warm_cpu_s / loop.warm_cpu_s,
         "peers": {
@@ -249,7 +250,7 @@ def measure(data: Path, name: str, bars: int | None, reps: int | None, combos: i
 
 def told(one: Clocked) -> dict[str, Any]:
     """What was made and what it took, in one row."""
-    return {**asdict(one.outcome), "first_s": one.first_s, "warm_s": one.warm_s, "warm_cpu_s": one.warm_cpu_s}
+    return {**as_dict(one.outcome), "first_s": one.first_s, "warm_s": one.warm_s, "warm_cpu_s": one.warm_cpu_s}
 
 
 def linear(data: Path, reps: int | None) -> dict[str, Any]:

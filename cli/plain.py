@@ -2,20 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import Any
 
 from trader_core.domain.clocktime import rfc3339
 from trader_core.domain.money import plain
+from trader_core.domain.record import is_value, names_of
 
 
 def jsonable(value: Any) -> Any:
     """A field `<name>_ms` of a dataclass is a moment and becomes `<name>_time`."""
     if isinstance(value, Decimal):
         return plain(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return dict(_member(f.name, getattr(value, f.name)) for f in fields(value))
+    if is_value(value):
+        return dict(_member(name, getattr(value, name)) for name in names_of(value))
     if isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):

@@ -33,6 +33,7 @@ LIMITS_MAX_FIELDS = 16
 PURE = "market strategies execution ledger report research"
 ADAPTERS = "venues candles store alerts ops"
 BELOW_BOOTSTRAP = f"domain settings ports rulebook engine net kill loopback prove {PURE} {ADAPTERS}"
+VALUES = "msgspec"  # what values are made of: in the domain and in every layer that knows it
 IO = (
     "asyncio concurrent http io logging multiprocessing os pathlib random secrets select shutil signal socket sqlite3 "
     "ssl subprocess sys tempfile threading time urllib"
@@ -300,7 +301,8 @@ def allowed(name: str, found: Import) -> bool:
         types = layer.types if found.when == "types" else ""
         ours = f"{own} {layer.ours} {types} {layer.lazy if later else ''}"
         return under(found.target.removeprefix("trader_core."), ours)
-    return top in f"{layer.stdlib} {layer.third} {layer.lazy_third if later else ''}".split()
+    values = VALUES if "domain" in (name, *layer.ours.split()) else ""
+    return top in f"{values} {layer.stdlib} {layer.third} {layer.lazy_third if later else ''}".split()
 
 
 def cycle_among(sources: list[Source]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from os import getuid
 from pathlib import Path
@@ -16,6 +16,7 @@ from trader_core.domain.errors import GateClosed, UsageError
 from trader_core.domain.grant import BreakerReset
 from trader_core.domain.halt import Trading
 from trader_core.domain.money import from_grains, grains_down, plain
+from trader_core.domain.record import replace
 from trader_core.engine.journal import Journal
 from trader_core.net.breaker import PREFIX, closed_again, named, seen
 from trader_core.ops.clock import host_ms

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.halt import Trading
@@ -44,8 +45,7 @@ def latencies_of(directory: Path, mode: str, policy: "Settings") -> tuple[Latenc
 # --- for a collector -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """Whether the loop lives and may trade, and in words why not."""
 
     is_well: bool

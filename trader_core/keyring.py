@@ -4,7 +4,7 @@ What must hold before anything is signed is put together here: settings, the key
 permits of the state directory, and the venue's own word on the key. bootstrap asks `key_in_force` and `gate` of it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from secrets import SystemRandom
@@ -27,6 +27,7 @@ from trader_core.domain.grant import (
     grants_of,
 )
 from trader_core.domain.halt import Trading
+from trader_core.domain.record import replace
 from trader_core.net.calls import Told, untold
 from trader_core.ops.clock import host_ms
 from trader_core.ops.clock_drift import ClockRules, VenueTime, drift_problem, keep, measure

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from trader_core.bootstrap import MODES, settings_of
 from trader_core.desk import host_user
 from trader_core.domain.book import Book
@@ -92,8 +94,7 @@ def all_incidents(options: Options) -> tuple[Incident, ...]:
     return incidents(_log(options).facts())
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """One line of what happened. `who` is a person, or the account by its mode."""
 
     at_ms: EpochMs

@@ -15,6 +15,8 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from trader_core.alerts.outbox import Outbox
 from trader_core.domain.alert import Severity
 from trader_core.domain.breaker import Condition
@@ -49,8 +51,7 @@ _LOG = logging.getLogger("trader.metrics")
 _OPEN = {Condition.CLOSED: 0.0, Condition.HALF_OPEN: 0.5, Condition.OPEN: 1.0, Condition.UNREADABLE: 1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """How fast this account is, and how well the venue answers: which operations are over their budget and why, and how
     many requests were made since the cycle before, how many of them in vain."""
 

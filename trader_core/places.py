@@ -3,8 +3,9 @@
 What is there already stays as it is, to the byte. Nothing of an account is made: its first cycle does that.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from trader_core.domain.errors import ConfigInvalid, StateUnusable
 from trader_core.kill.latch import prepare_latch
@@ -18,8 +19,7 @@ from trader_core.store.files import CANDLES
 PRIVATE = 0o700  # what is in the state is nobody else's; a configuration holds no secret, and its user decides
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """`in_force` is the configuration that commands without --config read here; `problems` are the own one's."""
 
     config: Path

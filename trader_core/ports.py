@@ -1,9 +1,10 @@
 """Everything the engine needs from the world, as capabilities. What must not happen has no method to call."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
+
+from msgspec import Struct
 
 from trader_core.domain.account import BalancePage, Fees
 from trader_core.domain.clocktime import EpochMs
@@ -151,8 +152,7 @@ def nothing_objected(equity: Decimal | None) -> tuple[Objection, ...]:
     return ()
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How a venue takes its time. A simulated one knows everything at once."""
 
     passes: int = 1  # how often a cycle goes round while it has sent something: what fills at once wants its stop
@@ -161,8 +161,7 @@ class Patience:
     cash: Decimal = Decimal(0)  # the smallest difference in cash that is one, in quote
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """One wiring of the world. Without a trader nothing can be sent."""
 
     reader: VenueReader

@@ -5,7 +5,8 @@ machine moves anything. Beside a loop that trades, each file costs one short tra
 """
 
 from contextlib import closing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from trader_core.bootstrap import MODES, settings_of
 from trader_core.domain.book import Book
@@ -25,8 +26,7 @@ FILES_MAX = 64  # in one go: of an account that nobody looked after for years th
 _NEWEST = "SELECT decision_ms FROM cycles ORDER BY cycle_id DESC LIMIT 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Retained:
+class Retained(Struct, frozen=True):
     """What was moved out of one mode's state: rows of the journal, up to what time, into which files."""
 
     mode: str

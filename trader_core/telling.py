@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, SECOND_MS, short
 from trader_core.domain.errors import ConfigInvalid, StateUnusable, TraderError
 from trader_core.domain.halt import HaltState
 from trader_core.domain.order import OrderStatus
+from trader_core.domain.record import replace
 from trader_core.domain.telemetry import QUIET_MS
 from trader_core.net.redaction import redact
 from trader_core.ops.clock import host_ms

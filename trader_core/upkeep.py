@@ -7,16 +7,19 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from msgspec import Struct
 
 from trader_core.bootstrap import MODES
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import JournalBroken, KeyUnusable, UsageError
 from trader_core.domain.facts import HaltChanged, Moved, Restored
 from trader_core.domain.halt import HaltState, tripped
+from trader_core.domain.record import names_of, replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
 from trader_core.ops.lock import StateLock
@@ -138,8 +141,7 @@ def _halted(files: StateFiles, backup: Backup) -> None:
 # --- the journal, for others -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(Struct, frozen=True):
     """The end of a journal as it was at a time, sealed with a key that is not kept beside it."""
 
     at_ms: EpochMs
@@ -151,7 +153,7 @@ class Anchor:
 
     def text(self) -> str:
         """One line, to be kept where whoever may write to the state may not."""
-        told = {"schema": ANCHOR, **{name: getattr(self, name) for name in self.__slots__}, "at": rfc3339(self.at_ms)}
+        told = {"schema": ANCHOR, **{name: getattr(self, name) for name in names_of(self)}, "at": rfc3339(self.at_ms)}
         return json.dumps(told, sort_keys=True)
 
 
@@ -245,8 +247,7 @@ def service_manager() -> Service:
     return Service(process_environment())
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """One file of a service manager, and what it is beside the one that is there."""
 
     path: Path

@@ -6,7 +6,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from cli.exits import Result
 from cli.looking import SAFE, Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.errors import UsageError
+from trader_core.domain.record import names_of
 
 WHAT = ("fills", "trades", "lots")
 METHODS = ("FIFO", "LIFO", "HIFO")
@@ -72,8 +72,7 @@ def csv_text(kind: type, found: Sequence[object]) -> str:
 
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow([f"{one.name.removesuffix('_ms')}_time" if one.name.endswith("_ms") else one.name
-                     for one in fields(kind)])  # fmt: skip
+    writer.writerow(f"{name.removesuffix('_ms')}_time" if name.endswith("_ms") else name for name in names_of(kind))
     for one in found:
         writer.writerow("" if value is None else value for value in jsonable(one).values())
     return out.getvalue()

@@ -1,7 +1,6 @@
 """`trader parity`: a paper account and a replay of the same period, compared one by one."""
 
 from contextlib import ExitStack
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import typer
 
 from cli.exits import Result, warned
 from cli.options import SAMPLE_SEED, Cycles, Data, From, Seed, To, options_of, shared_of
+from trader_core.domain.record import as_dict, replace
 
 if TYPE_CHECKING:
     from cli.show import Ink
@@ -63,10 +63,10 @@ def _data(found: "Parity", kept: Path | None) -> dict[str, Any]:
         "cycles_left": found.cycles_left,
         "data_fingerprint": found.data_fingerprint,
         "config_digest": found.config_digest,
-        "agreement": [{**asdict(one), "percent": one.percent} for one in found.agreements],
+        "agreement": [{**as_dict(one), "percent": one.percent} for one in found.agreements],
         "cash": {"paper": found.cash, "replay": found.cash_replayed},
         "differing_cycles": found.differing_cycles,
-        "differences": [{**asdict(one), "at_ms": moment(one.at_ms)} for one in found.differences],
+        "differences": [{**as_dict(one), "at_ms": moment(one.at_ms)} for one in found.differences],
     }
 
 

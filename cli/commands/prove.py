@@ -150,10 +150,9 @@ def planted(
 
 def told(proved: "Proved", out: Path | None) -> Result:
     """The violations first, the figures last."""
-    from dataclasses import asdict
-
     from cli.plain import jsonable
     from cli.show import Ink, colours, count, pairs, table
+    from trader_core.domain.record import as_dict
 
     if out is not None:
         _keep(proved, out)
@@ -169,7 +168,7 @@ def told(proved: "Proved", out: Path | None) -> Result:
     lines.append(pairs([(name.replace("_", " "), str(figure)) for name, figure in proved.figures.items()]))
     found = count(len(proved.violations), "violation")
     lines.append(ink.good(found) if proved.holds else ink.bad(found))
-    data = {**jsonable(asdict(proved)), "violations": [asdict(one) for one in proved.violations]}
+    data = {**jsonable(as_dict(proved)), "violations": [as_dict(one) for one in proved.violations]}
     return Result(data, "\n".join(lines), 0 if proved.holds else BROKEN)
 
 

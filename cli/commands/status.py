@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import suppress
-from dataclasses import asdict
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from cli.exits import Result, warned
 from cli.options import Shared, options_of, shared_of
+from trader_core.domain.record import as_dict
 
 if TYPE_CHECKING:
     from cli.show import Ink
@@ -93,7 +93,7 @@ def _latency(shared: Shared, seen: Result) -> Result:
     latency = {
         "cycle_p95_ms": policy.app.latency.cycle_p95_ms,
         "cycle_p99_ms": policy.app.latency.cycle_p99_ms,
-        "operations": [asdict(one) for one in found],
+        "operations": [as_dict(one) for one in found],
     }
     data = {**seen.data, "latency": latency}
     if not found:

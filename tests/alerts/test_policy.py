@@ -1,6 +1,6 @@
 """What is told of an alert, and when: T23, and the laws behind it. Time is an argument."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
@@ -20,6 +20,7 @@ from trader_core.alerts.policy import (
 )
 from trader_core.alerts.text import notice_of
 from trader_core.domain.alert import Alarm, Alert, Kind, Severity
+from trader_core.domain.record import replace
 
 INFO, WARNING, CRITICAL = Severity
 RULES = Rules(dedupe_ms=60_000, escalate_ms=120_000, remind_ms=1_800_000, least=INFO)

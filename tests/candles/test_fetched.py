@@ -1,7 +1,7 @@
 """Candles of a live market: only what is new is asked for, what is kept stays, and nothing is made up."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from trader_core.candles.folder import open_folder
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.errors import DataUnavailable, VenueUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.record import replace
 
 BAR_MS = 15 * MINUTE_MS
 START = 1_700_000_100_000 // BAR_MS * BAR_MS

@@ -1,7 +1,7 @@
 """What a decision was taken from is written down exactly, once, and small."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.world import CONFIG
 from trader_core.bootstrap import open_system
 from trader_core.domain.facts import Decided
 from trader_core.domain.inputs import GONE, Bar
+from trader_core.domain.record import replace
 from trader_core.engine.inputs import FIELDS, Recorder, Shelf
 from trader_core.engine.run import cycles
 from trader_core.market.frame import Frame

@@ -1,7 +1,6 @@
 """Generated markets: walks with gaps, ties, jumps through stops and targets, bars of hardly any volume, and ends."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -11,6 +10,7 @@ from tests.laws.make import BAR_MS, START, Row, TinyMarket, market
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.market import MARK_BARS
+from trader_core.domain.record import replace
 
 HISTORY = 200  # bars before START
 FOREVER = 2**62

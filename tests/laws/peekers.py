@@ -4,11 +4,12 @@ All of them cross averages, as `sma_cross` does; what they add is small, and mos
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from trader_core.domain.record import replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.market.windows import back

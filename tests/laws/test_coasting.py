@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -21,6 +20,7 @@ from tests.laws.markets import HISTORY, LIVELY
 from tests.laws.test_slow_twin import THEMES, assert_the_same_replay
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.market import MARK_BARS
+from trader_core.domain.record import replace
 from trader_core.engine import compiled, machine
 from trader_core.engine import replay as engine
 from trader_core.engine.compiled import Walk

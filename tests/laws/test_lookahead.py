@@ -1,6 +1,5 @@
 """What looks at bars that have not closed yet is found, wherever it looks from; what does not is left in peace."""
 
-from dataclasses import replace
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -13,6 +12,7 @@ from tests.laws.make import BAR_MS, FOUR, START, policy
 from tests.laws.markets import LIVELY, walk
 from tests.laws.peekers import PEEKERS, TWINS, Planted, ahead
 from trader_core.domain.market import Candles
+from trader_core.domain.record import replace
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.lookahead import CANDLES, POISON, SHIFT, TRUNCATE, Finding, check
 from trader_core.engine.replay import World

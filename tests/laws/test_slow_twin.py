@@ -3,7 +3,6 @@ venue, a replay interpreted row by row, and a replay compiled."""
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from trader_core.domain.fill import Side
 from trader_core.domain.halt import Halt
 from trader_core.domain.market import MARK_BARS
 from trader_core.domain.order import ApprovedOrder
+from trader_core.domain.record import replace
 from trader_core.engine.cycle import CycleReport, run_cycle
 from trader_core.engine.replay import Executed, Flow, Placed, Replayed, Verdicted, replay, replay_world, world_of
 from trader_core.ledger.laws import broken_laws

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from tests.cli.forked import run
 from tests.cli.program import Inside
 from tests.live.conftest import Stage as Stages
 from tests.live.stage import Live, Venue
+from trader_core.domain.record import as_dict, replace
 from trader_core.prove import kills
 from trader_core.prove.aftermath import accepted_after, cleared_ms, open_at, purchases
 from trader_core.prove.conditions import CONDITIONS
@@ -84,7 +85,7 @@ def test_what_was_done_before_is_not_done_again(tmp_path: Path) -> None:
     slow = replace(sound, number=1, condition="storm", code=50, cancel=None, verified=None)
     bad = replace(sound, number=2, alert=None, wrong=("nobody was alerted",))
     log = tmp_path / "kills.jsonl"
-    log.write_text("".join(f"{json.dumps(asdict(one))}\n" for one in (sound, slow, bad)) + '{"number": 3, "cond')
+    log.write_text("".join(f"{json.dumps(as_dict(one))}\n" for one in (sound, slow, bad)) + '{"number": 3, "cond')
     words = ("prove", "kills", "--work", tmp_path, "--json")
     done = Inside(tmp_path)(*words, "--kills", "2")
     assert (done.code, done.data["figures"]["kills"], done.data["violations"]) == (0, 2, [])

@@ -4,7 +4,6 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from trader_core.bootstrap import open_system
 from trader_core.domain.facts import Filled
 from trader_core.domain.ids import MARK
 from trader_core.domain.order import Order, OrderReport
+from trader_core.domain.record import replace
 from trader_core.engine.reconciling import settle_up
 from trader_core.ports import VenueReader
 from trader_core.prove.checker import told_by

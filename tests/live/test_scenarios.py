@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tests.ops.ntp import NtpServer
 from trader_core.domain.clocktime import HOUR_MS, EpochMs
 from trader_core.domain.codec import from_json
 from trader_core.domain.facts import FACTS, Intended
+from trader_core.domain.record import replace
 from trader_core.keyring import client_of, key_in_force
 from trader_core.prove.checker import told_by
 from trader_core.settings.load import load

@@ -1,7 +1,6 @@
 """Builds what the market's laws speak about: policies, instruments, and frames of random walks with holes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -11,6 +10,7 @@ import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
 from trader_core.domain.instrument import Instrument, base_of
+from trader_core.domain.record import replace
 from trader_core.market.frame import Days, Frame
 from trader_core.market.returns import days_of
 from trader_core.market.seen import Market

@@ -1,6 +1,5 @@
 """Daily returns: whole UTC days, from close to close, and nothing where a day is missing."""
 
-from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from tests.laws.make import policy
 from tests.market.make import walks
 from trader_core.domain.clocktime import DAY_MS
+from trader_core.domain.record import replace
 from trader_core.engine.columns import lookback_of
 from trader_core.market.frame import Days, Frame
 from trader_core.market.returns import daily_returns, days_before, days_of

@@ -1,6 +1,5 @@
 """What a grant allows: never more than it says, never after its time, never for another key."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -19,6 +18,7 @@ from trader_core.domain.grant import (
     grant_state,
     grants_of,
 )
+from trader_core.domain.record import replace
 
 NOW = EpochMs(1_700_000_000_000)
 END = EpochMs(NOW + 24 * HOUR_MS)

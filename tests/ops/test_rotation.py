@@ -1,7 +1,6 @@
 """Keys grow old by the record of when they were first put in force, and change only by verified steps."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs
 from trader_core.domain.credentials import KeyPermissions
 from trader_core.domain.errors import GateClosed, KeyUnusable, TraderError
 from trader_core.domain.grant import KeyActivated, KeyStaged, KeyVerified, PermitFact, Rotation
+from trader_core.domain.record import replace
 from trader_core.ops.rotation import (
     activated,
     age_problem,

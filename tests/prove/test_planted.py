@@ -1,13 +1,13 @@
 """Mistakes that are planted on purpose: each has its place in the program, and the campaigns find them."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import Program
 from trader_core.domain.errors import UsageError
+from trader_core.domain.record import as_dict
 from trader_core.prove.planted import PLANTS, Edit, Found, Plant, plant_in, planted
 
 
@@ -31,7 +31,7 @@ def test_a_trade_that_is_counted_twice_is_found_and_not_looked_for_again(tmp_pat
     assert found.holds and str(found.figures[trade.name]).startswith("sim")
     for one in PLANTS:
         told = Found(one.name, "" if one is PLANTS[0] else "sim", 1.0)
-        (tmp_path / "w" / f"{one.name.replace(' ', '-')}.json").write_text(json.dumps(asdict(told)))
+        (tmp_path / "w" / f"{one.name.replace(' ', '-')}.json").write_text(json.dumps(as_dict(told)))
     done = Program(tmp_path)("prove", "planted", "--work", tmp_path / "w", "--json")
     assert done.code == 60, done.err
     assert [one["at"] for one in done.data["violations"]] == [PLANTS[0].name]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from decimal import Decimal
 
 import numpy as np
@@ -17,6 +16,7 @@ from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill
 from trader_core.domain.money import E8, Base, Quote, from_grains, plain
+from trader_core.domain.record import as_dict
 from trader_core.engine.replay import Executed
 from trader_core.ledger.fold import apply
 from trader_core.report.backtest import (
@@ -61,7 +61,7 @@ def words(of: Trade | Open) -> dict[str, str]:
     return {
         name.replace("_ms", "_time"): rfc3339(value) if name.endswith("_ms") else
         plain(value) if isinstance(value, Decimal) else value
-        for name, value in asdict(of).items()
+        for name, value in as_dict(of).items()
     }  # fmt: skip
 
 

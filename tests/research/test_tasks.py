@@ -1,6 +1,5 @@
 """What is done is kept at once, whole, and never done again; what other code or another market made is never found."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from tests.research.make import ONE_BY_ONE, START, candidates, days, policy, sco
 from tests.research.work import Broken, Told
 from trader_core.domain.clocktime import DAY_MS
 from trader_core.domain.errors import DataUnavailable
+from trader_core.domain.record import replace
 from trader_core.ports import CandleSource
 from trader_core.research.shelf import ARRAYS, opened_world, part_of, write
 from trader_core.research.sweep import tried, worlds_of

@@ -1,7 +1,7 @@
 """Real crashes, traded once per policy through the whole program, and what can be said of such a run."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.facts import Decided, Fact, Filled, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.order import ApprovedOrder, Role
+from trader_core.domain.record import replace
 from trader_core.engine.replay import Replayed, replay
 from trader_core.engine.run import cycles
 from trader_core.ledger.fold import fold

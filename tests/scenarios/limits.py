@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any, cast
@@ -20,6 +20,7 @@ from trader_core.domain.halt import HaltState
 from trader_core.domain.market import TopOfBook
 from trader_core.domain.money import Base
 from trader_core.domain.order import ApprovedOrder, OrderReport, Role
+from trader_core.domain.record import replace
 from trader_core.engine.run import cycles
 from trader_core.ports import VenueReader, VenueTrader
 

@@ -3,13 +3,13 @@ calm. Every scene runs in one process or, where the world restarts, in one proce
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 from tests.world import START, Bar, Series, World, at, outcomes
 from trader_core.domain.clocktime import DAY_MS, EpochMs, parse_utc
 from trader_core.domain.facts import Banned, Paused
 from trader_core.domain.market import TopOfBook
+from trader_core.domain.record import replace
 from trader_core.engine.cycle import CycleReport
 from trader_core.policies import Asked, change
 from trader_core.ports import VenueReader

@@ -1,6 +1,5 @@
 """The shipped configuration over August 2024 on Coinbase: every cycle adds up, and it sits the crash out."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from trader_core.bootstrap import open_system
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.facts import Decided
 from trader_core.domain.order import Role
+from trader_core.domain.record import replace
 from trader_core.engine.run import cycles
 from trader_core.ledger.fold import fold
 from trader_core.settings.options import Options

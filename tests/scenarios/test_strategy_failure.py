@@ -1,7 +1,7 @@
 """A strategy that cannot be computed stops alone: it proposes nothing, the others trade, and the journal says so."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from tests.scenarios.scenes import DIP, RISE
 from tests.world import Series, World, at, outcomes, sent
 from trader_core.domain.facts import StrategyFailed, StrategyRecovered
+from trader_core.domain.record import replace
 from trader_core.market.seen import Market
 from trader_core.strategies import STRATEGIES
 from trader_core.strategies.base import Proposals

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.market import MARK_BARS
+from trader_core.domain.record import names_of, replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.rulebook.limits import Flags, Floats, Ints
@@ -117,7 +118,7 @@ def opinion(proposals: Proposals, market: Market) -> Opinion:
         each.ravel() for each in np.meshgrid(np.arange(first, shape[0]), np.arange(shape[1]), indexing="ij")
     )
     terms, parts = proposals.terms(rows, columns), {}
-    for name in (field.name for field in fields(Terms)):
+    for name in names_of(Terms):
         figures = np.asarray(getattr(terms, name))
         parts[name] = np.zeros(shape, figures.dtype)
         parts[name][rows, columns] = figures
@@ -148,7 +149,7 @@ def arrays(value: Any) -> list[np.ndarray]:
     """Every array in a dataclass, a dict or both."""
     if isinstance(value, np.ndarray):
         return [value]
-    parts = value.values() if isinstance(value, dict) else (getattr(value, name) for name in value.__dataclass_fields__)
+    parts = value.values() if isinstance(value, dict) else (getattr(value, name) for name in names_of(value))
     return [array for part in parts for array in arrays(part)]
 
 

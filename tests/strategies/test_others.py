@@ -1,7 +1,6 @@
 """Momentum, mean reversion and the cross of averages, each against the plain arithmetic of its idea."""
 
 from collections import Counter
-from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from math import floor, sqrt
@@ -17,6 +16,7 @@ from tests.laws.budget import examples
 from tests.strategies import twin
 from tests.strategies.make import LIVELY, PARTS, PRICE, SYMBOLS, Opinion, frames, opinion, policy, steady
 from trader_core.domain.clocktime import HOUR_MS
+from trader_core.domain.record import replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.settings.schema import Settings

@@ -1,7 +1,6 @@
 """Laws of every registered strategy: exact windows, purity, no look-ahead, and no purchase of a fall but one."""
 
 from collections import Counter
-from dataclasses import fields, replace
 from random import Random
 from typing import Any
 
@@ -28,6 +27,7 @@ from tests.strategies.make import (
     steady,
 )
 from trader_core.domain.market import MARK_BARS
+from trader_core.domain.record import names_of, replace
 from trader_core.market.frame import MARK_HOURS, Frame
 from trader_core.market.regime import regime_lookback
 from trader_core.market.seen import Market
@@ -207,5 +207,5 @@ def test_nothing_is_proposed_for_an_instrument_without_bars(name: str) -> None:
 
 
 def test_every_field_of_a_proposal_is_compared_above() -> None:
-    named = {field.name for one in (Proposals, Terms, Measured) for field in fields(one)}
-    assert named - {"terms", "measured"} == {field.name for field in fields(Opinion)}
+    named = {name for one in (Proposals, Terms, Measured) for name in names_of(one)}
+    assert named - {"terms", "measured"} == {*names_of(Opinion)}

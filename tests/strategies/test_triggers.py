@@ -1,7 +1,6 @@
 """Triggers: what they measure, that a mirrored market mirrors them, and that a live window knows what history knows."""
 
 from collections import Counter
-from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -29,6 +28,7 @@ from tests.strategies.make import (
     steady,
     valley,
 )
+from trader_core.domain.record import replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.market.triggers import Found, find, triggers_lookback

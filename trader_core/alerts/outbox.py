@@ -6,8 +6,9 @@ Telling is one short transaction of its own. What cannot be written is StateUnus
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from trader_core.alerts.policy import Rules, acknowledged, due, is_closed, raised, resolved, told, wakes_ms
 from trader_core.alerts.text import notice_of
@@ -49,8 +50,7 @@ _STUCK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One notice that one channel is to take now."""
 
     notice_id: int
@@ -60,8 +60,7 @@ class Job:
     notice: Notice
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """So many of a kind within a window, and how many of them went wrong."""
 
     total: int

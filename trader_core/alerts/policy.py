@@ -5,15 +5,15 @@ once within `dedupe_ms`, but at once when it has become worse. Unresolved and no
 told again, one severity higher, without being raised again; then every `remind_ms`. That it is over is told once.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
 from trader_core.domain.alert import Alarm, Alert, Kind, Severity
+from trader_core.domain.record import replace
 
 BACKWARDS_MS = 60_000  # a moment that lies further ahead than this was written before the clock went back
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """All in ms; a reminder of 0 is none. Nothing below the least severity is sent."""
 
     dedupe_ms: int
@@ -81,8 +81,7 @@ def told(alert: Alert, kind: Kind, now_ms: int) -> tuple[Alert, Severity]:
     return after, _level(after)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True):
     """What may come next of an alert: `wait_ms` after a moment, at once where that is None."""
 
     kind: Kind

@@ -1,10 +1,10 @@
 """From published rows to integer bars: what is unsound is dropped and named, nothing is repaired or filled."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from trader_core.candles.files import Ints, Rows
@@ -21,8 +21,7 @@ FAULTS = ("", "off_grid", "no_price", "bad_ohlc", "no_volume")  # what `faults` 
 _ROUNDING = 4 * np.finfo(np.float64).eps  # a decimal that went through a few float operations
 
 
-@dataclass(frozen=True, slots=True)
-class Bars:
+class Bars(Struct, frozen=True):
     """Integer columns, oldest first: `open_ms`, prices in ticks, volume in lots."""
 
     open_ms: Ints
@@ -42,8 +41,7 @@ class Bars:
         return type(self)(*(column[rows] for column in self.columns()))
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
+class Cleaned(Struct, frozen=True):
     """The sound bars of one span, and the opening times of what was dropped."""
 
     bars: Bars

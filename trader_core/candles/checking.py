@@ -1,10 +1,10 @@
 """What a folder of candles holds and what is wrong with it, with the dates. Nothing is changed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from trader_core.candles.bars import FAULTS, faults
@@ -29,8 +29,7 @@ KINDS = (*FAULTS[1:], *REPEATED, "wick", "jump", "lone")
 _Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """A segment: its first and its last bar, how many there are and how many are absent between them."""
 
     first_ms: int
@@ -39,8 +38,7 @@ class Stretch:
     absent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Bars that are absent inside a segment: the first of them, and the one with which the data goes on."""
 
     from_ms: int
@@ -48,8 +46,7 @@ class Gap:
     bars: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One bar that is bad or strange; `kind` is one of KINDS, absent figures are None."""
 
     at_ms: int
@@ -61,8 +58,7 @@ class Finding:
     volume: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(Struct, frozen=True):
     """What one file holds. `problem` says why it cannot be read."""
 
     pair: str
@@ -77,8 +73,7 @@ class ListedFile:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedFile:
+class CheckedFile(Struct, frozen=True):
     """One file, or the part of it that was asked for. `unsorted` counts rows that come before the row above them."""
 
     pair: str

@@ -3,9 +3,9 @@ at once. Whoever is stopped in between goes on from there; what the venue does n
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.candles.bars import faults
 from trader_core.candles.fetched import Fetch, FetchedCandles
@@ -15,8 +15,7 @@ from trader_core.domain.errors import DataUnavailable, TraderError
 Told = Callable[[int, int], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """One pair, as it lies in its file now. `gaps` are stretches of bars that the venue did not have."""
 
     pair: str

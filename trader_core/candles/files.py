@@ -3,11 +3,11 @@
 import hashlib
 import re
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
@@ -29,16 +29,14 @@ _GRANULARITY = re.compile(r"([1-9]\d{0,3})([mhd])")
 _UNIT_MS = {"m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": DAY_MS}
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """An unbroken stretch of bars: from the first one's open to the last one's close."""
 
     first_ms: int
     end_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class CandleFile:
+class CandleFile(Struct, frozen=True):
     """Where the candles of one pair and granularity lie; nothing has been read yet."""
 
     symbol: str
@@ -47,8 +45,7 @@ class CandleFile:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """A file's columns as they were published: `ts` in epoch ms, absent values as NaN."""
 
     ts: Ints

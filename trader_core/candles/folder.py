@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.candles.bars import Bars, Cleaned, clean, day_closes, price_digits, resample, steps_of
 from trader_core.candles.files import (
@@ -30,8 +30,7 @@ EDGE_MS = DAY_MS  # a segment covers a span that it misses by no more than this 
 NAMED_MAX = 3  # dates spelled out in a warning
 
 
-@dataclass(frozen=True, slots=True)
-class FolderSource:
+class FolderSource(Struct, frozen=True):
     """Closed candles of one folder and span, in memory. `candles` hands out read-only views of its columns."""
 
     bar_ms: int
@@ -66,8 +65,7 @@ class FolderSource:
         return cast("Sequence[int]", day_closes(bars.open_ms, bars.close, days))
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(Struct, frozen=True):
     """What was asked for, and its ends moved in to what the folder has at all."""
 
     asked: str
@@ -76,8 +74,7 @@ class _Span:
     history_ms: int  # nothing before this is loaded
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(Struct, frozen=True):
     """What one opening knows of the whole folder. `segments` has an entry for each usable file of the quote."""
 
     bar_ms: int
@@ -89,8 +86,7 @@ class _Folder:
     watched: Collection[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Loaded(Struct, frozen=True):
     """One pair that is served."""
 
     instrument: Instrument

@@ -7,11 +7,11 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.candles.bars import Mask
 from trader_core.candles.files import NO_ROWS, Floats, Ints, Rows
@@ -34,8 +34,7 @@ _ROWS_ARE = f"a row is {','.join(FIELDS)}"
 _HEADERS_ARE = f"a header names a time ({', '.join(TIME_NAMES)}), {', '.join(PRICES)} and volume"
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(Struct, frozen=True):
     """A file's rows in its own order; absent numbers are NaN.
 
     `between_ms`: the time of the row is no whole millisecond. `zoneless`: times without a zone were taken as UTC.
@@ -136,8 +135,7 @@ def _numbers(path: Path, column: "pa.ChunkedArray[Any]", name: str) -> Floats:
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(Struct, frozen=True):
     """How a CSV file is to be read: after `skip` lines come rows of `width` fields, six of them at `places`."""
 
     skip: int

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.candles.bars import FAULTS, faults
 from trader_core.candles.files import (
@@ -27,8 +27,7 @@ from trader_core.candles.writing import only_writer, write_rows
 from trader_core.domain.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(Struct, frozen=True):
     open: float
     high: float
     low: float
@@ -36,8 +35,7 @@ class Prices:
     volume: float
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """Two bars of one time. `kept` stays; `refused` came from `source`."""
 
     at_ms: int
@@ -46,8 +44,7 @@ class Conflict:
     refused: Prices
 
 
-@dataclass(frozen=True, slots=True)
-class BadBar:
+class BadBar(Struct, frozen=True):
     """A row that was not imported; `reason` is one of FAULTS."""
 
     at_ms: int
@@ -55,8 +52,7 @@ class BadBar:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedFile:
+class ImportedFile(Struct, frozen=True):
     """One file of the folder. rows = new + known + duplicates + conflicts + bad; `bars` are in the file after it."""
 
     pair: str
@@ -74,8 +70,7 @@ class ImportedFile:
     last_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What an import did, or in a dry run would do."""
 
     directory: str
@@ -89,8 +84,7 @@ class Imported:
         return sum(len(file.conflicts) for file in self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(Struct, frozen=True):
     """What one file of the folder will become."""
 
     target: CandleFile

@@ -1,9 +1,9 @@
 """What becomes of each row that is offered to a series of candles. Nothing that is there is ever changed."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from trader_core.candles.files import Ints, Rows
@@ -19,8 +19,7 @@ class Fate(IntEnum):
     BAD = 4  # unsound, see FAULTS
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """The series after it, sorted, each time once; the fate of each offered row, and the row that has its time."""
 
     rows: Rows

@@ -1,9 +1,9 @@
 """One source of candles: its rows, which of them are bad, and the file of the folder to which they belong."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.candles.bars import FAULTS, faults
 from trader_core.candles.files import CandleFile, Ints, Rows, granularity_name
@@ -16,8 +16,7 @@ JUDGED_FROM_ROWS = 20  # a file of so many rows, most of which are bad, is somet
 NOTHING = "nothing was imported"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """The rows of one source, and where they belong."""
 
     target: CandleFile

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from trader_core.candles.files import PAIR, granularity_ms, refuse_venues
 from trader_core.domain.errors import UsageError
@@ -13,8 +14,7 @@ SUFFIXES = (".csv.gz", ".json.gz", ".csv", ".feather", ".json", ".parquet")
 _BOT_FILE = re.compile(r"([A-Z0-9]+)_([A-Z0-9]+)(_[A-Z0-9]+)?-(.+)")  # BTC_USDT-5m, BTC_USDT_USDT-5m-futures
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A file to import; pair and granularity as its name tells them. `named`: it was named itself, not its folder."""
 
     path: Path
@@ -24,8 +24,7 @@ class Source:
     named: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A file or folder that is left alone, and why."""
 
     path: str

@@ -1,11 +1,11 @@
 """What the venue says we have. It is compared with the ledger, never merged over it."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+
+class Balance(Struct, frozen=True):
     """One asset at the venue: what is free and what open orders hold, in units of the asset."""
 
     asset: str
@@ -17,22 +17,19 @@ class Balance:
         return self.available + self.hold
 
 
-@dataclass(frozen=True, slots=True)
-class Fees:
+class Fees(Struct, frozen=True):
     """What the venue takes of a trade's value now, as fractions: 0.006 is 60 bps."""
 
     maker: Decimal
     taker: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class BalancePage:
+class BalancePage(Struct, frozen=True):
     balances: tuple[Balance, ...]
     next_cursor: str  # empty on the last page
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+class External(Struct, frozen=True):
     """Coins in the account that the bot did not buy: reported, never sold, never in its exposure."""
 
     asset: str

@@ -1,8 +1,9 @@
 """What people are told of. An alarm is what is wrong now; an alert is what is known of it over time; a notice is one
 message about it. Times are of this machine's clock, but where an alarm says since when in the market's own time."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Severity(StrEnum):
@@ -25,8 +26,7 @@ class Severity(StrEnum):
 _RISING = tuple(Severity)
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(Struct, frozen=True):
     """One thing that is wrong now. Code and subject say what it is; every number in the words may change."""
 
     code: str
@@ -45,8 +45,7 @@ class Alarm:
         return f"{self.code} {self.subject}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """An alarm over time. It is open until it is resolved, and over once that was told too."""
 
     alarm: Alarm  # as it was raised last
@@ -74,8 +73,7 @@ class Kind(StrEnum):
     OVER = "OVER"
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """One message of an alert, as it is sent: `urgent` also to those whom only escalations reach."""
 
     kind: Kind
@@ -85,8 +83,7 @@ class Notice:
     urgent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """An alert in the outbox, under its number; `account` is the mode of the state that it is of."""
 
     number: int
@@ -94,8 +91,7 @@ class Kept:
     alert: Alert
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """What became of a notice at a channel; None: it has not taken it yet."""
 
     channel: str

@@ -1,9 +1,10 @@
 """The ledger's picture of the account: a value, made only by folding facts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Waiting
@@ -14,8 +15,7 @@ from trader_core.domain.order import Order, Role
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """What the bot bought of one instrument. It stays, empty, after the position is closed."""
 
     quantity: Base = Base(ZERO)
@@ -35,8 +35,7 @@ class Holding:
     trades: frozenset[str] = frozenset()  # every trade id ever folded: a fill counts once
 
 
-@dataclass(frozen=True, slots=True)
-class LastExit:
+class LastExit(Struct, frozen=True):
     """When and why the bot last sold an asset: what cooldowns are counted from."""
 
     at_ms: EpochMs
@@ -44,8 +43,7 @@ class LastExit:
     won: bool  # it ended a position with a gain
 
 
-@dataclass(frozen=True, slots=True)
-class LastEntry:
+class LastEntry(Struct, frozen=True):
     """When the bot last decided to buy an asset, and how often it added to it on that UTC day."""
 
     at_ms: EpochMs
@@ -53,8 +51,7 @@ class LastEntry:
     adds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pacing:
+class Pacing(Struct, frozen=True):
     """What spacing, counts and streaks go by. An hour and a day are absolute numbers since the epoch."""
 
     hour: int = -1
@@ -66,8 +63,7 @@ class Pacing:
     loss_ms: EpochMs = EpochMs(-1)  # newest position that ended without a gain
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """What the positions that are over brought: of one instrument and strategy. What did not win has lost."""
 
     wins: int = 0
@@ -76,8 +72,7 @@ class Record:
     lost: Quote = Quote(ZERO)  # by the others, as an amount
 
 
-@dataclass(frozen=True, slots=True)
-class Ban:
+class Ban(Struct, frozen=True):
     """An asset that must not be bought for a while, and why."""
 
     reason: str
@@ -89,8 +84,7 @@ def record_key(symbol: str, strategy: str) -> str:
     return f"{symbol} {strategy}"
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(Struct, frozen=True):
     cash: Quote | None = None  # None: nobody has told us yet
     flows: Quote = Quote(ZERO)  # deposits less withdrawals
     holdings: Mapping[str, Holding] = field(default_factory=lambda: MappingProxyType({}))  # by symbol

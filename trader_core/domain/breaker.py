@@ -1,7 +1,8 @@
 """A dependency's health as a person sees it. A halt is our permission to take risk; a breaker is none."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Condition(StrEnum):
@@ -11,8 +12,7 @@ class Condition(StrEnum):
     UNREADABLE = "UNREADABLE"  # entries are refused, and exits go on alone
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerSeen:
+class BreakerSeen(Struct, frozen=True):
     """One breaker as it stands. `probe_ms` is how long until it may be probed, 0 where that is now."""
 
     name: str

@@ -1,12 +1,11 @@
 """How far this machine's clock is from the true time, as others tell it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class ClockAnswer:
+class ClockAnswer(Struct, frozen=True):
     """What one source says. `offset_ms` is its time less ours; None, and why, where it did not answer."""
 
     source: str
@@ -15,8 +14,7 @@ class ClockAnswer:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ClockReading:
+class ClockReading(Struct, frozen=True):
     """All sources together. `problem` is '' only where real money may trade on this clock."""
 
     measured_ms: EpochMs

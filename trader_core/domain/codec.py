@@ -4,7 +4,6 @@ Mappings have text as keys and keep their order; sets hold text."""
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -13,6 +12,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from trader_core.domain.money import plain
+from trader_core.domain.record import is_kind, names_of, needed_of
 
 T = TypeVar("T")
 Encode = Callable[[Any], Any]
@@ -36,7 +36,7 @@ def _encoder(kind: Any) -> Encode:
     """How values declared as `kind` become JSON; `_same` where JSON has them already."""
     while isinstance(kind, NewType):
         kind = kind.__supertype__
-    if is_dataclass(kind):
+    if is_kind(kind):
         return _class_encoder(cast("type[Any]", kind))
     if get_origin(kind) is tuple:
         return _tuple_encoder(get_args(kind))
@@ -52,7 +52,7 @@ def _encoder(kind: Any) -> Encode:
 
 
 def _class_encoder(kind: Any) -> Encode:
-    hints, names = get_type_hints(kind), _names(kind)
+    hints, names = get_type_hints(kind), names_of(kind)
     parts = [_encoder(hints[name]) for name in names]
     if all(part is _same for part in parts) and len(names) > 1:
         return attrgetter(*names)
@@ -68,15 +68,11 @@ def _tuple_encoder(args: tuple[Any, ...]) -> Encode:
     return lambda value: [part(item) for part, item in zip(parts, value, strict=True)]
 
 
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind))
-
-
 @cache
 def _decoder(kind: Any) -> Encode:
     while isinstance(kind, NewType):
         kind = kind.__supertype__
-    if is_dataclass(kind):
+    if is_kind(kind):
         return _class_decoder(cast("type[Any]", kind))
     if get_origin(kind) is tuple:
         return _tuple_decoder(get_args(kind))
@@ -96,8 +92,8 @@ def _decoder(kind: Any) -> Encode:
 def _class_decoder(kind: Any) -> Encode:
     """What was written before a field was added has it at its default: new fields come last, and have one."""
     hints = get_type_hints(kind)
-    parts = [_decoder(hints[name]) for name in _names(kind)]
-    needed = sum(one.default is MISSING and one.default_factory is MISSING for one in fields(kind))
+    parts = [_decoder(hints[name]) for name in names_of(kind)]
+    needed = needed_of(kind)
 
     def decode(raw: Any) -> Any:
         if not needed <= len(raw) <= len(parts):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -11,8 +13,7 @@ class Credentials:
     secret: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPermissions:
+class KeyPermissions(Struct, frozen=True):
     """What the venue says a key may do, and the one portfolio it belongs to."""
 
     can_view: bool

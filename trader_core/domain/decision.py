@@ -1,7 +1,8 @@
 """One cycle's decision, with the numbers behind every yes and no."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.halt import Halt
@@ -9,8 +10,7 @@ from trader_core.domain.money import Quote
 from trader_core.domain.order import ApprovedOrder
 
 
-@dataclass(frozen=True, slots=True)
-class GateRow:
+class GateRow(Struct, frozen=True):
     """One measured condition: `value` against `limit` in `unit`. `margin` is the room left before the gate
     closes, below zero when it has closed. None is unknown."""
 
@@ -22,8 +22,7 @@ class GateRow:
     verdict: str  # "OK" or the code of the refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What became of one instrument in one cycle."""
 
     symbol: str
@@ -32,16 +31,14 @@ class Judgement:
     rows: tuple[GateRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
+class Peak(Struct, frozen=True):
     """The highest bid that a position has seen."""
 
     symbol: str
     price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Reminder:
+class Reminder(Struct, frozen=True):
     """What is to be kept of a position: why it is to be sold once its market opens, and since when the universe has
     had no place for it."""
 
@@ -50,8 +47,7 @@ class Reminder:
     outcast_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A proposal that waits for a free slot, with the terms of its strategy; whose prices are those of its turn."""
 
     symbol: str
@@ -64,8 +60,7 @@ class Waiting:
     since_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """Pure outcome of `decide`: what to cancel, what to place, and why. Carries no ids of new orders."""
 
     decision_ms: EpochMs

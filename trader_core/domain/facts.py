@@ -1,7 +1,8 @@
 """Everything that can happen to the account, one frozen class each. The journal holds nothing else."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Judgement, Peak, Waiting
@@ -11,15 +12,13 @@ from trader_core.domain.money import Base, Quote
 from trader_core.domain.order import ApprovedOrder, OrderStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """First fact of a state: what this state is for."""
 
     identity: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CashFlow:
+class CashFlow(Struct, frozen=True):
     """A deposit (above zero) or a withdrawal."""
 
     amount: Quote
@@ -28,8 +27,7 @@ class CashFlow:
     cursor: str  # where to go on reading; empty where it was not read
 
 
-@dataclass(frozen=True, slots=True)
-class CoinsMoved:
+class CoinsMoved(Struct, frozen=True):
     """Coins that came into the bot's hands (BUY) or left them (SELL) without a trade, because a person says so: a
     deposit or a withdrawal in kind at that price, neither gain nor loss."""
 
@@ -42,16 +40,14 @@ class CoinsMoved:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class CashObserved:
+class CashObserved(Struct, frozen=True):
     """Cash as a reader reports it, where the bot cannot trade and so has no ledger of its own."""
 
     amount: Quote
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(Struct, frozen=True):
     """Equity at a decision time; None where a price is missing. The first of a UTC day or week opens its loss window.
     `peaks` are the highest bids of positions, where they rose; the open loss is that of the losing ones alone;
     `dust` is held and less than the venue takes."""
@@ -63,8 +59,7 @@ class Marked:
     dust: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """A decision was taken for this time; its entries are never decided again, also after a crash."""
 
     decision_ms: EpochMs
@@ -73,16 +68,14 @@ class Decided:
     inputs: str = ""  # digest of the record of what it was taken from; empty where none was kept
 
 
-@dataclass(frozen=True, slots=True)
-class Moved(Decided):
+class Moved(Decided, frozen=True):
     """All that is left of a decision whose particulars stand in a closed file, as long as that is not there: nothing
     is known of its judgements. No journal holds one."""
 
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Intended:
+class Intended(Struct, frozen=True):
     """An order was written down. Only after this is on disk may it be sent."""
 
     client_order_id: str
@@ -92,23 +85,20 @@ class Intended:
     host_ms: EpochMs = EpochMs(0)  # when, by this machine's clock
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(Struct, frozen=True):
     client_order_id: str
     at_ms: EpochMs
     venue_order_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Resent:
+class Resent(Struct, frozen=True):
     """The same bytes under the same id are about to leave once more: whether they arrived before, nobody knows."""
 
     client_order_id: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Struct, frozen=True):
     """The venue reports an order as over: canceled, expired or rejected."""
 
     client_order_id: str
@@ -117,14 +107,12 @@ class Closed:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(Struct, frozen=True):
     fill: Fill
     cursor: str  # where to go on reading
 
 
-@dataclass(frozen=True, slots=True)
-class SendFailed:
+class SendFailed(Struct, frozen=True):
     """The order path failed: nobody was reached, no answer came, or the venue refused what it should have taken."""
 
     client_order_id: str
@@ -132,15 +120,13 @@ class SendFailed:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class HaltChanged:
+class HaltChanged(Struct, frozen=True):
     """The halt machine moved: by itself, by a trip, an acknowledgement or a kill."""
 
     halt: Halt
 
 
-@dataclass(frozen=True, slots=True)
-class HaltReset:
+class HaltReset(Struct, frozen=True):
     """A person has armed the machine again: who, why, out of what, and with which figures before them."""
 
     halt: Halt  # from now on
@@ -154,22 +140,19 @@ class HaltReset:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(Struct, frozen=True):
     """Somebody wants no entries for now."""
 
     reason: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(Struct, frozen=True):
     reason: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Banned:
+class Banned(Struct, frozen=True):
     """An asset must not be bought until then."""
 
     asset: str
@@ -178,23 +161,20 @@ class Banned:
     until_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class BanLifted:
+class BanLifted(Struct, frozen=True):
     asset: str
     reason: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Delisted:
+class Delisted(Struct, frozen=True):
     """The venue has stopped listing something we hold. It is worth nothing to us until a person has dealt with it."""
 
     symbol: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyFailed:
+class StrategyFailed(Struct, frozen=True):
     """A strategy could not be computed; it proposes nothing until it can be again."""
 
     strategy: str
@@ -202,14 +182,12 @@ class StrategyFailed:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyRecovered:
+class StrategyRecovered(Struct, frozen=True):
     strategy: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class DiscrepancyFound:
+class DiscrepancyFound(Struct, frozen=True):
     """The venue and the ledger differ on `subject`. Entries stay closed until it is gone."""
 
     subject: str
@@ -217,14 +195,12 @@ class DiscrepancyFound:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class DiscrepancyGone:
+class DiscrepancyGone(Struct, frozen=True):
     subject: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class QueueChanged:
+class QueueChanged(Struct, frozen=True):
     """Who waits for a free slot now, and what became of those that do not any more."""
 
     waiting: tuple[Waiting, ...]  # the first comes first
@@ -232,8 +208,7 @@ class QueueChanged:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """What is to be kept of a position beside its price: why it is to be sold once its market opens (empty: it is
     not), and since when the universe has had no place for it (-1: it has)."""
 
@@ -243,8 +218,7 @@ class Remembered:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """The account is an older copy of itself. Intents that were numbered after that copy are not known to it: their
     numbers, and the order ids that come from them, must never be used again."""
 
@@ -253,8 +227,7 @@ class Restored:
     at_ms: EpochMs  # of this machine
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyApplied:
+class PolicyApplied(Struct, frozen=True):
     """From here on decisions are taken under this version of the policy, and settings in force of this digest."""
 
     version: int
@@ -262,8 +235,7 @@ class PolicyApplied:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class CycleClosed:
+class CycleClosed(Struct, frozen=True):
     """The one record that a cycle ran to its end."""
 
     decision_ms: EpochMs

@@ -1,8 +1,9 @@
 """A fill is the only thing that moves a position."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.money import Base, Quote
@@ -13,8 +14,7 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Struct, frozen=True):
     """One execution as the venue reported it. Raises ValueError unless quantity and price are above zero."""
 
     trade_id: str

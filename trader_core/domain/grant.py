@@ -4,16 +4,17 @@ Also what is known of keys: which one was put in force and when. Everything here
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from msgspec import Struct
+
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.money import plain
+from trader_core.domain.record import replace
 
 
-@dataclass(frozen=True, slots=True)
-class LiveGrant:
+class LiveGrant(Struct, frozen=True):
     """Real money may be traded with this configuration, this key, in this portfolio, up to this equity, until then."""
 
     config_digest: str
@@ -26,31 +27,27 @@ class LiveGrant:
     note: str = ""  # why it was revoked
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(Struct, frozen=True):
     """`trader arm` wrote a grant. It takes the place of all before it."""
 
     grant: LiveGrant
 
 
-@dataclass(frozen=True, slots=True)
-class Revoked:
+class Revoked(Struct, frozen=True):
     """`trader disarm`: no grant before it opens anything any more."""
 
     at_ms: EpochMs
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeyStaged:
+class KeyStaged(Struct, frozen=True):
     """A key was presented that may become the one in force."""
 
     fingerprint: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class KeyVerified:
+class KeyVerified(Struct, frozen=True):
     """The staged key was tried at the venue: its permissions, its portfolio, a signed read; and the clock was right."""
 
     fingerprint: str
@@ -58,8 +55,7 @@ class KeyVerified:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class KeyActivated:
+class KeyActivated(Struct, frozen=True):
     """This key is the one in force from here on; `previous` is the one before it, '' for the first."""
 
     fingerprint: str
@@ -68,8 +64,7 @@ class KeyActivated:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerReset:
+class BreakerReset(Struct, frozen=True):
     """A person has closed a breaker: from here on its dependency is asked again."""
 
     name: str
@@ -92,8 +87,7 @@ PERMIT_FACTS: dict[str, type[PermitFact]] = {
 PERMIT_KIND_OF = {fact: kind for kind, fact in PERMIT_FACTS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(Struct, frozen=True):
     """What the record says of keys, by fingerprint; '' and None where there is none."""
 
     active: str = ""
@@ -115,8 +109,7 @@ class Permission(StrEnum):
     OPEN = "OPEN"
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """What the grants allow at a moment, and why not more."""
 
     permission: Permission

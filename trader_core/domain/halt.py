@@ -3,11 +3,13 @@
 What moves the machine by itself is a rule, `rulebook/halts.py`; here is what a person moves, and what it all means.
 """
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import GateClosed
+from trader_core.domain.record import replace
 
 REASON_CHARS_MIN = 10  # of a reset: less says nothing
 OPERATOR = "operator"  # the cause of a trip by hand
@@ -38,8 +40,7 @@ _TRADING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """What an evaluator measured, against its limit. None is unknown, or was not measured."""
 
     name: str
@@ -48,8 +49,7 @@ class Measure:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True):
     """`reason` names who or what, and why; `causes` are those of a trip, as measured then, the headline first.
     `until_ms` is the end of a cooldown. What was `seen` is the loss at the newest reset, and its UTC day."""
 
@@ -99,8 +99,7 @@ def acknowledged(halt: Halt, cooldown_ms: int, at_ms: EpochMs) -> Halt:
     return replace(halt, state=HaltState.COOLING_DOWN, until_ms=EpochMs(max(halt.since_ms + cooldown_ms, at_ms)))
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """The losses that a person has before them at a reset, on a UTC day; 0 where unknown."""
 
     day: int

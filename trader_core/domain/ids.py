@@ -4,15 +4,15 @@ Each is a UUID that begins with the same letters, so that an order of ours is kn
 by another trader on the same account, and by a kill that cannot read the ledger.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
+
+from msgspec import Struct
 
 MARK = "7adeca5e"
 
 
-@dataclass(frozen=True, slots=True)
-class OrderIdsOf:
+class OrderIdsOf(Struct, frozen=True):
     """Ids of one instance: the same intent and attempt always get the same id, other instances never do."""
 
     instance: str

@@ -3,40 +3,38 @@ been let go on the way to real money.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import UsageError
+from trader_core.domain.record import replace
 
 STAGES = ("DRY_RUN", "PAPER", "TINY_LIVE", "LIVE")
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentStarted:
+class IncidentStarted(Struct, frozen=True):
     number: int
     title: str
     host_user: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentNoted:
+class IncidentNoted(Struct, frozen=True):
     number: int
     text: str
     host_user: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentClosed:
+class IncidentClosed(Struct, frozen=True):
     number: int
     text: str  # what it was, and what keeps it from coming again
     host_user: str
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Promoted:
+class Promoted(Struct, frozen=True):
     """The account may go on to that stage: everything that was asked for held then. `evidence` is what was seen."""
 
     stage: str
@@ -56,8 +54,7 @@ LOG_FACTS: dict[str, type[LogFact]] = {
 LOG_KIND_OF = {fact: kind for kind, fact in LOG_FACTS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """`ended_ms` is None while it lasts."""
 
     number: int

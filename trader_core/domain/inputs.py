@@ -5,10 +5,11 @@ are written once, when they are new or other than before; a record names them by
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 from zlib import compress, crc32, decompress
+
+from msgspec import Struct
 
 from trader_core.domain.account import Fees
 from trader_core.domain.clocktime import EpochMs
@@ -38,8 +39,7 @@ class Bar(NamedTuple):
         return crc32("|".join(map(str, self)).encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """One cycle's snapshot in short. Quotes stand in the order of the instruments; None: nobody quoted it."""
 
     after: int  # rows of the journal that the book was folded from
@@ -63,30 +63,26 @@ class Inputs:
     days: str = ""  # digest of a document; empty where no close of a day before the window is told
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """The document of what is traded."""
 
     instruments: tuple[Instrument, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DayCloses:
+class DayCloses(Struct, frozen=True):
     """The document of closes in ticks before the window: by UTC day from that one on, in the order of instruments."""
 
     first: int
     closes: tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Excluding:
+class Excluding(Struct, frozen=True):
     """The document of what is not, and why."""
 
     exclusions: tuple[Exclusion, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A record ready to be written: its bytes, and what it tells for the first time."""
 
     body: bytes

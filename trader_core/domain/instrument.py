@@ -1,15 +1,15 @@
 """What a venue lets us trade, and in which steps."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 
+from msgspec import Struct
+
 from trader_core.domain.money import E8
 
 
-@dataclass(frozen=True, slots=True)
-class Instrument:
+class Instrument(Struct, frozen=True):
     """One spot pair. `tick` is the price step in quote, `lot` the quantity step in base."""
 
     symbol: str  # "BTC-USD"
@@ -34,8 +34,7 @@ def _grains(tick: Decimal, lot: Decimal) -> Fraction:
     return Fraction(tick) * Fraction(lot) * E8
 
 
-@dataclass(frozen=True, slots=True)
-class Exclusion:
+class Exclusion(Struct, frozen=True):
     """An instrument that is not traded, and why."""
 
     symbol: str

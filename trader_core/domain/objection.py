@@ -1,10 +1,9 @@
 """What speaks against entries from outside ledger and market: a grant, a clock, a key."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Objection:
+class Objection(Struct, frozen=True):
     """`exit_code` is what a cycle under it ends with. One that `reduces` also takes back entries that rest: only
     exits, stops and cancels go on, until everything is flat."""
 

@@ -1,13 +1,15 @@
 """Orders: what was approved, what became of it, and which moves are legal."""
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import IllegalMove
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.money import Base, Quote
+from trader_core.domain.record import replace
 
 
 class Role(StrEnum):
@@ -44,8 +46,7 @@ _LEGAL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovedOrder:
+class ApprovedOrder(Struct, frozen=True):
     """What a judge let pass. Only engine/decide builds one; no id is part of it."""
 
     symbol: str
@@ -64,8 +65,7 @@ class ApprovedOrder:
     expires_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """An approved order under its id, with what the venue has made of it so far."""
 
     client_order_id: str
@@ -89,8 +89,7 @@ class Order:
         return self.status in _OPEN
 
 
-@dataclass(frozen=True, slots=True)
-class OrderReport:
+class OrderReport(Struct, frozen=True):
     """An order as the venue knows it. `filled` is None where it tells of fills at once; a refusal is `expected` where
     the market alone is the reason."""
 

@@ -3,16 +3,16 @@
 The five files are version 1 and the ceiling. Each version after it tightens limits, or loosens some for a while.
 """
 
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 
 WRITTEN = 1  # the version that the files are
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyChange:
+class PolicyChange(Struct, frozen=True):
     """One key's new value as text. Without an end it tightens; with one it loosens, until then."""
 
     key: str
@@ -21,8 +21,7 @@ class PolicyChange:
     expires_ms: EpochMs | None
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyVersion:
+class PolicyVersion(Struct, frozen=True):
     """One change of the policy, by a person and for a reason. `at_ms` is the account's own time, -1 before its first
     cycle."""
 
@@ -38,8 +37,7 @@ class PolicyVersion:
         return any(one.expires_ms is not None for one in self.changes)
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(Struct, frozen=True):
     """The settings of one decision, the version that they come from, and their digest."""
 
     settings: Any  # of a layer that this one does not know
@@ -47,8 +45,7 @@ class InForce:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyAge:
+class PolicyAge(Struct, frozen=True):
     """How long ago the versions were last read, by the account's time, and why not since."""
 
     age_ms: int

@@ -1,7 +1,8 @@
 """What was measured of cycles and calls, as values: counts, durations, levels. Nothing in it is money that is owed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 Labels = tuple[tuple[str, str], ...]  # name and value, by name
 Series = tuple[str, Labels]
@@ -18,8 +19,7 @@ def operation(kind: str, name: str) -> str:
     return f"{kind} {name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One duration. `at_ms` is when it was over, by this machine's clock."""
 
     operation: str
@@ -27,8 +27,7 @@ class Sample:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Histogram:
+class Histogram(Struct, frozen=True):
     """How many took how long. `counts` has one number for each of BOUNDS_MS, the bound included, and one for what took
     longer."""
 
@@ -46,8 +45,7 @@ class Histogram:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """The news of one cycle. Levels take the place of all that were there before."""
 
     at_ms: int
@@ -56,8 +54,7 @@ class Batch:
     levels: Mapping[Series, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """All that is kept of one mode. `at_ms` is when the newest cycle was over; 0 where there was none."""
 
     at_ms: int = 0

@@ -5,9 +5,11 @@ A quiet market, a halt or a failed reading never skips the guard or the record; 
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from trader_core.domain.account import Balance, External
 from trader_core.domain.book import Book
@@ -19,6 +21,7 @@ from trader_core.domain.halt import killed
 from trader_core.domain.money import Quote
 from trader_core.domain.objection import Objection
 from trader_core.domain.order import OrderReport
+from trader_core.domain.record import replace
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot, observe
@@ -35,7 +38,6 @@ from trader_core.ports import Halts, Ports, VenueTrader
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
-
 
 UNREADABLE = "the venue does not even say what it lists"
 Closing = Callable[[Book, Snapshot], frozenset[str]]  # what of all that is held a person wants sold now
@@ -71,8 +73,7 @@ class CycleReport:
         return valuation(self.book, self.prices)
 
 
-@dataclass(frozen=True)
-class View:
+class View(Struct, frozen=True):
     """The world as one cycle read it. What could not be read is named; with any of it missing, entries are closed."""
 
     snapshot: Snapshot

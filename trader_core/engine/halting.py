@@ -1,7 +1,6 @@
 """The halt machine in words: what its evaluators measured, and what the rule made of it, as a value for the journal."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trader_core.domain.book import Book
@@ -9,6 +8,7 @@ from trader_core.domain.clocktime import MINUTE_MS, EpochMs, day_index
 from trader_core.domain.errors import GateClosed
 from trader_core.domain.facts import HaltReset
 from trader_core.domain.halt import REASON_CHARS_MIN, Halt, HaltState, Measure, Seen, reset
+from trader_core.domain.record import replace
 from trader_core.engine.law import bar_ms_of, halts_of
 from trader_core.engine.outside import naked_ms
 from trader_core.ledger.integers import Axes, to_state

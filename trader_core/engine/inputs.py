@@ -1,7 +1,7 @@
 """Snapshots to records and back: what `decide` was given is written down whole, and read again as it was."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from trader_core.domain.inputs import (
     packed,
 )
 from trader_core.domain.money import Base
+from trader_core.domain.record import replace
 from trader_core.engine.observe import Snapshot
 from trader_core.market.frame import NO_DAYS, Days, Frame
 

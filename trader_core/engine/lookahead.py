@@ -7,13 +7,15 @@ compared also where nothing enters, disabled strategies are asked too, and marke
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs
 from trader_core.domain.instrument import Instrument, base_of
+from trader_core.domain.record import replace
 from trader_core.engine.columns import Opinions, columns_of, lookback_of
 from trader_core.engine.law import enabled_strategies
 from trader_core.engine.replay import World
@@ -48,8 +50,7 @@ MEASURES = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio",
 Progress = Callable[[int, int], None]  # cut rows done, of how many
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A figure at or before the cut that changes with what comes after it. The first of each name and kind is told.
 
     `name` is a column, a strategy's figure ("momentum.stop_bps"), or a strategy that raised one way only.

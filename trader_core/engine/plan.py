@@ -5,10 +5,11 @@ A plan names everything that it depends on. Whatever is not as it was then is na
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs, parse_utc, rfc3339
 from trader_core.domain.decision import Decision
@@ -42,8 +43,7 @@ def unsealed(text: str, schema: str) -> Document:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(Struct, frozen=True):
     """What a plan is compared with before anything is looked at."""
 
     mode: str

@@ -6,8 +6,9 @@ over are closed, and those that should be are canceled. Nothing is bought or sol
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
@@ -40,8 +41,7 @@ DOES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing in which account and ledger differ; None where it is no amount."""
 
     kind: str
@@ -107,8 +107,7 @@ def _orders(before: Book, after: Book, account: Account) -> Iterator[Finding]:
             yield Finding(STRANGER, stranger.client_order_id, detail)
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What was done, in words."""
 
     done: tuple[str, ...]

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.fill import Side
@@ -36,8 +37,7 @@ LEG = 1 << 16  # rows between two words of progress
 Flow = tuple[int, Decimal]  # when, and what came in or, below zero, went out
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicted:
+class Verdicted(Struct, frozen=True):
     """One proposal's verdict."""
 
     decision_ms: EpochMs
@@ -45,14 +45,12 @@ class Verdicted:
     verdict: str
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     decision_ms: EpochMs
     order: ApprovedOrder
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(Struct, frozen=True):
     """One simulated fill, in the ledger's terms."""
 
     at_ms: EpochMs
@@ -66,8 +64,7 @@ class Executed:
     strategy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Halted:
+class Halted(Struct, frozen=True):
     """One move of the halt machine."""
 
     decision_ms: EpochMs

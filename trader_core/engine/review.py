@@ -1,6 +1,6 @@
 """A purchase that had to wait is judged again before it leaves: as the market and the account are by then."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import VenueUnavailable
 from trader_core.domain.facts import Fact, Intended
 from trader_core.domain.order import ApprovedOrder, Order
+from trader_core.domain.record import replace
 from trader_core.engine.columns import columns_of
 from trader_core.engine.decide import quoted
 from trader_core.engine.journal import Journal

@@ -1,8 +1,9 @@
 """What of the positions can be sold now, at which price at the worst, and why the rest cannot. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.book import Book
 from trader_core.domain.instrument import Instrument
@@ -17,8 +18,7 @@ from trader_core.rulebook.state import State
 BPS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
+class Sale(Struct, frozen=True):
     """One position. `worst` is the price below which nothing is sold; None where nobody bids."""
 
     symbol: str

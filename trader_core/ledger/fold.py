@@ -4,7 +4,6 @@ Money stays on the 1e-8 grid with the rulebook's roundings, so the integer State
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -47,6 +46,7 @@ from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import EXACT, GRAIN, Base, Quote, from_grains, grains_down, grains_up
 from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role, advance, named, with_fill
+from trader_core.domain.record import replace
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import Protocol
 
+from msgspec import Struct
+
 from trader_core.domain.book import ZERO
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.fill import Side
@@ -34,8 +36,7 @@ class Traded(Protocol):
     def fee(self) -> Decimal: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a purchase, sold or still held. Costs and proceeds have the fees in them, split in proportion; the
     last part takes what rounding left."""
 
@@ -50,8 +51,7 @@ class Part:
     sold: str
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(Struct, frozen=True):
     """`sold` in the order of the sales, `held` in the order of the purchases."""
 
     sold: tuple[Part, ...]

@@ -1,14 +1,14 @@
 """What the account is worth and what it earned: figures derived from a book, never stored beside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.book import ZERO, Book
 
 
-@dataclass(frozen=True, slots=True)
-class Valuation:
+class Valuation(Struct, frozen=True):
     """The account at given prices, in quote. `cash + positions == equity`, and equity - flows == realised +
     unrealised, where unrealised takes off the fees already paid for what is held."""
 

@@ -1,13 +1,14 @@
 """The grid: one row per base bar, one column per instrument, int64 ticks and lots, and a mask for missing bars."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.domain.market import MARK_BARS, Candles
+from trader_core.domain.record import replace
 from trader_core.market.moves import move_sums, sums_before
 from trader_core.rulebook.limits import Ints
 from trader_core.rulebook.state import Bars

@@ -3,12 +3,13 @@
 Arrays are [hour] or [hour, instrument], the rows of market.listing.Told. Before the first whole hour nothing is known.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trader_core.domain.record import replace
 from trader_core.market.frame import side_by_side
 from trader_core.market.guards import UNKNOWN, day_ranges, volatility_at
 from trader_core.market.listing import Told

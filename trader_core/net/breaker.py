@@ -7,11 +7,13 @@ have a breaker of their own that lets one attempt through every few seconds; `ki
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
 
 from trader_core.domain.breaker import BreakerSeen, Condition
 from trader_core.domain.errors import StateUnusable, Unreachable
+from trader_core.domain.record import as_dict, replace
 from trader_core.net.rows import LocalRows, Rows, Step, T
 
 
@@ -22,8 +24,7 @@ class Direction(StrEnum):
     EXITS = "exits"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """`open_ms` doubles with every failed probe up to `most_ms`; it is shaken by a tenth so that nobody probes in
     step."""
 
@@ -39,8 +40,7 @@ RULES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """What is known of a dependency. Closed while `opened_ms` is None; a probe runs until `probe_ms`, 0 is none."""
 
     failures: int = 0
@@ -54,8 +54,7 @@ CLOSED = Health()
 PREFIX = "breaker "  # of a row's key
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(Struct, frozen=True):
     """Leave to make one call; its outcome must be told."""
 
     dependency: str
@@ -200,4 +199,4 @@ def _read(text: str | None) -> Health:
 
 
 def _written(health: Health) -> str:
-    return json.dumps(asdict(health))
+    return json.dumps(as_dict(health))

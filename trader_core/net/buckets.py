@@ -8,12 +8,14 @@ urgent is spread out at the rate at which tokens come back; from 90 % on exits a
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import isfinite
 from threading import Lock
 
+from msgspec import Struct
+
 from trader_core.domain.errors import RateLimited, StateUnusable
+from trader_core.domain.record import replace
 from trader_core.net.rows import LocalRows, Rows, Step, T
 
 PREFIX = "bucket "  # of a row's key
@@ -31,8 +33,7 @@ class Urgency(IntEnum):
     KILL = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What one class of endpoints allows. `max_wait_s` is how long anybody waits for a token."""
 
     rate: float  # tokens a second
@@ -43,8 +44,7 @@ class Rule:
         return self.burst * urgency / 100
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Struct, frozen=True):
     """A bucket at one moment. Until `rest_ms` the venue has asked for silence."""
 
     tokens: float
@@ -73,8 +73,7 @@ def take(level: Level, rule: Rule, weight: int, floor: float) -> tuple[Level, in
     return level, max(1, round((floor - left) * 1_000 / rule.rate))
 
 
-@dataclass(frozen=True, slots=True)
-class _Lease:
+class _Lease(Struct, frozen=True):
     """Tokens of this process, good until then."""
 
     tokens: int = 0

@@ -4,8 +4,9 @@ Classes and outcomes are few and known beforehand: nothing of a request, its num
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
+
+from msgspec import Struct
 
 from trader_core.domain.errors import Lost, Unreachable
 
@@ -37,8 +38,7 @@ def outcome_of(ended: int | Unreachable | Lost) -> str:
     return known.get(ended, SERVER_ERROR if ended >= 500 else REFUSED if ended >= 400 else OK)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request; `at_ms` is when it was over, by this machine's clock."""
 
     endpoint: str

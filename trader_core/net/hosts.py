@@ -1,16 +1,16 @@
 """Where a signed request may go: to the venue's own address, or to this machine. The one place that says so."""
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from trader_core.domain.errors import GateClosed
 
 HTTPS_PORT = 443
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Scheme and authority of every request; nothing that is appended to it can change either."""
 
     scheme: str

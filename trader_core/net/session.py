@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 import requests
 import urllib3
+from msgspec import Struct
 from requests.adapters import HTTPAdapter
 
 from trader_core.domain.errors import Lost, RateLimited, Unreachable
@@ -44,8 +45,7 @@ Query = Sequence[tuple[str, str]]
 Headers = Callable[[], Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """In s. `total_s` is for one call with all its attempts and waits."""
 
     connect_s: float = 5.0

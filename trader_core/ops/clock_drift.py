@@ -13,14 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from msgspec import Struct
+
 from trader_core.domain.clock_reading import ClockAnswer, ClockReading
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.errors import TraderError
+from trader_core.domain.record import as_dict, replace
 
 NAME = "clock.json"
 NTP_PORT = 123
@@ -41,8 +43,7 @@ HostMs = Callable[[], EpochMs]
 VenueTime = Callable[[], int]  # the venue's clock in epoch ms, from one call. Raises TraderError where there is none
 
 
-@dataclass(frozen=True, slots=True)
-class ClockRules:
+class ClockRules(Struct, frozen=True):
     """Whom to ask, and how far this machine may be from what they say."""
 
     servers: tuple[str, ...]
@@ -206,7 +207,7 @@ def drift_problem(state: Path, rules: ClockRules, venue: VenueTime | None, host_
 
 def keep(state: Path, rules: ClockRules, reading: ClockReading, host_ms: HostMs) -> ClockReading:
     """Write the reading down for the runs to come; where that fails, they ask again."""
-    document = {"rules": _told(rules), "began_ms": _began_ms(host_ms()), "reading": asdict(reading)}
+    document = {"rules": _told(rules), "began_ms": _began_ms(host_ms()), "reading": as_dict(reading)}
     fresh = state / f".{NAME}.{os.getpid()}"
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)

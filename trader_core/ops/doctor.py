@@ -1,12 +1,14 @@
 """Checks that run beside each other, each with a time of its own. One that cannot run has failed: it proved nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Thread
 from time import monotonic
 
+from msgspec import Struct
+
 from trader_core.domain.errors import TraderError
+from trader_core.domain.record import replace
 
 ALLOWED_S = 5.0
 
@@ -18,8 +20,7 @@ class Status(StrEnum):
     NOT_APPLICABLE = "NOT_APPLICABLE"  # there is no such thing in this mode, or on this venue
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What a check saw; `remedy` is what to type where that is not well."""
 
     status: Status
@@ -27,8 +28,7 @@ class Finding:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     name: str
     finding: Finding
     took_ms: int

@@ -5,8 +5,9 @@ machine's, as they are generated here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from msgspec import Struct
 
 KEYS = ("coinbase.json", "coinbase-new.json", "audit_key")
 ADDRESSES = ("alert_urls", "alert_escalation_urls", "heartbeat_url")  # only where whoever delivers outlives the unit
@@ -47,8 +48,7 @@ ProtectSystem=strict
 RemoveIPC=yes"""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where trader is installed and keeps its things. `config` is None for what comes with the package."""
 
     program: PurePosixPath

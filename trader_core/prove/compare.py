@@ -2,14 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.decision import Judgement
 from trader_core.domain.money import GRAIN, plain
+from trader_core.domain.record import names_of
 from trader_core.engine.columns import columns_of
 from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.law import enabled_strategies, law_of
@@ -37,8 +40,7 @@ Opinions = dict[str, dict[str, str]]  # symbol -> strategy -> what it measured
 Steps = Mapping[str, tuple[Decimal, Decimal]]  # symbol -> tick and lot
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """How many of a kind each side has, and how many of them are the same on both."""
 
     kind: str
@@ -53,8 +55,7 @@ class Agreement:
         return 10_000 * self.same // total / 100 if total else 100.0
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One thing that is not the same, in a cycle of the paper account."""
 
     cycle: int
@@ -225,7 +226,7 @@ def _words(here: Any, there: Any) -> tuple[str, str]:
     if isinstance(here, Lived) or isinstance(there, Lived):
         return ("a cycle", NOTHING) if here else (NOTHING, "a cycle")
     if here is None or there is None:
-        whole = _fields(here or there, [one.name for one in fields(here or there)])
+        whole = _fields(here or there, list(names_of(here or there)))
         return (whole, NOTHING) if here else (NOTHING, whole)
     names = [name for name, _, _ in _unlike(here, there)]
     return (_fields(here, names), _fields(there, names)) if names else ("in this order", "in another order")
@@ -233,7 +234,7 @@ def _words(here: Any, there: Any) -> tuple[str, str]:
 
 def _unlike(here: Any, there: Any) -> list[tuple[str, Any, Any]]:
     """Fields that differ: name and both values."""
-    both = ((one.name, getattr(here, one.name), getattr(there, one.name)) for one in fields(here))
+    both = ((name, getattr(here, name), getattr(there, name)) for name in names_of(here))
     return [(name, one, two) for name, one, two in both if one != two]
 
 

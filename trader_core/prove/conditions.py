@@ -13,6 +13,8 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+from msgspec import Struct
+
 from trader_core.prove.stage import Stage
 
 SMALL_DISK_BYTES = 16_000_000
@@ -51,8 +53,7 @@ class During:
     bytes_max: int | None = None  # of any file that it writes
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """`clears`: the venue can surely be cleared and looked at in the time that a kill has."""
 
     name: str

@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import TraderError
@@ -34,8 +35,7 @@ LOOK_S = 0.05
 WAIT_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Drilled:
+class Drilled(Struct, frozen=True):
     """One guard. `took_ms` is None where it did not fire; `allowed_ms` None where no time was promised."""
 
     name: str

@@ -8,11 +8,13 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from msgspec import Struct
+
+from trader_core.domain.record import as_dict, replace
 from trader_core.ops.clock import host_ms
 from trader_core.prove.aftermath import accepted_after, cleared_ms, open_at, purchases
 from trader_core.prove.conditions import CONDITIONS, Condition, During
@@ -47,8 +49,7 @@ PHASES = ("latch", "cancel", "verified", "alert", "in all")
 SHARES = (50, 95, 99)
 
 
-@dataclass(frozen=True, slots=True)
-class Killed:
+class Killed(Struct, frozen=True):
     """One kill. Times in ms from the start of the process; None where it did not come to that."""
 
     number: int
@@ -85,7 +86,7 @@ def kills(
                 condition = CONDITIONS[number % len(CONDITIONS)]
                 told(f"kill {number}, {len(numbers)} in all: {condition.name}")
                 done[number] = killed_once(stage, condition, number)
-                lines.write(f"{json.dumps(asdict(done[number]))}\n")
+                lines.write(f"{json.dumps(as_dict(done[number]))}\n")
                 lines.flush()
         shutil.rmtree(place, ignore_errors=True)
     found = [done[number] for number in numbers if number in done]

@@ -5,13 +5,14 @@ from its journal, so what is compared is what anybody can look up.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from trader_core.bootstrap import open_system
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import UsageError
 from trader_core.domain.facts import Decided
+from trader_core.domain.record import replace
 from trader_core.engine.replay import Flow, replay
 from trader_core.engine.run import cycles
 from trader_core.prove import account

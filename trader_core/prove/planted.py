@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from trader_core.domain.errors import UsageError
+from trader_core.domain.record import as_dict
 from trader_core.prove.proved import Figure, Proved, Violation
 from trader_core.settings.environment import process_environment
 
@@ -24,8 +26,7 @@ START = "from cli.main import main; main()"
 Told = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """In this file of the package this text, which stands there once, becomes another."""
 
     file: str
@@ -33,14 +34,12 @@ class Edit:
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plant:
+class Plant(Struct, frozen=True):
     name: str
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """`campaign` is empty where none found it."""
 
     plant: str
@@ -160,7 +159,7 @@ def planted(work: Path, tell: Told, plants: Sequence[Plant], campaigns: Mapping[
             found.append(Found(**json.loads(kept.read_text())))
         else:
             found.append(_looked_for(plant, campaigns, work))
-            kept.write_text(json.dumps(asdict(found[-1])))
+            kept.write_text(json.dumps(as_dict(found[-1])))
         tell(f"{plant.name}: {found[-1].campaign or 'nobody'}, {found[-1].took_s:.0f} s")
     figures: dict[str, Figure] = {one.plant: f"{one.campaign or 'not found'} after {one.took_s:.0f} s" for one in found}
     missed = [one for one in found if not one.campaign]

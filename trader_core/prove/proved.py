@@ -4,15 +4,17 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+
+from trader_core.domain.record import as_dict
 
 Figure = int | float | str
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """`at` is the seed or the boundary, `again` the command that tries just this once more."""
 
     at: str
@@ -20,8 +22,7 @@ class Violation:
     again: str
 
 
-@dataclass(frozen=True, slots=True)
-class Proved:
+class Proved(Struct, frozen=True):
     """`figures` are what is said last, in this order; `table` is what takes rows, its heads first. What is not
     `finished` goes on where it stopped."""
 
@@ -40,7 +41,7 @@ class Proved:
 
 def write(path: Path, proved: Proved, commit: str, day: str) -> None:
     """Takes the place of the last one. `commit` is the code that was tried, `day` is YYYY-MM-DD."""
-    made = {**asdict(proved), "commit": commit, "day": day, "python": platform.python_version()}
+    made = {**as_dict(proved), "commit": commit, "day": day, "python": platform.python_version()}
     made["cores"] = os.cpu_count() or 0
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")

@@ -1,9 +1,10 @@
 """The two sides of a comparison in the same words: what each cycle of a paper account did, and each row of a replay."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Judgement
@@ -37,8 +38,7 @@ UNNAMED = tuple(one.name for one in (*_WORDS, codes.Verdict.VAR))  # a journal s
 Terms = Mapping[str, ApprovedOrder]  # by client order id
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(Struct, frozen=True):
     """The verdict on one proposal."""
 
     symbol: str
@@ -46,14 +46,12 @@ class Spoken:
     strategy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Canceled:
+class Canceled(Struct, frozen=True):
     symbol: str
     role: str
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """Where the halt machine went, and why."""
 
     symbol: str
@@ -62,16 +60,14 @@ class Machine:
     until_ms: EpochMs | None
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """Money of the whole account; None is unknown."""
 
     symbol: str
     amount: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Lived:
+class Lived(Struct, frozen=True):
     """What one cycle did, on one side."""
 
     at_ms: EpochMs

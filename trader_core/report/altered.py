@@ -1,16 +1,16 @@
 """One decision beside another on the same inputs: which verdicts, orders and gates are other than they were."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.decision import Judgement
 from trader_core.domain.money import plain
 from trader_core.domain.order import ApprovedOrder, Role
 
 
-@dataclass(frozen=True, slots=True)
-class GateFlip:
+class GateFlip(Struct, frozen=True):
     """A gate or an opinion that says something else now."""
 
     gate: str
@@ -20,8 +20,7 @@ class GateFlip:
     limit: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Altered:
+class Altered(Struct, frozen=True):
     """What became of one instrument, then and now. Lots are those of the entry that was or would be placed."""
 
     symbol: str

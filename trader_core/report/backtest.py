@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.clocktime import HOUR_MS, EpochMs
 from trader_core.domain.instrument import Exclusion
@@ -27,8 +28,7 @@ SCHEMA = 2
 CANDLE_DIGITS = 16  # of a digest
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """What the figures depend on. `seed` is None where the candles came from a folder."""
 
     trader: str
@@ -48,8 +48,7 @@ class Metadata:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """`total_pnl` is the change of equity without what came and went, open positions included; in percent, each span
     between two flows counts by what was there. The trade figures are of closed trades."""
 
@@ -77,8 +76,7 @@ class Summary:
     refusals: int
 
 
-@dataclass(frozen=True, slots=True)
-class RegressionKeys:
+class RegressionKeys(Struct, frozen=True):
     """The five figures that a baseline is compared by."""
 
     total_trades: int

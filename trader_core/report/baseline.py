@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct
 
 from trader_core.domain.errors import UsageError
 from trader_core.domain.money import plain
@@ -24,8 +25,7 @@ _MORE = "a baseline over more data, or --min-trades N"
 _WRITE = "trader backtest --write-baseline FILE --reason TEXT makes one"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One figure, then and now. `deviation_pct` is None where one of them is undefined and the other is not."""
 
     key: str
@@ -35,8 +35,7 @@ class Row:
     passed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     rows: tuple[Row, ...]
     tolerance_pct: Decimal
     reason: str  # why the baseline was accepted

@@ -5,11 +5,13 @@ Events are what the journal says of them, in its order and under its hashes; not
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Protocol
 from uuid import UUID
+
+from msgspec import Struct
 
 from trader_core.domain.book import ZERO
 from trader_core.domain.clocktime import EpochMs, rfc3339
@@ -17,6 +19,7 @@ from trader_core.domain.decision import Judgement
 from trader_core.domain.facts import Acknowledged, Closed, Decided, Fact, Filled, Intended, Marked, Resent
 from trader_core.domain.money import Quote, plain
 from trader_core.domain.order import ApprovedOrder, OrderStatus
+from trader_core.domain.record import is_value, names_of
 from trader_core.report.why import is_judged
 
 SCHEMA = 1
@@ -40,8 +43,7 @@ class JournalRow(Protocol):
     def hash(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """gated, reserved, sent, partial, filled, rejected or closed. A quantity is an order's or a fill's."""
 
     seq: int
@@ -56,8 +58,7 @@ class Event:
     fee: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One decision. It is over when all its orders are; until then events may follow."""
 
     schema_version: int
@@ -219,8 +220,8 @@ def canonical(record: Record) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return plain(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return dict(_member(one.name, getattr(value, one.name)) for one in fields(value))
+    if is_value(value):
+        return dict(_member(name, getattr(value, name)) for name in names_of(value))
     return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 

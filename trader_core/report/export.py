@@ -1,8 +1,9 @@
 """What leaves the house as rows: fills, closed positions, tax lots."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.book import ZERO
 from trader_core.ledger.lots import Part, matched
@@ -12,8 +13,7 @@ Rows = Sequence[Booked] | Sequence[Part] | Sequence[Trade]
 ROW_OF: dict[str, type[Booked] | type[Part] | type[Trade]] = {"fills": Booked, "lots": Part, "trades": Trade}
 
 
-@dataclass(frozen=True, slots=True)
-class LotTotals:
+class LotTotals(Struct, frozen=True):
     """`gain` is `proceeds` less `cost`; what is still held has cost `held_cost`."""
 
     proceeds: Decimal

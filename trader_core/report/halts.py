@@ -1,10 +1,10 @@
 """Everything that ever halted an account or a replay, in the order in which it happened."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.facts import Fact, HaltChanged, HaltReset
@@ -73,8 +73,7 @@ def replayed(of: Told) -> list[dict[str, Any]]:
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class HaltEvent:
+class HaltEvent(Struct, frozen=True):
     """One move of the halt machine. `by` is the person who armed it; a trip and a kill say who in their reason."""
 
     at_ms: EpochMs

@@ -1,8 +1,9 @@
 """What cycles, their stages and the venue's answers take, and which of it is over its budget."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import SECOND_MS
 from trader_core.domain.telemetry import CALL, CYCLE, STAGE, Histogram
@@ -14,8 +15,7 @@ DIGITS = 3  # of a millisecond
 P95_SAMPLES, P99_SAMPLES = 20, 100  # fewer say nothing of the slowest twentieth, or hundredth
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Struct, frozen=True):
     """One operation, in ms: how often it was ever measured, and figures of its newest samples. `over` says in which way
     it is over its budget; empty where it is not."""
 

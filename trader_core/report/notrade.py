@@ -1,7 +1,8 @@
 """Why there was no trade: which gate said no how often over a span, and what came nearest to passing."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import GateRow, Judgement
@@ -13,8 +14,7 @@ NO_SIGNAL = "no_signal"
 SMALLEST_ORDER = GATES[Verdict.MIN_NOTIONAL - 1].name
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How often an instrument in a cycle came to this. `code` is the first gate that closed, or how far it came."""
 
     code: str
@@ -23,8 +23,7 @@ class Outcome:
     last_cycle: int
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
+class Miss(Struct, frozen=True):
     """`short_pct` is what was missing in percent of the limit; `also` are further gates that were closed to it."""
 
     cycle: int
@@ -36,8 +35,7 @@ class Miss:
     also: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NoTrade:
+class NoTrade(Struct, frozen=True):
     """`judged` counts instruments, cycle by cycle: `proposals` came to the gates, `passed` of them through."""
 
     cycles: int
@@ -52,8 +50,7 @@ class NoTrade:
     nearest_signal: Miss | None
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """One instrument in one cycle, without its numbers; `miss` is what it came to grief on, where that is a figure."""
 
     cycle: int
@@ -63,8 +60,7 @@ class Judged:
     miss: Miss | None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """All that a journal has to say about not trading."""
 
     cycles: tuple[tuple[EpochMs, str], ...]  # decision time, and what could not be read

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from msgspec import Struct
+
 from trader_core.domain.book import ZERO
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Acknowledged, Closed, Fact, Filled, Intended
@@ -11,8 +13,7 @@ from trader_core.domain.money import EXACT
 from trader_core.domain.order import OrderStatus
 
 
-@dataclass(frozen=True, slots=True)
-class OrderOutcome:
+class OrderOutcome(Struct, frozen=True):
     """An order, and what has become of it since."""
 
     client_order_id: str

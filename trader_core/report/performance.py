@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.domain.money import E8
@@ -35,8 +36,7 @@ class Dice(Protocol):
     def integers(self, low: int, high: int, size: Any) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """The trials of the registry on this data, this one among them: how many, and the known Sharpe ratios."""
 
     count: int

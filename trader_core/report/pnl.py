@@ -1,9 +1,10 @@
 """What was earned, by day, by symbol or by strategy. The rows add up to the ledger's own figure, to the last digit."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
+
+from msgspec import Struct
 
 from trader_core.domain.book import ZERO
 from trader_core.domain.clocktime import DAY_MS, day_index, rfc3339
@@ -14,8 +15,7 @@ DATE_LENGTH = len("2024-08-01")
 TOTAL = "total"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """`realised` has all fees taken off, those of the purchase with the sale; `fees` is what was paid meanwhile.
     A trade counts where it ended. `equity` is the newest mark of the day, where the rows are days."""
 
@@ -27,8 +27,7 @@ class Row:
     equity: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pnl:
+class Pnl(Struct, frozen=True):
     by: str
     rows: tuple[Row, ...]  # in the order of their keys
     total: Row

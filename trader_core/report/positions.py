@@ -1,8 +1,9 @@
 """What is held, as a reader wants it: with its worth, its protection and its goal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.book import Book, Holding
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
@@ -13,8 +14,7 @@ from trader_core.execution.protection import naked_since
 BPS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """One open position; amounts in quote. None is unknown, or there is none."""
 
     symbol: str

@@ -4,9 +4,10 @@ Each criterion is a figure that was found against one that is wanted; what canno
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
+
+from msgspec import Struct
 
 DAYS = {"PAPER": 1, "TINY_LIVE": 7, "LIVE": 14}  # lived in the stage before
 CYCLES = {"PAPER": 24, "TINY_LIVE": 500, "LIVE": 1_000}
@@ -19,16 +20,14 @@ EQUITY = 100.0  # below it no order is worth its fee
 REGIMES = ("bull", "chop", "bear")
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
+class Criterion(Struct, frozen=True):
     name: str
     passed: bool
     found: str
     wanted: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lived:
+class Lived(Struct, frozen=True):
     """What the account of the stage before has been through. None where it cannot be known."""
 
     days: float

@@ -1,8 +1,9 @@
 """What the positions that are over say of each pair and strategy. Sizing may only shrink by it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.book import ZERO, Book, Holding
 from trader_core.domain.facts import Fact
@@ -14,8 +15,7 @@ from trader_core.report.trades import fills_in, pct, ratio
 BPS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Statistic:
+class Statistic(Struct, frozen=True):
     """Of one pair and strategy; money in quote, all fees taken off. What did not win has lost."""
 
     symbol: str
@@ -30,8 +30,7 @@ class Statistic:
     pnl: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """One position from flat to flat."""
 
     symbol: str

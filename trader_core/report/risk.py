@@ -4,7 +4,8 @@ The figures are the gates' own: the same rules, asked of what is held and ordere
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from trader_core.ledger.integers import Axes
 from trader_core.rulebook.codes import ENTRY
@@ -19,8 +20,7 @@ DIGITS = 6
 Lost = tuple[float | None, float | None]  # value at risk and expected shortfall, % of equity; None is unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One instrument of the book: its share of the equity, and what a bad day of it alone costs, % of equity."""
 
     symbol: str
@@ -31,8 +31,7 @@ class Part:
     stressed_days: int  # on which it counts with the stress, as others have a return
 
 
-@dataclass(frozen=True, slots=True)
-class ValueAtRisk:
+class ValueAtRisk(Struct, frozen=True):
     """Of the whole book. `quality` is good, incomplete (somebody was stressed), unknown, or empty."""
 
     var_pct: float | None
@@ -46,8 +45,7 @@ class ValueAtRisk:
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Two instruments. Of one asset, or of too few common days, they count as moving together."""
 
     one: str
@@ -57,8 +55,7 @@ class Pair:
     together: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(Struct, frozen=True):
     """What hangs together."""
 
     symbols: tuple[str, ...]
@@ -66,8 +63,7 @@ class Cluster:
     exposure_pct: float
 
 
-@dataclass(frozen=True, slots=True)
-class Correlations:
+class Correlations(Struct, frozen=True):
     pairs: tuple[Pair, ...]
     clusters: tuple[Cluster, ...]
     threshold: float
@@ -75,8 +71,7 @@ class Correlations:
     max_pct: float  # in force in this regime
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """What is at risk in one asset, theme, tier or strategy, or in all, against the cap that is in force."""
 
     kind: str

@@ -6,11 +6,11 @@ what came in less what went out; only what is still open needs the ledger's spli
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.clocktime import HOUR_MS, rfc3339
 from trader_core.domain.instrument import Exclusion
@@ -115,8 +115,7 @@ class Rounds(NamedTuple):
         return math.fsum(known) / len(known) if known else None
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """A position that is not over, or that was written off. `realised` is from what was sold of it."""
 
     instrument: int

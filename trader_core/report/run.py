@@ -1,14 +1,16 @@
 """What a run amounted to: counted cycle by cycle, valued at the end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision
 from trader_core.domain.facts import Filled
 from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.record import replace
 from trader_core.market.universe import eligible
 
 if TYPE_CHECKING:
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 REFUSED, TRADED, JUDGED = 3, 2, 1  # how much a cycle has to tell
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """A symbol and cycle worth asking `why` about."""
 
     symbol: str
@@ -26,8 +27,7 @@ class Example:
     weight: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """Counts of one run. `before` is the account's equity when the run began."""
 
     before: Decimal | None

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.fill import Side
 from trader_core.domain.order import OrderKind
@@ -26,8 +27,7 @@ class Dice(Protocol):
     def integers(self, low: int, high: int, size: Any) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Shadowed:
+class Shadowed(Struct, frozen=True):
     """One order with its fate. `reference` is the price that costs are counted from: the middle of the quote at the
     decision, or what a stop fired at. Costs are in 1/100 % of the value, above zero what was lost to them."""
 
@@ -65,8 +65,7 @@ class Shadowed:
         return float(BPS * sign * (price - self.reference) / self.reference)
 
 
-@dataclass(frozen=True, slots=True)
-class Mean:
+class Mean(Struct, frozen=True):
     """A mean and the middle 95 % of its bootstrap; None where there is nothing to draw from."""
 
     value: float | None
@@ -74,8 +73,7 @@ class Mean:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """All orders of one kind. `excess` is what they slipped beyond the model, `fee_excess` the same of fees."""
 
     kind: OrderKind
@@ -88,8 +86,7 @@ class Kind:
     fee_excess: Mean
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(Struct, frozen=True):
     """A key of the cost model, what it says, and what the fills say."""
 
     key: str

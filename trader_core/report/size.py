@@ -1,8 +1,9 @@
 """A position's size, asked for by a person: the rule of the law with everything that it looked at."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.errors import UsageError
 from trader_core.domain.money import EXACT, from_grains, grains_down, plain
@@ -22,8 +23,7 @@ SAFE = "nothing was changed"
 REMEDY = "trader size calc --help"
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What a person says. Amounts are quote, shares fractions; `fee` is what a taker pays, of the value."""
 
     equity: Decimal
@@ -47,8 +47,7 @@ class Wish:
     fee: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
+class Cap(Struct, frozen=True):
     """A ceiling, what it allows, and of what: own money, or the position's value."""
 
     name: str
@@ -57,8 +56,7 @@ class Cap:
     binds: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """The answer. Amounts are quote; `refused` says why there is none, and is empty where there is one."""
 
     sizer: str

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs, day_index
@@ -14,8 +15,7 @@ from trader_core.report.positions import Position, naked_minutes, positions
 _BAR = re.compile(r"(\d+) ms\b")
 
 
-@dataclass(frozen=True, slots=True)
-class OpenOrder:
+class OpenOrder(Struct, frozen=True):
     """One order that the venue may still fill."""
 
     symbol: str
@@ -29,8 +29,7 @@ class OpenOrder:
     client_order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """`restart_safe`: no order's fate is unknown, so a new process knows all that this one knew."""
 
     cycles: int

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 
+from msgspec import Struct
+
 from trader_core.domain.book import ZERO, Book, Holding
 from trader_core.domain.clocktime import HOUR_MS, EpochMs, day_index
 from trader_core.domain.facts import CoinsMoved, Decided, Fact, Filled, Intended, Marked
@@ -40,8 +42,7 @@ class Execution(Protocol):
     def strategy(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """An execution, and the holding that it changed."""
 
     one: Execution
@@ -49,8 +50,7 @@ class Step:
     after: Holding
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(Struct, frozen=True):
     """One position from flat to flat. `pnl` is what the ledger realised: all fees taken off."""
 
     symbol: str
@@ -67,8 +67,7 @@ class Trade:
     hold_hours: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """A position that is not over. `realised` is from what was sold of it."""
 
     symbol: str
@@ -156,8 +155,7 @@ def ratio(part: Decimal, whole: Decimal) -> Decimal:
 # --- an account's journal --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(Struct, frozen=True):
     """One fill as the ledger booked it, with its order's words. `realised` has all fees taken off."""
 
     at_ms: EpochMs
@@ -248,8 +246,7 @@ def _booked(fill: Fill, before: Holding, after: Holding, intent: Intended | None
 # --- the trades of a span --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """Of closed positions. What did not win has lost."""
 
     trades: int

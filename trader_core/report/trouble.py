@@ -4,9 +4,10 @@ No number that changes is part of what is found, so a hundred of them are one; `
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from trader_core.domain.alert import Severity
 from trader_core.domain.book import Book
@@ -59,8 +60,7 @@ class Rate(NamedTuple):
     bad: int
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """What a cycle does not know of itself. Times are of this machine's clock, but those that say otherwise."""
 
     now_ms: int
@@ -75,8 +75,7 @@ class Around:
     wanted_ms: int | None = None  # decision time: since when strategies have wanted entries and got none
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """One thing that a row has found. A severity of its own goes before the row's."""
 
     what: str

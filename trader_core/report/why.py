@@ -1,14 +1,17 @@
 """Why a cycle did what it did with an instrument, from what it wrote down at the time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import GateRow, Judgement
 from trader_core.domain.facts import CycleClosed, Decided, Fact, Filled, Intended, Moved
 from trader_core.domain.fill import Fill
 from trader_core.domain.instrument import base_of
+from trader_core.domain.record import replace
 from trader_core.report.orders import Fates, OrderOutcome
 from trader_core.rulebook.codes import GATES, Verdict
 
@@ -20,8 +23,7 @@ GATE_NAMES = frozenset(gate.name for gate in GATES)
 NEAREST = 3  # gates that passed and are shown all the same
 
 
-@dataclass(frozen=True, slots=True)
-class FillSeen:
+class FillSeen(Struct, frozen=True):
     """A fill that the cycle read from the venue."""
 
     at_ms: EpochMs
@@ -32,8 +34,7 @@ class FillSeen:
     fee: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolAnswer:
+class SymbolAnswer(Struct, frozen=True):
     symbol: str
     outcome: str
     detail: str

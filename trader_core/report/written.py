@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from trader_core.domain.clocktime import rfc3339
 from trader_core.domain.money import plain
+from trader_core.domain.record import is_value, names_of
 from trader_core.rulebook.limits import Ints
 
 GRAIN_DIGITS = 8
@@ -57,7 +57,7 @@ def times_text(at_ms: Ints) -> list[str]:
 
 def members(of: Any) -> dict[str, Any]:
     """A dataclass as a report has it: amounts as text, a moment `<name>_ms` as `<name>_time`."""
-    return dict(_member(one.name, getattr(of, one.name)) for one in fields(of))
+    return dict(_member(name, getattr(of, name)) for name in names_of(of))
 
 
 def _member(name: str, value: Any) -> tuple[str, Any]:
@@ -66,7 +66,7 @@ def _member(name: str, value: Any) -> tuple[str, Any]:
     if isinstance(value, Decimal):
         return name, plain(value)
     if isinstance(value, tuple):
-        return name, [members(one) if hasattr(one, "__dataclass_fields__") else one for one in value]
+        return name, [members(one) if is_value(one) else one for one in value]
     return name, value
 
 

@@ -3,16 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct
 
 METADATA, TRADES = "metadata", "trades"
 Leaf = tuple[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A key of both reports, or of one: None where the other does not have it."""
 
     key: str
@@ -20,8 +20,7 @@ class Difference:
     after: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A figure in both reports; `change` is None where either is unknown."""
 
     key: str
@@ -30,8 +29,7 @@ class Change:
     change: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     metadata: tuple[Difference, ...]
     figures: tuple[Change, ...]
     trades_in_both: int

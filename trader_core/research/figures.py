@@ -3,12 +3,12 @@ it. As the backtest's report has them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil, fsum, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.money import grains_down
 from trader_core.report.curve import Curve, curve_of
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """Percentages and ratios have four decimals, floats ten significant digits; None is not known."""
 
     total_trades: int

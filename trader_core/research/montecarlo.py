@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.codec import to_json
 from trader_core.domain.errors import UsageError
@@ -30,8 +31,7 @@ CELLS_MAX = 4_000_000  # of the paths that are held at a time
 TRADES_MIN = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Struct, frozen=True):
     """One figure over all paths, at each of LEVELS_PCT. Drawdowns are above zero."""
 
     figure: str
@@ -39,8 +39,7 @@ class Spread:
     observed: float | None  # in the history that happened
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(Struct, frozen=True):
     """`ruin_pct` is the share of the paths that fell to or below that much of the first equity."""
 
     paths: int

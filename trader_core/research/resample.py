@@ -1,11 +1,11 @@
 """Histories that did not happen: blocks of the one that did, joined so that every bar stays a valid one."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS
+from trader_core.domain.record import replace
 from trader_core.market.frame import Frame
 from trader_core.research.chance import Dice
 from trader_core.rulebook.limits import Floats, Ints

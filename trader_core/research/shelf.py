@@ -4,17 +4,19 @@ import json
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import DataUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.record import replace
 from trader_core.engine.columns import Memo
 from trader_core.engine.law import bar_ms_of
 from trader_core.engine.observe import closes_of, watched_universe
@@ -33,8 +35,7 @@ HELD_MAX = 8  # mapped worlds, and parts of them, that a process keeps open
 Markets = Callable[["Settings"], tuple[CandleSource, int, int]]  # candles, first decision, end of the decisions
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Struct, frozen=True):
     """What a world is beside its arrays."""
 
     symbols: tuple[str, ...]

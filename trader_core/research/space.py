@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from math import exp, log
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from trader_core.domain.errors import UsageError
 from trader_core.research.chance import Dice, stream
@@ -25,16 +26,14 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _RANGE = re.compile(r"(?P<low>[^:]+?)\.\.(?P<high>[^:]+)(:(?P<scale>log|int))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Values that are listed."""
 
     key: str
     values: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """Values from `low` to `high`, both inclusive; whole numbers where `whole`, else two decimals."""
 
     key: str

@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from trader_core.domain.errors import UsageError
 from trader_core.report.performance import Tried as Trials
 from trader_core.research.figures import Figures, deflated_sharpe
@@ -51,8 +53,7 @@ class Tried:
     broken: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of the table."""
 
     parameters: Mapping[str, Value]

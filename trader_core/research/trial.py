@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import ConfigInvalid
 from trader_core.engine.replay import Replayed, replay_world
@@ -33,8 +35,7 @@ class Candidate:
         return "" if self.policy is None else digest(self.policy)
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(Struct, frozen=True):
     """A trial's outcome. `closes` is the equity at the end of each of the UTC `days`, 1e-8 quote, where
     it was asked for."""
 

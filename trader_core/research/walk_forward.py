@@ -1,13 +1,13 @@
 """Walk-forward: choose on what lies before, judge on what comes after, and never let the two touch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from math import fsum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS
 from trader_core.domain.errors import UsageError
@@ -29,8 +29,7 @@ HOLD = "max_hold_h"
 FOLDS_MAX = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Lengths of the folds. `purge_bars` and `embargo_bars` lie between the last row trained on and the first test."""
 
     train_days: int
@@ -40,16 +39,14 @@ class Plan:
     embargo_bars: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+class Fold(Struct, frozen=True):
     """Two spans of decisions in milliseconds, the second after the first."""
 
     train: Span
     test: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """One fold: what was best in training, and what it did afterwards. Without a best one nothing is traded."""
 
     fold: Fold
@@ -59,16 +56,14 @@ class Judged:
     test: Figures | None
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """The chained account at the end of a UTC day; it begins at 100."""
 
     at_ms: int
     worth: float
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(Struct, frozen=True):
     """All tests as one account. `degradation` is how much Sharpe ratio was lost on the way, mean of the folds."""
 
     folds: int
@@ -82,8 +77,7 @@ class Total:
     degradation: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
+class Walked(Struct, frozen=True):
     """`trained` is every training that was replayed, to be counted among the trials on this data."""
 
     trained: tuple[tuple[Candidate, Shelved, Span, Figures], ...]

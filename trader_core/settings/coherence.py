@@ -7,10 +7,11 @@ hourly one beyond their order, the day's could not.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Literal
+
+from msgspec import Struct
 
 from trader_core.settings.document import KeyPath, dotted
 from trader_core.settings.schema import (
@@ -35,8 +36,7 @@ RULES_BAR_MIN = 15  # the longest bar in which a trigger can see what it measure
 TRIGGERS = tuple(name for name, field in Rules.model_fields.items() if section_of(field) is TriggerRule)
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(Struct, frozen=True):
     """Two settings that do not go together. `at` points at the one to mend, inside `file`."""
 
     file: str

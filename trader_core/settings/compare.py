@@ -1,11 +1,13 @@
 """What differs between two configurations, and what each difference does to the risk that is allowed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from typing import Any, Literal, get_args
 
+from msgspec import Struct
+
 from trader_core.domain.money import plain
+from trader_core.domain.record import replace
 from trader_core.settings.direction import more_of
 from trader_core.settings.schema import FILES, Mode, OnTrip, Section, Settings, unit_of
 
@@ -18,8 +20,7 @@ _OFF_AT_ZERO = tuple(("policy", "halt", key) for key in ("max_stop_hits", "max_f
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One key whose values differ; None where a configuration does not have it. `factor` is after over before."""
 
     file: str

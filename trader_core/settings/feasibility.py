@@ -7,9 +7,10 @@ amounts whole 1e-8 quote; a cap must pay the fee too, the wanted size need not.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
+
+from msgspec import Struct
 
 from trader_core.domain.money import E8, from_grains, grains_down, grains_up
 from trader_core.rulebook.exposure import effective_cap
@@ -23,8 +24,7 @@ EQUITIES = range(0, 1_000_000_000 * E8, E8 // 100)  # those an account may have,
 VENUE_FLOOR = Decimal(1)  # smallest order of a venue that does not tell its own, in quote
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(Struct, frozen=True):
     """The orders that pass, by their value before the fee, in the account currency.
 
     `empty`: none does. `closed`: none does, and the regime's scale of 0 says that none shall. `limit` is the key that
@@ -72,8 +72,7 @@ class Band:
         return self.largest.quantize(CENT, ROUND_FLOOR)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ceiling:
+class _Ceiling(Struct, frozen=True):
     """A key that keeps an order small, and the fraction of equity above which it does, or the amount."""
 
     key: str
@@ -90,8 +89,7 @@ class _Ceiling:
         return _Ceiling(self.key, self.fraction * by, self.fee_ppm, self.most)
 
 
-@dataclass(frozen=True, slots=True)
-class _Orders:
+class _Orders(Struct, frozen=True):
     """What each proposer may buy of a tier in a regime, by the account's equity; 1e-8 quote. Nobody: none will do."""
 
     smallest: int

@@ -7,11 +7,13 @@ never read from it.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from hashlib import sha256
 
+from msgspec import Struct
+
 from trader_core.domain.policy import PolicyChange, PolicyVersion
+from trader_core.domain.record import replace
 from trader_core.settings.digest import digest
 from trader_core.settings.direction import is_movable, more_of
 from trader_core.settings.document import shown
@@ -22,8 +24,7 @@ PROFILE = "policy.profile"
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """What the store holds of one key: the tightest value that lasts, and one that loosens it for a while."""
 
     lasting: Value | None = None

@@ -10,10 +10,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable
@@ -27,8 +28,7 @@ SAME_SECOND_MAX = 10_000
 BESIDE = ("alerts.db", "permits.db")  # of the state directory, whatever the mode
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(Struct, frozen=True):
     """`files` are the digests of what is in the folder, by name; the journal's end is that of its copy."""
 
     place: Path

@@ -7,9 +7,10 @@ halts and every other fact stay where they are, in the file too.
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from trader_core.domain.codec import from_json
 from trader_core.domain.errors import StateUnusable
@@ -28,8 +29,7 @@ _MANY = "SELECT seq FROM journal WHERE kind = ? AND seq >= ? ORDER BY seq LIMIT 
 _CLOSED = "SELECT max(seq) FROM journal WHERE kind = 'cycle_closed' AND seq >= ? AND seq < ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Rows of a journal."""
 
     first: int

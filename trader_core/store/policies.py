@@ -9,9 +9,10 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import JournalBroken, PlanDrifted, StateUnusable
@@ -34,8 +35,7 @@ _TABLES = (
 _SAFE = "entries are refused while it cannot be read; exits and stops go on"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The versions after the written one, oldest first; `note` says what was wrong with the file or its backup."""
 
     versions: tuple[PolicyVersion, ...]

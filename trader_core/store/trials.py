@@ -5,8 +5,9 @@ It is a record of research, not of money: where it cannot be read or written, on
 
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import StateUnusable
@@ -27,8 +28,7 @@ _ALL = "SELECT data, from_ms, to_ms, config, sharpe, trades, command FROM trials
 _SEEN = "SELECT sharpe FROM trials WHERE data = ? ORDER BY number"
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """One configuration on one span of one market."""
 
     data: str  # its fingerprint

@@ -4,12 +4,12 @@ import copy
 import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import Any
 
 from tests.venues.coinbase.payloads import PARSERS, payload
 from trader_core.domain.errors import VenuePayload
+from trader_core.domain.record import is_value, names_of
 from trader_core.venues.coinbase import parse
 from trader_core.venues.coinbase.words import Accepted, FillRow, Pricebook
 
@@ -132,8 +132,8 @@ def _values(found: object) -> Iterator[object]:
     """The value and every value in it."""
     yield found
     inner = found if isinstance(found, tuple) else ()
-    if is_dataclass(found):
-        inner = tuple(getattr(found, one.name) for one in fields(found))
+    if is_value(found):
+        inner = tuple(getattr(found, name) for name in names_of(found))
     for one in inner:
         yield from _values(one)
 

@@ -5,7 +5,7 @@ program that restarts meets the same venue. What the venue itself did is in its 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.money import Base
 from trader_core.domain.order import ApprovedOrder, Order, OrderReport, OrderStatus
+from trader_core.domain.record import replace
 from trader_core.ports import Clock, Ports, VenueReader, VenueTrader
 from trader_core.prove.sim.dice import Dice
 

@@ -5,7 +5,7 @@ from the venue's own notes and the journal's rows.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from traceback import format_exception
@@ -17,6 +17,7 @@ from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.errors import StateUnusable, TraderError
 from trader_core.domain.halt import Trading
 from trader_core.domain.order import Role
+from trader_core.domain.record import names_of
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles, nobody
 from trader_core.ports import VenueTrader
@@ -153,7 +154,7 @@ class Life:
         """What was known when the program ended is known when it begins: all of it, where nobody wrote since."""
         before = self._book
         if not self._touched and before.cycles and book != before:
-            named = [one.name for one in fields(Book) if getattr(book, one.name) != getattr(before, one.name)]
+            named = [name for name in names_of(Book) if getattr(book, name) != getattr(before, name)]
             self._wrong(f"a restart changed {', '.join(named)}")
         if self._touched != "adopt" and before.cycles:
             lost = [one for one in WINDOWS if getattr(book, one) != getattr(before, one)]

@@ -1,11 +1,11 @@
 """What a page shows of a replay that its report does not hold: prices, and what was done or refused at them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
+from msgspec import Struct
 
 from trader_core.domain.clocktime import DAY_MS
 from trader_core.domain.instrument import Instrument
@@ -43,8 +43,7 @@ class Replayed(Protocol):
     def filled(self) -> Ints: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Dot:
+class Dot(Struct, frozen=True):
     """A price at a time, and what it says: a fill's reason, a refusal's verdict, nothing on the price line."""
 
     at_ms: int
@@ -53,8 +52,7 @@ class Dot:
     pnl: Decimal | None = None  # of the whole position, at the sale that ended it
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolChart:
+class SymbolChart(Struct, frozen=True):
     """One instrument. The counts are of all there were; what is too much to draw is thinned, evenly in time."""
 
     symbol: str
@@ -67,8 +65,7 @@ class SymbolChart:
     refusal_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Closure:
+class Closure(Struct, frozen=True):
     """A time in which a loss kept entries closed: from the first entry that was refused for it."""
 
     from_ms: int
@@ -76,8 +73,7 @@ class Closure:
     verdict: str
 
 
-@dataclass(frozen=True, slots=True)
-class Charts:
+class Charts(Struct, frozen=True):
     symbols: tuple[SymbolChart, ...]  # in the order of the instruments
     closures: tuple[Closure, ...]  # by time
     closure_count: int

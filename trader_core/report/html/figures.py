@@ -1,9 +1,10 @@
 """Each chart as data: what is drawn, in which unit, and the sentence that says the same to who cannot see it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from trader_core.report.html.charts import Charts, Closure, Dot, SymbolChart
 from trader_core.report.html.reading import Document, number, numbers, rows, text
@@ -26,8 +27,7 @@ SHADES = {  # a closure's word and colour
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """`name` is the chart's id on the page; `label` says in words what is seen."""
 
     name: str
@@ -42,8 +42,7 @@ class Figure:
         return height
 
 
-@dataclass(frozen=True, slots=True)
-class Points:
+class Points(Struct, frozen=True):
     """A report's series, cut to what has a time; `about` says what a point is."""
 
     at_ms: list[int]

@@ -6,8 +6,9 @@ the type checker nor the program.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.fill import Side
@@ -19,8 +20,7 @@ _DIGITS_MAX = 38
 _Configuration = dict[str, str | bool]
 
 
-@dataclass(frozen=True, slots=True)
-class BaseSize:
+class BaseSize(Struct, frozen=True):
     """So much of the coin."""
 
     amount: Base
@@ -29,8 +29,7 @@ class BaseSize:
         _positive(self.amount)
 
 
-@dataclass(frozen=True, slots=True)
-class QuoteSize:
+class QuoteSize(Struct, frozen=True):
     """So much money. The venue takes its fee out of it."""
 
     amount: Quote
@@ -39,8 +38,7 @@ class QuoteSize:
         _positive(self.amount)
 
 
-@dataclass(frozen=True, slots=True)
-class PostOnly:
+class PostOnly(Struct, frozen=True):
     """Rests at its limit, or is refused; it never takes. Good until cancelled, or until `until_ms`."""
 
     size: BaseSize
@@ -52,8 +50,7 @@ class PostOnly:
         _positive(self.limit)
 
 
-@dataclass(frozen=True, slots=True)
-class LimitIoc:
+class LimitIoc(Struct, frozen=True):
     """Takes what there is at the limit or better, at once; the rest is cancelled."""
 
     size: BaseSize
@@ -64,8 +61,7 @@ class LimitIoc:
         _positive(self.limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
+class Market(Struct, frozen=True):
     """Takes what there is at any price. A purchase may be sized in money, a sale only in the coin."""
 
     size: BaseSize | QuoteSize
@@ -74,8 +70,7 @@ class Market:
         _is(self.size, BaseSize, QuoteSize)
 
 
-@dataclass(frozen=True, slots=True)
-class StopLimit:
+class StopLimit(Struct, frozen=True):
     """Sleeps until the last trade reaches `stop`, then is a limit order: a sale on the way down, a purchase on the way
     up."""
 

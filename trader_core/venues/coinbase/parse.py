@@ -7,10 +7,11 @@ not know become UNKNOWN.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
+
+from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.credentials import KeyPermissions
@@ -68,8 +69,7 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 _TAG = re.compile(r"<[^>]{0,2000}>")
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A place in the answer and what stands there. What it is asked for it has, or it raises VenuePayload."""
 
     value: Any

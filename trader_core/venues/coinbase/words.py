@@ -3,10 +3,11 @@
 Amounts are exact decimals as the venue wrote them; times are its own, in ms since the epoch.
 """
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Self
+
+from msgspec import Struct, field
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.fill import Side
@@ -130,13 +131,11 @@ class Reason(StrEnum):
     UNMAPPED = "UNMAPPED"  # a word we do not know
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTime:
+class ServerTime(Struct, frozen=True):
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class ProductListing:
+class ProductListing(Struct, frozen=True):
     """One product and the rules under which it trades."""
 
     product_id: str
@@ -179,28 +178,24 @@ class ProductListing:
         return "; ".join(why for holds, why in found if holds)
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+class Excluded(Struct, frozen=True):
     """A product that could not be read, and why: it is not traded."""
 
     product_id: str  # empty where not even that could be read
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProductPage:
+class ProductPage(Struct, frozen=True):
     listings: tuple[ProductListing, ...]
     excluded: tuple[Excluded, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Struct, frozen=True):
     price: Decimal
     size: Decimal  # in base, above zero
 
 
-@dataclass(frozen=True, slots=True)
-class Pricebook:
+class Pricebook(Struct, frozen=True):
     """The resting orders of one product, best first on both sides."""
 
     product_id: str
@@ -209,8 +204,7 @@ class Pricebook:
     at_ms: EpochMs
 
 
-@dataclass(frozen=True, slots=True)
-class CandleRow:
+class CandleRow(Struct, frozen=True):
     """One bucket that was traded in; the venue leaves out those that were not."""
 
     open_ms: EpochMs
@@ -221,8 +215,7 @@ class CandleRow:
     volume: Decimal  # in base
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """One wallet. An asset may have several."""
 
     uuid: str
@@ -232,14 +225,12 @@ class Account:
     hold: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class AccountPage:
+class AccountPage(Struct, frozen=True):
     accounts: tuple[Account, ...]
     next_cursor: str  # empty on the last page
 
 
-@dataclass(frozen=True, slots=True)
-class FeeTier:
+class FeeTier(Struct, frozen=True):
     """What the account pays, as a fraction of an order's value."""
 
     name: str
@@ -247,8 +238,7 @@ class FeeTier:
     taker: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class OrderShape:
+class OrderShape(Struct, frozen=True):
     """How an order was configured. A size or price that it does not have is None."""
 
     kind: Shape
@@ -259,8 +249,7 @@ class OrderShape:
     post_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class VenueOrder:
+class VenueOrder(Struct, frozen=True):
     """An order as the venue shows it. Its messages say nothing about its state; only `status` does."""
 
     order_id: str
@@ -286,14 +275,12 @@ class VenueOrder:
         return self.status.is_over
 
 
-@dataclass(frozen=True, slots=True)
-class OrderPage:
+class OrderPage(Struct, frozen=True):
     orders: tuple[VenueOrder, ...]
     next_cursor: str  # empty on the last page
 
 
-@dataclass(frozen=True, slots=True)
-class FillRow:
+class FillRow(Struct, frozen=True):
     """One execution of ours. Quantity and price are above zero, or there is no row."""
 
     entry_id: str
@@ -309,8 +296,7 @@ class FillRow:
     liquidity: Liquidity
 
 
-@dataclass(frozen=True, slots=True)
-class StrangeFill:
+class StrangeFill(Struct, frozen=True):
     """A row that is no plain fill: a reversal, a correction, or words we do not know. A person must look at it."""
 
     entry_id: str
@@ -319,16 +305,14 @@ class StrangeFill:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class FillPage:
+class FillPage(Struct, frozen=True):
     fills: tuple[FillRow, ...]
     strange: tuple[StrangeFill, ...]
     rows: int  # how many the venue sent
     next_cursor: str  # says nothing about whether there is more
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Definitely not executed."""
 
     reason: Reason
@@ -336,8 +320,7 @@ class Refused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """The venue has the order. Its product may be another one than was asked for: an alias."""
 
     order_id: str
@@ -345,8 +328,7 @@ class Accepted:
     product_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """An answer that tells neither yes nor no."""
 
     why: str
@@ -355,8 +337,7 @@ class Unreadable:
 CreateAnswer = Accepted | Refused | Unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAnswer:
+class CancelAnswer(Struct, frozen=True):
     """Accepted is a promise to cancel, not a cancel: a fill can still win."""
 
     order_id: str
@@ -364,13 +345,11 @@ class CancelAnswer:
     word: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(Struct, frozen=True):
     order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class PreviewAnswer:
+class PreviewAnswer(Struct, frozen=True):
     """What the venue would make of an order. With `problems`, it would refuse."""
 
     problems: tuple[str, ...]
@@ -387,8 +366,7 @@ class PreviewAnswer:
         return reason_of(self.problems[0]) if self.problems else None
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """What an answer other than 200 says, whatever its shape. `text` is cut, and never shown without its status."""
 
     word: str

@@ -10,12 +10,12 @@ integers.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache, partial
 from typing import TypeVar, cast
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
@@ -43,8 +43,7 @@ _MARKET = "market"
 _MINUTE: Floats = np.arange(_MINUTES + 1, dtype=np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """One coin: where its price hovers, its decimals, its share of the market's and of its own moves, its turnover."""
 
     base: str

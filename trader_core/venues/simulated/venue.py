@@ -4,7 +4,6 @@ Orders sent at one bar's close meet the next bar, by the fill model that replays
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -18,6 +17,7 @@ from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import MARK_BARS, Candles, TopOfBook
 from trader_core.domain.money import Base, Quote, from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderReport, OrderStatus
+from trader_core.domain.record import replace
 from trader_core.market.frame import build
 from trader_core.market.guards import day_ranges
 from trader_core.ports import CandleSource
