@@ -22,6 +22,7 @@ from trader_core.domain.facts import Acknowledged, CycleClosed, DiscrepancyFound
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.money import Base, Quote
 from trader_core.domain.order import ApprovedOrder, OrderKind, Role
+from trader_core.domain.record import replace
 from trader_core.engine.journal import Journal
 from trader_core.net.breaker import Breakers, Direction
 from trader_core.ops.clock import host_ms
@@ -153,7 +154,6 @@ def old_cycle(patient: Patient) -> None:
     from tests.tampering import rewritten
 
     def older(fact: Fact) -> Fact:
-        from dataclasses import replace
 
         return replace(fact, decision_ms=EpochMs(fact.decision_ms - DAY_MS)) if isinstance(fact, CycleClosed) else fact
 

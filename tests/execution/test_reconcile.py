@@ -124,6 +124,15 @@ def test_cash_off_by_a_cent_and_coins_that_are_missing_differ_and_more_coins_do_
     assert found.keys() <= {"USD", "BTC"}
 
 
+def test_what_differs_is_told_in_one_order_whatever_that_of_sets_is() -> None:
+    """Found by the simulation: two processes wrote two journals of the same life."""
+    journal, coins = Journal(cash="10000"), [f"{letter}{letter}{letter}" for letter in "QWERTZ"]
+    for coin in coins:
+        journal.fill(journal.place(f"{coin}-USD", Role.ENTRY, "1"), f"{coin}-USD", Side.BUY, "1", "100", "1")
+    found = differences(fold(journal.facts), Account({}, (), ()), "USD", CENT)
+    assert [one for one in found if one in coins] == sorted(coins)
+
+
 def test_a_marked_order_that_is_not_ours_is_another_trader() -> None:
     book = held()
     stranger = OrderReport("7adeca5e-0000-5000-8000-000000000000", OrderStatus.WORKING, "", NOW)

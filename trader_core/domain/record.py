@@ -56,6 +56,6 @@ def _told(one: Any) -> Any:
 
 if not TYPE_CHECKING:
 
-    def replace(value: T, **changes: Any) -> T:
+    def replace(value: T, /, **changes: Any) -> T:
         """The same value but for these fields. Raises TypeError for a field that it does not have."""
         return structs.replace(value, **changes) if isinstance(value, Struct) else dataclasses.replace(value, **changes)

@@ -118,7 +118,7 @@ def delistings(book: Book, listed: Collection[str], now_ms: EpochMs) -> tuple[Fa
 
 def held_by_asset(book: Book) -> dict[str, Decimal]:
     held: dict[str, Decimal] = {}
-    for symbol in book.held:
+    for symbol in sorted(book.held):
         held[base_of(symbol)] = held.get(base_of(symbol), Decimal(0)) + book.holdings[symbol].quantity
     return held
 

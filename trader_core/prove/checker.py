@@ -20,6 +20,7 @@ ZERO, GRAIN = Decimal(0), Decimal("1e-8")
 OVER = ("filled", "cancelled", "expired")
 SHUT = ("TRIPPED", "COOLING_DOWN", "KILLED")  # states of the halt machine in which no entry may be decided
 GENESIS = "0" * 64
+MOVED = Decimal("1.1")  # prices between a decision and its order
 LATE_MS = 1_000  # what had left before a halt was on disk may still arrive for so long
 Truth = list[dict[str, Any]]
 
@@ -75,7 +76,8 @@ class Evidence:
     permits: tuple[Row, ...]
     truth: Truth
     opening: Decimal
-    cap_pct: Decimal
+    cap_pct: Decimal  # of all that is held and asked for, in the account's worth
+    asset_cap_pct: Decimal  # of one product
     late_ms: int
 
     @cached_property
@@ -107,7 +109,7 @@ def told_by(journal: Path) -> Told:
 
 def check(
     journal: Path, truth: Truth, opening: int | Decimal, strangers: frozenset[str] = frozenset(), cap_pct: int = 25,
-    permits: Path | None = None, late_ms: int = LATE_MS,
+    permits: Path | None = None, late_ms: int = LATE_MS, asset_cap_pct: int | Decimal = 4,
 ) -> Checked:  # fmt: skip
     """All rules on one account. `opening` is the money that it began with at the venue; a truth line of kind "cash"
     with an `amount` is a deposit or a withdrawal, one of kind "price" with `product_id` and `price` what a coin is
@@ -116,7 +118,8 @@ def check(
     noted = {name: _table(journal, name) for name in ("cycles", "head", "latches", "segments")}
     ours = [one for one in truth if one.get("client_order_id") not in strangers]
     grants = _rows(permits, "permits") if permits else ()
-    seen = Evidence(_told(facts), facts, noted, grants, ours, Decimal(opening), Decimal(cap_pct), late_ms)
+    seen = Evidence(_told(facts), facts, noted, grants, ours, Decimal(opening), Decimal(cap_pct),
+                    Decimal(asset_cap_pct), late_ms)  # fmt: skip
     wrong = tuple(f"{name}: {words}" for name, rule in RULES.items() for words in rule(seen))
     unresolved = tuple(one for one, status in seen.told.status.items() if status == "INTENDED")
     accepted = dict(Counter(one["client_order_id"] for one in seen.orders))
@@ -221,7 +224,7 @@ def no_entry_without_grant(seen: Evidence) -> Iterator[str]:
 
 
 def exposure_capped(seen: Evidence) -> Iterator[str]:
-    """Line by line: what is held, and every open purchase, never beyond the cap when somebody buys; never more sold,
+    """Line by line: what is held, and every open purchase, never beyond the caps when somebody buys; never more sold,
     or offered at once, than is held."""
     cash, held, price = seen.opening, defaultdict[str, Decimal](lambda: ZERO), dict[str, Decimal]()
     open_: dict[str, tuple[str, str, Decimal, Decimal]] = {}  # product, side, size, limit
@@ -251,6 +254,13 @@ def exposure_capped(seen: Evidence) -> Iterator[str]:
             cap = (cash + worth) * seen.cap_pct / 100
             if worth + asked > cap:
                 yield f"{ours}: exposure of {worth + asked} is beyond {cap}"
+        if kind == "order" and line["side"] == "BUY":
+            product = line["product_id"]
+            bids = (size * limit for name, side, size, limit in open_.values() if (name, side) == (product, "BUY"))
+            used = held[product] * price.get(product, ZERO) + sum(bids, ZERO)
+            cap = (cash + sum((held[one] * price[one] for one in price), ZERO)) * seen.asset_cap_pct / 100
+            if used > cap * MOVED:
+                yield f"{ours}: {used} of {product} is beyond {cap}"
         for product in held:
             offered = sum((one[2] for one in open_.values() if one[0] == product and one[1] == "SELL"), ZERO)
             if offered > held[product]:

@@ -99,7 +99,8 @@ PLANTS = (
                 "engine/journal.py",
                 "            self.rows, self.book = self.rows + 1, apply(self.book, fact)\n",
                 "            self.rows, self.book = self.rows + 1, apply(self.book, fact)\n"
-                "        self.book = __import__('dataclasses').replace(self.book, halt=Book().halt)\n",
+                "        record = __import__('trader_core.domain.record').domain.record\n"
+                "        self.book = record.replace(self.book, halt=Book().halt)\n",
             ),
         ),
     ),

@@ -104,7 +104,7 @@ def _money(cycle: Cycle) -> Figures:
     if worth and worth.equity > 0:
         found[series("trader_exposure_ratio", kind="held")] = float(worth.positions / worth.equity)
         found[series("trader_exposure_ratio", kind="pending")] = float(_pending(book) / worth.equity)
-    for symbol in book.held & cycle.prices.keys():
+    for symbol in sorted(book.held & cycle.prices.keys()):
         value = book.holdings[symbol].quantity * cycle.prices[symbol]
         found[series("trader_position_quote", symbol=symbol)] = float(value)
     return found

@@ -102,6 +102,12 @@ class Drawn:
     def cap_pct(self) -> int:
         return ceil(self.settings.policy.risk.max_total_at_risk_pct)
 
+    @property
+    def asset_cap_pct(self) -> Decimal:
+        """Of one asset: a person may move it, within `operator.MOVED`."""
+        written = Decimal(str(self.settings.policy.risk.max_per_asset_pct))
+        return written * (Decimal("1.4") if "policy" in self.features else 1)
+
 
 def drawn(seed: int, cycles: int, config: Path) -> Drawn:
     dice = Dice("sim", seed)

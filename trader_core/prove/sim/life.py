@@ -4,6 +4,9 @@ Everything is real but time, the venue behind the weather and this machine's clo
 from the venue's own notes and the journal's rows.
 """
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
@@ -27,7 +30,7 @@ from trader_core.prove.sim import operator
 from trader_core.prove.sim.drawn import OPERATOR, Drawn, drawn, write_settings
 from trader_core.prove.sim.faults import Died, Weather, in_weather
 from trader_core.prove.sim.market import Market, write_market
-from trader_core.settings.environment import Environment
+from trader_core.settings.environment import Environment, process_environment
 from trader_core.settings.options import Options
 from trader_core.store.files import StateFiles
 from trader_core.store.sqlite import SqliteStore
@@ -41,6 +44,7 @@ ACTS_APART = (12, 160)  # cycles between two acts of the operator
 RESTARTS_APART = 9
 HALTED_MAX = 25  # cycles in a row; then somebody arms the account again
 TWINS = 0.15  # of the seeds are lived twice
+OTHER_ORDERS = 1_000  # of sets
 WITHOUT_BOUND = 10**9
 PAGES_LEFT = 3  # of a full disk
 
@@ -208,7 +212,8 @@ class Life:
         late_ms = WITHOUT_BOUND * 1_000 if "clock" in one.features else self._market.bar_ms + 1_000
         strangers = frozenset(self._strangers)
         truth = witness.truth(files.venue, self._market.closes, strangers)
-        found = check(files.state, truth, 0, strangers, cap_pct, late_ms=late_ms)
+        asset_cap_pct = WITHOUT_BOUND if moved else one.asset_cap_pct
+        found = check(files.state, truth, 0, strangers, cap_pct, late_ms=late_ms, asset_cap_pct=asset_cap_pct)
         self._lived.wrong += found.wrong
         self._lived.counts["venue orders"] += len(found.venue_orders)
         late_ms = self._market.bar_ms if "late sends" in one.features else 0
@@ -239,14 +244,33 @@ def turns(one: Drawn, last: int, restarts: bool) -> dict[int, list[tuple[str, in
 
 
 def lived(seed: int, cycles_: int, config: Path, place: Path) -> Lived:
-    """One seed. Where nothing in it counts starts, it is lived again with many more of them, and must be the same."""
+    """One seed. Where nothing in it counts starts, it is lived again with many more of them, by a process in which sets
+    have another order, and must be the same."""
     one = drawn(seed, cycles_, config)
     found = Life(one, place / "life", restarts=False).live()
     if one.dice.falls(TWINS, "twin") and one.features.isdisjoint(("crashes", "full disk", "telling")):
-        twin = Life(one, place / "twin", restarts=True).live()
+        twin = _twin(seed, cycles_, config, place / "twin")
         found.counts["twins"] += 1
         found.counts["cycles"] += twin.counts["cycles"]
         found.wrong += [f"with restarts: {words}" for words in twin.wrong]
         if twin.head != found.head:
             found.wrong.append("with restarts it is another journal")
     return found
+
+
+def _twin(seed: int, cycles_: int, config: Path, place: Path) -> Lived:
+    asked = json.dumps([seed, cycles_, str(config), str(place)])
+    environment = {**process_environment(), "PYTHONHASHSEED": str(1 + seed % OTHER_ORDERS)}
+    words = [sys.executable, "-c", f"from {__name__} import tell_twin; tell_twin()"]
+    done = subprocess.run(words, input=asked, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        return Lived(seed, [f"the process ended with {done.returncode}: {done.stderr[-800:]}"])
+    wrong, counts, head = json.loads(done.stdout)
+    return Lived(seed, wrong, Counter(counts), head)
+
+
+def tell_twin() -> None:
+    """The work of that process: asked on stdin, told on stdout."""
+    seed, cycles_, config, place = json.load(sys.stdin)
+    found = Life(drawn(seed, cycles_, Path(config)), Path(place), restarts=True).live()
+    json.dump([found.wrong, found.counts, found.head], sys.stdout)
