@@ -192,12 +192,21 @@ def no_grant(run: Run) -> None:
 
 
 def beyond_the_cap(run: Run) -> None:
+    _larger(run, "0.9")
+
+
+def beyond_the_cap_of_one_asset(run: Run) -> None:
+    """A sixteenth of the account: less than all together may be."""
+    _larger(run, "0.01")
+
+
+def _larger(run: Run, size: str) -> None:
     """The order is as it was written down, and larger than it may be; it never filled."""
     place = run.one("intended", '"ENTRY"', BTC)
     cycle, at, kind, fact, digest = deepcopy(run.rows[place])
     payload = json.loads(fact[3])
     (terms,) = payload["order_configuration"].values()
-    terms["base_size"], fact[1][4], fact[1][12], fact[0] = "0.9", "0.9", 7, "large"
+    terms["base_size"], fact[1][4], fact[1][12], fact[0] = size, size, 7, "large"
     payload["client_order_id"], fact[3] = "large", json.dumps(payload)
     run.rows.insert(place + 1, [cycle, at, kind, fact, digest])
     run.rows.insert(place + 2, [cycle, at, "closed", ["large", "CANCELED", "", at], digest])
@@ -274,6 +283,7 @@ PLANTS: dict[Callable[[Run], None], str] = {
     grant_too_small: "no entry without grant",
     no_grant: "no entry without grant",
     beyond_the_cap: "exposure capped",
+    beyond_the_cap_of_one_asset: "exposure capped",
     sold_before_its_stop_was_canceled: "cancel before flatten",
     fill_twice_in_the_ledger: "every fill once",
     fill_of_nothing: "every fill once",
