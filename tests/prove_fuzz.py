@@ -13,7 +13,7 @@ from tests.fuzz import PARTS
 from tests.fuzz.tries import Tries
 from trader_core.prove.proved import Figure, Proved, Violation
 
-CLAIM = "What is spoilt would be traded on, end in a bug, or become an empty account."
+CLAIM = "What is spoilt is refused by its name: it is never traded on, no bug, and no empty account."
 COUNT_MAX = 10_000_000
 
 

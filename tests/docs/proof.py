@@ -85,7 +85,7 @@ def _told(result: Mapping[str, Any]) -> str:
     name, took_s = result["campaign"], float(result["took_s"])
     took = f"{took_s / 60:,.0f} minutes" if took_s >= 120 else f"{took_s:,.0f} s"
     where = f"In {took}, on {_count(result['cores'], 'core')}, with Python {result['python']}."
-    parts = [f"### {name}", f"If it failed: {_lowered(result['claim'])} {where}"]
+    parts = [f"### {name}", f"{result['claim']} {where}"]
     if result.get("table"):
         heads, *rows = result["table"]
         parts.append(table([str(one) for one in heads], [[str(one) for one in row] for row in rows]))
@@ -109,7 +109,3 @@ def _count(number: int, what: str) -> str:
 
 def _number(figure: object) -> str:
     return f"{figure:,}" if isinstance(figure, int) else str(figure)
-
-
-def _lowered(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

@@ -12,13 +12,14 @@ from trader_core.prove.proved import Figure, Proved
 from trader_core.prove.scenes import SCENES
 
 CRASH = (
-    "a LIVE cycle that is killed at any write, fsync or request, whatever the venue made of it, is settled by the next"
+    "A LIVE cycle that is killed at any write, fsync or request, whatever the venue made of it, is settled by the next."
 )
-FAILING = "a LIVE cycle in which any one write, statement or request fails leaves nothing that the next does not settle"
-
+FAILING = (
+    "A LIVE cycle in which any one write, statement or request fails leaves nothing that the next does not settle."
+)
 
 Scenes = Sequence[str]
-SIGKILL = "a LIVE process that SIGKILL ends at any moment leaves nothing that the next does not settle"
+SIGKILL = "A LIVE process that SIGKILL ends at any moment leaves nothing that the next does not settle."
 KILLS = 1_200  # so that a thousand strike before the life has ended by itself
 
 

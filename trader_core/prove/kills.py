@@ -21,7 +21,7 @@ from trader_core.prove.conditions import CONDITIONS, Condition, During
 from trader_core.prove.proved import Figure, Proved, Violation
 from trader_core.prove.stage import START, Stage, staged
 
-CLAIM = "A kill would leave something open that adds risk, or more would be bought, and nobody be told."
+CLAIM = "After a kill nothing is open that adds risk and nothing more is bought, or it says what it could not do."
 MINUTE_MS = 60_000
 BAR_MS = 15 * MINUTE_MS
 ROOM_MS = 12_000  # from a purchase to the end of its bar

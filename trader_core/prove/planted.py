@@ -18,7 +18,7 @@ from trader_core.domain.record import as_dict
 from trader_core.prove.proved import Figure, Proved, Violation
 from trader_core.settings.environment import process_environment
 
-CLAIM = "A campaign would not have noticed a mistake that costs money."
+CLAIM = "A mistake that costs money is noticed by a campaign."
 PACKAGES = ("cli", "trader_core")
 BROKEN = 60  # how a campaign ends that has found something
 GIVEN_UP_S = 900.0

@@ -27,7 +27,7 @@ class Proved(Struct, frozen=True):
     `finished` goes on where it stopped."""
 
     campaign: str
-    claim: str  # what would be wrong if it failed, in one sentence
+    claim: str  # what must hold, in one sentence
     figures: Mapping[str, Figure]
     violations: Sequence[Violation]
     took_s: float

@@ -54,7 +54,7 @@ from trader_core.venues.wrappers import ReadOnly
 from trader_core.worlds.live import HISTORY_MS, fetch_of
 from trader_core.worlds.system import System, halts_of, watch_of
 
-CLAIM = "What is done bar by bar over HTTP would differ from what its replay says, by an order or a cent."
+CLAIM = "What is done bar by bar over HTTP is what its replay says, to the order and to the cent."
 LEG_CYCLES = 1_000  # between two copies of the account
 SETTLED_MS = 5_000  # after its end a bar is asked for
 PLENTY = {name: Rule(rate=100_000, burst=100_000) for name in ("private", "public")}
