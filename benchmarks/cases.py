@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from trader_core.candles.bars import price_digits
 from trader_core.candles.files import COLUMNS, Rows
 from trader_core.domain.instrument import Instrument
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.replay import Replayed, World
 from trader_core.market.frame import Frame

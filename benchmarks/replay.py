@@ -51,7 +51,7 @@ from benchmarks.cases import (
 from benchmarks.peers import peers_of
 from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.money import grains_down
-from trader_core.domain.record import as_dict, replace
+from trader_core.domain.values import as_dict, replace
 from trader_core.engine.columns import Memo
 from trader_core.engine.law import enabled_strategies, law_of
 from trader_core.engine.replay import Replayed, World, replay_world

@@ -7,7 +7,7 @@ from typing import Any
 
 from trader_core.domain.clocktime import rfc3339
 from trader_core.domain.money import plain
-from trader_core.domain.record import is_value, names_of
+from trader_core.domain.values import is_value, names_of
 
 
 def jsonable(value: Any) -> Any:

@@ -17,7 +17,7 @@ from trader_core.bootstrap import open_system
 from trader_core.desk import move_cash, open_desk, open_state
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs, parse_utc
 from trader_core.domain.facts import Fact
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
 from trader_core.ports import Ports

@@ -6,7 +6,7 @@ A mode on a venue is a line in WORLDS, never a branch: what it must not do, it i
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.kill.latch import prepare_latch
 from trader_core.ops.lock import StateLock
 from trader_core.settings.load import load

@@ -16,7 +16,7 @@ from trader_core.domain.errors import GateClosed, UsageError
 from trader_core.domain.grant import BreakerReset
 from trader_core.domain.halt import Trading
 from trader_core.domain.money import from_grains, grains_down, plain
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.net.breaker import PREFIX, closed_again, named, seen
 from trader_core.ops.clock import host_ms

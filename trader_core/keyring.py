@@ -27,7 +27,7 @@ from trader_core.domain.grant import (
     grants_of,
 )
 from trader_core.domain.halt import Trading
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.net.calls import Told, untold
 from trader_core.ops.clock import host_ms
 from trader_core.ops.clock_drift import ClockRules, VenueTime, drift_problem, keep, measure

@@ -16,7 +16,7 @@ from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import ConfigInvalid, GateClosed, Halted, StateUnusable, UsageError
 from trader_core.domain.halt import HaltState
 from trader_core.domain.policy import WRITTEN, InForce, PolicyAge, PolicyChange, PolicyVersion
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KillFile

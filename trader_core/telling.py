@@ -20,8 +20,8 @@ from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, SECOND_MS, short
 from trader_core.domain.errors import ConfigInvalid, StateUnusable, TraderError
 from trader_core.domain.halt import HaltState
 from trader_core.domain.order import OrderStatus
-from trader_core.domain.record import replace
 from trader_core.domain.telemetry import QUIET_MS
+from trader_core.domain.values import replace
 from trader_core.net.redaction import redact
 from trader_core.ops.clock import host_ms
 from trader_core.report.alarms import alarm_of, alarms_of, exposure_of, unasked

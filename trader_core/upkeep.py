@@ -19,7 +19,7 @@ from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import JournalBroken, KeyUnusable, UsageError
 from trader_core.domain.facts import HaltChanged, Moved, Restored
 from trader_core.domain.halt import HaltState, tripped
-from trader_core.domain.record import names_of, replace
+from trader_core.domain.values import names_of, replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
 from trader_core.ops.lock import StateLock

@@ -15,7 +15,7 @@ from cli.exits import Result
 from cli.looking import SAFE, Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.errors import UsageError
-from trader_core.domain.record import names_of
+from trader_core.domain.values import names_of
 
 WHAT = ("fills", "trades", "lots")
 METHODS = ("FIFO", "LIFO", "HIFO")

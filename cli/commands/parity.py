@@ -8,7 +8,7 @@ import typer
 
 from cli.exits import Result, warned
 from cli.options import SAMPLE_SEED, Cycles, Data, From, Seed, To, options_of, shared_of
-from trader_core.domain.record import as_dict, replace
+from trader_core.domain.values import as_dict, replace
 
 if TYPE_CHECKING:
     from cli.show import Ink

@@ -152,7 +152,7 @@ def told(proved: "Proved", out: Path | None) -> Result:
     """The violations first, the figures last."""
     from cli.plain import jsonable
     from cli.show import Ink, colours, count, pairs, table
-    from trader_core.domain.record import as_dict
+    from trader_core.domain.values import as_dict
 
     if out is not None:
         _keep(proved, out)

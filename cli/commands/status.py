@@ -9,7 +9,7 @@ import typer
 
 from cli.exits import Result, warned
 from cli.options import Shared, options_of, shared_of
-from trader_core.domain.record import as_dict
+from trader_core.domain.values import as_dict
 
 if TYPE_CHECKING:
     from cli.show import Ink

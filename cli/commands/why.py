@@ -57,7 +57,7 @@ def why(
 def _one(shared: Shared, symbol: str | None, cycle: int | None, everything: bool) -> Result:
     from cli.show import Ink, colours
     from trader_core.desk import open_state
-    from trader_core.domain.record import replace
+    from trader_core.domain.values import replace
     from trader_core.report.why import answer, matching
 
     with open_state(options_of(shared)) as (store, _):

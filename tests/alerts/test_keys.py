@@ -12,7 +12,7 @@ from trader_core.domain.breaker import BreakerSeen, Condition
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision, GateRow, Judgement
 from trader_core.domain.money import Base, Quote
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.report.alarms import alarms_of
 from trader_core.report.trouble import Around, Cycle, Rate
 from trader_core.settings.load import load

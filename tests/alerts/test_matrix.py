@@ -25,7 +25,7 @@ from trader_core.domain.errors import OutcomeUnknown
 from trader_core.domain.facts import HaltChanged
 from trader_core.domain.halt import ARMED, tripped
 from trader_core.domain.order import OrderReport, OrderStatus, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.run import cycles
 from trader_core.net.breaker import Breakers, Direction
 from trader_core.ops.clock import host_ms

@@ -20,7 +20,7 @@ from trader_core.alerts.policy import (
 )
 from trader_core.alerts.text import notice_of
 from trader_core.domain.alert import Alarm, Alert, Kind, Severity
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 INFO, WARNING, CRITICAL = Severity
 RULES = Rules(dedupe_ms=60_000, escalate_ms=120_000, remind_ms=1_800_000, least=INFO)

@@ -16,7 +16,7 @@ from trader_core.candles.folder import open_folder
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.errors import DataUnavailable, VenueUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 BAR_MS = 15 * MINUTE_MS
 START = 1_700_000_100_000 // BAR_MS * BAR_MS

@@ -22,7 +22,7 @@ from trader_core.domain.facts import Acknowledged, CycleClosed, DiscrepancyFound
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.money import Base, Quote
 from trader_core.domain.order import ApprovedOrder, OrderKind, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.net.breaker import Breakers, Direction
 from trader_core.ops.clock import host_ms

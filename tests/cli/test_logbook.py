@@ -12,7 +12,7 @@ from tests.cli.program import Inside
 from tests.tampering import altered
 from trader_core.domain.facts import DiscrepancyFound, HaltChanged
 from trader_core.domain.halt import ARMED, tripped
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
 from trader_core.report.promotion import Lived, criteria

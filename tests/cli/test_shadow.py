@@ -11,7 +11,7 @@ from tests.cli.program import Inside
 from tests.laws.budget import examples
 from trader_core.domain.fill import Side
 from trader_core.domain.order import OrderKind
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.report.shadow import ENOUGH, Shadow, Shadowed, shadow
 from trader_core.research.chance import stream
 from trader_core.settings.load import load

@@ -16,7 +16,7 @@ from tests.world import CONFIG
 from trader_core.bootstrap import open_system
 from trader_core.domain.facts import Decided
 from trader_core.domain.inputs import GONE, Bar
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.inputs import FIELDS, Recorder, Shelf
 from trader_core.engine.run import cycles
 from trader_core.market.frame import Frame

@@ -10,7 +10,7 @@ from tests.tampering import rewritten
 from tests.world import CONFIG, write_config
 from trader_core.bootstrap import open_system
 from trader_core.domain.facts import Decided, Fact
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.run import cycles
 from trader_core.settings.options import Options
 

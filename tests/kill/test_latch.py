@@ -24,7 +24,7 @@ from cli.options import MODES
 from tests.cli.program import START, Inside
 from tests.kill.scene import Scene, key_seen
 from trader_core.domain.errors import GateClosed
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.kill import sales as sold
 from trader_core.kill.back import lift, standing
 from trader_core.kill.latch import SPARE, prepare_latch, read_file, write_file

@@ -20,7 +20,7 @@ from tests.laws.test_slow_twin import DIGITS
 from tests.laws.troubles import CALM, scene_of
 from tests.laws.worlds import COUNT, Dice
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine import compiled, machine
 from trader_core.engine.replay import Replayed, World, replay_world, world_of
 from trader_core.rulebook import RULES, money

@@ -10,7 +10,7 @@ from tests.laws.make import BAR_MS, START, Row, TinyMarket, market
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.market import MARK_BARS
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 HISTORY = 200  # bars before START
 FOREVER = 2**62

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.market.windows import back

@@ -9,7 +9,7 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Acknowledged, Intended
 from trader_core.domain.money import Base, Quote
 from trader_core.domain.order import OrderKind, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.ledger.fold import apply
 from trader_core.ledger.laws import broken_laws
 

@@ -20,7 +20,7 @@ from tests.laws.markets import HISTORY, LIVELY
 from tests.laws.test_slow_twin import THEMES, assert_the_same_replay
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.market import MARK_BARS
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine import compiled, machine
 from trader_core.engine import replay as engine
 from trader_core.engine.compiled import Walk

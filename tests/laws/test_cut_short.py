@@ -17,7 +17,7 @@ from trader_core.domain.facts import Acknowledged, Decided, Intended, Marked, Re
 from trader_core.domain.inputs import Bar
 from trader_core.domain.money import Quote
 from trader_core.domain.order import ApprovedOrder, OrderKind, OrderReport, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.cycle import run_cycle
 from trader_core.engine.inputs import Shelf
 from trader_core.engine.journal import Journal

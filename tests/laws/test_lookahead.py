@@ -12,7 +12,7 @@ from tests.laws.make import BAR_MS, FOUR, START, policy
 from tests.laws.markets import LIVELY, walk
 from tests.laws.peekers import PEEKERS, TWINS, Planted, ahead
 from trader_core.domain.market import Candles
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.lookahead import CANDLES, POISON, SHIFT, TRUNCATE, Finding, check
 from trader_core.engine.replay import World

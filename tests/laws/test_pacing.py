@@ -14,7 +14,7 @@ from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, EpochMs, we
 from trader_core.domain.facts import Closed, Fact, Intended
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.order import OrderKind, OrderStatus, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.ledger.fold import LATE_MS
 from trader_core.ledger.integers import to_state
 from trader_core.rulebook.account import week_of

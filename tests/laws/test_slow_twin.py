@@ -21,7 +21,7 @@ from trader_core.domain.fill import Side
 from trader_core.domain.halt import Halt
 from trader_core.domain.market import MARK_BARS
 from trader_core.domain.order import ApprovedOrder
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.cycle import CycleReport, run_cycle
 from trader_core.engine.replay import Executed, Flow, Placed, Replayed, Verdicted, replay, replay_world, world_of
 from trader_core.ledger.laws import broken_laws

@@ -41,7 +41,7 @@ from trader_core.domain.halt import HaltState, Seen, acknowledged, killed, reset
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.money import Base, Quote, from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderStatus, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.ledger.fold import FORGET_AFTER_MS, apply, fold
 from trader_core.ledger.integers import lots_of, step, to_state
 from trader_core.ledger.laws import broken_laws

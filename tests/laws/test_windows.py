@@ -13,7 +13,7 @@ from tests.laws.make import BAR_MS, START, TinyMarket, instrument, policy
 from tests.laws.markets import HISTORY, LIVELY, markets
 from tests.laws.worlds import Array
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.columns import columns_of, lookback_of
 from trader_core.engine.law import costs_of
 from trader_core.engine.observe import closes_of

@@ -11,7 +11,7 @@ from tests.cli.forked import run
 from tests.cli.program import Inside
 from tests.live.conftest import Stage as Stages
 from tests.live.stage import Live, Venue
-from trader_core.domain.record import as_dict, replace
+from trader_core.domain.values import as_dict, replace
 from trader_core.prove import kills
 from trader_core.prove.aftermath import accepted_after, cleared_ms, open_at, purchases
 from trader_core.prove.conditions import CONDITIONS

@@ -18,7 +18,7 @@ from trader_core.bootstrap import open_system
 from trader_core.domain.facts import Filled
 from trader_core.domain.ids import MARK
 from trader_core.domain.order import Order, OrderReport
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.reconciling import settle_up
 from trader_core.ports import VenueReader
 from trader_core.prove.checker import told_by

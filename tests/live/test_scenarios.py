@@ -24,7 +24,7 @@ from tests.ops.ntp import NtpServer
 from trader_core.domain.clocktime import HOUR_MS, EpochMs
 from trader_core.domain.codec import from_json
 from trader_core.domain.facts import FACTS, Intended
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.keyring import client_of, key_in_force
 from trader_core.prove.checker import told_by
 from trader_core.settings.load import load

@@ -10,7 +10,7 @@ import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
 from trader_core.domain.instrument import Instrument, base_of
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import Days, Frame
 from trader_core.market.returns import days_of
 from trader_core.market.seen import Market

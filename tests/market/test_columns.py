@@ -9,7 +9,7 @@ import pytest
 
 from tests.market.make import FOUR, STRATEGIES, cut, frame, instruments, policy, walks
 from trader_core import strategies
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine import columns as engine
 from trader_core.engine.columns import Memo, Opinions, columns_of, lookback_of, with_quotes
 from trader_core.engine.law import costs_of

@@ -12,7 +12,7 @@ from tests.market import twins
 from tests.market.make import FOUR, START, walks
 from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS
 from trader_core.domain.market import Candles
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import PARTS, Frame, build
 
 BASE_BARS = (1, 5, 15, 60)

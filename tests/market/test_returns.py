@@ -8,7 +8,7 @@ import pytest
 from tests.laws.make import policy
 from tests.market.make import walks
 from trader_core.domain.clocktime import DAY_MS
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.columns import lookback_of
 from trader_core.market.frame import Days, Frame
 from trader_core.market.returns import daily_returns, days_before, days_of

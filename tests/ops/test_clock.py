@@ -13,7 +13,7 @@ from tests.ops.ntp import NtpServer, ntp_servers
 from trader_core.domain.clock_reading import ClockAnswer
 from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, EpochMs
 from trader_core.domain.errors import VenueUnavailable
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.ops import clock_drift
 from trader_core.ops.clock import host_ms
 from trader_core.ops.clock_drift import ClockRules, ask_server, combined, drift_problem, keep, measure

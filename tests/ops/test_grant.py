@@ -18,7 +18,7 @@ from trader_core.domain.grant import (
     grant_state,
     grants_of,
 )
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 NOW = EpochMs(1_700_000_000_000)
 END = EpochMs(NOW + 24 * HOUR_MS)

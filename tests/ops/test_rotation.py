@@ -10,7 +10,7 @@ from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs
 from trader_core.domain.credentials import KeyPermissions
 from trader_core.domain.errors import GateClosed, KeyUnusable, TraderError
 from trader_core.domain.grant import KeyActivated, KeyStaged, KeyVerified, PermitFact, Rotation
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.ops.rotation import (
     activated,
     age_problem,

@@ -11,7 +11,7 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.fill import Side
 from trader_core.domain.instrument import Instrument
 from trader_core.domain.order import ApprovedOrder
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.replay import Executed, replay
 from trader_core.prove.compare import Difference, compare, explained
 from trader_core.prove.sides import KINDS, Amount, Canceled, Lived, Spoken, lived_in_replay

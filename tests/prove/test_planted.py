@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.program import Program
 from trader_core.domain.errors import UsageError
-from trader_core.domain.record import as_dict
+from trader_core.domain.values import as_dict
 from trader_core.prove.planted import PLANTS, Edit, Found, Plant, plant_in, planted
 
 

@@ -16,7 +16,7 @@ from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill
 from trader_core.domain.money import E8, Base, Quote, from_grains, plain
-from trader_core.domain.record import as_dict
+from trader_core.domain.values import as_dict
 from trader_core.engine.replay import Executed
 from trader_core.ledger.fold import apply
 from trader_core.report.backtest import (

@@ -23,7 +23,7 @@ from tests.world import write_config
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, day_index, parse_utc
 from trader_core.domain.errors import UsageError
 from trader_core.domain.instrument import Instrument
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.replay import Replayed
 from trader_core.report.html import Charts, charts_of, page
 from trader_core.report.html.charts import FILLS_MAX, PRICES_MAX, REFUSALS_MAX

@@ -3,7 +3,7 @@
 from tests.report.journals import START, Account, figures, judged, quiet
 from trader_core.domain.decision import GateRow, Judgement
 from trader_core.domain.facts import Decided, Fact, Filled
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.report.notrade import NoTrade, no_trade, told
 from trader_core.report.why import GATE_NAMES, Answer, answer, decisive, worth_showing
 from trader_core.rulebook.codes import GATE_COUNT

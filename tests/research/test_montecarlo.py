@@ -14,7 +14,7 @@ from tests.research import make
 from tests.research.make import policy, study
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS
 from trader_core.domain.errors import UsageError
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.replay import Replayed, World, replay_world
 from trader_core.market.frame import Frame
 from trader_core.report.rounds import folded

@@ -9,7 +9,7 @@ from tests.research.make import ONE_BY_ONE, START, candidates, days, policy, sco
 from tests.research.work import Broken, Told
 from trader_core.domain.clocktime import DAY_MS
 from trader_core.domain.errors import DataUnavailable
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.ports import CandleSource
 from trader_core.research.shelf import ARRAYS, opened_world, part_of, write
 from trader_core.research.sweep import tried, worlds_of

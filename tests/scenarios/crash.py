@@ -14,7 +14,7 @@ from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.facts import Decided, Fact, Filled, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.order import ApprovedOrder, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.replay import Replayed, replay
 from trader_core.engine.run import cycles
 from trader_core.ledger.fold import fold

@@ -20,7 +20,7 @@ from trader_core.domain.halt import HaltState
 from trader_core.domain.market import TopOfBook
 from trader_core.domain.money import Base
 from trader_core.domain.order import ApprovedOrder, OrderReport, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.run import cycles
 from trader_core.ports import VenueReader, VenueTrader
 

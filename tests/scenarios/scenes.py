@@ -9,7 +9,7 @@ from tests.world import START, Bar, Series, World, at, outcomes
 from trader_core.domain.clocktime import DAY_MS, EpochMs, parse_utc
 from trader_core.domain.facts import Banned, Paused
 from trader_core.domain.market import TopOfBook
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.cycle import CycleReport
 from trader_core.policies import Asked, change
 from trader_core.ports import VenueReader

@@ -18,7 +18,7 @@ from trader_core.domain.facts import Banned, Filled, HaltChanged
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import tripped
 from trader_core.domain.order import ApprovedOrder, Order, OrderReport, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.replay import Replayed, replay
 from trader_core.engine.run import cycles
 from trader_core.ports import VenueReader, VenueTrader

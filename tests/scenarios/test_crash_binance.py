@@ -17,7 +17,7 @@ from tests.scenarios.crash import (
 )
 from trader_core.domain.clocktime import day_index, parse_utc
 from trader_core.domain.order import Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 DAY_STOPS = replace(MAY_2021, until_ms=parse_utc("2021-05-21T12:00:00Z"))  # the day stop closes on three of these days
 

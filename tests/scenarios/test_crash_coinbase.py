@@ -18,7 +18,7 @@ from tests.scenarios.crash import (
 )
 from trader_core.domain.clocktime import day_index, parse_utc
 from trader_core.domain.order import Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.prove import account
 from trader_core.prove.parity import parity
 from trader_core.store.files import StateFiles

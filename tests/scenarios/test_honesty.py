@@ -18,7 +18,7 @@ from tests.laws.budget import examples
 from tests.laws.make import BAR_MS, START, TinyMarket, instrument, market, policy
 from tests.laws.markets import LIVELY, markets
 from trader_core.domain.fill import Side
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.compiled import CACHE_VARIABLE, cache_directory
 from trader_core.engine.replay import Replayed, World, replay, replay_world, world_of
 from trader_core.rulebook import codes

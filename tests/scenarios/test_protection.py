@@ -15,7 +15,7 @@ from trader_core.domain.facts import Closed, Filled, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.order import ApprovedOrder, Order, OrderReport, OrderStatus, Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
 from trader_core.ports import VenueTrader

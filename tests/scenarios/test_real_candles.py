@@ -13,7 +13,7 @@ from trader_core.bootstrap import open_system
 from trader_core.domain.clocktime import parse_utc
 from trader_core.domain.facts import Decided
 from trader_core.domain.order import Role
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.run import cycles
 from trader_core.ledger.fold import fold
 from trader_core.settings.options import Options

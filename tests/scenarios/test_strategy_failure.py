@@ -11,7 +11,7 @@ import pytest
 from tests.scenarios.scenes import DIP, RISE
 from tests.world import Series, World, at, outcomes, sent
 from trader_core.domain.facts import StrategyFailed, StrategyRecovered
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.seen import Market
 from trader_core.strategies import STRATEGIES
 from trader_core.strategies.base import Proposals

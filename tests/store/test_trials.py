@@ -10,7 +10,7 @@ import pytest
 from tests.shared import ROOT
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import StateUnusable
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.store.trials import Trial, Trials
 
 ONE = Trial("market", EpochMs(0), EpochMs(9), "config", 1.25, 40, "backtest")

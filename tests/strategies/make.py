@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.market import MARK_BARS
-from trader_core.domain.record import names_of, replace
+from trader_core.domain.values import names_of, replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.rulebook.limits import Flags, Floats, Ints

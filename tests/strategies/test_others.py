@@ -16,7 +16,7 @@ from tests.laws.budget import examples
 from tests.strategies import twin
 from tests.strategies.make import LIVELY, PARTS, PRICE, SYMBOLS, Opinion, frames, opinion, policy, steady
 from trader_core.domain.clocktime import HOUR_MS
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.settings.schema import Settings

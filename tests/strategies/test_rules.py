@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.laws.budget import examples
 from tests.strategies.make import LIVELY, PARTS, PRICE, WICKS, Opinion, frames, opinion, policy, steady, valley
 from trader_core.domain.clocktime import HOUR_MS
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.rulebook.codes import BEAR, CRASH

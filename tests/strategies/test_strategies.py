@@ -27,7 +27,7 @@ from tests.strategies.make import (
     steady,
 )
 from trader_core.domain.market import MARK_BARS
-from trader_core.domain.record import names_of, replace
+from trader_core.domain.values import names_of, replace
 from trader_core.market.frame import MARK_HOURS, Frame
 from trader_core.market.regime import regime_lookback
 from trader_core.market.seen import Market

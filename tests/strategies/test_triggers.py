@@ -28,7 +28,7 @@ from tests.strategies.make import (
     steady,
     valley,
 )
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.market.triggers import Found, find, triggers_lookback

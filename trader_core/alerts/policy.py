@@ -8,7 +8,7 @@ told again, one severity higher, without being raised again; then every `remind_
 from msgspec import Struct
 
 from trader_core.domain.alert import Alarm, Alert, Kind, Severity
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 BACKWARDS_MS = 60_000  # a moment that lies further ahead than this was written before the clock went back
 

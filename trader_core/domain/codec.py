@@ -12,7 +12,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from trader_core.domain.money import plain
-from trader_core.domain.record import is_kind, names_of, needed_of
+from trader_core.domain.values import is_kind, names_of, needed_of
 
 T = TypeVar("T")
 Encode = Callable[[Any], Any]

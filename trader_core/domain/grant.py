@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.money import plain
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 
 class LiveGrant(Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import GateClosed
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 REASON_CHARS_MIN = 10  # of a reset: less says nothing
 OPERATOR = "operator"  # the cause of a trip by hand

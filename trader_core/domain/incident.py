@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import UsageError
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 STAGES = ("DRY_RUN", "PAPER", "TINY_LIVE", "LIVE")
 

@@ -9,7 +9,7 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import IllegalMove
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.money import Base, Quote
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 
 class Role(StrEnum):

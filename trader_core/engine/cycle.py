@@ -21,7 +21,7 @@ from trader_core.domain.halt import killed
 from trader_core.domain.money import Quote
 from trader_core.domain.objection import Objection
 from trader_core.domain.order import OrderReport
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import Snapshot, observe

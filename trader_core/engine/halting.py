@@ -8,7 +8,7 @@ from trader_core.domain.clocktime import MINUTE_MS, EpochMs, day_index
 from trader_core.domain.errors import GateClosed
 from trader_core.domain.facts import HaltReset
 from trader_core.domain.halt import REASON_CHARS_MIN, Halt, HaltState, Measure, Seen, reset
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.law import bar_ms_of, halts_of
 from trader_core.engine.outside import naked_ms
 from trader_core.ledger.integers import Axes, to_state

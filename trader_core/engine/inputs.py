@@ -21,7 +21,7 @@ from trader_core.domain.inputs import (
     packed,
 )
 from trader_core.domain.money import Base
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.observe import Snapshot
 from trader_core.market.frame import NO_DAYS, Days, Frame
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs
 from trader_core.domain.instrument import Instrument, base_of
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.columns import Opinions, columns_of, lookback_of
 from trader_core.engine.law import enabled_strategies
 from trader_core.engine.replay import World

@@ -11,7 +11,7 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import VenueUnavailable
 from trader_core.domain.facts import Fact, Intended
 from trader_core.domain.order import ApprovedOrder, Order
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.columns import columns_of
 from trader_core.engine.decide import quoted
 from trader_core.engine.journal import Journal

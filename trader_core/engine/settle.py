@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Filled
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import all_balances
 from trader_core.execution.reconcile import Account, difference_facts, differences, order_facts

@@ -14,7 +14,7 @@ EVERY = 256  # cycles between two of them
 FOLDING = (
     "domain/book.py", "domain/clocktime.py", "domain/codec.py", "domain/decision.py",
     "domain/errors.py", "domain/facts.py", "domain/fill.py", "domain/halt.py", "domain/instrument.py",
-    "domain/money.py", "domain/order.py", "domain/record.py", "ledger/checkpoint.py", "ledger/fold.py",
+    "domain/money.py", "domain/order.py", "domain/values.py", "ledger/checkpoint.py", "ledger/fold.py",
 )  # fmt: skip
 
 

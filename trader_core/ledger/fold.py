@@ -46,7 +46,7 @@ from trader_core.domain.fill import Fill, Side
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import EXACT, GRAIN, Base, Quote, from_grains, grains_down, grains_up
 from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role, advance, named, with_fill
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 K = TypeVar("K")
 V = TypeVar("V")

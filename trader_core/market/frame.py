@@ -8,7 +8,7 @@ import numpy as np
 
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.domain.market import MARK_BARS, Candles
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.moves import move_sums, sums_before
 from trader_core.rulebook.limits import Ints
 from trader_core.rulebook.state import Bars

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import side_by_side
 from trader_core.market.guards import UNKNOWN, day_ranges, volatility_at
 from trader_core.market.listing import Told

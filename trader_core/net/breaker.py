@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from trader_core.domain.breaker import BreakerSeen, Condition
 from trader_core.domain.errors import StateUnusable, Unreachable
-from trader_core.domain.record import as_dict, replace
+from trader_core.domain.values import as_dict, replace
 from trader_core.net.rows import LocalRows, Rows, Step, T
 
 

@@ -15,7 +15,7 @@ from threading import Lock
 from msgspec import Struct
 
 from trader_core.domain.errors import RateLimited, StateUnusable
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.net.rows import LocalRows, Rows, Step, T
 
 PREFIX = "bucket "  # of a row's key

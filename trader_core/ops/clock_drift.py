@@ -22,7 +22,7 @@ from msgspec import Struct
 from trader_core.domain.clock_reading import ClockAnswer, ClockReading
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.errors import TraderError
-from trader_core.domain.record import as_dict, replace
+from trader_core.domain.values import as_dict, replace
 
 NAME = "clock.json"
 NTP_PORT = 123

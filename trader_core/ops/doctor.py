@@ -8,7 +8,7 @@ from time import monotonic
 from msgspec import Struct
 
 from trader_core.domain.errors import TraderError
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 ALLOWED_S = 5.0
 

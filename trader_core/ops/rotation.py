@@ -10,7 +10,7 @@ from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs, rfc3339
 from trader_core.domain.credentials import KeyPermissions, why_unfit
 from trader_core.domain.errors import GateClosed, KeyUnusable
 from trader_core.domain.grant import KeyActivated, KeyStaged, KeyVerified, PermitFact, Rotation
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 
 VERIFIED_FOR_MS = HOUR_MS  # from --verify to --activate: what a key may do can change at the venue
 _UNCHANGED = "nothing was changed; the key in force is what it was"

@@ -12,7 +12,7 @@ from msgspec import Struct
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.decision import Judgement
 from trader_core.domain.money import GRAIN, plain
-from trader_core.domain.record import names_of
+from trader_core.domain.values import names_of
 from trader_core.engine.columns import columns_of
 from trader_core.engine.explain import Seen, judgements_of
 from trader_core.engine.law import enabled_strategies, law_of

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from trader_core.domain.record import as_dict, replace
+from trader_core.domain.values import as_dict, replace
 from trader_core.ops.clock import host_ms
 from trader_core.prove.aftermath import accepted_after, cleared_ms, open_at, purchases
 from trader_core.prove.conditions import CONDITIONS, Condition, During

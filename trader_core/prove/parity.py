@@ -12,7 +12,7 @@ from trader_core.bootstrap import open_system
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import UsageError
 from trader_core.domain.facts import Decided
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.replay import Flow, replay
 from trader_core.engine.run import cycles
 from trader_core.prove import account

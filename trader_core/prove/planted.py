@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from trader_core.domain.errors import UsageError
-from trader_core.domain.record import as_dict
+from trader_core.domain.values import as_dict
 from trader_core.prove.proved import Figure, Proved, Violation
 from trader_core.settings.environment import process_environment
 
@@ -99,8 +99,8 @@ PLANTS = (
                 "engine/journal.py",
                 "            self.rows, self.book = self.rows + 1, apply(self.book, fact)\n",
                 "            self.rows, self.book = self.rows + 1, apply(self.book, fact)\n"
-                "        record = __import__('trader_core.domain.record').domain.record\n"
-                "        self.book = record.replace(self.book, halt=Book().halt)\n",
+                "        values = __import__('trader_core.domain.values').domain.values\n"
+                "        self.book = values.replace(self.book, halt=Book().halt)\n",
             ),
         ),
     ),

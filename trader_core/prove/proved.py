@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from trader_core.domain.record import as_dict
+from trader_core.domain.values import as_dict
 
 Figure = int | float | str
 

@@ -19,7 +19,7 @@ from trader_core.domain.decision import Judgement
 from trader_core.domain.facts import Acknowledged, Closed, Decided, Fact, Filled, Intended, Marked, Resent
 from trader_core.domain.money import Quote, plain
 from trader_core.domain.order import ApprovedOrder, OrderStatus
-from trader_core.domain.record import is_value, names_of
+from trader_core.domain.values import is_value, names_of
 from trader_core.report.why import is_judged
 
 SCHEMA = 1

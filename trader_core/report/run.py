@@ -10,7 +10,7 @@ from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision
 from trader_core.domain.facts import Filled
 from trader_core.domain.instrument import Exclusion, Instrument
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.universe import eligible
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from trader_core.domain.decision import GateRow, Judgement
 from trader_core.domain.facts import CycleClosed, Decided, Fact, Filled, Intended, Moved
 from trader_core.domain.fill import Fill
 from trader_core.domain.instrument import base_of
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.report.orders import Fates, OrderOutcome
 from trader_core.rulebook.codes import GATES, Verdict
 

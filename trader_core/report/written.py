@@ -10,7 +10,7 @@ import numpy as np
 
 from trader_core.domain.clocktime import rfc3339
 from trader_core.domain.money import plain
-from trader_core.domain.record import is_value, names_of
+from trader_core.domain.values import is_value, names_of
 from trader_core.rulebook.limits import Ints
 
 GRAIN_DIGITS = 8

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from trader_core.domain.clocktime import DAY_MS
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import Frame
 from trader_core.research.chance import Dice
 from trader_core.rulebook.limits import Floats, Ints

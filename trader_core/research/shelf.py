@@ -16,7 +16,7 @@ from msgspec import Struct
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import DataUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.engine.columns import Memo
 from trader_core.engine.law import bar_ms_of
 from trader_core.engine.observe import closes_of, watched_universe

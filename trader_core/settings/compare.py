@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from msgspec import Struct
 
 from trader_core.domain.money import plain
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.settings.direction import more_of
 from trader_core.settings.schema import FILES, Mode, OnTrip, Section, Settings, unit_of
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from trader_core.domain.policy import PolicyChange, PolicyVersion
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.settings.digest import digest
 from trader_core.settings.direction import is_movable, more_of
 from trader_core.settings.document import shown

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.venues.coinbase.payloads import PARSERS, payload
 from trader_core.domain.errors import VenuePayload
-from trader_core.domain.record import is_value, names_of
+from trader_core.domain.values import is_value, names_of
 from trader_core.venues.coinbase import parse
 from trader_core.venues.coinbase.words import Accepted, FillRow, Pricebook
 

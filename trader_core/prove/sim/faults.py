@@ -16,7 +16,7 @@ from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.money import Base
 from trader_core.domain.order import ApprovedOrder, Order, OrderReport, OrderStatus
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.ports import Clock, Ports, VenueReader, VenueTrader
 from trader_core.prove.sim.dice import Dice
 

@@ -20,7 +20,7 @@ from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.errors import StateUnusable, TraderError
 from trader_core.domain.halt import Trading
 from trader_core.domain.order import Role
-from trader_core.domain.record import names_of
+from trader_core.domain.values import names_of
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles, nobody
 from trader_core.ports import VenueTrader

@@ -17,7 +17,7 @@ from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import MARK_BARS, Candles, TopOfBook
 from trader_core.domain.money import Base, Quote, from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderReport, OrderStatus
-from trader_core.domain.record import replace
+from trader_core.domain.values import replace
 from trader_core.market.frame import build
 from trader_core.market.guards import day_ranges
 from trader_core.ports import CandleSource
