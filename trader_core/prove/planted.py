@@ -52,21 +52,14 @@ PLANTS = (
         "the intent is not committed before its order leaves",
         (
             Edit(
-                "engine/cycle.py",
-                "    journal.record(at_ms, facts, taken)\n    spent.ends(",
-                "    journal.record(at_ms, facts[: len(facts) - len(ids)], taken)\n"
-                "    late = facts[len(facts) - len(ids) :]\n"
-                "    for one in late:\n"
-                "        journal.book = __import__('trader_core.ledger.fold').ledger.fold.apply(journal.book, one)\n"
-                "    spent.ends(",
-            ),
-            Edit(
-                "engine/cycle.py",
-                "decision.cancels, ids, at_ms, review)\n",
-                "decision.cancels, ids, at_ms, review)\n"
-                "    if late:\n"
-                "        journal._store.append(journal.next_cycle, at_ms, late)\n"
-                "        journal.rows += len(late)\n",
+                "engine/journal.py",
+                "            self._store.append(self.next_cycle, at_ms, facts, taken)\n",
+                "            news = [(self.next_cycle, at_ms, facts, taken)]\n"
+                "            if any(type(one).__name__ == 'Intended' for one in facts):\n"
+                "                self.__dict__['late'] = news\n"
+                "            else:\n"
+                "                for one in [*self.__dict__.pop('late', []), *news]:\n"
+                "                    self._store.append(*one)\n",
             ),
         ),
     ),

@@ -22,6 +22,7 @@ OPERATOR = ("kills", "trips", "policy", "cash", "manual trades", "restarts", "cr
 FEATURES = (*VENUE, *OPERATOR, "telling")
 IN_PLAY = 0.3  # of the features, in one seed
 BARS_MIN = (15, 15, 60, 60, 5)
+AT_RISK_PCT = (25, 25, 6)  # the last has no room for two whole positions
 BASES = ("BTC", "ETH", "SOL", "XRP")
 MOVED_MOST = 0.3  # of the figures, in one seed
 DRAWN = ("policy", "strategies", "app.paper", "signals.guards", "signals.thresholds", "universe.hysteresis")
@@ -119,6 +120,7 @@ def drawn(seed: int, cycles: int, config: Path) -> Drawn:
     edits["strategies.sma_cross.enabled"] = edits["strategies.sma_cross.enabled"] or dice.falls(0.5, "cross")
     edits["strategies.rules.enabled"] = edits["strategies.rules.enabled"] and bar_min <= 15  # it looks at such moves
     edits["policy.profile"] = dice.one_of(PROFILES, "profile")
+    edits["policy.risk.max_total_at_risk_pct"] = dice.one_of(AT_RISK_PCT, "at risk")
     settings = _moved(edited(load(config), edits), dice)
     return Drawn(seed, cycles, features, bases, bar_min, settings)
 

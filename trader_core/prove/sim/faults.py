@@ -22,7 +22,9 @@ from trader_core.prove.sim.dice import Dice
 
 OUTAGE_BARS = 40  # there is one in each so many bars
 OFTEN, SELDOM, RARE = 0.15, 0.05, 0.02
-LATE_BARS = 3
+LATE_BARS = 3  # within which a fill is told
+SENT_BARS = 2  # within which a send that timed out arrives
+UNSEEN_BARS = 3  # after which one that nobody has seen was never there
 SKEW_MS = 3_600_000
 ZERO = Decimal(0)
 
@@ -40,7 +42,7 @@ class Weather:
     bar_ms: int
     now_ms: Callable[[], int] = lambda: 0
     quiet: bool = False  # nothing happens any more: the life is over, and is to settle
-    sends: list[tuple[str, ApprovedOrder, str]] = field(default_factory=list)
+    sends: list[tuple[int, tuple[str, ApprovedOrder, str]]] = field(default_factory=list)  # and when they arrive
     happened: dict[str, int] = field(default_factory=dict)
     died: set[tuple[object, ...]] = field(default_factory=set)  # where it did: the next one gets past it
 
@@ -79,10 +81,12 @@ class Reader:
         return getattr(self._inner, name)
 
     def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
-        """What was on its way has arrived by now."""
-        waiting, self._weather.sends[:] = tuple(self._weather.sends), []
-        for one in waiting:
-            self._trader.place(*one)
+        """What was on its way may have arrived by now."""
+        weather = self._weather
+        due = [one for one in weather.sends if weather.quiet or one[0] <= weather.now_ms()]
+        for one in due:
+            weather.sends.remove(one)
+            self._trader.place(*one[1])
         self._inner.read_account(asked, fill_cursor)
 
     def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
@@ -164,8 +168,9 @@ class Trader:
             return OrderReport(client_order_id, OrderStatus.REJECTED, "no", EpochMs(weather.now_ms()))
         if weather.strikes("lost sends", SELDOM, "never", client_order_id):
             raise OutcomeUnknown("it timed out, and never arrived")
-        if weather.strikes("late sends", SELDOM, client_order_id):
-            weather.sends.append((client_order_id, order, payload))
+        if weather.strikes("late sends", OFTEN, client_order_id):
+            bars = weather.dice.whole(0, SENT_BARS, "arrives", client_order_id)
+            weather.sends.append((weather.now_ms() + bars * weather.bar_ms, (client_order_id, order, payload)))
             raise OutcomeUnknown("it timed out, and is on its way")
         report = self._inner.place(client_order_id, order, payload)
         self._dies("after", client_order_id)
@@ -216,4 +221,5 @@ def in_weather(ports: Ports, trader: VenueTrader, weather: Weather) -> Ports:
     weather.now_ms = ports.clock.seen_ms
     reader = cast("VenueReader", Reader(ports.reader, trader, weather))
     clock = cast("Clock", Skewed(ports.clock, weather))
-    return replace(ports, reader=reader, trader=Trader(trader, weather), clock=clock)
+    patience = replace(ports.patience, unseen_ms=UNSEEN_BARS * weather.bar_ms)
+    return replace(ports, reader=reader, trader=Trader(trader, weather), clock=clock, patience=patience)

@@ -28,7 +28,7 @@ from trader_core.prove import witness
 from trader_core.prove.checker import check
 from trader_core.prove.sim import operator
 from trader_core.prove.sim.drawn import OPERATOR, Drawn, drawn, write_settings
-from trader_core.prove.sim.faults import Died, Weather, in_weather
+from trader_core.prove.sim.faults import SENT_BARS, Died, Weather, in_weather
 from trader_core.prove.sim.market import Market, write_market
 from trader_core.settings.environment import Environment, process_environment
 from trader_core.settings.options import Options
@@ -37,7 +37,7 @@ from trader_core.store.sqlite import SqliteStore
 from trader_core.telling import addresses_of
 from trader_core.venues.simulated.venue import SimulatedVenue
 
-QUIET_CYCLES = 4  # at the end, in which nothing happens any more: the account settles
+QUIET_CYCLES = 6  # at the end, in which nothing happens any more: the account settles
 WINDOWS = ("high", "day", "day_open", "day_low", "day_high", "week", "week_open", "week_low")  # of loss limits
 DEATHS_MAX = 200
 ACTS_APART = (12, 160)  # cycles between two acts of the operator
@@ -209,15 +209,15 @@ class Life:
             return
         moved = not one.features.isdisjoint(("cash", "manual trades"))
         cap_pct = WITHOUT_BOUND if moved else one.cap_pct
-        late_ms = WITHOUT_BOUND * 1_000 if "clock" in one.features else self._market.bar_ms + 1_000
+        sent_ms = SENT_BARS * self._market.bar_ms if "late sends" in one.features else 0
+        late_ms = WITHOUT_BOUND * 1_000 if "clock" in one.features else max(sent_ms, self._market.bar_ms) + 1_000
         strangers = frozenset(self._strangers)
         truth = witness.truth(files.venue, self._market.closes, strangers)
         asset_cap_pct = WITHOUT_BOUND if moved else one.asset_cap_pct
         found = check(files.state, truth, 0, strangers, cap_pct, late_ms=late_ms, asset_cap_pct=asset_cap_pct)
         self._lived.wrong += found.wrong
         self._lived.counts["venue orders"] += len(found.venue_orders)
-        late_ms = self._market.bar_ms if "late sends" in one.features else 0
-        self._lived.wrong += witness.bought_while_killed(truth, self._killed, late_ms)
+        self._lived.wrong += witness.bought_while_killed(truth, self._killed, sent_ms)
         if not moved:
             risk, loose = one.settings.policy.risk_in_force, 1.4 if "policy" in one.features else 1.0
             limits = risk.max_day_loss_pct, risk.max_week_loss_pct, risk.max_drawdown_pct
