@@ -20,7 +20,7 @@ ZERO, GRAIN = Decimal(0), Decimal("1e-8")
 OVER = ("filled", "cancelled", "expired")
 SHUT = ("TRIPPED", "COOLING_DOWN", "KILLED")  # states of the halt machine in which no entry may be decided
 GENESIS = "0" * 64
-MOVED = Decimal("1.1")  # prices between a decision and its order
+MOVED = Decimal("1.1")  # how far prices may move a share of the account between a decision and its order
 LATE_MS = 1_000  # what had left before a halt was on disk may still arrive for so long
 Truth = list[dict[str, Any]]
 
@@ -252,7 +252,7 @@ def exposure_capped(seen: Evidence) -> Iterator[str]:
             worth = sum((held[one] * price[one] for one in price), ZERO)
             asked = sum((size * limit for _, side, size, limit in open_.values() if side == "BUY"), ZERO)
             cap = (cash + worth) * seen.cap_pct / 100
-            if worth + asked > cap:
+            if worth + asked > cap * MOVED:
                 yield f"{ours}: exposure of {worth + asked} is beyond {cap}"
         if kind == "order" and line["side"] == "BUY":
             product = line["product_id"]
