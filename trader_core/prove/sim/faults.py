@@ -23,8 +23,8 @@ from trader_core.prove.sim.dice import Dice
 OUTAGE_BARS = 40  # there is one in each so many bars
 OFTEN, SELDOM, RARE = 0.15, 0.05, 0.02
 LATE_BARS = 3  # within which a fill is told
-SENT_BARS = 2  # within which a send that timed out arrives
-UNSEEN_BARS = 3  # after which one that nobody has seen was never there
+SENT_BARS = 3  # within which a send that timed out arrives
+UNSEEN_BARS = 4  # after which one that nobody has seen was never there
 SKEW_MS = 3_600_000
 ZERO = Decimal(0)
 
@@ -169,7 +169,7 @@ class Trader:
         if weather.strikes("lost sends", SELDOM, "never", client_order_id):
             raise OutcomeUnknown("it timed out, and never arrived")
         if weather.strikes("late sends", OFTEN, client_order_id):
-            bars = weather.dice.whole(0, SENT_BARS, "arrives", client_order_id)
+            bars = weather.dice.whole(1, SENT_BARS, "arrives", client_order_id)
             weather.sends.append((weather.now_ms() + bars * weather.bar_ms, (client_order_id, order, payload)))
             raise OutcomeUnknown("it timed out, and is on its way")
         report = self._inner.place(client_order_id, order, payload)
