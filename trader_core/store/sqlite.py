@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from trader_core.domain.clocktime import EpochMs
@@ -19,6 +20,7 @@ from trader_core.store.segments import DECIDED, Segment, Segments
 Identity = dict[str, str]
 APPLICATION_ID = 0x74726164  # "trad"
 BUSY_TIMEOUT_MS = 5_000
+STEP_S = 0.02  # between two tries of what does not wait by itself
 OLDEST_SCHEMA = 2  # journals of the first schema cannot be read: their facts said less
 _ELSE = "move the file away, or name another place with --state DIR"
 NO_END = (1 << 63) - 1
@@ -292,12 +294,25 @@ def connect(path: Path, create: bool) -> sqlite3.Connection:
             db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             db.execute("PRAGMA foreign_keys = ON")
             if create:
-                db.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(db)
                 db.execute("PRAGMA synchronous = FULL")
             else:
                 db.execute("PRAGMA query_only = ON")
         undo.pop_all()
     return db
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Changing to a log does not wait for other processes by itself, and two may make a file at once."""
+    until_s = monotonic() + BUSY_TIMEOUT_MS / 1_000
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if monotonic() >= until_s:
+                raise
+            sleep(STEP_S)
 
 
 def _migrations() -> list[str]:
