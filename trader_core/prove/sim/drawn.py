@@ -22,7 +22,7 @@ OPERATOR = ("kills", "trips", "policy", "cash", "manual trades", "restarts", "cr
 FEATURES = (*VENUE, *OPERATOR, "telling")
 IN_PLAY = 0.3  # of the features, in one seed
 BARS_MIN = (15, 15, 60, 60, 5)
-AT_RISK_PCT = (25, 6)  # the last has no room for two whole positions
+AT_RISK_PCT = (25, 4)  # the last has no room for two whole positions
 BASES = ("BTC", "ETH", "SOL", "XRP")
 MOVED_MOST = 0.3  # of the figures, in one seed
 DRAWN = ("policy", "strategies", "app.paper", "signals.guards", "signals.thresholds", "universe.hysteresis")
@@ -65,6 +65,8 @@ QUICK: dict[str, Value] = {
     "policy.portfolio.var_window_days": 1,
     "policy.portfolio.var_min_days": 0,
     "policy.liquidity.min_edge_over_cost_pct": 0,
+    "policy.sizing.full_size_volatility_pct": 1000,
+    "policy.sizing.doubtful_scale_pct": 100,
     "policy.risk.max_day_loss_pct": 20,
     "policy.halt.max_day_loss_pct": 25,
     "policy.risk.max_week_loss_pct": 60,
