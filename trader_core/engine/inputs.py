@@ -158,11 +158,11 @@ class Recorder:
 
 def place(known: dict[str, np.ndarray], i: int, frame: Frame, bars: Iterable[Bar]) -> None:
     """Write candles into column `i`; of two words on one bar the later one counts."""
-    for bar in bars:
-        row, there = (bar.open_ms - frame.first_ms) // frame.bar_ms, bar.volume != GONE
-        known["present"][row, i] = there
-        for name, value in zip(FIELDS, bar[2:], strict=True):
-            known[name][row, i] = value if there else 0
+    told = np.array([bar[1:] for bar in bars], np.int64).reshape(-1, 1 + len(FIELDS))
+    row, there = (told[:, 0] - frame.first_ms) // frame.bar_ms, told[:, -1] != GONE
+    known["present"][row, i] = there
+    for name, values in zip(FIELDS, told[:, 1:].T, strict=True):
+        known[name][row, i] = np.where(there, values, 0)
 
 
 class Shelf:

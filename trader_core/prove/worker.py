@@ -9,12 +9,12 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trader_core.prove.places import quick_place
 from trader_core.prove.virtual import VirtualTime
 
 BEGIN_MS = 1_772_446_020_000  # 2026-03-02 10:07 UTC, a Monday
@@ -29,8 +29,7 @@ def main() -> None:
     logging.disable()  # it is no news here that something goes wrong
     time = VirtualTime(BEGIN_MS)
     time.install()
-    memory = Path("/dev/shm")  # noqa: S108 - nobody else's business, and made by mkdtemp
-    place = Path(tempfile.mkdtemp(prefix="trader-prove-", dir=memory if memory.is_dir() else None))
+    place = quick_place("trader-prove-")
     try:
         for scene in dict.fromkeys(key.partition("/")[0] for key in asked["keys"]):
             _apart(partial(_scene, asked, scene, time, place / scene))

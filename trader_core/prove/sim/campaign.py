@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -13,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from trader_core.prove.places import quick_place
 from trader_core.prove.proved import Figure, Proved, Violation
 from trader_core.prove.sim.life import lived
 from trader_core.settings.locate import defaults
@@ -88,7 +88,7 @@ def _lived(asked: Asked, seeds: list[int], stop: Callable[[], bool]) -> Iterator
 
 def one(seed: int, cycles: int, work: Path) -> Line:
     """One seed's line. Where something is wrong its files stay, in `work`."""
-    place = Path(tempfile.mkdtemp(prefix=f"trader-sim-{seed}-"))
+    place = quick_place(f"trader-sim-{seed}-")
     began_s = _cpu_s()
     try:
         found = lived(seed, cycles, defaults(), place)
