@@ -81,7 +81,7 @@ prove-sigkill: setup ## a thousand LIVE processes ended by SIGKILL, and fifty PA
 	@.venv/bin/python -m tests.prove_sigkill --kills 50
 
 prove-sim: setup ## a thousand lives of a thousand cycles, drawn from seeds: an hour or two; goes on where it was stopped
-	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove sim --seeds 1000 --cycles 1000 --workers 2 \
+	@.venv/bin/trader prove sim --seeds 1000 --cycles 1000 --workers 2 \
 	  --keep tests/prove/seeds.txt --out docs/explanation/proof/sim.json
 
 prove-soak: setup ## a year of minutes in one account: an hour or two; goes on where it was stopped

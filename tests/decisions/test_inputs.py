@@ -17,7 +17,7 @@ from trader_core.bootstrap import open_system
 from trader_core.domain.facts import Decided
 from trader_core.domain.inputs import GONE, Bar
 from trader_core.domain.values import replace
-from trader_core.engine.inputs import FIELDS, Recorder, Shelf
+from trader_core.engine.inputs import FIELDS, Recorder, Shelf, unread_in
 from trader_core.engine.run import cycles
 from trader_core.market.frame import Frame
 from trader_core.settings.options import Options
@@ -118,8 +118,20 @@ def test_every_window_comes_back_as_it_was_seen_however_candles_were_told(seen: 
         recorder.written()
         assert recorder.news(frame) == ()
         shelf.put(news)
-        assert same(shelf.frame(symbols, frame.first_ms, frame.rows), frame)
+        assert same(shelf.frame(symbols, frame.first_ms, frame.rows, unread_in(frame)), frame)
         assert all(bar.volume == GONE or bar.volume == bar.open * 5 for bar in news)
+
+
+def test_a_market_that_cannot_be_read_for_a_while_costs_no_candle_twice() -> None:
+    disk = Disk()
+    recorder = Recorder(disk.held)
+    rows: list[list[int | None]] = [[1, 1], [2, 2], [3, 3]]
+    disk.told += recorder.news(frame_of(("A-USD", "B-USD"), 0, rows))
+    recorder.written()
+    assert recorder.news(frame_of(("A-USD", "B-USD"), 0, [[one, None] for one, _ in rows])) == ()
+    recorder.written()
+    (new,) = recorder.news(frame_of(("A-USD", "B-USD"), 0, [*rows[:2], [3, 2]]))
+    assert new == Bar("B-USD", 2 * BAR_MS, 2, 4, 6, 8, 10)
 
 
 def test_a_bar_that_the_venue_takes_back_is_told_as_gone() -> None:

@@ -61,6 +61,7 @@ class Inputs(Struct, frozen=True):
     closing: tuple[str, ...]
     policy_ms: int = 0  # age of the policy
     days: str = ""  # digest of a document; empty where no close of a day before the window is told
+    unread: tuple[str, ...] = ()  # symbols of which not one candle was there, whatever is told of them
 
 
 class Listing(Struct, frozen=True):

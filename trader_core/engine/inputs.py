@@ -1,8 +1,8 @@
 """Snapshots to records and back: what `decide` was given is written down whole, and read again as it was."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from trader_core.domain.inputs import (
 from trader_core.domain.money import Base
 from trader_core.domain.values import replace
 from trader_core.engine.observe import Snapshot
-from trader_core.market.frame import NO_DAYS, Days, Frame
+from trader_core.market.frame import NO_DAYS, PARTS, Days, Frame
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -78,6 +78,7 @@ class Recorder:
             closing=tuple(sorted(snapshot.closing)),
             policy_ms=snapshot.policy_ms,
             days=digest,
+            unread=unread_in(frame),
         )
         told = dict(zip(documents.digests, documents.texts, strict=True)) | ({digest: days} if digest else {})
         return Taken(packed(inputs), bars, told)
@@ -104,10 +105,13 @@ class Recorder:
         return text, digest
 
     def news(self, frame: Frame) -> tuple[Bar, ...]:
-        """Cells of the window that are not on disk as they are now, in the order of symbols and times."""
-        differs = self._goes_on(frame)
+        """Cells of the window that are not on disk as they are now, in the order of symbols and times. Of what is
+        unread nothing is: what is told of it stays, and is right again once it can be read."""
+        unread = unread_in(frame)
+        differs = None if unread else self._goes_on(frame)
         if differs is None:
             known = self._known(frame)
+            frame = _as_known(frame, known, unread)
             differs = known["present"] != frame.present
             for name in FIELDS:
                 differs |= known[name] != getattr(frame, name)
@@ -156,6 +160,20 @@ class Recorder:
         return known
 
 
+def unread_in(frame: Frame) -> tuple[str, ...]:
+    """Symbols without a single bar, in the frame's order."""
+    return tuple(frame.symbols[i] for i in np.flatnonzero(~frame.present.any(axis=0)).tolist())
+
+
+def _as_known(frame: Frame, known: Mapping[str, np.ndarray], symbols: Collection[str]) -> Frame:
+    """With the columns of those symbols as they are known."""
+    if not symbols:
+        return frame
+    there = np.array([one not in symbols for one in frame.symbols], np.bool_)
+    parts: dict[str, Any] = {name: np.where(there, getattr(frame, name), known[name]) for name in PARTS}
+    return replace(frame, **parts)
+
+
 def place(known: dict[str, np.ndarray], i: int, frame: Frame, bars: Iterable[Bar]) -> None:
     """Write candles into column `i`; of two words on one bar the later one counts."""
     told = np.array([bar[1:] for bar in bars], np.int64).reshape(-1, 1 + len(FIELDS))
@@ -188,12 +206,12 @@ class Shelf:
         self._columns[symbol] = grown
         return grown
 
-    def frame(self, symbols: Sequence[str], first_ms: int, rows: int) -> Frame:
-        """The window as it was seen; what nobody told of is absent."""
+    def frame(self, symbols: Sequence[str], first_ms: int, rows: int, unread: Collection[str] = ()) -> Frame:
+        """The window as it was seen; what nobody told of is absent, and all of what was unread."""
         cells = np.full((len(FIELDS), len(symbols), rows), GONE, np.int64)
         begin = (first_ms - self._first_ms) // self._bar_ms
         for i, symbol in enumerate(symbols):
-            if symbol in self._columns:
+            if symbol in self._columns and symbol not in unread:
                 known = self._columns[symbol][:, max(begin, 0) : max(begin + rows, 0)]
                 skip = max(-begin, 0)
                 cells[:, i, skip : skip + known.shape[1]] = known
@@ -214,7 +232,7 @@ def snapshot_of(inputs: Inputs, shelf: Shelf, document: Callable[[str], str], ro
     """What `decide` was given then; with more `rows` than it had, what was known of the time before too."""
     listing = from_json(Listing, document(inputs.instruments)).instruments
     symbols, longer = [one.symbol for one in listing], max(rows - inputs.rows, 0)
-    frame = shelf.frame(symbols, inputs.first_ms - longer * inputs.bar_ms, inputs.rows + longer)
+    frame = shelf.frame(symbols, inputs.first_ms - longer * inputs.bar_ms, inputs.rows + longer, inputs.unread)
     quoted = zip(symbols, inputs.quotes, strict=True)
     return Snapshot(
         decision_ms=inputs.decision_ms,
