@@ -46,7 +46,7 @@ def _run(arguments: list[str]) -> int:
     from trader_core.talk import guard
 
     alone = TIMED in arguments and not set(WORDS) & set(arguments)
-    gc.set_threshold(0 if alone else LOADING)  # a process of one cycle ends before it has anything to collect
+    _collect_later(0 if alone else LOADING)  # a process of one cycle ends before it has anything to collect
     refuse_plugins()
     refuse_matrix_threads()
     guard()
@@ -58,6 +58,20 @@ def _run(arguments: list[str]) -> int:
             return group.invoke(ctx)
 
     return ended(act, shared, asked_json="--json" in arguments)
+
+
+def _collect_later(objects: int) -> None:
+    """Not before so many new ones, and then as usual: what runs for weeks may not keep what it is done with."""
+    usual = gc.get_threshold()
+
+    def loaded(phase: str, _: dict[str, int]) -> None:
+        if phase == "stop":
+            gc.callbacks.remove(loaded)
+            gc.freeze()
+            gc.set_threshold(*usual)
+
+    gc.callbacks.append(loaded)
+    gc.set_threshold(objects)
 
 
 def _any(arguments: list[str]) -> Any:

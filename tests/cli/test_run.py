@@ -1,6 +1,7 @@
 """run, run-cycle and preview: what they tell, where they go on, how they end."""
 
 import fcntl
+import os
 import signal
 import time
 from hashlib import sha256
@@ -13,6 +14,7 @@ from tests.world import World, write_config
 
 COUNTS = ("cycles", "orders", "fills", "refusals", "positions")
 WIDTH = 80
+GROWTH_KB = 12_000  # it was 160 a cycle once
 
 
 def test_a_run_tells_what_happened_within_80_columns(program: Program) -> None:
@@ -43,6 +45,23 @@ def test_a_run_goes_on_where_the_last_one_stopped(program: Program) -> None:
     assert second.data["from"] == "2024-01-01T00:45:00Z"
     assert all(isinstance(second.data[name], int) for name in COUNTS)
     assert second.document["schema"] == "trader.run/v1"
+
+
+def test_what_runs_for_weeks_keeps_nothing_of_the_cycles_before(program: Program) -> None:
+    few, many = (memory_kb(program, cycles) for cycles in (30, 220))
+    assert many - few < GROWTH_KB
+
+
+def memory_kb(program: Program, cycles: int) -> int:
+    """The most that such a run had."""
+    with program.start("run", "--mode", "PAPER", "--venue", "simulated", "--state", program.state, "--cycles",
+                       str(cycles)) as run:  # fmt: skip
+        assert run.stdout is not None
+        assert "after" in run.stdout.read()
+        _, status, used = os.wait4(run.pid, 0)
+        run.returncode = os.waitstatus_to_exitcode(status)
+    assert run.returncode == 0
+    return used.ru_maxrss
 
 
 def test_where_places_were_made_beforehand_an_account_trades_like_any_other(program: Program, tmp_path: Path) -> None:
