@@ -98,6 +98,14 @@ class Resent(Struct, frozen=True):
     at_ms: EpochMs
 
 
+class Leaving(Struct, frozen=True):
+    """An order that was written down a while ago is about to leave only now."""
+
+    client_order_id: str
+    at_ms: EpochMs
+    host_ms: EpochMs  # when, by this machine's clock
+
+
 class Closed(Struct, frozen=True):
     """The venue reports an order as over: canceled, expired or rejected."""
 
@@ -248,8 +256,8 @@ class CycleClosed(Struct, frozen=True):
 
 
 Fact = (
-    Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Closed
-    | Filled | SendFailed | HaltChanged | HaltReset | Paused | Resumed | Banned | BanLifted | Delisted
+    Opened | CashFlow | CoinsMoved | CashObserved | Marked | Decided | Intended | Acknowledged | Resent | Leaving
+    | Closed | Filled | SendFailed | HaltChanged | HaltReset | Paused | Resumed | Banned | BanLifted | Delisted
     | StrategyFailed | StrategyRecovered | DiscrepancyFound | DiscrepancyGone | QueueChanged
     | Remembered | Restored | PolicyApplied | CycleClosed
 )  # fmt: skip
@@ -271,6 +279,7 @@ FACTS: dict[str, type[Fact]] = {
     "halt_changed": HaltChanged,
     "halt_reset": HaltReset,
     "intended": Intended,
+    "leaving": Leaving,
     "marked": Marked,
     "opened": Opened,
     "paused": Paused,

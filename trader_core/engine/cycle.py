@@ -34,7 +34,7 @@ from trader_core.engine.stages import Stages
 from trader_core.execution.protection import bans_of_unprotected
 from trader_core.execution.reconcile import Account, delistings, externals, shut_in, stubborn, stuck_entries, undead
 from trader_core.ledger.pnl import Valuation, valuation
-from trader_core.ports import Halts, Ports, VenueTrader
+from trader_core.ports import Ports, VenueTrader
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
@@ -105,7 +105,7 @@ def run_cycle(
         snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
         if agreed and first is None:
             agreed(decide(snapshot, journal.book, policy))
-        again = mend(ports.trader, ports.halts, journal, view, decision_ms) if ports.trader is not None else 0
+        again = mend(ports, ports.trader, journal, view, decision_ms) if ports.trader is not None else 0
         decision = spent("decide", decide(spent("mend", snapshot), journal.book, policy))
         first = first or decision
         tried, went = spent("send", act(ports, policy, journal, snapshot, decision, spent))
@@ -151,15 +151,15 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
     return View(snapshot, fills, balances, tuple(account.marked) if account else ())
 
 
-def mend(trader: VenueTrader, halts: Halts, journal: Journal, view: View, decision_ms: EpochMs) -> int:
+def mend(ports: Ports, trader: VenueTrader, journal: Journal, view: View, decision_ms: EpochMs) -> int:
     """What works at the venue and is over for us is canceled, and so is a purchase that rests in a market that takes
     no order; what sells and never arrived is sent once more; what nobody can protect is not bought again. Returns how
     many were sent."""
     for order in undead(journal.book, view.marked):
         with suppress(OutcomeUnknown, VenueUnavailable):
             trader.cancel(order)
-    send(trader, halts, journal, stuck_entries(journal.book, view.snapshot.frozen), (), decision_ms)
-    sent = resend(trader, journal, decision_ms)
+    send(trader, ports.halts, ports.clock, journal, stuck_entries(journal.book, view.snapshot.frozen), (), decision_ms)
+    sent = resend(trader, ports.clock, journal, decision_ms)
     journal.record(decision_ms, bans_of_unprotected(journal.book, decision_ms))
     return sent
 
@@ -186,7 +186,7 @@ def act(
     journal.record(at_ms, facts, taken)
     spent.ends("record")
     review = Review(ports, policy, journal, snapshot, before, tuple(facts), began_ms)
-    placed = send(ports.trader, ports.halts, journal, decision.cancels, ids, at_ms, review)
+    placed = send(ports.trader, ports.halts, ports.clock, journal, decision.cancels, ids, at_ms, review)
     return len(decision.cancels) + len(ids), placed
 
 

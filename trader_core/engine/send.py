@@ -4,15 +4,16 @@ from collections.abc import Callable, Sequence
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import OutcomeUnknown, Unreachable, VenueUnavailable
-from trader_core.domain.facts import Acknowledged, Closed, Fact, Resent, SendFailed
+from trader_core.domain.facts import Acknowledged, Closed, Fact, Leaving, Resent, SendFailed
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
 from trader_core.domain.order import Order, OrderReport, OrderStatus, Role
 from trader_core.engine.journal import Journal
 from trader_core.execution.reconcile import awaits_fills
-from trader_core.ports import Halts, VenueTrader
+from trader_core.ports import Clock, Halts, VenueTrader
 
 PREDECESSOR = "its predecessor could not be canceled"
+LATE_MS = 5_000  # what leaves later than this after it was written down is written down as leaving
 Against = Callable[[Order], str]  # why this purchase must not leave now
 
 
@@ -21,8 +22,8 @@ def nothing_against(order: Order) -> str:
 
 
 def send(
-    trader: VenueTrader, halts: Halts, journal: Journal, cancels: Sequence[str], ids: Sequence[str], now_ms: EpochMs,
-    against: Against = nothing_against,
+    trader: VenueTrader, halts: Halts, clock: Clock, journal: Journal, cancels: Sequence[str], ids: Sequence[str],
+    now_ms: EpochMs, against: Against = nothing_against,
 ) -> int:  # fmt: skip
     """Cancel, then place the intents with these ids. Returns how many were placed.
 
@@ -45,7 +46,7 @@ def send(
         for one in ids:
             if orders[one].approved.symbol == symbol:
                 why_not = killed or (PREDECESSOR if orders[one].approved.side in stuck else "")
-                placed += _place(trader, halts, journal, one, why_not, now_ms, against)
+                placed += _place(trader, halts, clock, journal, one, why_not, now_ms, against)
     return placed
 
 
@@ -69,8 +70,8 @@ def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str, now_ms:
 
 
 def _place(
-    trader: VenueTrader, halts: Halts, journal: Journal, client_order_id: str, why_not: str, now_ms: EpochMs,
-    against: Against,
+    trader: VenueTrader, halts: Halts, clock: Clock, journal: Journal, client_order_id: str, why_not: str,
+    now_ms: EpochMs, against: Against,
 ) -> int:  # fmt: skip
     """An order whose outcome is unknown stays as it is, fully reserved, until the venue has been asked."""
     order = journal.book.orders[client_order_id]
@@ -79,10 +80,10 @@ def _place(
     if why_not:
         journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, f"not sent: {why_not}", now_ms)])
         return 0
-    return _sent(trader, journal, order, now_ms)
+    return _sent(trader, clock, journal, order, now_ms)
 
 
-def resend(trader: VenueTrader, journal: Journal, now_ms: EpochMs) -> int:
+def resend(trader: VenueTrader, clock: Clock, journal: Journal, now_ms: EpochMs) -> int:
     """Send once more, byte for byte and under the same id, what sells and may never have arrived. Returns how many.
 
     Arrived before, the venue says so again; a purchase is never repeated: what it was decided on is gone.
@@ -92,13 +93,16 @@ def resend(trader: VenueTrader, journal: Journal, now_ms: EpochMs) -> int:
         lost = order.status is OrderStatus.INTENDED and order.sends == 1
         if lost and (order.approved.role is Role.STOP or (order.approved.role is Role.EXIT and not standing)):
             journal.record(now_ms, [Resent(order.client_order_id, now_ms)])
-            sent += _sent(trader, journal, journal.book.orders[order.client_order_id], now_ms)
+            sent += _sent(trader, clock, journal, journal.book.orders[order.client_order_id], now_ms)
     return sent
 
 
-def _sent(trader: VenueTrader, journal: Journal, order: Order, now_ms: EpochMs) -> int:
+def _sent(trader: VenueTrader, clock: Clock, journal: Journal, order: Order, now_ms: EpochMs) -> int:
     """An order that never left is closed; one whose outcome nobody knows stays, fully reserved, until the venue has
-    been asked. Failures are counted: so many in a row trip the halt machine."""
+    been asked. Failures are counted: so many in a row trip the halt machine. How long the venue may take to show it
+    counts from when it left."""
+    if clock.host_ms() - order.sent_ms > LATE_MS:
+        journal.record(now_ms, [Leaving(order.client_order_id, now_ms, clock.host_ms())])
     try:
         report = trader.place(order.client_order_id, order.approved, order.payload)
     except Unreachable as denied:

@@ -28,6 +28,7 @@ from trader_core.domain.facts import (
     HaltChanged,
     HaltReset,
     Intended,
+    Leaving,
     Marked,
     Moved,
     Opened,
@@ -224,6 +225,14 @@ def _resent(book: Book, fact: Resent) -> Book:
     if order is None:
         return book
     return replace(book, orders=_with(book.orders, fact.client_order_id, replace(order, sends=order.sends + 1)))
+
+
+def _leaving(book: Book, fact: Leaving) -> Book:
+    order = book.orders.get(fact.client_order_id)
+    if order is None:
+        return book
+    left = replace(order, sent_ms=max(order.sent_ms, fact.host_ms))
+    return replace(book, orders=_with(book.orders, fact.client_order_id, left))
 
 
 def _closed(book: Book, fact: Closed) -> Book:
@@ -462,6 +471,7 @@ _CASES: dict[type[Fact], Callable[[Book, Any], Book]] = {
     QueueChanged: _queue_changed,
     Remembered: _remembered,
     PolicyApplied: _policy_applied,
+    Leaving: _leaving,
     Resent: _resent,
     Restored: _restored,
     Resumed: _resumed,

@@ -23,6 +23,7 @@ from trader_core.domain.facts import (
     HaltChanged,
     HaltReset,
     Intended,
+    Leaving,
     Marked,
     QueueChanged,
     Remembered,
@@ -244,7 +245,7 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
         if state.lots[i] > 0:
             exits = orders.is_open(state, i, codes.EXIT)
             state.deferred[i], state.outcast_ms[i] = 0 if exits else reason_code(fact.deferred), fact.outcast_ms
-    elif isinstance(fact, Resent):
+    elif isinstance(fact, Resent | Leaving):
         return  # a reservation is made by the intent, whatever the venue answers
 
 

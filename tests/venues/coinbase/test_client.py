@@ -382,7 +382,10 @@ def test_cancels_are_answered_one_by_one_in_the_order_asked() -> None:
     assert [request.body for request in server.requests] == [b'{"order_ids":["1","2","3"]}'] * 3
 
 
-@pytest.mark.parametrize("answer", [reply(503), reply(200, b"<html>"), reply(200, b'{"results": null}')])
+STRANGE = (reply(503), reply(200, b"<html>"), reply(200, b'{"results": null}'), reply(409), reply(422))
+
+
+@pytest.mark.parametrize("answer", STRANGE)
 def test_a_cancel_without_an_answer_is_lost(answer: bytes) -> None:
     with serving(answer) as server, pytest.raises(Lost):
         client(server.url).cancel(["1"])

@@ -228,7 +228,7 @@ class CoinbaseClient:
             return tuple(CancelAnswer(one, False, turned.word or turned.reason) for one in order_ids)
         try:
             found = {one.order_id: one for one in parse.cancelled(_body(answer))}
-        except VenuePayload as unreadable:
+        except (VenuePayload, VenueRefused) as unreadable:
             raise Lost(f"the answer to a cancel cannot be read: {unreadable.what}") from None
         return tuple(found.get(one, CancelAnswer(one, False, "NO_ANSWER")) for one in order_ids)
 

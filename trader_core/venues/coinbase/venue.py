@@ -11,7 +11,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any, TypeVar
 
 from trader_core.domain.account import Balance, BalancePage, Fees
-from trader_core.domain.clocktime import MINUTE_MS, EpochMs
+from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.errors import OutcomeUnknown, TraderError, Unreachable, VenueUnavailable
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill, Side
@@ -40,6 +40,7 @@ from trader_core.venues.coinbase.words import (
 Told = TypeVar("Told")
 LEVELS = 100  # of a book: enough for what rests within 20 bps
 OVERLAP_MS = 10 * MINUTE_MS  # read again behind the newest: lists lag, and tell things out of order
+KNOWN_MS = DAY_MS // 2  # the ledger keeps what is over for twice as long
 CANCEL_LOOKS = 6  # how often an order is looked at until its cancel is done
 CANCEL_PAUSE_S = 0.25
 PPM = 1_000_000
@@ -180,8 +181,10 @@ class CoinbaseVenue:
         return found
 
     def marked(self) -> tuple[OrderReport, ...]:
+        """What bears our mark and works, or is young enough for a ledger that forgets what is long over to know it."""
         now_ms = self.client.venue_ms()
-        return tuple(_report(one, now_ms) for one in self._listed() if bears_mark(one.client_order_id))
+        ours = [one for one in self._listed() if bears_mark(one.client_order_id)]
+        return tuple(_report(one, now_ms) for one in ours if not one.is_over or one.created_ms > now_ms - KNOWN_MS)
 
     def fees(self) -> Fees | None:
         """Without a key nobody knows what the account pays; then the policy says."""

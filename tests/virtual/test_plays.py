@@ -1,0 +1,17 @@
+"""What an audit of the path of real money found, each played to its end."""
+
+from tests.virtual import played
+
+
+def test_an_order_that_leaves_late_is_waited_for_from_when_it_left() -> None:
+    """It was closed as never seen ninety seconds after it was written down, and sold a second time."""
+    assert played("late_send") == {"held": 3, "left": 0, "sales": 3, "SOL": "1000.00000000"}
+
+
+def test_an_own_order_of_days_ago_is_no_stranger_s() -> None:
+    """The venue lists from the oldest open order on, and the ledger forgets what is over after a day."""
+    assert played("held_for_days") == {"discrepancies": [{}] * 7, "held": ["BTC-USD"]}
+
+
+def test_a_cancel_that_is_answered_oddly_ends_no_run() -> None:
+    assert played("odd_cancel") == {"code": 30, "held": []}
