@@ -340,6 +340,7 @@ class Dice:
             ints(*foreign),
             ints(*forced),
             ints(*(self.seldom() for _ in range(COUNT))),
+            ints(*(self.seldom() for _ in range(COUNT))),
             self.milliseconds(0, 0, 60) if self.seldom() else 0,
             self.between(0, 3) if self.seldom() else 0,
         )

@@ -223,12 +223,12 @@ def test_v13_a_position_whose_stop_is_refused_three_times_is_sold_and_its_coin_b
     live = stage(policy__orders__maker_ttl_bars=9)
     live.sim.risen()
     assert live.cycle().data["placed"] == 1
-    live.sim.admin("product", product=BTC, flags={"post_only": True})
+    live.sim.fault({"kind": "5xx_before", "status": 400, "method": "POST", "path": ORDERS, "side": "SELL"})
     live.sim.price("60500.00")
     codes = [live.cycle().code for _ in range(3)]
     assert set(codes) == {42}
     assert len(roles(live, "STOP")) == 3
-    live.sim.admin("product", product=BTC, flags={"post_only": False})
+    live.sim.cleared()
     done = live.cycle()
     assert done.data["positions"] == 0
     assert list(done.data["bans"]) == ["BTC"]

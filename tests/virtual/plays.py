@@ -12,6 +12,7 @@ from trader_core.domain.book import Book
 from trader_core.ledger.fold import fold
 from trader_core.ops.clock import host_ms
 from trader_core.prove import scenes
+from trader_core.prove.lives import _refusal
 from trader_core.prove.scenes import Scene, Stage, prepared, warmed
 from trader_core.prove.virtual import VirtualTime
 from trader_core.store.sqlite import SqliteStore
@@ -126,3 +127,41 @@ def odd_cancel(time: VirtualTime) -> dict[str, Any]:
     time.sleep(60)
     stage.account.live(stage.cycle)
     return {"code": code, "held": sorted(book_of(stage).held)}
+
+
+def post_only(time: VirtualTime) -> dict[str, Any]:
+    """A position is on its target while its market takes only orders that rest; then it is open again."""
+    stage = on_stage(time, scenes.on_target)
+    stage.account.venue.admin("product", product="BTC-USD", flags={"post_only": True})
+    stage.account.live(stage.cycle)
+    waits = resting(stage)
+    stage.account.venue.admin("product", product="BTC-USD", flags={"post_only": False})
+    time.sleep(HOUR_S)
+    stage.account.live(stage.cycle)
+    return {"stops": waits, "held": sorted(book_of(stage).held)}
+
+
+def refused_exit(time: VirtualTime) -> dict[str, Any]:
+    """A position is on its target, and the venue refuses to sell it for an hour."""
+    stage = on_stage(time, scenes.on_target)
+    refusing = [True]
+
+    def refuse(method: str, url: str, body: bytes, venue: Callable[[], Any]) -> Any:
+        if refusing[0] and url.endswith("/orders") and b"sor_limit_ioc" in body and b'"SELL"' in body:
+            return "answer", *_refusal(url)
+        return venue()
+
+    answering(stage, refuse)
+    found = []
+    for _ in range(5):
+        stage.account.live(stage.cycle)
+        found.append(resting(stage))
+        time.sleep(BAR_MS / 1_000)
+    refusing[0] = False
+    stage.account.live(stage.cycle)
+    return {"stops": found, "held": sorted(book_of(stage).held)}
+
+
+def resting(stage: Stage) -> int:
+    """Orders of ours that work at the venue."""
+    return sum(str(one.status) in ("OPEN", "PENDING") for one in stage.account.venue.venue.exchange.orders.values())

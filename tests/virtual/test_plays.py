@@ -15,3 +15,12 @@ def test_an_own_order_of_days_ago_is_no_stranger_s() -> None:
 
 def test_a_cancel_that_is_answered_oddly_ends_no_run() -> None:
     assert played("odd_cancel") == {"code": 30, "held": []}
+
+
+def test_a_position_keeps_its_stop_where_nothing_can_be_taken() -> None:
+    assert played("post_only") == {"stops": 1, "held": []}
+
+
+def test_a_position_whose_exit_is_refused_time_and_again_has_its_stop_back() -> None:
+    """The exit is tried again with the next decision."""
+    assert played("refused_exit") == {"stops": [1] * 5, "held": []}

@@ -8,7 +8,7 @@ from trader_core.domain.book import Book
 from trader_core.domain.halt import Trading
 from trader_core.domain.order import OrderStatus
 from trader_core.engine.observe import Snapshot
-from trader_core.execution.protection import naked_since, unprotected
+from trader_core.execution.protection import naked_since, unprotected, unsellable
 from trader_core.ledger.integers import Axes, lots_of
 from trader_core.rulebook import codes
 from trader_core.rulebook.state import Guard
@@ -23,6 +23,8 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot, bar_ms: int) -> Guard:
     protects, and what a person closes, is sold."""
     count, naked = len(axes.instruments), unprotected(book) if book.halt.trading is not Trading.HALTED else ()
     unknown, differs, barred, banned_ms, foreign, forced, unquoted = (np.zeros(count, np.int64) for _ in range(7))
+    stuck = unsellable(book, snapshot.decision_ms)
+    refused = np.array([one.symbol in stuck for one in axes.instruments], np.int64)
     priced = snapshot.prices.keys()
     for order in book.orders.values():
         if order.status is OrderStatus.INTENDED and order.approved.symbol in axes.index:
@@ -46,7 +48,7 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot, bar_ms: int) -> Guard:
     troubles = book.troubles + (1 if snapshot.problem else 0)
     return Guard(
         halted, paused, snapshot.policy_ms, unknown, differs, barred, banned_ms, foreign, forced, unquoted,
-        naked_ms(book, snapshot.seen_ms, bar_ms), troubles,
+        refused, naked_ms(book, snapshot.seen_ms, bar_ms), troubles,
     )  # fmt: skip
 
 

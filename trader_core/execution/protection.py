@@ -34,15 +34,34 @@ def _ended(guards: Iterable[Order], symbol: str) -> int:
 
 def unprotected(book: Book) -> frozenset[str]:
     """Symbols held whose newest stops, REFUSALS_MAX in a row, were all refused."""
-    return frozenset(symbol for symbol in book.held if _refusals(book, symbol) >= REFUSALS_MAX)
+    return frozenset(symbol for symbol in book.held if _refused_stops(book, symbol) >= REFUSALS_MAX)
 
 
-def _refusals(book: Book, symbol: str) -> int:
+def _refused_stops(book: Book, symbol: str) -> int:
     count = 0
     for order in book.orders.values():
         if order.approved.symbol == symbol and order.approved.role is Role.STOP:
             count = count + 1 if order.status is OrderStatus.REJECTED else 0
     return count
+
+
+def unsellable(book: Book, decision_ms: EpochMs) -> frozenset[str]:
+    """Symbols held whose newest exits, REFUSALS_MAX in a row, were all refused, the last of them since this decision's
+    time: with the next one they are tried again."""
+    found = ((symbol, _refused_exits(book, symbol)) for symbol in book.held)
+    return frozenset(symbol for symbol, ends in found if len(ends) >= REFUSALS_MAX and ends[-1] >= decision_ms)
+
+
+def _refused_exits(book: Book, symbol: str) -> list[int]:
+    """When the newest exits were refused, one after the other. What still waited for the stop before it to be canceled
+    was not."""
+    ends, waits = list[int](), False
+    for order in book.orders.values():
+        if order.approved.symbol == symbol and order.approved.role is Role.STOP:
+            waits = order.is_open
+        elif order.approved.symbol == symbol and order.approved.role is Role.EXIT and not waits:
+            ends = [*ends, order.closed_ms or 0] if order.status is OrderStatus.REJECTED else []
+    return ends
 
 
 def bans_of_unprotected(book: Book, now_ms: EpochMs) -> tuple[Fact, ...]:

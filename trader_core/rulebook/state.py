@@ -75,6 +75,7 @@ class Guard(NamedTuple):
     foreign: Ints  # [instrument], lots in the account that the bot did not buy
     forced: Ints  # [instrument], why it must be sold whatever the market says; 0 is no such reason
     unquoted: Ints  # [instrument], 1 where its price is known and the venue's quote, or the time of that, is not
+    refused: Ints  # [instrument], 1 where the venue has just refused its exit time and again: its stop stays meanwhile
     naked_ms: int  # for how long something has been held with no stop at the venue, where that is more than a bar
     troubles: int  # cycles in a row in which something of the venue could not be read
 
@@ -284,4 +285,4 @@ def fresh_tape(full: Tape) -> Tape:
 def empty_guard(instruments: int) -> Guard:
     """Nothing stands against anything."""
     nothing = np.zeros(instruments, np.int64)
-    return Guard(0, 0, 0, nothing, nothing, nothing, nothing, nothing, nothing, nothing, 0, 0)
+    return Guard(0, 0, 0, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, 0, 0)

@@ -177,7 +177,8 @@ def step_reason(
     law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, at: Levels, above: int
 ) -> int:  # fmt: skip
     """Why what is held is sold in this turn; 0 to hold. Of a shut market nothing is asked: what its price, its time or
-    its strategy wanted then is remembered, and comes first when it opens. Everything else says so again by itself."""
+    its strategy wanted then is remembered, and comes first when it opens. Everything else says so again by itself. What
+    the venue will not have sold now keeps its stop, as long as that is below the price."""
     standing = halted_of(guard, state) == STANDING
     reason = 0 if standing else exit_reason(state, columns, t, i, at)
     if columns.bid[t, i] == 0:
@@ -195,6 +196,8 @@ def step_reason(
             reason = BY_PURGE
         if reason == 0 and above > 0:
             reason = BY_TRIM
+    if guard.refused[i] != 0 and columns.bid[t, i] > at.stop:
+        reason = 0
     return int(guard.forced[i] if guard.forced[i] != 0 else reason)
 
 

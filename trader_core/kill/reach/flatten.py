@@ -105,8 +105,8 @@ class Flattening:
     def _sell(self, symbol: str, left: list[Decimal]) -> None:
         """Slice by slice, until what is left is dust. Raises TraderError."""
         listing = insist(partial(self._client.product, symbol), self._until_s)
-        if listing.why_closed or listing.post_only:
-            raise Unsold(listing.why_closed or "it takes no orders that trade at once")
+        if listing.why_closed:
+            raise Unsold(listing.why_closed)
         for _ in range(SLICES_MAX):
             book = insist(partial(self._client.book, symbol, LEVELS), self._until_s)
             if not book.bids:

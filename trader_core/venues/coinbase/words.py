@@ -159,7 +159,7 @@ class ProductListing(Struct, frozen=True):
     trading_disabled: bool
     cancel_only: bool
     limit_only: bool  # market orders are refused
-    post_only: bool  # only post-only limits rest; nothing takes
+    post_only: bool  # only post-only limits rest; nothing takes, so nothing can be sold at once
     auction_mode: bool  # orders rest, nothing matches
     view_only: bool  # this account may not trade it
 
@@ -172,6 +172,7 @@ class ProductListing(Struct, frozen=True):
             (self.is_disabled, "it is disabled"),
             (self.trading_disabled, "trading is disabled"),
             (self.cancel_only, "only cancels are accepted"),
+            (self.post_only, "only orders that rest are accepted"),
             (self.auction_mode, "it is in an auction"),
             (self.view_only, "the account may only look at it"),
         )
