@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,10 @@ from tests.cli.program import START, Done, Inside
 from tests.cli.rehearsal import Rehearsal, Sim, pieces
 from tests.ops.ntp import NtpServer
 from tests.world import QUICK
+from trader_core.domain.codec import from_json
+from trader_core.domain.facts import FACTS, Fact
 from trader_core.prove.checker import Checked, check, truth_of
+from trader_core.store.sqlite import SqliteStore, mark_of
 
 LEAVE = ("permits.db", "clock.json")  # what a key's rotation and a grant leave in the state
 ARM = ("arm", "--max-equity", "1000000", "--expires", "24h", "--yes")
@@ -205,6 +208,17 @@ def staged(home: Path, venue: Venue, servers: list[NtpServer], *bases: str, **ed
         shutil.copytree(leave, live.state)
         live.configured().presenting(live.key)
     return live
+
+
+def rewritten(live: Live, change: Callable[[Fact], Fact]) -> None:
+    """The same journal with facts that differ so."""
+    with closing(SqliteStore(live.journal, None)) as store:
+        identity, rows = store.identity(), list(store.rows())
+    live.journal.unlink()
+    mark_of(live.journal).unlink()
+    with closing(SqliteStore(live.journal, identity, rows[0].config_digest)) as store:
+        for row in rows[1:]:
+            store.append(row.cycle_id, row.at_ms, [change(from_json(FACTS[row.kind], row.body))])
 
 
 def seen(live: Live, said: Iterable[Done | str]) -> list[str]:

@@ -19,16 +19,14 @@ from tests.beside import is_asked
 from tests.cli.program import Done
 from tests.live.conftest import Stage
 from tests.live.faults import PROVING
-from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms, staged, venue_served
+from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms, rewritten, staged, venue_served
 from tests.ops.ntp import NtpServer
 from trader_core.domain.clocktime import HOUR_MS, EpochMs
-from trader_core.domain.codec import from_json
-from trader_core.domain.facts import FACTS, Intended
+from trader_core.domain.facts import Fact, Intended
 from trader_core.domain.values import replace
 from trader_core.keyring import client_of, key_in_force
 from trader_core.prove.checker import told_by
 from trader_core.settings.load import load
-from trader_core.store.sqlite import SqliteStore, mark_of
 from trader_core.worlds.live import REAL
 
 ORDERS, LISTS = r"/orders$", r"/orders/historical/batch$"
@@ -325,16 +323,11 @@ def test_t17_a_program_killed_while_it_sends_knows_afterwards_what_became_of_it(
 
 def aged(live: Live, by_ms: int) -> None:
     """The same journal, written down so much earlier by this machine's clock."""
-    with closing(SqliteStore(live.journal, None)) as store:
-        identity, rows = store.identity(), list(store.rows())
-    live.journal.unlink()
-    mark_of(live.journal).unlink()
-    with closing(SqliteStore(live.journal, identity, rows[0].config_digest)) as store:
-        for row in rows[1:]:
-            fact = from_json(FACTS[row.kind], row.body)
-            if isinstance(fact, Intended):
-                fact = replace(fact, host_ms=EpochMs(fact.host_ms - by_ms))
-            store.append(row.cycle_id, row.at_ms, [fact])
+
+    def earlier(fact: Fact) -> Fact:
+        return replace(fact, host_ms=EpochMs(fact.host_ms - by_ms)) if isinstance(fact, Intended) else fact
+
+    rewritten(live, earlier)
 
 
 def test_an_entry_that_no_list_shows_is_over_when_the_lists_have_had_their_time(stage: Stage) -> None:

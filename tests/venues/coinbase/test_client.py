@@ -97,6 +97,7 @@ READS: list[tuple[str, str, Callable[[CoinbaseClient], object]]] = [
     ("orders_list_open_and_filled", "/orders/historical/batch", lambda one: one.orders_open()),
     ("orders_list_open_and_filled", "/orders/historical/batch", lambda one: one.orders_since(EpochMs(0))),
     ("fills_two", "/orders/historical/fills", lambda one: one.fills_since(EpochMs(1_500))),
+    ("fills_two", "/orders/historical/fills", lambda one: one.fills_of(["1", "2"])),
 ]
 
 
@@ -128,7 +129,8 @@ def test_queries_repeat_the_key_and_times_are_written_as_the_venue_wants() -> No
         elif path == "/products":
             assert query == {"product_type": ["SPOT"]}
         elif path == "/orders/historical/fills":
-            assert query == {"start_sequence_timestamp": ["1970-01-01T00:00:01.500Z"], "limit": ["100"]}
+            since, of = {"start_sequence_timestamp": ["1970-01-01T00:00:01.500Z"]}, {"order_ids": ["1", "2"]}
+            assert query in [{**since, "limit": ["100"]}, {**of, "limit": ["100"]}]
         elif path.endswith("candles"):
             assert query == {"start": ["1643500800"], "end": ["1643673600"], "granularity": ["ONE_DAY"]}
         elif path == "/accounts":

@@ -178,19 +178,11 @@ class CoinbaseClient:
 
     def fills_since(self, start_ms: EpochMs) -> tuple[tuple[FillRow, ...], tuple[StrangeFill, ...]]:
         """Fills from then on, oldest first and each once, and the rows that are no plain fills."""
-        fills: dict[str, FillRow] = {}
-        strange: dict[str, StrangeFill] = {}
-        cursor, seen = "", {""}
-        for _ in range(PAGES_MAX):
-            query = [("start_sequence_timestamp", rfc3339(start_ms)), ("limit", str(FILLS_LIMIT)), *_cursor(cursor)]
-            page = parse.fills(self._read_orders("/orders/historical/fills", query))
-            _merge(fills, page.fills)
-            _merge(strange, page.strange)
-            if page.rows < FILLS_LIMIT or not page.next_cursor:
-                oldest_first = sorted(fills.values(), key=lambda row: (row.at_ms, row.entry_id))
-                return tuple(oldest_first), tuple(strange.values())
-            cursor = _next(page.next_cursor, seen)
-        raise TooManyPages(f"fills did not end after {PAGES_MAX} pages")
+        return self._fills([("start_sequence_timestamp", rfc3339(start_ms))])
+
+    def fills_of(self, order_ids: Sequence[str]) -> tuple[tuple[FillRow, ...], tuple[StrangeFill, ...]]:
+        """The same of these orders, whenever they filled."""
+        return self._fills([("order_ids", one) for one in order_ids])
 
     def preview(self, body: bytes) -> PreviewAnswer:
         return parse.preview(self._post("/orders/preview", body, Direction.ENTRIES, idempotent=True, well=_is_well))
@@ -233,6 +225,21 @@ class CoinbaseClient:
         return tuple(found.get(one, CancelAnswer(one, False, "NO_ANSWER")) for one in order_ids)
 
     # --- the wire ----------------------------------------------------------------------------------------------------
+
+    def _fills(self, asked: Query) -> tuple[tuple[FillRow, ...], tuple[StrangeFill, ...]]:
+        fills: dict[str, FillRow] = {}
+        strange: dict[str, StrangeFill] = {}
+        cursor, seen = "", {""}
+        for _ in range(PAGES_MAX):
+            query = [*asked, ("limit", str(FILLS_LIMIT)), *_cursor(cursor)]
+            page = parse.fills(self._read_orders("/orders/historical/fills", query))
+            _merge(fills, page.fills)
+            _merge(strange, page.strange)
+            if page.rows < FILLS_LIMIT or not page.next_cursor:
+                oldest_first = sorted(fills.values(), key=lambda row: (row.at_ms, row.entry_id))
+                return tuple(oldest_first), tuple(strange.values())
+            cursor = _next(page.next_cursor, seen)
+        raise TooManyPages(f"fills did not end after {PAGES_MAX} pages")
 
     def _orders(self, query: Query) -> tuple[VenueOrder, ...]:
         """All pages, each order once: one that moves between two pages is taken as the later page shows it."""

@@ -57,6 +57,7 @@ STATUS = {
 class Look:
     """One look at the account. Each part is what came, or why nothing did."""
 
+    asked: Sequence[Order]  # open in the ledger
     accounts: "Future[tuple[Account, ...]]"
     open: "Future[tuple[VenueOrder, ...]]"
     recent: "Future[tuple[VenueOrder, ...]]"
@@ -99,6 +100,7 @@ class CoinbaseVenue:
         fills_ms = EpochMs(max(int(fill_cursor or 0) - OVERLAP_MS, self.since_ms))
         start, client = self.pool.submit, self.client
         self._look = Look(
+            asked=tuple(asked),
             accounts=start(lambda: tuple(all_accounts(client))),
             open=start(client.orders_open),
             recent=start(lambda: client.orders_since(orders_ms)),
@@ -156,7 +158,7 @@ class CoinbaseVenue:
             one = strange[0]
             raise VenueUnavailable(f"the fill {one.entry_id} of {one.product_id} is {one.why}: look at it by hand")
         self._learn()
-        owned = [(self._owner_of(one.order_id), one) for one in fills]
+        owned = [(self._owner_of(one.order_id), one) for one in self._with_late(fills)]
         return tuple(_filled(owner, one) for owner, one in owned if bears_mark(owner))
 
     def flows(self, cursor: str) -> tuple[CashFlow, ...]:
@@ -251,6 +253,27 @@ class CoinbaseVenue:
         shown = {one.order_id: one for one in told(self._looked().recent)}
         shown.update((one.order_id, one) for one in told(self._looked().open) if not _over(shown.get(one.order_id)))
         return tuple(shown.values())
+
+    def _with_late(self, fills: Sequence[FillRow]) -> Sequence[FillRow]:
+        """With those that came so late that the list does not go back to them: the cursor is one of all coins. An open
+        order that has filled more than the list or the ledger knows is asked for by its own name."""
+        shown, listed = {one.client_order_id: one for one in self._listed()}, dict[str, Decimal]()
+        for row in fills:
+            listed[row.order_id] = listed.get(row.order_id, Decimal(0)) + row.quantity
+        late = [
+            one.order_id
+            for order in self._looked().asked
+            if (one := shown.get(order.client_order_id))
+            and one.filled_size > max(order.filled, listed.get(one.order_id, Decimal(0)))
+        ]
+        if not late:
+            return fills
+        try:
+            found, _ = self.client.fills_of(late)
+        except TraderError as failed:
+            raise _unavailable(failed) from None
+        every = {one.entry_id: one for one in (*fills, *(row for row in found if row.order_id in late))}
+        return sorted(every.values(), key=lambda row: (row.at_ms, row.entry_id))
 
     def _listing(self) -> Listing:
         try:
