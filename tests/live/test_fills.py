@@ -27,3 +27,29 @@ def test_a_stop_whose_fill_is_told_long_after_that_of_another_coin_is_over(stage
     done, found = live.cycle(), live.checked()
     assert (done.code, done.data["positions"], done.data["placed"]) == (0, 0, 0), done.err
     assert (found.working, found.wrong) == ({}, ())
+
+
+def test_a_correction_of_somebody_elses_trade_keeps_nothing_of_ours_from_being_read(stage: Stage) -> None:
+    live = bought(stage("BTC"), "BTC-USD")
+    by_hand = {"client_order_id": "by-hand", "product_id": "ETH-USD", "side": "BUY"}
+    live.sim.admin("orders", **by_hand, order_configuration={"market_market_ioc": {"quote_size": "500"}})
+    live.sim.fault({"kind": "strange_fills", "product": "ETH-USD"})
+    live.sim.price("57400.00")
+    done, found = live.cycle(), live.checked(frozenset({"by-hand"}))
+    assert (done.code, done.data["positions"], list(done.data["discrepancies"])) == (40, 0, ["USD"]), done.err
+    assert (done.data["problem"], found.working) == ("", {})
+
+
+def test_a_correction_of_ours_is_for_a_person_and_closes_entries_and_nothing_else(stage: Stage) -> None:
+    live = bought(stage("BTC", "ETH"), "BTC-USD", "ETH-USD")
+    live.sim.fault({"kind": "strange_fills", "product": "BTC-USD"})
+    live.sim.price("2860.00", "ETH-USD")
+    done = live.cycle()
+    assert (done.code, done.data["positions"], list(done.data["discrepancies"])) == (40, 1, ["fills"]), done.err
+    assert "CORRECTION BUY: look at it by hand" in done.data["discrepancies"]["fills"]
+    told = live.inside("reconcile", "--apply", "--reason", "a guess", "--json")
+    assert (told.code, [one["kind"] for one in told.data["differences"]]) == (40, ["strange fill"])
+    assert told.data["applied"] == []
+    live.sim.cleared()
+    done = live.cycle()
+    assert (done.code, done.data["discrepancies"], live.checked().wrong) == (0, {}, ())

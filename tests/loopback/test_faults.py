@@ -156,6 +156,13 @@ def test_fills_come_in_any_order(venue: Served) -> None:
     assert sorted(told) == sorted(set(entries)) and told != sorted(told, key=entries.index)
 
 
+def test_fills_of_one_product_are_told_as_something_else(venue: Served) -> None:
+    _several_fills(venue)
+    for product, word in (("ETH-USD", "FILL"), ("BTC-USD", "CORRECTION")):
+        venue.fault("strange_fills", product=product)
+        assert {one["trade_type"] for one in venue.get("/orders/historical/fills")["fills"]} == {word}
+
+
 def test_a_fill_is_told_in_quote(venue: Served) -> None:
     order = venue.order(venue.create("quote", "BUY", market(quote_size="50")))
     venue.fault("fills_in_quote")

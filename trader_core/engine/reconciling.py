@@ -23,9 +23,9 @@ from trader_core.engine.settle import settle
 from trader_core.execution.reconcile import Account, awaits_fills, differences, held_by_asset, undead
 from trader_core.ports import Ports
 
-CASH, COINS, FILL, FLOW, LEDGER, LOST, PENDING, STOP, STRANGER, UNDEAD = (
-    "cash", "missing coins", "fill", "flow", "ledger", "lost order", "unknown order", "missing stop", "stranger",
-    "undead order",
+CASH, COINS, FILL, FLOW, LEDGER, LOST, PENDING, STOP, STRANGE, STRANGER, UNDEAD = (
+    "cash", "missing coins", "fill", "flow", "ledger", "lost order", "unknown order", "missing stop", "strange fill",
+    "stranger", "undead order",
 )  # fmt: skip
 DOES = {
     CASH: "books it as a deposit or withdrawal",
@@ -36,6 +36,7 @@ DOES = {
     LOST: "closes it",
     PENDING: "waits: it is closed when the venue has not shown it for long enough",
     STOP: "nothing: the next cycle places it",
+    STRANGE: "nothing: a person looks at it",
     STRANGER: "nothing: it is not ours",
     UNDEAD: "cancels it",
 }
@@ -83,6 +84,8 @@ def _findings(
             yield Finding(COINS, subject, detail, ours[subject], at_venue.get(subject, Decimal(0)))
         elif subject == "ledger":
             yield Finding(LEDGER, subject, detail)
+        elif subject == "fills":
+            yield Finding(STRANGE, subject, detail)
     for symbol in sorted(after.held):
         covered = any(after.working(symbol, role) for role in (Role.STOP, Role.EXIT))
         if after.holdings[symbol].stop_bps and not covered:

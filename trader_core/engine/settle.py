@@ -56,7 +56,7 @@ def read_orders(ports: Ports, journal: Journal, decision_ms: EpochMs) -> Account
     reports, host_ms = ports.reader.orders(asked) if asked else {}, ports.clock.host_ms()
     news = order_facts(journal.book, reports, decision_ms, host_ms=host_ms, unseen_ms=ports.patience.unseen_ms)
     journal.record(decision_ms, news)
-    return Account(reports, ports.reader.marked(), all_balances(ports.reader))
+    return Account(reports, ports.reader.marked(), all_balances(ports.reader), ports.reader.oddities())
 
 
 def _as_ordered(book: Book, told: Filled) -> Filled:

@@ -16,11 +16,13 @@ from trader_core.ledger.laws import broken_laws
 
 @dataclass(frozen=True)
 class Account:
-    """What one look at the account found: our orders by id, all that bear our mark, and every balance."""
+    """What one look at the account found: our orders by id, all that bear our mark, every balance, and what is told of
+    our orders that is no plain fill, in words."""
 
     reports: Mapping[str, OrderReport]
     marked: Sequence[OrderReport]
     balances: Sequence[Balance]
+    odd: Sequence[str] = ()
 
 
 def order_facts(
@@ -64,6 +66,8 @@ def differences(book: Book, account: Account, quote: str, least_cash: Decimal) -
     strangers = [one.client_order_id for one in account.marked if one.client_order_id not in book.orders]
     if strangers:
         found["orders"] = f"{', '.join(strangers[:3])}: not ours, and yet of a trader: another one uses this account"
+    if account.odd:
+        found["fills"] = "; ".join(account.odd[:3])
     at_venue = {balance.asset: balance.total for balance in account.balances}
     cash = at_venue.get(quote, Decimal(0))
     if book.cash is not None and cash != book.cash and abs(cash - book.cash) >= least_cash:

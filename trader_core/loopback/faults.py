@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "duplicate_fills": (FILLS, {}),
     "unordered_fills": (FILLS, {}),
     "fills_in_quote": (FILLS, {}),
+    "strange_fills": (FILLS, {"product": None, "word": "CORRECTION"}),
     "repeat_cursor": (r"/(accounts|orders/historical/(batch|fills))$", {}),
     "product_status": ("", {"product": None, "status": "", "flags": {}}),
     "delist": ("", {"product": None}),

@@ -262,6 +262,10 @@ def fills(venue: Venue, call: Call, plan: Plan) -> Answer:
 def _told_fills(venue: Venue, plan: Plan, cut: Sequence[Fill]) -> list[dict[str, Any]]:
     told_twice = 2 if plan.has("duplicate_fills") else 1
     shapes = [fill_shape(one, venue.exchange.account, plan.has("fills_in_quote")) for one in cut] * told_twice
+    for rule in plan.each("strange_fills"):
+        for shape in shapes:
+            if shape["product_id"] == rule.figures["product"]:
+                shape["trade_type"] = str(rule.figures["word"])
     if plan.has("unordered_fills"):
         in_order = list(shapes)
         shapes.sort(key=lambda shape: share(venue.faults.seed, "unordered", shape["entry_id"]))

@@ -47,6 +47,9 @@ class ReadOnly:
     def marked(self) -> tuple[OrderReport, ...]:
         return self._venue.marked()
 
+    def oddities(self) -> tuple[str, ...]:
+        return self._venue.oddities()
+
     def fees(self) -> Fees | None:
         return self._venue.fees()
 

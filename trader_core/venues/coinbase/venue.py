@@ -152,11 +152,8 @@ class CoinbaseVenue:
         return BalancePage(tuple(Balance(asset, *totals[asset]) for asset in sorted(totals)), "")
 
     def fills(self, cursor: str) -> tuple[Filled, ...]:
-        """Fills of orders that bear our mark, oldest first. What is no plain fill is for a person."""
-        fills, strange = told(self._looked().fills)
-        if strange:
-            one = strange[0]
-            raise VenueUnavailable(f"the fill {one.entry_id} of {one.product_id} is {one.why}: look at it by hand")
+        """Fills of orders that bear our mark, oldest first. What is no plain fill is in `oddities`."""
+        fills, _ = told(self._looked().fills)
         self._learn()
         owned = [(self._owner_of(one.order_id), one) for one in self._with_late(fills)]
         return tuple(_filled(owner, one) for owner, one in owned if bears_mark(owner))
@@ -187,6 +184,13 @@ class CoinbaseVenue:
         now_ms = self.client.venue_ms()
         ours = [one for one in self._listed() if bears_mark(one.client_order_id)]
         return tuple(_report(one, now_ms) for one in ours if not one.is_over or one.created_ms > now_ms - KNOWN_MS)
+
+    def oddities(self) -> tuple[str, ...]:
+        """Judged by whose order it is: what Coinbase tells of a person's own trades is not ours to worry about."""
+        _, strange = told(self._looked().fills)
+        self._learn()
+        ours = (one for one in strange if one.order_id and bears_mark(self._owner_of(one.order_id)))
+        return tuple(f"the fill {one.entry_id} of {one.product_id} is {one.why}: look at it by hand" for one in ours)
 
     def fees(self) -> Fees | None:
         """Without a key nobody knows what the account pays; then the policy says."""

@@ -210,6 +210,9 @@ class SimulatedVenue:
         """Nobody else trades here."""
         return ()
 
+    def oddities(self) -> tuple[str, ...]:
+        return ()
+
     def fees(self) -> Fees | None:
         return None
 
