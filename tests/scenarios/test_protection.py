@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from tests.world import BAR_MS, START, Bar, Price, Series, World, at, outcomes, sent
-from trader_core.domain.clocktime import parse_utc
+from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.errors import OutcomeUnknown, StateUnusable, VenueUnavailable
-from trader_core.domain.facts import Closed, Filled, Intended
+from trader_core.domain.facts import Closed, Filled, HaltChanged, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.order import ApprovedOrder, Order, OrderReport, OrderStatus, Role
 from trader_core.domain.values import replace
 from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
+from trader_core.execution.protection import naked_since
 from trader_core.ports import VenueTrader
 from trader_core.venues.wrappers import ReadOnly
 
@@ -83,6 +84,11 @@ class NoBalances(ReadOnly):
         raise VenueUnavailable("no balances")
 
 
+class NoFills(ReadOnly):
+    def fills(self, cursor: str) -> Any:
+        raise VenueUnavailable("no fills")
+
+
 class NoInstruments(ReadOnly):
     def instruments(self) -> Any:
         raise VenueUnavailable("nothing at all")
@@ -127,6 +133,20 @@ def test_a_failed_reading_closes_entries_and_nothing_else(blind: Any, tmp_path: 
     assert set(refused) <= {"UNRESOLVED", "no_signal", "warming_up", "excluded"}
     assert reports[-1].book.held == frozenset()
     assert "UNRESOLVED" in refused or blind is NoCandlesOf
+
+
+@pytest.mark.parametrize("bars", [1, 4])
+def test_an_exit_that_takes_at_once_protects_nothing_when_its_bar_is_over(bars: int, tmp_path: Path) -> None:
+    """It is sent, and from then on no fill can be read: nobody knows how much of the position is still there."""
+    world = World(tmp_path).market(BTC=(*HELD, 104, 104, 97, 97, 97, 97, 97, 97))
+    world.configured(policy__halt__max_venue_troubles=0)
+    sold = world.run(limit=8)
+    assert sent(sold)[-1] == ("BTC-USD", "EXIT", "signal")
+    blind = run_with(world, limit=bars, reader=NoFills)
+    assert working(blind[-1], Role.EXIT) == ["BTC-USD"]
+    causes = [cause.name for one in world.facts() if isinstance(one, HaltChanged) for cause in one.halt.causes]
+    assert causes == (["naked"] if bars == 4 else [])
+    assert naked_since(blind[-1].book) == {"BTC-USD": EpochMs(sold[-1].decision_ms + BAR_MS)}
 
 
 def test_a_venue_that_answers_nothing_leaves_a_record_and_the_next_cycle_goes_on(tmp_path: Path) -> None:

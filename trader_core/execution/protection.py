@@ -7,7 +7,7 @@ from trader_core.domain.book import Book
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.facts import Banned, Fact
 from trader_core.domain.instrument import base_of
-from trader_core.domain.order import Order, OrderStatus, Role
+from trader_core.domain.order import Order, OrderKind, OrderStatus, Role
 
 REFUSALS_MAX = 3
 BAN_MS = DAY_MS
@@ -18,18 +18,25 @@ def naked_since(book: Book) -> dict[str, EpochMs]:
     """Symbols held for which neither a stop nor an exit is known to be at the venue, and since when at the longest:
     their purchase, or the end of what protected them. Dust is not: the venue takes no order for it."""
     guards = [one for one in book.orders.values() if one.approved.role is not Role.ENTRY]
-    covered = {one.approved.symbol for one in guards if one.is_open and one.status is not OrderStatus.INTENDED}
+    covered = {one.approved.symbol for one in guards if _protects(one, max(book.decided_ms, book.closed_ms))}
     return {
         symbol: EpochMs(max(_ended(guards, symbol), book.holdings[symbol].opened_ms))
         for symbol in sorted(book.held - covered - book.dust)
     }
 
 
+def _protects(order: Order, at_ms: EpochMs) -> bool:
+    """Whether it may still sell. One that takes at once or not at all is over with its bar, though nobody could be
+    asked what became of it."""
+    is_there = order.is_open and order.status is not OrderStatus.INTENDED
+    return is_there and (order.approved.kind is not OrderKind.TAKER or at_ms < order.approved.expires_ms)
+
+
 def _ended(guards: Iterable[Order], symbol: str) -> int:
     """When the newest of these orders ended; 0 where none did of late. What the venue refused protected nothing."""
-    there = (one for one in guards if one.approved.symbol == symbol and one.status is not OrderStatus.REJECTED)
-    ends = [one.closed_ms for one in there if one.closed_ms is not None]
-    return max(ends, default=0)
+    refused = (OrderStatus.INTENDED, OrderStatus.REJECTED)
+    there = (one for one in guards if one.approved.symbol == symbol and one.status not in refused)
+    return max((one.approved.expires_ms if one.closed_ms is None else one.closed_ms for one in there), default=0)
 
 
 def unprotected(book: Book) -> frozenset[str]:
