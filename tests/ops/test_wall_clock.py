@@ -6,7 +6,9 @@ from time import monotonic
 
 import pytest
 
-from trader_core.ops.clock import SETTLE_MS, WallClock, host_ms
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.errors import VenueUnavailable
+from trader_core.ops.clock import SETTLE_MS, STEP_MS, WallClock, host_ms
 
 BAR_MS = 1_000
 
@@ -37,6 +39,49 @@ def test_what_was_missed_is_not_made_up_for() -> None:
 def test_without_waiting_the_last_end_comes_again() -> None:
     after = newest() + 60_000
     assert clock(waits=False).next_decision_ms(after) == after, "time never goes back"
+
+
+class Leaping:
+    """This machine's clock, which somebody sets, and what it takes for the venue's time since it asked."""
+
+    def __init__(self) -> None:
+        self.by_ms, self.offset_ms, self.asked, self.is_silent = 0, 0, 0, False
+        self.clock = WallClock(BAR_MS, self.host_ms, self.seen_ms, lambda: False, True, 600, None, self.ask)
+
+    def host_ms(self) -> EpochMs:
+        return EpochMs(host_ms() + self.by_ms)
+
+    def seen_ms(self) -> EpochMs:
+        return EpochMs(self.host_ms() + self.offset_ms)
+
+    def ask(self) -> None:
+        self.asked += 1
+        if self.is_silent:
+            raise VenueUnavailable("no answer")
+        self.offset_ms = -self.by_ms
+
+
+@pytest.mark.parametrize("by_ms", [86_400_000, -86_400_000, STEP_MS + 500])
+def test_a_clock_that_was_set_makes_no_decision_time_before_the_venue_was_asked(by_ms: int) -> None:
+    leaping = Leaping()
+    assert leaping.clock.next_decision_ms(0) and not leaping.asked
+    for leaping.by_ms in (by_ms, 0):
+        leaping.asked, began = 0, newest()
+        found = leaping.clock.next_decision_ms(0)
+        assert found is not None and began <= found <= newest() and leaping.asked == 1
+
+
+def test_while_the_venue_does_not_tell_its_time_no_new_decision_time_comes() -> None:
+    leaping, after = Leaping(), newest() - 60 * BAR_MS
+    leaping.by_ms, leaping.is_silent, calls = 86_400_000, True, iter([False, True])
+    assert leaping.clock.next_decision_ms(after, lambda: next(calls)) is None and leaping.asked == 2
+    assert leaping.clock.next_decision_ms(after, is_due=lambda: True) == after, "what is held is cared for"
+    leaping.clock.waits = False
+    with pytest.raises(VenueUnavailable):
+        leaping.clock.next_decision_ms(after)
+    leaping.is_silent = False
+    found = leaping.clock.next_decision_ms(after)
+    assert found is not None and after < found <= newest()
 
 
 def test_whoever_gives_up_is_let_go() -> None:

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.errors import TraderError
 
 SETTLE_MS = 3_000  # after a bar's end, until the venue shows it closed
 LOOK_S = 0.5  # how often a waiting loop looks up
+STEP_MS = 3_000  # by how much our clock may part from the steady one until the venue is asked for its time again
 
 
 def host_ms() -> EpochMs:
@@ -26,6 +28,9 @@ class WallClock:
     A cycle asked for between two ends is one of the last end: its entries are decided already, and the rest is cared
     for again. Where it `waits`, the next one begins with the next end; at once when somebody pulls the plug, or when
     something is due before, which is asked every `monitor_ms`.
+
+    The venue's time is told by our clock. Where that was set since, or the machine slept, the venue is asked anew: a
+    decision time that is written down stands for ever.
     """
 
     bar_ms: int
@@ -35,7 +40,12 @@ class WallClock:
     waits: bool
     monitor_ms: int
     until_ms: int | None = None
+    ask: Callable[[], object] = never  # the venue for its time. Raises TraderError where it does not answer
     _was_alarmed: bool = False
+    _began_ms: int = 0  # when the steady clock began, by ours, as it was when the venue was asked
+
+    def __post_init__(self) -> None:
+        self._began_ms = self._steady_ms()
 
     def next_decision_ms(
         self, after_ms: int, given_up: Callable[[], bool] = never, is_due: Callable[[], bool] = never
@@ -43,7 +53,7 @@ class WallClock:
         """None where the time is over, or whoever waits has given up."""
         looked_ms = self.host_ms()
         while True:
-            newest = (self.seen_ms() - SETTLE_MS) // self.bar_ms * self.bar_ms
+            newest = self._newest(after_ms)
             if self.until_ms is not None and newest >= self.until_ms:
                 return None
             rings = self.alarmed()
@@ -57,3 +67,25 @@ class WallClock:
                     return EpochMs(after_ms)
                 looked_ms = self.host_ms()
             time.sleep(LOOK_S)
+
+    def _newest(self, after_ms: int) -> int:
+        """The newest decision time; while nobody can say what time it is, the one before. Raises TraderError where
+        there is none, and where nobody waits."""
+        try:
+            return (self._told_ms() - SETTLE_MS) // self.bar_ms * self.bar_ms
+        except TraderError:
+            if after_ms < 0 or not self.waits:
+                raise
+            return after_ms
+
+    def _told_ms(self) -> int:
+        """Read before our clock is looked at: what it was set to meanwhile is not believed."""
+        told_ms, began_ms = self.seen_ms(), self._steady_ms()
+        if abs(began_ms - self._began_ms) <= STEP_MS:
+            return told_ms
+        self.ask()
+        self._began_ms = began_ms
+        return self.seen_ms()
+
+    def _steady_ms(self) -> int:
+        return self.host_ms() - round(time.monotonic() * 1_000)

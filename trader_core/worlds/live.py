@@ -91,6 +91,7 @@ class Connection:
             waits=waits,
             monitor_ms=self.policy.policy.cycle.monitor_s * SECOND_MS,
             until_ms=options.until_ms,
+            ask=self.client.server_time,
         )
 
 
