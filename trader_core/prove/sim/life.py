@@ -65,7 +65,7 @@ class Life:
     def __init__(self, one: Drawn, place: Path, restarts: bool) -> None:
         self._one, self._place, self._restarts = one, place, restarts
         self._weather = Weather(one.dice, one.features, one.bar_min * MINUTE_MS)
-        self._lived, self._book, self._touched = Lived(one.seed), Book(), ""
+        self._lived, self._book, self._touched = Lived(one.seed), Book(), set[str]()
         self._strangers, self._killed = set[str](), list[list[float]]()
         self._market, self._is_full = Market(place / "data", 0, 0, {}), False
         self._halted = 0  # cycles in a row
@@ -152,7 +152,7 @@ class Life:
                     if self._waits:
                         break
             finally:
-                self._book, self._touched = system.journal.book, ""
+                self._book, self._touched = system.journal.book, set()
 
     def _compare(self, book: Book) -> None:
         """What was known when the program ended is known when it begins: all of it, where nobody wrote since."""
@@ -160,7 +160,7 @@ class Life:
         if not self._touched and before.cycles and book != before:
             named = [name for name in names_of(Book) if getattr(book, name) != getattr(before, name)]
             self._wrong(f"a restart changed {', '.join(named)}")
-        if self._touched != "adopt" and before.cycles:
+        if "adopt" not in self._touched and before.cycles:
             lost = [one for one in WINDOWS if getattr(book, one) != getattr(before, one)]
             if lost:
                 self._wrong(f"a restart forgot {', '.join(lost)}")
@@ -183,7 +183,7 @@ class Life:
         elif act == "manual trades":
             self._trade_by_hand(n)
         elif act != "restarts":
-            self._touched = act
+            self._touched.add(act)
             operator.ACTS[act](operator.Hand(options, self._one.settings, dice, n))
         if act == "kills":
             self._killed.append([self._book.closed_ms, inf])
@@ -208,12 +208,14 @@ class Life:
         if not files.begun or not files.venue.exists():
             return
         moved = not one.features.isdisjoint(("cash", "manual trades"))
-        cap_pct = WITHOUT_BOUND if moved else one.cap_pct
+        # whoever's clock leaps while an order is on its way takes it for lost
+        unbound = moved or {"clock", "late sends"} <= one.features
+        cap_pct = WITHOUT_BOUND if unbound else one.cap_pct
         sent_ms = SENT_BARS * self._market.bar_ms if "late sends" in one.features else 0
         late_ms = WITHOUT_BOUND * 1_000 if "clock" in one.features else max(sent_ms, self._market.bar_ms) + 1_000
         strangers = frozenset(self._strangers)
         truth = witness.truth(files.venue, self._market.closes, strangers)
-        asset_cap_pct = WITHOUT_BOUND if moved else one.asset_cap_pct
+        asset_cap_pct = WITHOUT_BOUND if unbound else one.asset_cap_pct
         found = check(files.state, truth, 0, strangers, cap_pct, late_ms=late_ms, asset_cap_pct=asset_cap_pct)
         self._lived.wrong += found.wrong
         self._lived.counts["venue orders"] += len(found.venue_orders)
