@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.kill.scene import Scene, age_s, hook_into, id_of, key_seen
-from tests.loopback.served import Served, limit, serving, trader
+from tests.kill.scene import IDENTITY, Scene, age_s, hook_into, id_of, key_seen
+from tests.loopback.served import Served, limit, market, serving, trader
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.facts import Intended
+from trader_core.domain.facts import Acknowledged, Fact, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.money import Base
 from trader_core.domain.order import ApprovedOrder, OrderKind, Role
-from trader_core.kill.sales import sales
+from trader_core.kill.sales import Sale, record_sale, sales
 from trader_core.store.sqlite import SqliteStore
 
 ETH, BTC = "ETH-USD", "BTC-USD"
@@ -301,6 +301,96 @@ def test_a_second_flatten_sells_nothing_of_what_a_person_holds(venue: Served, sc
         assert done.code == 0, done.out + done.err
     assert venue.money()["ETH"][0] == Decimal("18.75")
     assert done.data["venue"]["sold"] == []
+
+
+def sale_of_ours(number: int, role: Role, quantity: str, venue_order_id: str = "") -> Sequence[Fact]:
+    """As the loop wrote it down; without the venue's word, when it was still waited for."""
+    now_ms = EpochMs(int(time.time() * 1_000))
+    kind = OrderKind.STOP if role is Role.STOP else OrderKind.TAKER
+    terms = ApprovedOrder(
+        ETH, Side.SELL, role, kind, Base(Decimal(quantity)), Decimal(0), Decimal(90), "stop", "rules", 0, 0, 0, 0,
+        now_ms,
+    )  # fmt: skip
+    intended = Intended(id_of(number, 0), terms, now_ms, "{}", now_ms)
+    return [intended, Acknowledged(id_of(number, 0), now_ms, venue_order_id)] if venue_order_id else [intended]
+
+
+def written(live: Path, facts: Sequence[Fact]) -> None:
+    store = SqliteStore(live, IDENTITY, "digest")
+    store.append(2, 0, facts)
+    store.close()
+
+
+@beside("0", "0.5", ids=["whole", "part"])
+def test_what_a_stop_has_sold_is_not_sold_again_though_no_list_shows_it(
+    venue: Served, scene: Scene, canceled: str
+) -> None:
+    """It fired a moment ago, of half of the position or of the whole one; only the order itself says so yet."""
+    live = scene.holding({ETH: "1.25"})
+    fund(venue, ETH="20")
+    size = Decimal("1.25") - Decimal(canceled)
+    written(live, sale_of_ours(1, Role.STOP, f"{size}", stop(venue, 1, f"{size}")))
+    venue.fault("list_lag", ms=60_000)
+    venue.admin("price", {"product": ETH, "price": f"{bid(venue) * Decimal('0.89'):.2f}"})
+    done = scene.kill("--flatten", "--json")
+    assert done.code == 0, done.out + done.err
+    assert venue.money()["ETH"] == (Decimal("18.75"), Decimal(0))
+
+
+@beside(0, 1, ids=["stop", "exit"])
+def test_what_a_sale_that_nobody_can_see_may_have_sold_is_not_sold(venue: Served, scene: Scene, named: int) -> None:
+    """The venue does not know the stop, or does not show the exit that left a moment ago."""
+    live = scene.holding({ETH: "1.25", BTC: "0.1"})
+    fund(venue, ETH="20", BTC="2")
+    lost = sale_of_ours(1, Role.EXIT, "1") if named else sale_of_ours(1, Role.STOP, "1", "unknown")
+    written(live, lost)
+    done = scene.kill("--flatten", "--json")
+    assert done.code == 50, done.out + done.err
+    assert f"1 {ETH} are not sold: nobody can say whether {id_of(1, 0)} has sold them" in done.out
+    assert {one: venue.money()[one][0] for one in ("ETH", "BTC")} == {"ETH": Decimal("19.75"), "BTC": Decimal("1.9")}
+
+
+@beside()
+def test_an_exit_whose_answer_was_lost_is_found_and_not_sold_again(venue: Served, scene: Scene) -> None:
+    """The list of fills does not show it, nor does the ledger have the venue's name for it."""
+    live = scene.holding({ETH: "1.25"})
+    fund(venue, ETH="20")
+    written(live, sale_of_ours(1, Role.EXIT, "1.25"))
+    venue.create(id_of(1, 0), "SELL", market(base_size="1.25"), ETH)
+    venue.admin("faults", {"replace": [{"kind": "list_lag", "ms": 60_000, "path": "/fills$"}]})
+    done = scene.kill("--flatten", "--json")
+    assert done.code == 0, done.out + done.err
+    assert venue.money()["ETH"][0] == Decimal("18.75")
+
+
+@beside()
+def test_a_second_flatten_beside_a_list_that_lags_sells_nothing_of_what_a_person_holds(
+    venue: Served, scene: Scene
+) -> None:
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="20")
+    assert scene.kill("--flatten").code == 0
+    venue.fault("list_lag", ms=60_000)
+    done = scene.kill("--flatten", "--json")
+    assert (done.code, done.data["venue"]["sold"]) == (50, []), done.out + done.err
+    assert "in 90 s trader kill again" in done.out
+    assert venue.money()["ETH"][0] == Decimal("18.75")
+    venue.admin("faults", {"clear": True})
+    assert scene.kill("--flatten").code == 0
+    assert venue.money()["ETH"][0] == Decimal("18.75")
+
+
+@beside()
+def test_a_sale_that_was_written_down_and_never_left_does_not_keep_its_coins_for_ever(
+    venue: Served, scene: Scene
+) -> None:
+    """That kill ended between the two: once every list would show it, the coins are sold."""
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="20")
+    long_ago_ms = int(time.time() * 1_000) - 91_000
+    record_sale(scene.state, Sale(id_of(1, 0), ETH, "1.25", "1", "{}", long_ago_ms))
+    assert scene.kill("--flatten").code == 0
+    assert venue.money()["ETH"][0] == Decimal("18.75")
 
 
 @beside()

@@ -18,6 +18,7 @@ from trader_core.settings.secrets import IN_USE, NEXT, find
 
 if TYPE_CHECKING:
     from trader_core.kill.reach.ledger import Ledger
+    from trader_core.kill.reach.sweep import Orders
     from trader_core.venues.coinbase.client import CoinbaseClient
 
 OFFLINE = ("DRY_RUN", "PAPER")  # modes that have no orders at a venue
@@ -58,39 +59,44 @@ def _clear(wish: Wish, state: Path | None, progress: Progress, until_s: float, f
     clients = [_client(hints, one, progress) for one in keys]
     ledger = reading.result(progress)
     progress.phases.append(("prepare", round((monotonic() - began_s) * 1_000)))
-    client = _swept(clients, ledger, wish, progress, until_s)
+    client, ended = _swept(clients, ledger, wish, progress, until_s)
     if wish.flatten:
-        _flattened(client, ledger, state, progress, flatten_s)
+        _flattened(client, ledger, state, ended, progress, flatten_s)
 
 
 def _swept(
     clients: "list[CoinbaseClient]", ledger: "Ledger | None", wish: Wish, progress: Progress, until_s: float
-) -> "CoinbaseClient":
-    """The client whose key the venue took; a rotation may be half done."""
+) -> "tuple[CoinbaseClient, Orders]":
+    """(the client whose key the venue took, how our orders ended); a rotation may be half done."""
     from trader_core.kill.reach.sweep import Sweep
 
     settled_s = monotonic() + SETTLED_S
-    for client in clients[:-1]:
+    sweeps = [Sweep(one, ledger, progress, until_s, settled_s) for one in clients]
+    for client, sweep in zip(clients[:-1], sweeps, strict=False):
         try:
-            Sweep(client, ledger, progress, until_s, settled_s).run(wish.everything, stops_too=wish.flatten)
-            return client
+            sweep.run(wish.everything, stops_too=wish.flatten)
+            return client, sweep.ended
         except KeyRefused as refused:
             progress.notes.append(f"the key in use was refused, so the new one is tried: {refused.what}")
-    Sweep(clients[-1], ledger, progress, until_s, settled_s).run(wish.everything, stops_too=wish.flatten)
-    return clients[-1]
+    sweeps[-1].run(wish.everything, stops_too=wish.flatten)
+    return clients[-1], sweeps[-1].ended
 
 
 def _flattened(
-    client: "CoinbaseClient", ledger: "Ledger | None", state: Path | None, progress: Progress, flatten_s: float
-) -> None:
-    from trader_core.kill.reach.flatten import Flattening, owned
+    client: "CoinbaseClient", ledger: "Ledger | None", state: Path | None, ended: "Orders", progress: Progress,
+    flatten_s: float,
+) -> None:  # fmt: skip
+    """By the ledger as it is now: what a loop had begun to send before the latch is in it."""
+    from trader_core.kill.reach.flatten import Flattening
+    from trader_core.kill.reach.owned import owned
 
     progress.stage, progress.selling = "selling what the ledger holds", True
     if ledger is None or state is None:
         raise StateUnusable("nothing was sold, because what is ours is not known")
     began_s = monotonic()
     until_s = began_s + flatten_s
-    Flattening(client, state, progress, until_s).run(owned(client, ledger, state, progress, until_s))
+    ledger = _Reading(state).found() or ledger
+    Flattening(client, state, progress, until_s).run(owned(client, ledger, state, ended, progress, until_s))
     progress.phases.append(("flatten", round((monotonic() - began_s) * 1_000)))
 
 
@@ -159,8 +165,11 @@ class _Reading:
         except TraderError as unreadable:
             self._why = unreadable.what
 
-    def result(self, progress: Progress) -> "Ledger | None":
+    def found(self) -> "Ledger | None":
         self._thread.join(max(0.0, self._until_s - monotonic()))
-        if self._found is None:
+        return self._found
+
+    def result(self, progress: Progress) -> "Ledger | None":
+        if self.found() is None:
             progress.notes.append(f"the ledger is not known ({self._why}): sales that bear our mark are left alone")
         return self._found

@@ -1,5 +1,4 @@
-"""Sell what is ours, by the ledger and the venue's fills since, and not one coin more: limit orders that take at once
-what is bid within a band.
+"""Sell what is ours and not one coin more: limit orders that take at once what is bid within a band.
 
 Each is written down before it leaves. One whose fate is not known is looked for before anything else is sold of that
 product, and its bytes are sent again at most once, under the same id.
@@ -20,9 +19,8 @@ from trader_core.domain.ids import OrderIdsOf
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import EXACT, Base, plain, quantise_up
 from trader_core.kill.reach.insist import OutOfTime, beside, insist
-from trader_core.kill.reach.ledger import Ledger
 from trader_core.kill.run import Progress
-from trader_core.kill.sales import Sale, record_sale, sales
+from trader_core.kill.sales import Sale, record_sale
 from trader_core.net.breaker import Direction
 from trader_core.ops.clock import host_ms
 from trader_core.ports import PAGES_MAX
@@ -35,29 +33,6 @@ LEVELS = 100  # of the book
 SLICES_MAX = 12
 PAUSE_S = 0.25
 LOOK_BACK_MS = 10 * SECOND_MS  # our clock and the venue's are not one
-
-
-def owned(
-    client: CoinbaseClient, ledger: Ledger, state: Path, progress: Progress, until_s: float
-) -> dict[str, Decimal]:
-    """What the ledger holds, and what the venue has filled of our orders since it was last written: a stop that fired,
-    and the sales of a kill before this one. What a person has of the same coin is never sold for it."""
-    ours = ledger.names | {one.client_order_id for one in sales(state)}
-    rows, strange = insist(partial(client.fills_since, ledger.fills_ms), until_s)
-    news = [one for one in rows if one.entry_id not in ledger.trades]
-    named = dict.fromkeys([one.order_id for one in news] + [odd.order_id for odd in strange])
-    found = zip(named, beside([partial(insist, partial(client.order, one), until_s) for one in named]), strict=True)
-    orders = {key: one for key, one in found if one is not None and one.client_order_id in ours}
-    held = dict(ledger.held)
-    for one in news:
-        if one.order_id in orders:
-            symbol, sign = orders[one.order_id].product_id, 1 if one.side is Side.BUY else -1
-            held[symbol] = held.get(symbol, Decimal(0)) + sign * one.quantity
-    for odd in strange:
-        if odd.order_id in orders:
-            held.pop(orders[odd.order_id].product_id, None)
-            progress.problems.append(f"{odd.product_id} is not sold: the fill {odd.entry_id} is {odd.why}")
-    return {symbol: quantity for symbol, quantity in held.items() if quantity > 0}
 
 
 class Unsold(TraderError):

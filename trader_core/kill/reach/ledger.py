@@ -9,6 +9,7 @@ from types import MappingProxyType
 from trader_core.domain.clocktime import SECOND_MS, EpochMs
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.instrument import base_of
+from trader_core.domain.order import Order
 from trader_core.ledger.fold import fold
 from trader_core.ops.clock import host_ms
 from trader_core.store.sqlite import SqliteStore
@@ -25,6 +26,7 @@ class Ledger:
     held: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     orders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     unsure: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # of late, with no venue's name
+    working: Mapping[str, Order] = field(default_factory=lambda: MappingProxyType({}))  # all of these
     names: frozenset[str] = frozenset()  # our ids of all orders ever
     trades: frozenset[str] = frozenset()  # every fill that is in `held`
     fills_ms: EpochMs = EpochMs(0)  # others are newer than this
@@ -52,13 +54,13 @@ def read_ledger(state: Path | None) -> Ledger:
     unsure = {
         one.client_order_id: f"{one.approved.side} {one.approved.symbol}"
         for one in working
-        if not one.venue_order_id and host_ms() - one.sent_ms < TURNS_UP_MS
+        if not one.venue_order_id and host_ms() - one.sent_ms < TURNS_UP_MS * one.sends
     }
     trades = frozenset[str]().union(*(one.trades for one in book.holdings.values()))
     fills_ms = EpochMs(max(int(book.fill_cursor or host_ms()) - OVERLAP_MS, 0))
     if not book.fill_cursor:
         fills_ms = min([fills_ms, *(one.sent_ms for one in book.orders.values())])
     return Ledger(
-        MappingProxyType(held), MappingProxyType(known), MappingProxyType(unsure), frozenset(book.orders), trades,
-        fills_ms,
+        MappingProxyType(held), MappingProxyType(known), MappingProxyType(unsure),
+        MappingProxyType({one.client_order_id: one for one in working}), frozenset(book.orders), trades, fills_ms,
     )  # fmt: skip

@@ -41,6 +41,7 @@ class Sweep:
         self._asked: dict[str, VenueOrder] = {}  # to be canceled, so far
         self._seen: set[str] = set()  # our ids, of everything that was ever listed
         self._over: set[str] = set()  # looked at one by one, and over: a list that shows them lags
+        self.ended: dict[str, VenueOrder] = {}  # how they ended, as far as the venue knows them
 
     def run(self, everything: bool, stops_too: bool) -> None:
         """Raises TraderError where it cannot be brought to its end; what was done stands in `progress`."""
@@ -102,6 +103,7 @@ class Sweep:
         doubtful += [one for one in unlisted if one not in found and one not in self._over]
         for order_id, order in self._one_by_one(dict.fromkeys(doubtful)):
             if order is None or order.is_over:
+                self.ended.update({order_id: order} if order else {})
                 self._over.add(order_id)
                 found.pop(order_id, None)
             else:
