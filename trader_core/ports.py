@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from trader_core.domain.account import BalancePage, Fees
 from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.emergency import Emergencies, no_emergency
 from trader_core.domain.facts import CashFlow, Fact, Filled
 from trader_core.domain.inputs import Bar, Taken
 from trader_core.domain.instrument import Exclusion, Instrument
@@ -83,8 +84,7 @@ class VenueReader(Protocol):
         """Look at the account at once, as of now: fills, orders and balances are told of that look."""
 
     def read_markets(self, symbols: Sequence[str], since_ms: int, until_ms: int, days: range) -> None:
-        """Look at these markets at once: candles, closes and quotes are told of that look. What fails here, fails
-        there."""
+        """Look at these markets at once: candles, closes and quotes are of that look. What fails here, fails there."""
 
 
 class VenueTrader(Protocol):
@@ -94,8 +94,7 @@ class VenueTrader(Protocol):
         """The bytes that will be sent, for the record; empty where nothing leaves this process."""
 
     def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
-        """Send once. Raises OutcomeUnknown when the answer is lost; whoever sends the same again says the same thing
-        again, and never orders twice."""
+        """Send once. Raises OutcomeUnknown when the answer is lost; who sends the same again never orders twice."""
 
     def cancel(self, order: Order) -> OrderReport:
         """Cancel and report what the order has become. Raises OutcomeUnknown while it may still be filled."""
@@ -178,3 +177,4 @@ class Ports(Struct, frozen=True):
     objections: Objections = nothing_objected
     patience: Patience = Patience()
     policies: Policies = AS_WRITTEN
+    emergencies: Emergencies = no_emergency

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 
 def is_due(ports: Ports, written: "Settings", journal: Journal) -> bool:
-    """Whether a cycle should run now: an order has filled or is over, something is to be sold, a stop is not at the
-    venue, or the halt machine would move. What cannot be read is no reason: the next look comes soon."""
+    """Whether a cycle should run now: a kill has sold, an order has filled or is over, something is to be sold, a stop
+    is not at the venue, or the halt machine would move. What cannot be read is no reason: the next look comes soon."""
     book = journal.book
     if ports.trader is None or book.closed_ms < 0 or not book.watched:
         return False
+    if ports.emergencies():
+        return True
     try:
         return has_news(ports, book) or (bool(book.held) and must_act(ports, written, book))
     except (VenueUnavailable, TooManyPages):

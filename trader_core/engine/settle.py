@@ -1,4 +1,5 @@
-"""Take in what the venue says of our account: cash flows, fills, what became of orders, and balances, in that order."""
+"""Take in what a kill has sold beside us, and what the venue says of our account: cash flows, fills, what became of
+orders, and balances, in that order."""
 
 from collections.abc import Mapping
 
@@ -6,6 +7,7 @@ from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Filled
 from trader_core.domain.values import replace
+from trader_core.engine.adopt import adopt
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import all_balances
 from trader_core.execution.reconcile import Account, difference_facts, differences, order_facts
@@ -31,7 +33,9 @@ def settle(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[tuple[
 def _looked(
     ports: Ports, journal: Journal, decision_ms: EpochMs
 ) -> tuple[tuple[Filled, ...], Account, Mapping[str, str]]:
-    """(new fills, the account, what differs), of one reading."""
+    """(new fills, the account, what differs), of one reading. A kill's sales are known before it: what they leave is
+    nothing that a stop may rest on."""
+    adopt(journal, ports.emergencies(), decision_ms)
     asked = [order for order in journal.book.orders.values() if order.is_open]
     ports.reader.read_account(asked, journal.book.fill_cursor)
     journal.record(decision_ms, ports.reader.flows(journal.book.flow_cursor))

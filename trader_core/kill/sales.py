@@ -82,9 +82,9 @@ def sales(state: Path) -> tuple[Sale, ...]:
 
 def _sales_in(path: Path) -> Iterator[Sale]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = path.read_bytes().strip()  # a spare file is blank: nothing else is to be done for it
     except FileNotFoundError:
         return
-    for line in filter(None, lines):
+    for line in filter(None, text.decode(errors="replace").splitlines()):
         with suppress(ValueError, TypeError):
             yield Sale(**json.loads(line))

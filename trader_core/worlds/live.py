@@ -18,7 +18,9 @@ import numpy as np
 from trader_core.candles.fetched import Fetch, FetchedCandles
 from trader_core.candles.files import Rows
 from trader_core.domain.clocktime import DAY_MS, SECOND_MS, EpochMs
+from trader_core.domain.emergency import Emergencies, no_emergency
 from trader_core.domain.errors import GateClosed, StateUnusable, VenueUnavailable
+from trader_core.domain.facts import Intended
 from trader_core.domain.grant import Permission
 from trader_core.domain.ids import OrderIdsOf
 from trader_core.domain.money import grains_down
@@ -34,7 +36,7 @@ from trader_core.keyring import (
     key_in_force,
     key_in_view,
 )
-from trader_core.kill.sales import sales
+from trader_core.kill.sales import Sale, sales
 from trader_core.net.calls import Calls
 from trader_core.ops.clock import WallClock, host_ms
 from trader_core.ops.rotation import check_permissions
@@ -272,6 +274,26 @@ def copied(files: StateFiles) -> MemoryStore:
         return MemoryStore(kept.facts(judged=False))
 
 
+class Unadopted:
+    """What kills have sold that the store does not have. It is read through only where there is one that was not there
+    before."""
+
+    def __init__(self, state: Path, store: Store) -> None:
+        self._state, self._store = state, store
+        self._known: frozenset[str] = frozenset()
+
+    def __call__(self) -> tuple[Sale, ...]:
+        try:
+            written = sales(self._state)
+        except OSError as broken:
+            raise StateUnusable(f"what a kill has sold cannot be read: {broken.strerror}") from broken
+        if all(one.client_order_id in self._known for one in written):
+            return ()
+        facts = self._store.facts(judged=False)
+        self._known = frozenset(one.client_order_id for one in facts if isinstance(one, Intended))
+        return tuple(one for one in written if one.client_order_id not in self._known)
+
+
 # --- worlds ----------------------------------------------------------------------------------------------------------
 
 
@@ -283,13 +305,16 @@ def looking(connection: Connection, options: Options, store: Store, equity: Deci
 def trading(
     connection: Connection, options: Options, store: Store, licence: Licence, instance: str, waits: bool
 ) -> System:
-    """What an emergency sold is taken into the ledger first."""
-    system = _system(connection, options, store, connection.venue, waits, licence=licence, instance=instance)
-    sold = sales(system.state)
+    """What an emergency sold is taken into the ledger first, and what one sells beside it at every look."""
+    beside = Unadopted(connection.files.directory, store)
+    system = _system(
+        connection, options, store, connection.venue, waits, licence=licence, instance=instance, emergencies=beside
+    )  # fmt: skip
+    sold = beside()
     if sold:
         from trader_core.engine.adopt import adopt
 
-        adopt(system.journal, store, sold, host_ms())
+        adopt(system.journal, sold, EpochMs(max(system.journal.book.closed_ms, 0)) or host_ms())
     return system
 
 
@@ -325,6 +350,7 @@ def on_paper(connection: Connection, options: Options, store: Store, books: Book
 def _system(
     connection: Connection, options: Options, store: Store, trader: VenueTrader | None, waits: bool, *,
     equity: Decimal | None = None, licence: Licence | None = None, instance: str = "",
+    emergencies: Emergencies = no_emergency,
 ) -> System:  # fmt: skip
     files, source, halts = connection.files, connection.source, halts_of(connection.files, store)
     ports = Ports(
@@ -339,6 +365,7 @@ def _system(
         objections=licence or nothing_objected,
         patience=REAL,
         policies=connection.policies,
+        emergencies=emergencies,
     )
     about = files.mode, files.directory, _market(connection), connection.policies
     return System(ports, connection.policy, Journal(store), source, *about, calls=connection.calls)
