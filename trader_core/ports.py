@@ -71,12 +71,8 @@ class VenueReader(Protocol):
     def marked(self) -> tuple[OrderReport, ...]:
         """Orders that bear our mark, whoever sent them: all that are open, and those of the last minutes."""
 
-    def oddities(self) -> tuple[str, ...]:
-        """What is told of orders that bear our mark as if it were a fill, and is none: for a person, never guessed."""
-
-    def fees(self) -> Fees | None:
-        """What the account pays; None where the policy says."""
-
+    def oddities(self) -> tuple[str, ...]: ...  # told as fills of orders with our mark, and none: for a person
+    def fees(self) -> Fees | None: ...  # what the account pays; None where the policy says
     def frozen(self) -> frozenset[str]:
         """Symbols whose market takes no order of any kind now."""
 
