@@ -29,7 +29,7 @@ from trader_core.prove.checker import told_by
 from trader_core.settings.load import load
 from trader_core.worlds.live import REAL
 
-ORDERS, LISTS = r"/orders$", r"/orders/historical/batch$"
+ORDERS, CANCELS, LISTS = r"/orders$", r"/orders/batch_cancel$", r"/orders/historical/batch$"
 BTC = "BTC-USD"
 UNSEEN_MS = REAL.unseen_ms
 PROMPT_S = 1.0  # how soon a waiting loop sees the latch
@@ -165,6 +165,62 @@ def test_a_second_refusal_says_nothing_of_the_first_sending(stage: Stage) -> Non
     assert live.settled().code == 0
     checked = live.checked()
     assert (checked.wrong, checked.unresolved, bool(checked.held[BTC])) == ((), (), False)
+
+
+def cut_off_before_its_cancel(live: Live) -> str:
+    """A position beside half a coin that is not ours. Whoever sells it is killed while the cancel of its stop has not
+    arrived; the id of its exit."""
+    holding(live).sim.admin("deposit", currency="BTC", amount="0.5")
+    live.sim.price("95000.00")
+    live.sim.fault({"kind": "hang_before", "method": "POST", "path": CANCELS})
+    running = live.start("run-cycle")
+    assert waited(lambda: roles(live, "EXIT") and live.sim.fired(), 20)
+    running.kill()
+    running.communicate(timeout=20)
+    live.sim.cleared()
+    assert [one["side"] for one in live.sim.open_orders()] == ["SELL"], "its stop"
+    (exit_,) = roles(live, "EXIT")
+    return exit_
+
+
+def coins(live: Live) -> Decimal:
+    """Of all that is in the account, ours or not."""
+    (btc,) = [one for one in live.sim.state()["accounts"] if one["currency"] == "BTC"]
+    return Decimal(btc["available_balance"]["value"]) + Decimal(btc["hold"]["value"])
+
+
+def test_an_exit_that_was_cut_off_before_its_stop_was_canceled_cancels_it_first(stage: Stage) -> None:
+    live = stage()
+    exit_ = cut_off_before_its_cancel(live)
+    done = live.cycle()
+    assert (done.code, done.data["positions"]) == (0, 0), done.err
+    checked = live.checked()
+    assert (checked.wrong, checked.working, checked.venue_orders[exit_]) == ((), {}, 1)
+    assert (coins(live), told_by(live.journal).sends[exit_]) == (Decimal("0.5"), 2)
+
+
+def test_an_exit_that_was_cut_off_stays_unsent_while_its_stop_cannot_be_canceled(stage: Stage) -> None:
+    live = stage()
+    exit_ = cut_off_before_its_cancel(live)
+    before = coins(live)
+    live.sim.fault({"kind": "5xx_before", "method": "POST", "path": CANCELS})
+    done = live.cycle()
+    assert (done.code, done.data["positions"]) == (41, 1), done.err
+    assert (live.checked().wrong, exit_ in live.checked().venue_orders, coins(live)) == ((), False, before)
+    live.sim.cleared()
+    assert (live.settled().code, live.checked().wrong, coins(live)) == (0, (), Decimal("0.5"))
+
+
+def test_an_exit_that_was_cut_off_is_not_sent_again_where_its_stop_has_sold(stage: Stage) -> None:
+    """What it would sell now is somebody else's."""
+    live = stage()
+    exit_ = cut_off_before_its_cancel(live)
+    (stop,) = live.sim.open_orders()
+    shape = stop["order_configuration"]["stop_limit_stop_limit_gtc"]
+    live.sim.price(f"{(Decimal(shape['stop_price']) + Decimal(shape['limit_price'])) / 2:.2f}")
+    done = live.cycle()
+    assert (done.code, done.data["positions"]) == (41, 0), done.err
+    assert (live.checked().wrong, exit_ in live.checked().venue_orders, coins(live)) == ((), False, Decimal("0.5"))
 
 
 # --- part of an order ------------------------------------------------------------------------------------------------

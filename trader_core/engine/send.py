@@ -91,10 +91,23 @@ def resend(trader: VenueTrader, clock: Clock, journal: Journal, now_ms: EpochMs)
     standing, sent = journal.book.halt.trading is Trading.HALTED, 0
     for order in tuple(journal.book.orders.values()):
         lost = order.status is OrderStatus.INTENDED and order.sends == 1
-        if lost and (order.approved.role is Role.STOP or (order.approved.role is Role.EXIT and not standing)):
+        wanted = order.approved.role is Role.STOP or (order.approved.role is Role.EXIT and not standing)
+        if lost and wanted and _is_free(trader, journal, order, standing, now_ms):
             journal.record(now_ms, [Resent(order.client_order_id, now_ms)])
             sent += _sent(trader, clock, journal, journal.book.orders[order.client_order_id], now_ms)
     return sent
+
+
+def _is_free(trader: VenueTrader, journal: Journal, sale: Order, standing: bool, now_ms: EpochMs) -> bool:
+    """Whether what it sells is still held, and no stop of before keeps it: that one is canceled first, as for a sale
+    that is sent for the first time. After a kill it stays as it stands."""
+    book, symbol = journal.book, sale.approved.symbol
+    if symbol not in book.holdings or book.holdings[symbol].quantity < sale.remaining:
+        return False
+    names = list(book.orders)
+    before = [book.orders[one] for one in names[: names.index(sale.client_order_id)]]
+    stops = [one for one in before if one.is_open and one.approved.symbol == symbol and one.approved.role is Role.STOP]
+    return not (standing and stops) and all(_cancel(trader, journal, one.client_order_id, now_ms) for one in stops)
 
 
 def _sent(trader: VenueTrader, clock: Clock, journal: Journal, order: Order, now_ms: EpochMs) -> int:
