@@ -40,10 +40,13 @@ def intended(role: Role = Role.ENTRY, sent_ms: int = NOW) -> tuple[Book, str]:
 # --- orders ----------------------------------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 2 * UNSEEN_MS))
-def test_an_intent_that_no_list_shows_is_given_up_when_its_time_is_over_and_not_before(passed_ms: int) -> None:
+@given(st.integers(0, 2 * UNSEEN_MS), st.integers(0, 2 * UNSEEN_MS))
+def test_an_intent_that_no_list_shows_is_given_up_when_its_time_is_over_by_both_clocks_and_not_before(
+    ours_ms: int, theirs_ms: int
+) -> None:
     book, name = intended()
-    facts = order_facts(book, {}, NOW, host_ms=NOW + passed_ms, unseen_ms=UNSEEN_MS)
+    passed_ms, placed_ms = min(ours_ms, theirs_ms), book.orders[name].placed_ms
+    facts = order_facts(book, {}, NOW, host_ms=NOW + ours_ms, seen_ms=placed_ms + theirs_ms, unseen_ms=UNSEEN_MS)
     assert bool(facts) is (passed_ms >= UNSEEN_MS)
     assert all(isinstance(one, Closed) and one.status is OrderStatus.REJECTED for one in facts)
     assert fold(facts, book).orders[name].is_open is (passed_ms < UNSEEN_MS)

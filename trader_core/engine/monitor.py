@@ -43,8 +43,11 @@ def has_news(ports: Ports, book: Book) -> bool:
     told = [one for one in ports.reader.fills(book.fill_cursor) if one.fill.client_order_id in book.orders]
     if any(is_new(book, one) for one in told):
         return True
-    reports, host_ms = ports.reader.orders(asked) if asked else {}, ports.clock.host_ms()
-    news = order_facts(book, reports, book.closed_ms, host_ms=host_ms, unseen_ms=ports.patience.unseen_ms)
+    reports, clock = ports.reader.orders(asked) if asked else {}, ports.clock
+    news = order_facts(
+        book, reports, book.closed_ms, host_ms=clock.host_ms(), seen_ms=clock.seen_ms(),
+        unseen_ms=ports.patience.unseen_ms,
+    )  # fmt: skip
     return bool(news)
 
 

@@ -57,8 +57,11 @@ def fold_fills(ports: Ports, journal: Journal, decision_ms: EpochMs) -> tuple[Fi
 
 def read_orders(ports: Ports, journal: Journal, decision_ms: EpochMs) -> Account:
     asked = [order for order in journal.book.orders.values() if order.is_open]
-    reports, host_ms = ports.reader.orders(asked) if asked else {}, ports.clock.host_ms()
-    news = order_facts(journal.book, reports, decision_ms, host_ms=host_ms, unseen_ms=ports.patience.unseen_ms)
+    reports, clock = ports.reader.orders(asked) if asked else {}, ports.clock
+    news = order_facts(
+        journal.book, reports, decision_ms, host_ms=clock.host_ms(), seen_ms=clock.seen_ms(),
+        unseen_ms=ports.patience.unseen_ms,
+    )  # fmt: skip
     journal.record(decision_ms, news)
     return Account(reports, ports.reader.marked(), all_balances(ports.reader), ports.reader.oddities())
 

@@ -26,12 +26,14 @@ class Account:
 
 
 def order_facts(
-    book: Book, reports: Mapping[str, OrderReport], now_ms: EpochMs, *, host_ms: int = 0, unseen_ms: int = 0
-) -> tuple[Fact, ...]:
+    book: Book, reports: Mapping[str, OrderReport], now_ms: EpochMs, *, host_ms: int = 0, seen_ms: int = 0,
+    unseen_ms: int = 0,
+) -> tuple[Fact, ...]:  # fmt: skip
     """What the venue's word makes of our open orders. Fills must be folded first.
 
     An intent that the venue has never seen, and would show by now, was never sent and is closed; it is not sent again.
-    One that was sent twice is waited for twice as long: the second time was before the first wait was over.
+    One that was sent twice is waited for twice as long: the second time was before the first wait was over. The wait
+    is over by this machine's clock and by the venue's time: either may be set meanwhile.
     A working order that the venue does not know any more is over too: a lost stop is placed anew, a lost purchase is
     not. What has fills that have not been told yet stays open until they have.
     """
@@ -41,7 +43,8 @@ def order_facts(
         if not order.is_open:
             continue
         if report is None and order.status is OrderStatus.INTENDED:
-            if host_ms - order.sent_ms >= unseen_ms * order.sends:
+            waited_ms = min(host_ms - order.sent_ms, seen_ms - order.placed_ms)
+            if waited_ms >= unseen_ms * order.sends:
                 facts.append(Closed(order.client_order_id, OrderStatus.REJECTED, "the venue never saw it", now_ms))
         elif report is None:
             facts.append(Closed(order.client_order_id, OrderStatus.CANCELED, "the venue does not know it", now_ms))

@@ -208,14 +208,12 @@ class Life:
         if not files.begun or not files.venue.exists():
             return
         moved = not one.features.isdisjoint(("cash", "manual trades"))
-        # whoever's clock leaps while an order is on its way takes it for lost
-        unbound = moved or {"clock", "late sends"} <= one.features
-        cap_pct = WITHOUT_BOUND if unbound else one.cap_pct
+        cap_pct = WITHOUT_BOUND if moved else one.cap_pct
         sent_ms = SENT_BARS * self._market.bar_ms if "late sends" in one.features else 0
         late_ms = WITHOUT_BOUND * 1_000 if "clock" in one.features else max(sent_ms, self._market.bar_ms) + 1_000
         strangers = frozenset(self._strangers)
         truth = witness.truth(files.venue, self._market.closes, strangers)
-        asset_cap_pct = WITHOUT_BOUND if unbound else one.asset_cap_pct
+        asset_cap_pct = WITHOUT_BOUND if moved else one.asset_cap_pct
         found = check(files.state, truth, 0, strangers, cap_pct, late_ms=late_ms, asset_cap_pct=asset_cap_pct)
         self._lived.wrong += found.wrong
         self._lived.counts["venue orders"] += len(found.venue_orders)
