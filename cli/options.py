@@ -83,6 +83,8 @@ def _option(
     name: str, metavar: str, text: str, known: tuple[str, ...] = (), act: Callable[[str], None] | None = None
 ) -> TyperOption:
     def keep(ctx: typer.Context, parameter: TyperOption, value: str | None) -> None:
+        if value == "":
+            raise typer.BadParameter("it is empty; leave it out or say what is meant.", ctx=ctx, param=parameter)
         if value is not None and known and value not in known:
             raise typer.BadParameter(f"'{value}' is not one of {', '.join(known)}.", ctx=ctx, param=parameter)
         _keep(ctx, parameter, value)

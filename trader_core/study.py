@@ -11,7 +11,7 @@ import numpy as np
 from trader_core.bootstrap import settings_of
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable, UsageError
-from trader_core.domain.money import grains_down, plain
+from trader_core.domain.money import from_grains, grains_down, plain
 from trader_core.engine.compiled import Progress, cache_directory, digest_of_the_law
 from trader_core.engine.law import costs_of
 from trader_core.engine.replay import Flow, Replayed, World, prepare, replay_world, world_of
@@ -167,6 +167,17 @@ def flows_of(study: Study, flows: Sequence[Flow]) -> tuple[Flow, ...]:
                 remedy=f"a time from {rfc3339(study.start_ms)} to before {rfc3339(study.end_ms)}",
             )
     return tuple(sorted(flows))
+
+
+def check_solvent(replayed: Replayed) -> None:
+    """Raises UsageError where a withdrawal took all that the account had then, or more."""
+    for row, grains in replayed.flows.tolist():
+        if grains < 0 and replayed.worth[row] == 0:
+            raise UsageError(
+                f"a withdrawal of {plain(from_grains(-grains))} on {rfc3339(int(replayed.at_ms[row]))} is more than the"
+                " account had then",
+                remedy="a smaller one",
+            )
 
 
 def trials_of(options: Options) -> tuple[Trial, ...]:

@@ -67,7 +67,7 @@ def backtest(
     from cli.progress import Progress, compiling
     from cli.show import Ink, colours
     from trader_core.engine.replay import prepare
-    from trader_core.study import flows_of, report_on, study_of
+    from trader_core.study import check_solvent, flows_of, report_on, study_of
 
     shared = shared_of(ctx)
     files = [("report", "--out", out), ("page", "--html", html), ("baseline", "--write-baseline", write_baseline)]
@@ -82,6 +82,7 @@ def backtest(
             prepare(study.policy, told)
     with Progress("replaying", "rows") as walked:
         replayed = study.replayed(interpreted=slow, flows=flows, progress=walked)
+    check_solvent(replayed)
     listed = shared.json or full or out is not None or html is not None
     report, more = report_on(study, replayed, version_text(), trades=listed, full=full)
     warnings = warned((*report["metadata"]["warnings"], *more))

@@ -71,9 +71,9 @@ def calc(
         leverage=_amount("--leverage", leverage),
         venue_leverage=_amount("--venue-leverage", venue_leverage),
         cash=whole if cash is None else _amount("--cash", cash),
-        max_exposure=_share("--max-exposure-pct", max_exposure or str(risk.max_total_at_risk_pct)),
+        max_exposure=_cap(policy, "--max-exposure-pct", max_exposure, risk.max_total_at_risk_pct, regime),
         exposure=_amount("--exposure", exposure),
-        max_asset=_share("--max-asset-pct", max_asset or str(risk.max_per_asset_pct)),
+        max_asset=_cap(policy, "--max-asset-pct", max_asset, risk.max_per_asset_pct, regime),
         asset_exposure=_amount("--asset-exposure", asset_exposure),
         day_range=None if day_range is None else _share("--range-pct", day_range),
         volatility=None if volatility is None else _share("--volatility-pct", volatility),
@@ -92,14 +92,26 @@ def calc(
 
 def _budget(policy: "Settings", tier: int, regime: str | None) -> Decimal:
     """What the policy offers for a position of that tier: the profile's scale included, and the regime's, if named."""
-    from trader_core.settings.schema import REGIMES
-
     position = Decimal(str(getattr(policy.policy.sizing, f"tier_{tier}_position_pct")))
     scaled = position * Decimal(str(policy.policy.active_profile.position_scale_pct)) / 10_000
+    return scaled * _scale(policy, regime)
+
+
+def _scale(policy: "Settings", regime: str | None) -> Decimal:
+    """The regime's, if one is named."""
+    from trader_core.settings.schema import REGIMES
+
     if regime is None:
-        return scaled
+        return Decimal(1)
     name = _one_of("--regime", regime, REGIMES)
-    return scaled * Decimal(str(getattr(policy.policy.regime, f"{name}_scale_pct"))) / 100
+    return Decimal(str(getattr(policy.policy.regime, f"{name}_scale_pct"))) / 100
+
+
+def _cap(policy: "Settings", name: str, asked: str | None, written: float, regime: str | None) -> Decimal:
+    """As asked for, else the policy's, which a regime may lower and never raises."""
+    return (
+        _share(name, str(written)) * min(_scale(policy, regime), Decimal(1)) if asked is None else _share(name, asked)
+    )
 
 
 def _amount(name: str, text: str) -> Decimal:

@@ -141,7 +141,9 @@ def test_deposits_come_and_go_and_are_no_gain(program: Backtests) -> None:
     assert found["costs"]["funding"] == "0"
 
 
-@pytest.mark.parametrize("flow", ["2023-12-31=5", "2024-01-03=5", "tomorrow=5", "2024-01-01=much", "5"])
+@pytest.mark.parametrize(
+    "flow", ["2023-12-31=5", "2024-01-03=5", "tomorrow=5", "2024-01-01=much", "5", "2024-01-02=-20000"]
+)
 def test_a_deposit_that_makes_no_sense_is_2(flow: str, program: Backtests) -> None:
     done = program.run(*SHORT, "--deposit", flow)
     assert (done.code, done.out) == (2, "")

@@ -89,6 +89,12 @@ def test_what_is_below_the_smallest_position_is_refused_and_never_raised(calc: C
     assert done.data["refused"].startswith("BELOW_MIN_POSITION")
 
 
+@pytest.mark.parametrize(("regime", "cap"), [("bull", "400"), ("chop", "320")])
+def test_caps_are_those_of_the_regime_and_never_more(calc: Callable[..., Done], regime: str, cap: str) -> None:
+    words = ("--equity", "10000", "--conviction-pct", "95", "--stop-pct", "6", "--budget-pct", "10")
+    assert Decimal(calc("--json", *words, "--regime", regime).data["notional"]) == Decimal(cap)
+
+
 def test_spot_is_bought_with_own_money_whatever_leverage_is_asked_for(calc: Callable[..., Done]) -> None:
     words = ("--equity", "10000", "--conviction-pct", "75", "--stop-pct", "5", "--explain")
     plain, asked = calc("--json", *words), calc("--json", *words, "--leverage", "10")

@@ -17,7 +17,7 @@ STOP = "strategies.sma_cross.stop_pct"
 
 
 def test_a_grid_is_every_combination_in_order() -> None:
-    found = grid([choice_of(f"{FAST}=5,10", policy()), choice_of("policy.adds.allowed=true,false", policy())])
+    found = grid([choice_of(f"{FAST}=5,10", policy()), choice_of("adds.allowed=true,false", policy())])
     assert found == tuple(
         ((FAST, fast), ("policy.adds.allowed", allowed)) for fast in (5, 10) for allowed in (True, False)
     )

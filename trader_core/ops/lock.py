@@ -33,7 +33,7 @@ class StateLock:
             raise StateLocked(
                 f"another trader (process {holder}) is running on {self._path.parent}",
                 safe="this one did nothing",
-                remedy="wait for it, stop it, or name another place with --state DIR",
+                remedy="stop it, type this again, and start it; at once and beside it: trader kill, trader policy set",
             )
         with suppress(OSError):  # the kernel has the lock; the number is for who asks, and a disk may be full
             os.ftruncate(self._file, 0)

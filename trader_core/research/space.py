@@ -74,15 +74,15 @@ def range_of(text: str, policy: "Settings") -> Range:
 
 
 def edit_of(option: str, text: str, policy: "Settings") -> tuple[str, Value]:
-    """'risk.max_per_asset_pct=10': one key of any file and its value; keys of policy.yaml also without that word.
-    Raises UsageError."""
-    short = text.partition(".")[0] not in type(policy).model_fields and not text.startswith("=")
-    key, told = _split(option, f"policy.{text}" if short else text, policy)
+    """'risk.max_per_asset_pct=10': one key of any file and its value. Raises UsageError."""
+    key, told = _split(option, text, policy)
     return key, _value(told.strip())
 
 
 def _split(option: str, text: str, policy: "Settings") -> tuple[str, str]:
-    key, sign, told = text.partition("=")
+    """(key, what follows it); keys of policy.yaml also without that word. Raises UsageError."""
+    short = text.partition(".")[0] not in type(policy).model_fields and not text.startswith("=")
+    key, sign, told = (f"policy.{text}" if short else text).partition("=")
     if not sign:
         raise UsageError(f"{option} {text}: no =", remedy=f"{option} KEY=...")
     try:
