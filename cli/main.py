@@ -9,6 +9,7 @@ from typing import Any
 from cli.emergency import kills
 
 TIMED = "run-cycle"  # what timers start, every minute
+USUAL = gc.get_threshold()
 LOADING = 50_000  # new objects before the collector looks: what is loaded stays, and looking at it costs start-up time
 WORDS = ("--help", "--version")
 
@@ -62,16 +63,15 @@ def _run(arguments: list[str]) -> int:
 
 def _collect_later(objects: int) -> None:
     """Not before so many new ones, and then as usual: what runs for weeks may not keep what it is done with."""
-    usual = gc.get_threshold()
-
-    def loaded(phase: str, _: dict[str, int]) -> None:
-        if phase == "stop":
-            gc.callbacks.remove(loaded)
-            gc.freeze()
-            gc.set_threshold(*usual)
-
-    gc.callbacks.append(loaded)
+    if _loaded not in gc.callbacks:
+        gc.callbacks.append(_loaded)
     gc.set_threshold(objects)
+
+
+def _loaded(phase: str, _: dict[str, int]) -> None:
+    if phase == "stop":
+        gc.callbacks.remove(_loaded)
+        gc.set_threshold(*USUAL)
 
 
 def _any(arguments: list[str]) -> Any:

@@ -378,10 +378,12 @@ def test_t17_a_program_killed_while_it_sends_knows_afterwards_what_became_of_it(
 
 
 def aged(live: Live, by_ms: int) -> None:
-    """The same journal, written down so much earlier by this machine's clock."""
+    """The same journal, its orders decided and written down so much earlier."""
 
     def earlier(fact: Fact) -> Fact:
-        return replace(fact, host_ms=EpochMs(fact.host_ms - by_ms)) if isinstance(fact, Intended) else fact
+        if not isinstance(fact, Intended):
+            return fact
+        return replace(fact, host_ms=EpochMs(fact.host_ms - by_ms), at_ms=EpochMs(fact.at_ms - by_ms))
 
     rewritten(live, earlier)
 
