@@ -52,6 +52,7 @@ def scene(tmp_path: Path) -> Scene:
 )
 def test_no_command_line_keeps_it_from_latching(scene: Scene, words: list[str]) -> None:
     """What it does not understand is done last: it says so, and is incomplete."""
+    scene.begun("paper")
     done = scene.kill(*words)
     assert scene.file.read_text() == "killed by hand\n"
     assert "LATCHED" in done.err and "Traceback" not in done.err
@@ -87,8 +88,26 @@ def test_help_latches_nothing(scene: Scene) -> None:
 
 
 def test_a_state_directory_that_is_not_there_is_made(scene: Scene) -> None:
-    assert scene("--state", scene.home / "a" / "b", "kill", "--reason", "new\nhere").code == 0
+    assert scene("--state", scene.home / "a" / "b", "kill", "--reason", "new\nhere").code == 50
     assert (scene.home / "a" / "b" / "KILL_SWITCH").read_text() == "new here\n"
+
+
+def test_a_kill_where_there_is_no_account_is_latched_and_says_that_no_loop_was_stopped(scene: Scene) -> None:
+    """Or whoever names the wrong directory believes that all is well, and the loop trades on."""
+    real, typo = scene.begun("paper"), scene.home / "typo"
+    missed = scene.kill("--state", typo, "--json")
+    assert (missed.code, (typo / "KILL_SWITCH").exists(), bool(read_row(real))) == (50, True, False)
+    told = f"there is no account in {typo}, so no running loop was stopped there: is this the right --state?"
+    assert missed.data["not_done"] == [told]
+    assert "trader kill --state DIR " in scene.kill("--state", typo).out
+    assert (scene.kill().code, bool(read_row(real))) == (0, True)
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_an_account_of_any_mode_is_one(scene: Scene, name: str) -> None:
+    scene.begun(name.removesuffix(".db"))
+    done = scene.kill("--mode", "PAPER", "--json")
+    assert (done.code, done.data["not_done"]) == (0, [])
 
 
 def test_a_place_that_cannot_be_is_not_latched_and_said(scene: Scene) -> None:
@@ -104,7 +123,8 @@ def test_a_place_that_cannot_be_is_not_latched_and_said(scene: Scene) -> None:
 def test_before_the_latch_nothing_is_loaded_that_could_be_slow_or_broken(scene: Scene) -> None:
     """Nor at all, where there is no key and no account."""
     start = [START[0], "-X", "importtime", *START[1:], "kill"]
-    done = subprocess.run(start, env=scene.environment, cwd=scene.home, capture_output=True, text=True, check=True)
+    done = subprocess.run(start, env=scene.environment, cwd=scene.home, capture_output=True, text=True, check=False)
+    assert done.returncode == 50, "there is no account"
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time")}
     assert "trader_core.kill.latch" in loaded
     assert loaded & set(HEAVY) == set()
@@ -126,7 +146,7 @@ def _bare_s(scene: Scene) -> float:
 def _latched_s(scene: Scene, turn: int) -> float:
     state = scene.home / f"state-{turn}"
     began = time.time()
-    assert scene("kill", "--state", state).code == 0
+    assert scene("kill", "--state", state).code == 50, "there is no account"
     return (state / "KILL_SWITCH").stat().st_mtime - began
 
 
@@ -224,6 +244,7 @@ def test_a_running_loop_sees_either_and_deleting_the_file_gives_nothing_back(sce
 
 
 def test_a_second_kill_is_no_less_than_the_first(scene: Scene) -> None:
+    scene.begun("paper")
     assert scene.kill("--reason", "first").code == 0
     seen = read_file(scene.state)
     done = scene.kill("--reason", "second", "--json")
@@ -302,7 +323,7 @@ def test_a_kill_while_somebody_resets_stands(scene: Scene) -> None:
 
 def test_where_no_account_was_begun_the_file_alone_is_shown_and_removed(tmp_path: Path) -> None:
     program, scene = Inside(tmp_path), Scene(tmp_path)
-    assert scene.kill("--reason", "too early").code == 0
+    assert scene.kill("--reason", "too early").code == 50
     assert halt(program, "show")["latch"]["file"]["reason"] == "too early"  # type: ignore[index]
     assert halt(program, "reset", "--user", "me", "--reason", "we begin now")["latch"] == {"file": None, "row": None}
     assert not scene.file.exists()
@@ -310,6 +331,7 @@ def test_where_no_account_was_begun_the_file_alone_is_shown_and_removed(tmp_path
 
 @pytest.mark.parametrize(("status", "code"), [(204, 0), (500, 70)])
 def test_an_alert_that_arrives_and_one_that_is_refused(scene: Scene, status: int, code: int) -> None:
+    scene.begun("paper")
     told = []
 
     class Hook(BaseHTTPRequestHandler):

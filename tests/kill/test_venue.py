@@ -117,6 +117,7 @@ def statuses(venue: Served, *order_ids: str) -> list[str]:
 
 @beside()
 def test_fifty_orders_in_a_storm_are_gone_and_looked_for_within_ten_seconds(venue: Served, scene: Scene) -> None:
+    scene.begun("paper")
     ours = [resting(venue, number, "BUY") for number in range(50)]
     foreign = resting(venue, 0, "BUY", identity="somebody else's")
     scene.given["TRADER_ALERT_HOOK"], kept = hook_into(scene.home)
@@ -148,6 +149,7 @@ def test_what_the_ledger_covers_keeps_its_stop_and_no_more(venue: Served, scene:
 
 @beside()
 def test_without_a_ledger_our_sales_stay_and_all_takes_everything(venue: Served, scene: Scene) -> None:
+    scene.begun("paper")
     entry, sale = resting(venue, 1, "BUY"), resting(venue, 2, "SELL")
     foreign = resting(venue, 3, "BUY", identity="by hand")
     first = scene.kill()
@@ -159,8 +161,18 @@ def test_without_a_ledger_our_sales_stay_and_all_takes_everything(venue: Served,
 
 
 @beside()
+def test_without_any_account_the_venue_is_cleared_and_the_place_is_doubted(venue: Served, scene: Scene) -> None:
+    """What is open at the venue goes; a loop that runs in another directory would go on."""
+    entry = resting(venue, 1, "BUY")
+    done = scene.kill("--json")
+    assert (done.code, done.data["venue"]["verified"], statuses(venue, entry)) == (50, True, [GONE])
+    assert [one.partition(",")[0] for one in done.data["not_done"]] == [f"there is no account in {scene.state}"]
+
+
+@beside()
 def test_a_list_that_lags_is_not_believed(venue: Served, scene: Scene) -> None:
     """For a minute it shows what is gone; one by one the orders tell the truth."""
+    scene.begun("paper")
     ours = [resting(venue, number, "BUY") for number in range(3)]
     venue.admin("clock", {"advance_ms": 61_000})
     venue.fault("list_lag", ms=60_000)
@@ -189,6 +201,7 @@ def test_what_may_be_on_its_way_is_said(venue: Served, scene: Scene) -> None:
 
 @beside()
 def test_a_refused_key_gives_way_to_the_one_that_is_to_come(venue: Served, scene: Scene) -> None:
+    scene.begun("paper")
     entry = resting(venue, 1, "BUY")
     for part in ("KEY", "SECRET"):
         scene.given[f"COINBASE_NEW_API_{part}"] = scene.given[f"COINBASE_API_{part}"]
@@ -203,6 +216,7 @@ def test_a_refused_key_gives_way_to_the_one_that_is_to_come(venue: Served, scene
 @beside("app.yaml: [", "mode: 7\nexchange: {venue_url: '%s', nonsense: {}}\n", "")
 def test_a_broken_configuration_changes_nothing(venue: Served, scene: Scene, spoil: str) -> None:
     """Only where the venue is must be readable, whatever stands around it."""
+    scene.begun("paper")
     entry, file = resting(venue, 1, "BUY"), scene.home / "config" / "app.yaml"
     file.write_text(spoil % venue.url if "%s" in spoil else f"{spoil}\n  venue_url: {venue.url} # here\n")
     for other in ("policy", "universe", "signals", "strategies"):
@@ -226,6 +240,7 @@ def test_a_full_disk_keeps_nobody_from_it(venue: Served, scene: Scene) -> None:
 
 @beside()
 def test_a_venue_that_cannot_be_reached_is_said_in_time(venue: Served, scene: Scene) -> None:
+    scene.begun("paper")
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and never listens
         write = scene.home / "config" / "app.yaml"
@@ -250,6 +265,7 @@ def test_a_live_account_without_a_key_is_incomplete_at_once(venue: Served, scene
 
 @beside()
 def test_another_mode_asks_no_venue(venue: Served, scene: Scene) -> None:
+    scene.begun("paper")
     entry = resting(venue, 1, "BUY")
     done = scene.kill("--mode", "PAPER", "--json")
     assert (done.code, done.data["venue"]["why_not_asked"]) == (0, "not asked: PAPER has no orders at a venue")

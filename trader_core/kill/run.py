@@ -167,7 +167,7 @@ def _report(
     delivery: "Delivery",
     phases: list[tuple[str, int]],
 ) -> Report:
-    not_done = [*_latch_problems(state, file, rows), *_venue_problems(progress)]
+    not_done = [*_latch_problems(state, file, rows), *_no_account(state, rows), *_venue_problems(progress)]
     not_done += [f"not understood, and not done: {' '.join(wish.unknown)}"] if wish.unknown else []
     code = INCOMPLETE if not_done else ALERT_UNDELIVERED if delivery.problem else 0
     not_done += [f"the alert hook was not reached: {delivery.problem}"] if delivery.problem else []
@@ -193,13 +193,20 @@ def _report(
         "not_done": list(not_done),
         "phases_ms": dict(phases),
     }
-    return Report(code, data, _lines(progress, delivery), not_done, _next(state, file, progress, code), phases)
+    return Report(code, data, _lines(progress, delivery), not_done, _next(state, file, rows, progress, code), phases)
 
 
 def _latch_problems(state: Path | None, file: Part, rows: Rows) -> list[str]:
     found = [] if file.stands else [f"the latch file {file.place}: {file.note}"]
     found += [f"the latch row in {one.place}: {one.note}" for one in rows.parts if not one.stands]
     return found if rows.ended or state is None else [*found, "the latch rows: the databases did not answer in time"]
+
+
+def _no_account(state: Path | None, rows: Rows) -> list[str]:
+    """A latch stops the loops of its own directory alone. Where there is no account, there is no loop either."""
+    if state is None or rows.parts or not rows.ended:
+        return []
+    return [f"there is no account in {state}, so no running loop was stopped there: is this the right --state?"]
 
 
 def _venue_problems(progress: Progress) -> list[str]:
@@ -227,11 +234,13 @@ def _told(order: dict[str, str]) -> str:
     return " ".join(one for one in order.values() if one)
 
 
-def _next(state: Path | None, file: Part, progress: Progress, code: int) -> list[str]:
+def _next(state: Path | None, file: Part, rows: Rows, progress: Progress, code: int) -> list[str]:
     where = f" --state {state}" if state else " --state DIR"
     steps = []
     if not file.stands:
         steps.append("stop the loop by hand: end its process, or make the file KILL_SWITCH in its state directory")
+    if _no_account(state, rows):
+        steps.append("trader kill --state DIR   (the directory in which the loop runs)")
     if code == INCOMPLETE and progress.account and not progress.verified:
         steps.append(f"trader kill{where}   (again: it is safe), or cancel the orders at the venue by hand")
     back = f"trader halt reset{where} --user NAME --reason TEXT"
