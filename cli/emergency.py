@@ -19,6 +19,7 @@ WITH_VALUE = ("--state", "--config", "--mode", "--venue", "--reason")
 MODES = {"": "", "LIVE": "", "DRY_RUN": "DRY_RUN", "PAPER": "PAPER"}  # each, and which has nothing at a venue
 FLAGS = ("--flatten", "--all", "--json")
 HELP = "--help"
+ENDS = (signal.SIGINT, signal.SIGTERM)
 NAMES = {0: "OK", 50: "INCOMPLETE", 70: "ALERT_UNDELIVERED"}
 
 
@@ -67,14 +68,44 @@ def wish_of(arguments: Sequence[str]) -> "tuple[Wish, bool]":
     return wish, "--json" in flags
 
 
+class Ending:
+    """Ctrl-C, and being told to end. Before the latch neither does anything; then the first ends the waiting, so that
+    what stands is told, and a second one ends everything at once."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._is_latched = False
+
+    def listen(self) -> None:
+        """To those that whoever started us has not switched off."""
+        for number in ENDS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._came)
+
+    def latched(self, text: str) -> None:
+        self._is_latched = True
+        note(text)
+
+    def name(self) -> str:
+        return self._name
+
+    def _came(self, number: int, _: object) -> None:
+        if self._is_latched:
+            self._name = signal.Signals(number).name
+            for one in ENDS:
+                signal.signal(one, signal.SIG_DFL)
+
+
 def emergency(arguments: Sequence[str]) -> int:
     """Kill, tell, and return the exit code. A terminal that goes away, or a reader that has gone, ends nothing."""
-    from trader_core.kill.run import kill
-
+    ending = Ending()
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        ending.listen()
+    from trader_core.kill.run import kill
+
     wish, as_json = wish_of(arguments)
-    report = kill(wish, note)
+    report = kill(wish, ending.latched, ending.name)
     _write(sys.stdout, document_of(report) if as_json else text_of(report))
     return report.exit_code
 

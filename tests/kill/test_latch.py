@@ -4,6 +4,7 @@ and only a person takes it away again."""
 import json
 import os
 import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from cli.emergency import FLAGS, WITH_VALUE, kills, wish_of
 from cli.options import MODES
-from tests.cli.program import START, Inside
+from tests.cli.program import START, Done, Inside
 from tests.kill.scene import Scene, key_seen
 from trader_core.domain.errors import GateClosed
 from trader_core.domain.values import replace
@@ -218,6 +219,61 @@ def test_a_file_that_is_no_account_is_left_alone(scene: Scene) -> None:
     assert "live.db" in done.data["not_done"][0]
     assert (scene.state / "live.db").read_bytes() == b"not a database, but somebody's"
     assert (scene.state / "paper.db").read_bytes() == b""
+
+
+# --- Ctrl-C ----------------------------------------------------------------------------------------------------------
+
+SLOW = "sleep 60"  # a hook that does not answer
+SIGNALLED = """
+import os, signal, sys
+from cli.emergency import emergency
+
+def sent(event, of):
+    if event == "open" and str(of[0]).endswith("KILL_SWITCH"):
+        signal.raise_signal(int(os.environ["SENT"]))
+
+sys.addaudithook(sent)
+sys.exit(emergency(["kill", "--reason", "now"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_a_kill_while_it_latches_ends_nothing(scene: Scene, number: signal.Signals) -> None:
+    """The signal comes as the file is opened."""
+    row = scene.begun("paper")
+    environment = {**scene.environment, "SENT": str(int(number))}
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED], env=environment, cwd=scene.home, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, scene.file.read_text(), read_row(row).reason) == (0, "now\n", "now"), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_a_kill_after_the_latch_is_told_what_stands(scene: Scene, number: signal.Signals) -> None:
+    row = scene.begun("paper")
+    scene.given["TRADER_ALERT_HOOK"] = SLOW
+    began_s = time.monotonic()
+    with scene.start("kill", "--reason", "now", "--json") as process:
+        assert process.stderr is not None
+        assert "LATCHED" in process.stderr.readline()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    done = Done(process.returncode, out, err)
+    assert (done.code, "Traceback" in err, time.monotonic() - began_s < 4) == (50, False, True), (done, err)
+    assert any(f"ended by {number.name}" in one for one in done.data["not_done"])
+    assert (scene.file.exists(), read_row(row).reason) == (True, "now")
+
+
+def test_a_second_one_ends_a_kill_at_once_and_the_latch_stays(scene: Scene) -> None:
+    ending = (
+        "from cli.emergency import Ending; import signal; one = Ending(); one.listen(); signal.raise_signal(2); "
+        "one.latched('stands'); signal.raise_signal(2); print(one.name(), flush=True); signal.raise_signal(15)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ending], env=scene.environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "SIGINT\n", "stands\n")
 
 
 def test_every_mode_has_its_row() -> None:

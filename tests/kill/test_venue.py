@@ -1,5 +1,6 @@
 """What a kill does at a venue over real HTTP: what adds risk is gone and looked for, what protects stays."""
 
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.program import Done
 from tests.kill.scene import IDENTITY, Scene, age_s, hook_into, id_of, key_seen
 from tests.loopback.served import Served, limit, market, serving, trader
 from trader_core.domain.clocktime import EpochMs
@@ -251,6 +253,24 @@ def test_a_venue_that_cannot_be_reached_is_said_in_time(venue: Served, scene: Sc
     assert scene.file.exists()
     assert "cannot be reached" in done.data["not_done"][0]
     assert key_seen(scene, done) == []
+
+
+@beside()
+def test_ctrl_c_while_the_venue_is_silent_tells_what_was_cut_short(venue: Served, scene: Scene) -> None:
+    scene.holding({})
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        write = scene.home / "config" / "app.yaml"
+        write.write_text(f"venue_url: https://127.0.0.1:{silent.getsockname()[1]}\n")
+        with scene.start("kill", "--json") as process:
+            connected, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+            connected.close()
+    done = Done(process.returncode, out, err)
+    assert (done.code, "Traceback" in err, scene.file.exists()) == (50, False, True), err
+    assert any(one.endswith(": it was cut short by SIGINT") for one in done.data["not_done"]), done.data
 
 
 @beside()

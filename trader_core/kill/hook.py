@@ -29,8 +29,9 @@ class Delivery:
         if not hook:
             self._ended.set()
 
-    def wait(self, seconds: float) -> None:
-        self._ended.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended."""
+        return self._ended.wait(seconds)
 
     def work(self) -> None:
         """Deliver, once."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BUDGET_S = 9.0  # with the interpreter's own start and end, a kill is told about within ten
 FLATTEN_S = 10.0  # more, where positions are to be sold and the venue answers
 ROWS_S = 1.0  # how long the databases are waited for
+LOOK_S = 0.05  # so often it is looked whether somebody ended it
 NO_REASON = "killed by hand"
 
 
@@ -67,8 +68,13 @@ class Rows:
     ended: bool = False
 
 
-def kill(wish: Wish, say: Callable[[str], None]) -> Report:
-    """Never raises for what the world does; `say` is told of the latch at once."""
+def _nobody() -> str:
+    return ""
+
+
+def kill(wish: Wish, say: Callable[[str], None], ended_by: Callable[[], str] = _nobody) -> Report:
+    """Never raises for what the world does; `say` is told of the latch at once. After it, nothing more is waited for
+    once `ended_by` names what ended it."""
     began_s = monotonic()
     reason = one_line(wish.reason) or NO_REASON
     state, file = _latched_file(wish, reason)
@@ -80,9 +86,14 @@ def kill(wish: Wish, say: Callable[[str], None]) -> Report:
     say(_latch_line(file, rows.parts))
     delivery = _alerted(wish, state, reason, began_s)
     progress = Progress()
-    _at_the_venue(wish, state, progress, began_s)
-    delivery.wait(max(0.0, began_s + BUDGET_S - monotonic()))
-    _started("alerts", lambda: _deliver(state, wish.config)).join(ROWS_S)
+    _at_the_venue(wish, state, progress, began_s, ended_by)
+    _awaited(delivery.wait, began_s + BUDGET_S, ended_by)
+    if ended := ended_by():  # what is under way may still be loading modules: see _deliver
+        progress.problems.append(
+            f"ended by {ended}: what is not told as done may be undone, alerts may not be delivered"
+        )
+    else:
+        _started("alerts", lambda: _deliver(state, wish.config)).join(ROWS_S)
     phases += [*progress.phases, ("alert", delivery.took_ms), ("in all", _ms(began_s))]
     return _report(wish, state, reason, file, rows, progress, delivery, phases)
 
@@ -128,18 +139,38 @@ def _deliver(state: Path | None, config: str) -> None:
             start_drainer(state, place.absolute(), without_keys(environ))
 
 
-def _at_the_venue(wish: Wish, state: Path | None, progress: Progress, began_s: float) -> None:
-    """Until it is done, or the time is over. What goes wrong there unforeseen ends that thread, not this one."""
+def _at_the_venue(
+    wish: Wish, state: Path | None, progress: Progress, began_s: float, ended_by: Callable[[], str]
+) -> None:
+    """Until it is done, the time is over, or somebody ends it. What goes wrong there unforeseen ends that
+    thread, not this one."""
     from trader_core.kill.reach.account import clear_account
 
     until_s = began_s + BUDGET_S
     working = _started("venue", lambda: clear_account(wish, state, progress, until_s, FLATTEN_S))
-    working.join(max(0.0, until_s - monotonic()))
+    _awaited(_end_of(working), until_s, ended_by)
     if progress.selling:
-        working.join(FLATTEN_S)
+        _awaited(_end_of(working), monotonic() + FLATTEN_S, ended_by)
     if not progress.ended:
-        slow = "it did not end in time" if working.is_alive() else "it broke off: a bug, see above"
-        progress.problems.append(f"{progress.stage}: {slow}")
+        late = f"it was cut short by {ended_by()}" if ended_by() else "it did not end in time"
+        progress.problems.append(
+            f"{progress.stage}: {late if working.is_alive() else 'it broke off: a bug, see above'}"
+        )
+
+
+def _awaited(wait: Callable[[float], bool], until_s: float, ended_by: Callable[[], str]) -> None:
+    """`wait` waits so long, and says whether it is over."""
+    while not ended_by() and (left_s := until_s - monotonic()) > 0:
+        if wait(min(left_s, LOOK_S)):
+            return
+
+
+def _end_of(thread: threading.Thread) -> Callable[[float], bool]:
+    def wait(seconds: float) -> bool:
+        thread.join(seconds)
+        return not thread.is_alive()
+
+    return wait
 
 
 def _started(name: str, work: Callable[[], object]) -> threading.Thread:
