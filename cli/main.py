@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import io
 import os
 import sys
 from typing import Any
@@ -18,11 +19,18 @@ def main() -> None:
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed before we came: what is said goes nowhere
             setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        _say_all(getattr(sys, stream))
     arguments = sys.argv[1:]
     code = _killed(arguments) if kills(arguments) else _run(arguments)
     if TIMED in arguments:
         _leave(code)
     sys.exit(code)
+
+
+def _say_all(stream: object) -> None:
+    """A letter that the terminal does not know is told by its number: what was done may not end as a failure for it."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _leave(code: int) -> None:

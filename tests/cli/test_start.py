@@ -9,7 +9,7 @@ import pytest
 from cli.exits import EXITS, worst
 from cli.options import MODES, SAMPLE_SEED, VENUES
 from cli.table import COMMANDS
-from tests.cli.program import ROOT, Program
+from tests.cli.program import ROOT, START, Program
 from trader_core import bootstrap
 from trader_core.domain import errors
 from trader_core.settings.options import Options
@@ -129,3 +129,16 @@ def test_a_bug_is_1_with_its_trace_on_stderr() -> None:
     assert "ZeroDivisionError" in done.stderr
     assert "this is a bug" in done.stderr
     assert '"exit_name": "UNEXPECTED"' in done.stdout
+
+
+def test_a_letter_that_the_terminal_does_not_know_is_told_by_its_number(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    assert program.paper("run", "--cycles", "1").code == 0
+    reset = ("reset", "--user", "Jürgen", "--reason", "it is over", "--force")
+    for words in (("trip", "--reason", "a test"), reset, ("history",)):
+        done = subprocess.run(
+            [*START, "halt", *words, "--mode", "PAPER", "--state", program.state],
+            env={**program.environment, "PYTHONIOENCODING": "ascii"}, cwd=tmp_path, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert rb"J\xfcrgen" in done.stdout
