@@ -67,6 +67,7 @@ class Clinic:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._said = options.words
 
     def checks(self) -> tuple[tuple[str, Check], ...]:
         return (
@@ -138,7 +139,7 @@ class Clinic:
 
     def state(self) -> Finding:
         if not self._files.begun:
-            return warn(NOT_BEGUN, "trader run-cycle")
+            return warn(NOT_BEGUN, f"trader run-cycle{self._said}")
         with self._files.reading() as store:
             ((told,),) = store.query("PRAGMA quick_check(1)")
             ((cycles,),) = store.query("SELECT count(*) FROM cycles")
@@ -180,7 +181,7 @@ class Clinic:
     # --- whether it may trade ----------------------------------------------------------------------------------------
 
     def kill_switch(self) -> Finding:
-        remedy = "trader halt show, then trader halt reset --user NAME --reason TEXT"
+        remedy = f"trader halt show{self._said}, then trader halt reset{self._said} --user NAME --reason TEXT"
         asked = KillFile(self._files.directory).kill_requested()
         if asked is None and self._files.begun:
             with self._files.reading() as store:
@@ -192,7 +193,7 @@ class Clinic:
         if halt.state is HaltState.DISABLED:
             return warn("DISABLED: nothing trips by itself", "set halt.enabled: true in policy.yaml")
         if halt.trading is not Trading.ACTIVE:
-            remedy = "trader halt show, then trader halt reset --user NAME --reason TEXT"
+            remedy = f"trader halt show{self._said}, then trader halt reset{self._said} --user NAME --reason TEXT"
             return fail(f"{halt.state}: {halt.reason}", remedy)
         return ok(str(halt.state))
 
@@ -201,7 +202,7 @@ class Clinic:
         unknown = sorted({one.approved.symbol for one in orders if one.status is OrderStatus.INTENDED})
         if unknown:
             told = f"nobody knows what became of orders in {' '.join(unknown)}"
-            return fail(told, "trader run-cycle, then: trader reconcile")
+            return fail(told, f"trader run-cycle{self._said}, then: trader reconcile{self._said}")
         return ok(f"{len(orders)} open, none unknown")
 
     def ledger(self) -> Finding:
@@ -210,20 +211,23 @@ class Clinic:
             return without(NOT_BEGUN)
         if found:
             subject, detail = next(iter(found.items()))
-            return fail(f"{len(found)} discrepancies, of {subject}: {detail}", "trader reconcile")
+            return fail(f"{len(found)} discrepancies, of {subject}: {detail}", f"trader reconcile{self._said}")
         return ok("agreed with the venue at the newest cycle")
 
     def stops(self) -> Finding:
         naked = naked_minutes(self._book)
         if naked:
             told = ", ".join(f"{symbol} for {minutes} min" for symbol, minutes in sorted(naked.items()))
-            return fail(f"no stop at the venue: {told}", "trader run-cycle; if it stays: trader liquidate")
+            return fail(
+                f"no stop at the venue: {told}",
+                f"trader run-cycle{self._said}; if it stays: trader liquidate{self._said}",
+            )
         return ok(f"{len(self._book.held)} positions, each with its stop" if self._book.held else "nothing is held")
 
     def cycle(self) -> Finding:
         book = self._book
         if not book.cycles:
-            return warn("none yet", "trader run-cycle")
+            return warn("none yet", f"trader run-cycle{self._said}")
         if self._is_virtual:
             return without("this market has a time of its own")
         age_ms = host_ms() - book.closed_ms

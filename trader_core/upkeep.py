@@ -78,6 +78,7 @@ class Back:
     backup: Backup
     archived: Path | None
     kept: tuple[str, ...]  # files that stayed as they were
+    venue: str
 
 
 def restored(options: Options, place: Path) -> Back:
@@ -101,7 +102,9 @@ def restored(options: Options, place: Path) -> Back:
             _copied(place / name, files.directory / name)
         files.bring_up_to_date()
         _halted(files, backup)
-    return Back(backup, archived, stays)
+        with files.reading() as store:
+            venue = store.identity()["venue"]
+    return Back(backup, archived, stays, venue)
 
 
 def _policy(files: StateFiles) -> str:

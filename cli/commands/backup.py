@@ -1,5 +1,6 @@
 """`trader backup` and `trader restore`: copies of an account, and the way back from one."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,13 +49,14 @@ def restore(ctx: typer.Context, place: Place, verify: Verify = False, yes: Yes =
         return Result(_data(found), whole)
     if not yes:
         agreed(f"{whole}\nthe account as it is now would be archived", "Put this copy in its place?", "restored")
-    back = upkeep.restored(options_of(shared_of(ctx)), place)
+    options = options_of(shared_of(ctx))
+    back = upkeep.restored(options, place)
     lines = [f"{found.mode} is as it was {_when(found)}, and halted"]
     lines += [f"as it had been: {back.archived}"] if back.archived else []
     lines += [f"stayed as it is: {name}" for name in back.kept]
     lines += ["leave to trade real money is never restored: trader arm"] if PERMITS in found.files else []
-    mode = f" --mode {found.mode}"
-    lines.append(f"next: trader reconcile{mode}, then trader halt reset{mode} --user NAME --reason TEXT")
+    account = replace(options, mode=found.mode, venue=back.venue).words
+    lines.append(f"next: trader reconcile{account}, then trader halt reset{account} --user NAME --reason TEXT")
     data = {**_data(found), "archived": str(back.archived) if back.archived else None, "kept": list(back.kept)}
     return Result(data, "\n".join(lines))
 

@@ -290,7 +290,9 @@ def test_before_the_first_cycle_what_is_missing_is_no_failure(tmp_path: Path) ->
     program.state.mkdir(mode=0o700)
     done = program.paper("doctor", "--json")
     assert (done.code, done.data["failed"]) == (0, 0)
-    assert "trader run-cycle" in {one["remedy"] for one in done.data["checks"]}
+    remedy = f"trader run-cycle --mode PAPER --venue simulated --state {program.state}"
+    assert remedy in {one["remedy"] for one in done.data["checks"]}
+    assert program(*remedy.split()[1:]).code == 0, "as it is copied"
 
 
 def test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing(drill: Drill) -> None:

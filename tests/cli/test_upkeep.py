@@ -112,6 +112,16 @@ def order_ids(program: Inside) -> list[str]:
     return [json.loads(body)[0] for (body,) in rows]
 
 
+def test_what_to_type_after_a_restore_works_as_it_is_copied(program: Inside) -> None:
+    place = str(acted(program, "backup")["backup"])
+    done = program("restore", place, "--yes", "--state", program.state)
+    first, then = done.out.rpartition("next: trader ")[2].strip().split(", then trader ")
+    assert first == f"reconcile --mode PAPER --venue simulated --state {program.state}"
+    for words in (first, then.replace("TEXT", "compared-with-the-venue --force")):
+        ended = program(*words.split())
+        assert ended.code == 0, ended.err
+
+
 def test_a_tightened_policy_outlives_a_restore(program: Inside) -> None:
     copy = acted(program, "backup")
     tighter = ("policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from shlex import quote
 
 from trader_core.settings.environment import Environment, read_environment, state_directory
 from trader_core.settings.locate import config_directory
@@ -33,3 +34,9 @@ class Options:
     @property
     def config_directory(self) -> Path:
         return config_directory(self.config, self.environment)
+
+    @property
+    def words(self) -> str:
+        """Which account was meant, as it is typed: a hint without them would act on another one."""
+        said = {"--mode": self.mode, "--venue": self.venue, "--state": self.state, "--config": self.config}
+        return "".join(f" {name} {quote(str(value))}" for name, value in said.items() if value is not None)
