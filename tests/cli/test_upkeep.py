@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.cli.program import Inside
 from trader_core.domain.ids import OrderIdsOf
+from trader_core.store.segments import digest_of_file
 from trader_core.upkeep import SKIPPED
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -62,6 +64,44 @@ def test_a_backup_is_whole_and_one_changed_byte_in_it_is_found(program: Inside) 
     done = program("restore", place, "--verify", "--state", program.state)
     assert done.code == 13 and "is not as it was copied" in done.err
     assert program("restore", place, "--yes", "--state", program.state).code == 13
+    assert not (program.state / "archive").exists()
+
+
+def garbled(path: Path) -> None:
+    """A page in the middle of the file, as a bad disk leaves it: no row of the journal is in it."""
+    with path.open("r+b") as file:
+        file.seek(8_192)
+        file.write(b"garbage")
+
+
+@pytest.mark.parametrize("name", ["paper.db", "paper.venue.db"])
+def test_a_damaged_page_is_found_before_anything_is_copied(program: Inside, name: str) -> None:
+    garbled(program.state / name)
+    done = program("backup", "--state", program.state)
+    assert done.code == 13 and f"{name} is damaged" in done.err
+    assert not (program.state / "backups").exists()
+
+
+def test_a_damaged_page_of_the_state_is_found_by_who_verifies(program: Inside) -> None:
+    garbled(program.state / "paper.db")
+    for words in ("decisions", "verify"), ("audit", "verify"):
+        done = program(*words, "--state", program.state)
+        assert done.code == 13 and "paper.db is damaged" in done.err
+
+
+@pytest.mark.parametrize("name", ["paper.db", "paper.venue.db"])
+def test_a_copy_of_a_damaged_file_is_not_put_back(program: Inside, name: str) -> None:
+    """One that an older program took: to the byte as it was copied, and damaged."""
+    place = Path(str(acted(program, "backup")["backup"]))
+    garbled(place / name)
+    page = json.loads((place / "backup.json").read_text())
+    page.pop("sha256")
+    page["files"][name] = digest_of_file(place / name)
+    page["sha256"] = sha256(json.dumps(page, sort_keys=True).encode()).hexdigest()
+    (place / "backup.json").write_text(json.dumps(page))
+    for how in "--verify", "--yes":
+        done = program("restore", place, how, "--state", program.state)
+        assert done.code == 13 and f"{name} is damaged" in done.err
     assert not (program.state / "archive").exists()
 
 

@@ -20,7 +20,7 @@ from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable
 from trader_core.store.files import StateFiles
 from trader_core.store.segments import Segments, digest_of_file
-from trader_core.store.sqlite import copy_database, folder_of
+from trader_core.store.sqlite import check_pages, copy_database, folder_of
 
 FOLDER, PAGE = "backups", "backup.json"
 SCHEMA = "trader.backup/v1"
@@ -40,7 +40,12 @@ class Backup(Struct, frozen=True):
 
 
 def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
-    """Copy everything of that mode. Raises StateUnusable; a folder without its page is no backup."""
+    """Copy everything of that mode. Raises StateUnusable, and makes nothing where a file is damaged. A folder without
+    its page is no backup."""
+    named = [files.state, files.venue, files.directory / f"{files.mode.lower()}.policy.db"]
+    sources = [one for one in (*named, *(files.directory / name for name in BESIDE)) if one.exists()]
+    for one in sources:
+        check_pages(one)
     stamp = rfc3339(made_ms // 1_000 * 1_000).replace(":", "").replace("-", "")
     names = (shelf / f"{files.mode.lower()}-{stamp}{f'-{n}' if n else ''}" for n in range(SAME_SECOND_MAX))
     place = next(one for one in names if not one.exists())
@@ -48,12 +53,9 @@ def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
         place.mkdir(parents=True, mode=0o700)
     except OSError as failed:
         raise StateUnusable(f"{place} cannot be made: {failed.strerror}", remedy="name another with --to DIR") from None
-    names_of = [files.state, files.venue, files.directory / f"{files.mode.lower()}.policy.db"]
-    names_of += [files.directory / name for name in BESIDE]
-    for one in names_of:
-        if one.exists():
-            copy_database(one, place / one.name)
-            (place / one.name).chmod(0o600)
+    for one in sources:
+        copy_database(one, place / one.name)
+        (place / one.name).chmod(0o600)
     with StateFiles(place, files.mode).reading() as store:
         ((rows, head),) = store.query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1") or [(0, "")]
         with closing(store.segments()) as segments:
@@ -102,12 +104,15 @@ def read_backup(place: Path) -> Backup:
 
 
 def check_backup(backup: Backup) -> None:
-    """Every file there, and to the byte as it was copied. Raises StateUnusable with the first that is not."""
+    """Every file there, to the byte as it was copied, and a database that can be read. Raises StateUnusable with the
+    first that is not."""
     for name, digest in backup.files.items():
         one = backup.place / name
         if not one.is_file() or digest_of_file(one) != digest:
             what = "is not as it was copied" if one.is_file() else "is missing"
             raise StateUnusable(f"{one} {what}", safe="nothing was changed", remedy="take another backup")
+        if one.parent == backup.place and one.suffix == ".db":
+            check_pages(one)
 
 
 def _seal(page: dict[str, Any]) -> str:

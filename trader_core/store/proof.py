@@ -57,7 +57,8 @@ class Proof:
 
 
 def proven(store: SqliteStore) -> Proof:
-    """Walk everything. Raises JournalBroken with the row that is not as it was written."""
+    """Walk everything. Raises JournalBroken with the row that is not as it was written, and StateUnusable where the
+    file itself is damaged, also where no row is read."""
     with store.at_once(), closing(store.segments()) as segments:
         proof = Proof()
         for row, fact in store.told():
@@ -78,6 +79,7 @@ def proven(store: SqliteStore) -> Proof:
         for *parts, checksum in store.query("SELECT seq, hash, code, body, checksum FROM checkpoint"):
             if checksum_of(parts) != checksum:
                 raise _broken("the checkpoint")
+        store.check_pages()  # the last: a row says more than a page
         return proof
 
 

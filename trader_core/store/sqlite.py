@@ -154,6 +154,11 @@ class SqliteStore:
         with as_state_error(self._path):
             return self._db.execute(sql, values).fetchall()
 
+    def check_pages(self) -> None:
+        """Raises StateUnusable where a page of the file is not as SQLite writes them."""
+        with as_state_error(self._path):
+            _check_pages(self._db)
+
     def close(self) -> None:
         self._db.close()
 
@@ -209,6 +214,18 @@ def _taken(row: Row, file: str = "") -> Fact:
 def folder_of(path: Path) -> Path:
     """Where the closed files of a state are."""
     return path.with_suffix(".segments")
+
+
+def check_pages(path: Path) -> None:
+    """Of any database that is ours. Raises StateUnusable where a page of it is not as SQLite writes them."""
+    with closing(connect(path, create=False)) as db, as_state_error(path):
+        _check_pages(db)
+
+
+def _check_pages(db: sqlite3.Connection) -> None:
+    ((told,),) = db.execute("PRAGMA quick_check(1)")
+    if told != "ok":
+        raise sqlite3.DatabaseError(" ".join(told.split()))
 
 
 def copy_database(source: Path, place: Path) -> None:
