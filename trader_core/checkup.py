@@ -16,7 +16,7 @@ from trader_core.desk import breakers
 from trader_core.domain.book import Book
 from trader_core.domain.breaker import Condition
 from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, rfc3339
-from trader_core.domain.errors import JournalBroken, VenueUnavailable
+from trader_core.domain.errors import JournalBroken, StateUnusable, VenueUnavailable
 from trader_core.domain.grant import Permission
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.order import OrderStatus
@@ -52,6 +52,7 @@ MISSED_BARS = 2
 BACKUP_H = 26
 VENUE_S = 4.0  # of the time of a check
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+HAS_BOOKS = ("PAPER",)  # modes with a simulated venue's books beside the state, wherever their candles come from
 NOT_BEGUN = "there is no account yet"
 Look = Checked  # for the command line
 
@@ -138,6 +139,12 @@ class Clinic:
         return ok(told)
 
     def state(self) -> Finding:
+        try:
+            self._files.check_not_lost()
+            if self._mode in HAS_BOOKS:
+                self._files.check_venue()
+        except StateUnusable as lost:
+            return fail(lost.what, lost.remedy)
         if not self._files.begun:
             return warn(NOT_BEGUN, f"trader run-cycle{self._said}")
         with self._files.reading() as store:

@@ -295,6 +295,33 @@ def test_before_the_first_cycle_what_is_missing_is_no_failure(tmp_path: Path) ->
     assert program(*remedy.split()[1:]).code == 0, "as it is copied"
 
 
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a paper account that has run two cycles."""
+    program = Inside(tmp_path_factory.mktemp("traded"))
+    assert program.paper("run", "--cycles", "2").code == 0
+    return program.state
+
+
+@pytest.mark.parametrize("lost", ["paper.db, gone", "paper.db, empty", "paper.venue.db, gone", "both, gone"])
+def test_half_an_account_is_told_in_the_words_of_its_next_cycle(lost: str, traded: Path, tmp_path: Path) -> None:
+    program = Inside(tmp_path)
+    shutil.copytree(traded, program.state)
+    for name in ("paper.db", "paper.venue.db") if lost.startswith("both") else (lost.partition(",")[0],):
+        (program.state / name).unlink()
+    if lost.endswith("empty"):
+        (program.state / "paper.db").touch()
+    refused = program.paper("run-cycle", "--json")
+    assert refused.code == 13
+    words = refused.data["error"]["what"]
+    done, gate = program.paper("doctor", "--json"), program.paper("doctor", "--gate")
+    assert done.code == 20 and failures(done)["state"]["detail"] == words
+    assert gate.code == 20 and "".join(words.split()) in "".join(gate.out.split())
+    if not lost.startswith("paper.venue"):
+        seen = program("status", "--state", program.state, "--json")
+        assert (seen.code, seen.data["error"]["what"]) == (13, words)
+
+
 def test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing(drill: Drill) -> None:
     done = drill.ended()
     assert (done.code, done.data["passed"]) == (0, True), done.out + done.err

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trader_core.domain.errors import StateUnusable
-from trader_core.store.sqlite import SqliteStore, is_blank, upgrade
+from trader_core.store.sqlite import SqliteStore, check_not_lost, is_blank, upgrade
 
 SHELVES_MAX = 100_000
 CANDLES = "candles"  # in the state directory: what was fetched from venues
@@ -87,16 +87,26 @@ class StateFiles:
 
     def check_venue(self) -> None:
         """An account and its simulated venue belong together: one without the other is not a new start."""
-        if self.venue.exists() and not self.begun:
-            raise StateUnusable(f"{self.state} is missing, but {self.venue.name} belongs to it", remedy=_NEW)
+        self._check_not_alone()
         if self.decided_ms()[1] >= 0 and not self.venue.exists():
             raise StateUnusable(f"{self.venue} is missing, but {self.state.name} belongs to it", remedy=_NEW)
 
+    def check_not_lost(self) -> None:
+        """Raises StateUnusable where what is beside it says that there was a state, and there is none."""
+        self._check_not_alone()
+        check_not_lost(self.state)
+
+    def _check_not_alone(self) -> None:
+        if self.venue.exists() and not self.begun:
+            raise StateUnusable(f"{self.state} is missing, but {self.venue.name} belongs to it", remedy=_NEW)
+
 
 def newest(directory: Path, modes: tuple[str, ...]) -> StateFiles:
-    """The state in the directory that was written last. Raises StateUnusable where there is none."""
+    """The state in the directory that was written last. Raises StateUnusable where there is none, or it was lost."""
     found = [files for mode in modes if (files := StateFiles(directory, mode)).begun]
     if not found:
+        for mode in modes:
+            StateFiles(directory, mode).check_not_lost()
         raise StateUnusable(
             f"there is no state in {directory}",
             safe="nothing was read or changed",

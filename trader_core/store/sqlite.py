@@ -42,7 +42,7 @@ class SqliteStore:
         """Open or, given an identity, create. Without an identity the file is opened for reading only."""
         self._path, self._digest = path, config_digest
         if identity is not None:
-            _check_not_lost(path)
+            check_not_lost(path)
         with ExitStack() as undo:
             self._db = connect(path, create=identity is not None)
             undo.callback(self._db.close)
@@ -245,7 +245,7 @@ def mark_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.begun")
 
 
-def _check_not_lost(path: Path) -> None:
+def check_not_lost(path: Path) -> None:
     """Limits and positions of an account whose rows are gone must not begin anew by themselves."""
     if mark_of(path).exists() and (not path.exists() or is_blank(path)):
         raise StateUnusable(
