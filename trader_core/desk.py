@@ -126,7 +126,6 @@ def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:
 
     Raises GateClosed where less is free than is to go out.
     """
-    _check_paper(options)
     with open_desk(replace(options, mode="PAPER")) as desk, closing(Books(desk.files.venue)) as books:
         free, _ = books.balance(desk.quote)
         left = free + grains_down(amount)
@@ -140,7 +139,6 @@ def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:
 
 def archive_paper(options: Options) -> Path:
     """Move the paper account into the archive and return the folder. Raises StateUnusable where there is none."""
-    _check_paper(options)
     files = newest(options.state_directory, ("PAPER",))
     with StateLock(files.lock, WAIT_MS), StateLock(files.moving, WAIT_MS):
         with files.reading() as store:
@@ -151,12 +149,6 @@ def archive_paper(options: Options) -> Path:
                 safe="nothing was changed", remedy="trader halt reset --mode PAPER --user NAME --reason TEXT",
             )  # fmt: skip
         return files.archive()
-
-
-def _check_paper(options: Options) -> None:
-    if options.mode not in (None, "PAPER"):
-        told = f"--mode {options.mode}: there is paper money in the paper account alone"
-        raise UsageError(told, safe="nothing was changed", remedy="the same without --mode")
 
 
 def _modes(options: Options) -> tuple[str, ...]:

@@ -86,7 +86,6 @@ def test_a_wrong_command_line_is_2_in_words_and_in_json(program: Program) -> Non
         ["run", "--equity", "NaN"],
         ["run", "--equity", "1e-9"],
         ["status", "--state", ""],
-        ["paper", "reset", "--yes", "--mode", "LIVE"],
         ["backtest", "--to", "2023-01-01"],
         ["backtest", "--out", "no/such/folder/report.json"],
     ],
