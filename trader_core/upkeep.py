@@ -78,7 +78,7 @@ class Back:
     backup: Backup
     archived: Path | None
     kept: tuple[str, ...]  # files that stayed as they were
-    venue: str
+    venue: str | None  # as the account names it
 
 
 def restored(options: Options, place: Path) -> Back:
@@ -103,7 +103,7 @@ def restored(options: Options, place: Path) -> Back:
         files.bring_up_to_date()
         _halted(files, backup)
         with files.reading() as store:
-            venue = store.identity()["venue"]
+            venue = store.identity().get("venue")
     return Back(backup, archived, stays, venue)
 
 
