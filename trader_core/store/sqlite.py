@@ -15,6 +15,7 @@ from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Moved, Opened
 from trader_core.domain.inputs import Bar, Taken
 from trader_core.store.chain import Row, chained, verified
+from trader_core.store.owner import kept_from_us, mended
 from trader_core.store.segments import DECIDED, Segment, Segments
 
 Identity = dict[str, str]
@@ -22,6 +23,8 @@ APPLICATION_ID = 0x74726164  # "trad"
 BUSY_TIMEOUT_MS = 5_000
 STEP_S = 0.02  # between two tries of what does not wait by itself
 OLDEST_SCHEMA = 2  # journals of the first schema cannot be read: their facts said less
+PRIMARY = 0xFF  # of SQLite's extended codes
+MAY_NOT = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN)
 _ELSE = "move the file away, or name another place with --state DIR"
 NO_END = (1 << 63) - 1
 _BARS = (
@@ -290,11 +293,22 @@ def as_state_error(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as failed:
-        raise StateUnusable(f"{path} cannot be used: {failed}", remedy=_ELSE) from failed
+        raise StateUnusable(f"{path} cannot be used: {failed}", remedy=_remedy(failed, path)) from failed
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as failed:
         raise StateUnusable(
             f"{path} is damaged: {failed}", remedy="restore it from a backup; limits are never reset to defaults"
         ) from failed
+
+
+def _remedy(failed: sqlite3.OperationalError, path: Path) -> str:
+    """A file that we may not write stays where it is: the limits of the account are in it."""
+    code = getattr(failed, "sqlite_errorcode", 0) & PRIMARY
+    place = kept_from_us(path) if code in MAY_NOT else None
+    if place is not None:
+        return mended(place)
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return f"look who owns {path} and what is beside it (ls -l), mend that with chown or chmod u+rw; leave it there"
+    return _ELSE
 
 
 def connect(path: Path, create: bool) -> sqlite3.Connection:
@@ -304,7 +318,7 @@ def connect(path: Path, create: bool) -> sqlite3.Connection:
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
     except sqlite3.OperationalError as failed:
-        raise StateUnusable(f"{path} cannot be opened: {failed}", remedy=_ELSE) from failed
+        raise StateUnusable(f"{path} cannot be opened: {failed}", remedy=_remedy(failed, path)) from failed
     with ExitStack() as undo:
         undo.callback(db.close)
         with as_state_error(path):

@@ -1,0 +1,77 @@
+"""A state that may not be written is never told to be moved away: it is told whose it is, and what mends that."""
+
+import os
+import pwd
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from trader_core.domain.errors import StateUnusable
+from trader_core.store.sqlite import Identity, SqliteStore
+
+IDENTITY: Identity = {"mode": "PAPER", "venue": "simulated"}
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A state whose directory anybody may enter."""
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    SqliteStore(place / "paper.db", IDENTITY).close()
+    yield place / "paper.db"
+    place.chmod(0o755)
+    shutil.rmtree(place)
+
+
+@contextmanager
+def another() -> Iterator[None]:
+    """As nobody, where we are root: root may write whatever its permissions say."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def written(path: Path) -> None:
+    """Opened, and a row of a cache deleted."""
+    with closing(SqliteStore(path, IDENTITY)) as store, store.changing() as db:
+        db.execute("DELETE FROM checkpoint")
+
+
+def refused(path: Path) -> StateUnusable:
+    with another(), pytest.raises(StateUnusable) as found:
+        written(path)
+    return found.value
+
+
+@pytest.mark.parametrize("shut", ["the file", "the directory"])
+def test_a_state_that_may_not_be_written_names_its_owner_and_stays(state: Path, shut: str) -> None:
+    if shut == "the file":
+        state.chmod(0o444)
+        state.parent.chmod(0o777)
+        place = state
+    else:
+        state.chmod(0o666)
+        state.parent.chmod(0o555)
+        place = state.parent
+    found = refused(state)
+    assert "paper.db" in found.what
+    assert f"{place} belongs to {place.owner()}" in found.remedy
+    assert f"chmod u+rw{'x' if place.is_dir() else ''} {place}" in found.remedy
+    assert "move" not in found.remedy and "--state" not in found.remedy
+    assert ("chown" in found.remedy) == (os.geteuid() == 0)
+
+
+def test_what_is_no_file_at_all_is_named_as_before(state: Path) -> None:
+    state.unlink()
+    state.mkdir()
+    with pytest.raises(StateUnusable) as found:
+        SqliteStore(state, IDENTITY)
+    assert found.value.remedy.startswith("move the file away")
