@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from trader_core.domain.errors import StateUnusable
+from trader_core.ops.lock import StateLock
 from trader_core.store.sqlite import Identity, SqliteStore
 
 IDENTITY: Identity = {"mode": "PAPER", "venue": "simulated"}
@@ -67,6 +68,15 @@ def test_a_state_that_may_not_be_written_names_its_owner_and_stays(state: Path, 
     assert f"chmod u+rw{'x' if place.is_dir() else ''} {place}" in found.remedy
     assert "move" not in found.remedy and "--state" not in found.remedy
     assert ("chown" in found.remedy) == (os.geteuid() == 0)
+
+
+def test_a_lock_that_may_not_be_taken_leaves_the_account_where_it_is(state: Path) -> None:
+    lock = state.with_suffix(".lock")
+    lock.touch()
+    lock.chmod(0o444)
+    with another(), pytest.raises(StateUnusable) as found, StateLock(lock):
+        pass
+    assert f"who owns {state.parent}" in found.value.remedy and "--state" not in found.value.remedy
 
 
 def test_what_is_no_file_at_all_is_named_as_before(state: Path) -> None:

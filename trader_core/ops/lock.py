@@ -24,9 +24,10 @@ class StateLock:
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as refused:
-            raise StateUnusable(
-                f"{self._path} cannot be opened: {refused.strerror}", remedy="name another place with --state DIR"
-            ) from refused
+            remedy = "name another place with --state DIR"
+            if isinstance(refused, PermissionError):  # the account is in this place and stays there
+                remedy = f"run trader as who owns {self._path.parent} (ls -l), or mend it with chown and chmod u+rw"
+            raise StateUnusable(f"{self._path} cannot be opened: {refused.strerror}", remedy=remedy) from refused
         if not self._taken():
             holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
