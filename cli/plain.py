@@ -30,8 +30,8 @@ def _member(name: str, value: Any) -> tuple[str, Any]:
 
 
 def moment(at_ms: int | None) -> str | None:
-    """RFC 3339; None before the first one, and of what never was."""
-    return None if at_ms is None or at_ms <= 0 else rfc3339(at_ms)
+    """RFC 3339; None before the first one."""
+    return None if at_ms is None or at_ms < 0 else rfc3339(at_ms)
 
 
 def document(value: Any) -> str:

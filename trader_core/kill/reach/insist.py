@@ -43,7 +43,8 @@ def insist(ask: Callable[[], T], until_s: float) -> T:
         running -= 1
         if not isinstance(outcome, VenueUnavailable | OutcomeUnknown) or isinstance(outcome, KeyRefused):
             raise outcome
-        if not failed or not isinstance(outcome, RateLimited):  # it is what came before that says what is wrong
+        late = isinstance(outcome, RateLimited) or monotonic() >= until_s
+        if not failed or not late:  # it is what came before that says what is wrong
             failed = outcome.what
         sleep(max(0.0, min(PAUSE_S, until_s - monotonic())))
 
