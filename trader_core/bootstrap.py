@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 from trader_core.domain.values import replace
 from trader_core.kill.latch import prepare_latch
-from trader_core.ops.lock import StateLock
+from trader_core.ops.lock import alone
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.files import StateFiles
+from trader_core.worlds.lending import lending
 from trader_core.worlds.system import System, World
 
 
@@ -24,16 +25,16 @@ def settings_of(options: Options) -> Settings:
 @contextmanager
 def open_system(options: Options, *, waits: bool = False) -> Iterator[System]:
     """Lock, state and venue of a mode, ready for cycles; on a clock that `waits` for the next one, where there is one
-    to wait for. Raises TraderError with nothing sent."""
+    to wait for, and lends the account meanwhile. Raises TraderError with nothing sent."""
     policy, files, world = _resolved(options)
     files.make_directory()
     prepare_latch(files.directory)
-    with StateLock(files.lock):
+    with alone(files.lock, files.turn) as turn:
         files.bring_up_to_date()
         with world.opened(policy, options, files, waits) as system:
             from trader_core.telling import Telling
 
-            yield replace(system, telling=Telling(system, options.config_directory))
+            yield replace(lending(system, turn) if waits else system, telling=Telling(system, options.config_directory))
 
 
 @contextmanager

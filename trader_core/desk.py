@@ -21,7 +21,7 @@ from trader_core.engine.journal import Journal
 from trader_core.net.breaker import PREFIX, closed_again, named, seen
 from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KillFile
-from trader_core.ops.lock import StateLock
+from trader_core.ops.lock import WAIT_MS, StateLock, alone
 from trader_core.policies import PolicyWatch
 from trader_core.ports import Halts
 from trader_core.settings.digest import digest
@@ -34,7 +34,7 @@ from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
 from trader_core.venues.simulated.books import Books
 
-WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
+A_MOMENT = "type this again when its cycle is over; at once: trader kill, trader policy set"
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,20 @@ class Desk:
 
 @contextmanager
 def open_desk(options: Options) -> Iterator[Desk]:
-    """The one state in the directory, locked, for commands that change it.
+    """The one state in the directory, ours between two cycles, for commands that change it.
 
     Raises StateUnusable, UsageError where there are several and nobody says which, GateClosed before its first cycle,
-    or StateLocked where a run holds it for longer than a cycle takes.
+    or StateLocked where somebody is at work on it for longer than a cycle takes.
     """
     policy, files = settings_of(options), newest(options.state_directory, _modes(options))
     others = [one for one in _modes(options) if StateFiles(options.state_directory, one).begun]
     if len(others) > 1:
         told = f"{options.state_directory} holds the accounts of {' and '.join(others)}"
         raise UsageError(told, safe="nothing was changed", remedy=f"say which one: --mode {others[-1]}")
-    with StateLock(files.lock, WAIT_MS), closing(SqliteStore.writing(files.state, digest(policy))) as store:
+    with (
+        StateLock(files.turn, WAIT_MS, A_MOMENT),
+        closing(SqliteStore.writing(files.state, digest(policy))) as store,
+    ):
         journal = Journal(store)
         if journal.book.closed_ms < 0:
             raise GateClosed(
@@ -140,7 +143,7 @@ def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:
 def archive_paper(options: Options) -> Path:
     """Move the paper account into the archive and return the folder. Raises StateUnusable where there is none."""
     files = newest(options.state_directory, ("PAPER",))
-    with StateLock(files.lock, WAIT_MS), StateLock(files.moving, WAIT_MS):
+    with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS):
         with files.reading() as store:
             halt = Journal(store).book.halt
         if halt.trading is not Trading.ACTIVE:

@@ -38,7 +38,7 @@ from trader_core.engine.reconciling import Applied, Finding, compare, settle_up
 from trader_core.engine.run import told_cycle
 from trader_core.keyring import client_of
 from trader_core.ops.clock import SETTLE_MS, host_ms
-from trader_core.ops.lock import StateLock
+from trader_core.ops.lock import WAIT_MS, alone
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
@@ -52,7 +52,6 @@ from trader_core.worlds.system import System
 CYCLE_PLAN, LIQUIDATION_PLAN, RECONCILE_PLAN = "trader.plan/v1", "trader.liquidation/v1", "trader.reconciliation/v1"
 GOOD_MS = 15 * MINUTE_MS  # how long a plan to sell, or to book, can be agreed to
 PAUSE_S_MAX = 8  # between rounds of a liquidation in which nothing moved
-WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
 FETCHABLE = ("coinbase",)  # venues whose candles anybody may ask for
 BESIDE = 4  # pairs at once; the venue lets no more through
 Stop = Callable[[], bool]
@@ -175,7 +174,7 @@ class Reconciled:
 def compared(options: Options) -> Reconciled:
     """Everything in which account and ledger differ. Nothing is recorded; the state's lock is held meanwhile."""
     policy, files = _begun(options)
-    with StateLock(files.lock, WAIT_MS), open_preview(options) as system:
+    with alone(files.lock, files.turn, WAIT_MS), open_preview(options) as system:
         _check_trader(system)
         return _compared(system, policy)
 

@@ -105,6 +105,7 @@ class Store(Protocol):
     def facts(self, after: int = 0, judged: bool = True) -> Iterable[Fact]:
         """After so many, oldest first; who only folds needs no judgements. Raises JournalBroken on a broken chain."""
 
+    def newest(self) -> int: ...  # how many facts there are, whoever wrote them
     def bars(self, symbol: str, since_ms: int, until_ms: int) -> Iterable[Bar]: ...
     def remembered(self, code: str) -> tuple[int, str] | None: ...  # (rows that are folded, the book), by that code
     def remember(self, code: str, book: str) -> None: ...
@@ -117,9 +118,8 @@ class Clock(Protocol):
     def next_decision_ms(
         self, after_ms: int, given_up: Callable[[], bool] = ..., is_due: Callable[[], bool] = ...
     ) -> EpochMs | None:  # fmt: skip
-        """Move to the next decision time after `after_ms`, or wait for it, and return it; None where the market has
-        ended, or whoever waits has given up. A real clock asks now and then whether something `is_due` before; then
-        the newest time comes again. On a virtual one nothing happens in between."""
+        """Move to the next decision time, or wait for it; None where the market has ended, or whoever waits has given
+        up. A real clock asks now and then whether something `is_due` before: then the newest time comes again."""
 
     @property
     def host_ms(self) -> Callable[[], EpochMs]: ...

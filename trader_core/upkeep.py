@@ -22,7 +22,7 @@ from trader_core.domain.halt import HaltState, tripped
 from trader_core.domain.values import names_of, replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
-from trader_core.ops.lock import StateLock
+from trader_core.ops.lock import WAIT_MS, StateLock, alone
 from trader_core.ops.service import Service
 from trader_core.ops.units import SYSUSERS, Place, units
 from trader_core.settings.environment import process_environment
@@ -33,7 +33,6 @@ from trader_core.store.files import StateFiles, newest
 from trader_core.store.proof import Proof, proven
 from trader_core.store.sqlite import SqliteStore, folder_of
 
-WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
 SKIPPED = 100_000  # intents that an account may have numbered after its copy was taken
 ANCHOR = "trader.anchor/v1"
 Copy = Backup
@@ -92,7 +91,7 @@ def restored(options: Options, place: Path) -> Back:
         raise UsageError(f"{place} is a copy of the {backup.mode} account", remedy=f"--mode {backup.mode}")
     files = StateFiles(options.state_directory, backup.mode)
     files.make_directory()
-    with StateLock(files.lock, WAIT_MS), StateLock(files.moving, WAIT_MS):
+    with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS):
         archived = _archived(files)
         stays = _policy_back(files, archived)
         names = {files.state.name, files.venue.name} | ({_policy(files)} if not stays else set())

@@ -24,7 +24,16 @@ class Journal:
         self._store = store
         self.rows, self.book = _resumed(store)
         self._kept = self.book.cycles
-        for fact in store.facts(self.rows, judged=False):
+        self.follow()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether somebody else has written since."""
+        return self._store.newest() != self.rows
+
+    def follow(self) -> None:
+        """Take in what the store has more than the book. Raises JournalBroken or StateUnusable."""
+        for fact in self._store.facts(self.rows, judged=False):
             self.rows, self.book = self.rows + 1, apply(self.book, fact)
 
     @property

@@ -1,23 +1,29 @@
-"""One process per state. The kernel holds the lock and drops it with the process, so nothing is ever left behind."""
+"""One process per state. The kernel holds the lock and drops it with the process, so nothing is ever left behind.
+
+Who runs cycles owns the account; who writes into it has the turn. A loop that waits for its next cycle lends the turn.
+"""
 
 import fcntl
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from trader_core.domain.errors import StateLocked, StateUnusable
 
 STEP_S = 0.05
+WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
+STOP_IT = "stop it, type this again, and start it; at once and beside it: trader kill, trader policy set, trader pause"
 
 
 class StateLock:
     """Exclusive while the context is open. Raises StateLocked when another process has it, and keeps it for longer
     than we may wait."""
 
-    def __init__(self, path: Path, wait_ms: int = 0) -> None:
-        self._path, self._wait_s = path, wait_ms / 1e3
+    def __init__(self, path: Path, wait_ms: int = 0, remedy: str = STOP_IT) -> None:
+        self._path, self._wait_s, self._remedy = path, wait_ms / 1e3, remedy
         self._file = -1
 
     def __enter__(self) -> "StateLock":
@@ -34,12 +40,27 @@ class StateLock:
             raise StateLocked(
                 f"another trader (process {holder}) is running on {self._path.parent}",
                 safe="this one did nothing",
-                remedy="stop it, type this again, and start it; at once and beside it: trader kill, trader policy set",
+                remedy=self._remedy,
             )
-        with suppress(OSError):  # the kernel has the lock; the number is for who asks, and a disk may be full
-            os.ftruncate(self._file, 0)
-            os.write(self._file, str(os.getpid()).encode())
+        self._sign()
         return self
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Anybody's meanwhile. Who has it at the end is waited for, but no longer than usual: a process that stands
+        still with it must not keep an exit from being sent."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            if self._taken():
+                self._sign()
+
+    def _sign(self) -> None:
+        """The kernel has the lock; the number is for who asks, and a disk may be full."""
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def _taken(self) -> bool:
         until = time.monotonic() + self._wait_s
@@ -56,6 +77,13 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+
+
+@contextmanager
+def alone(lock: Path, turn: Path, wait_ms: int = 0) -> Iterator[StateLock]:
+    """The turn, as its owner: nobody else runs cycles, and nobody writes. Raises StateLocked."""
+    with StateLock(lock, wait_ms), StateLock(turn, WAIT_MS) as ours:
+        yield ours
 
 
 def holder_of(path: Path) -> str:

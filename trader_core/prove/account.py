@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from trader_core.domain.errors import StateUnusable, UsageError
-from trader_core.ops.lock import StateLock
+from trader_core.ops.lock import alone
 from trader_core.store.files import StateFiles
 
 MARK = "parity.txt"  # stands in a directory that a proof may write to and throw away
@@ -33,7 +33,7 @@ def claim(files: StateFiles) -> None:
                 safe="nothing was read or changed", remedy="name a new directory with --state DIR",
             )  # fmt: skip
         mark.write_text(_MARK_TEXT, encoding="utf-8")
-    with StateLock(files.lock):
+    with alone(files.lock, files.turn):
         if not files.begun or is_cut(files):
             set_back(files)
 

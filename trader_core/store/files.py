@@ -31,7 +31,13 @@ class StateFiles:
 
     @property
     def lock(self) -> Path:
+        """Whose it is: one process runs cycles, or sells, or replaces the state."""
         return self.directory / f"{self.mode.lower()}.lock"
+
+    @property
+    def turn(self) -> Path:
+        """The lock of who writes into the journal; a loop that waits lends it to a person."""
+        return self.directory / f"{self.mode.lower()}.turn.lock"
 
     @property
     def moving(self) -> Path:
@@ -81,7 +87,7 @@ class StateFiles:
         place = next(one for n in range(1, SHELVES_MAX) if not (one := shelf / f"{self.mode.lower()}-{n}").exists())
         place.mkdir(parents=True, mode=0o700)
         for one in sorted(self.directory.glob(f"{self.mode.lower()}.*"), key=lambda found: found == self.state):
-            if one not in (self.lock, self.moving):
+            if one not in (self.lock, self.turn, self.moving):
                 one.rename(place / one.name)
         return place
 

@@ -16,6 +16,9 @@ class MemoryStore:
     def facts(self, after: int = 0, judged: bool = True) -> Iterable[Fact]:
         return tuple(self._facts[after:])
 
+    def newest(self) -> int:
+        return len(self._facts)
+
     def bars(self, symbol: str, since_ms: int, until_ms: int) -> Iterable[Bar]:
         return ()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.codec import from_json, to_json
-from trader_core.domain.errors import JournalBroken, StateUnusable
+from trader_core.domain.errors import JournalBroken, StateLocked, StateUnusable
 from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Moved, Opened
 from trader_core.domain.inputs import Bar, Taken
 from trader_core.store.chain import Row, chained, verified
@@ -68,24 +68,41 @@ class SqliteStore:
         return cls(path, identity, config_digest)
 
     def append(self, cycle_id: int, at_ms: int, facts: Iterable[Fact], taken: Taken | None = None) -> None:
-        """One transaction with synchronous=FULL: on disk when this returns, or not at all."""
+        """One transaction with synchronous=FULL: on disk when this returns, or not at all. Raises StateLocked where
+        another process has written behind what was read."""
         head = self._head
         with as_state_error(self._path), transaction(self._db):
             for fact in facts:
                 head = chained(head, cycle_id, at_ms, KIND_OF[type(fact)], to_json(fact), self._digest)
-                self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
+                self._insert(head)
                 _project(self._db, cycle_id, fact)
                 if taken and isinstance(fact, Decided):
                     _take(self._db, head.seq, taken)
             _note_head(self._db, head)
         self._head = head
 
+    def _insert(self, row: Row) -> None:
+        try:
+            self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        except sqlite3.IntegrityError as taken:
+            raise StateLocked(
+                f"another trader has written to {self._path} meanwhile", safe="nothing of this was written",
+                remedy="type it again",
+            ) from taken  # fmt: skip
+
     def facts(self, after: int = 0, judged: bool = True) -> Iterator[Fact]:
         """What folds to the book: decisions whose bodies were moved say no more than that they were taken, and without
-        `judged`, for who only folds, none does."""
+        `judged`, for who only folds, none does. What is appended next goes on behind what was read."""
         with as_state_error(self._path):
             for row in verified(self.rows(after), self._before(after), self._is_moved):
+                if self._head is None or row.seq > self._head.seq:
+                    self._head = row
                 yield _fact(row) if judged or row.kind != DECIDED else _taken(row)
+
+    def newest(self) -> int:
+        """The number of the row that was written last; 0 before the first."""
+        ((seq,),) = self.query("SELECT coalesce(max(seq), 0) FROM journal")
+        return int(seq)
 
     def told(self, after: int = 0) -> Iterator[tuple[Row, Fact]]:
         """Every row with its fact, verified, after the row with that number; those that were moved from their files,

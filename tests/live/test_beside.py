@@ -1,0 +1,68 @@
+"""Beside a running loop: what a person writes into the account while it waits, and that it is acted on at once."""
+
+import signal
+import time
+from subprocess import Popen
+
+from tests.live.conftest import Stage
+from tests.live.stage import BAR_MS, SETTLED_MS, Live, now_ms
+from tests.live.test_scenarios import facts, waited
+from trader_core.ops.lock import StateLock, holder_of
+
+WHY = ("--reason", "the exchange talks of an outage")
+PROMPT_S = 15
+SCENE_MS = 60_000
+
+
+def resting(live: Live) -> "Popen[str]":
+    """A loop that waits for the next bar, over a purchase that rests."""
+    while not SETTLED_MS < now_ms() % BAR_MS < BAR_MS - SCENE_MS:
+        time.sleep(0.5)
+    live.sim.risen()
+    assert live.cycle().data["placed"] == 1
+    running = live.start("run")
+    assert waited(
+        lambda: holder_of(live.state / "live.lock") and not holder_of(live.state / "live.turn.lock"), PROMPT_S
+    )
+    assert len(live.sim.open_orders()) == 1
+    return running
+
+
+def ended(running: "Popen[str]") -> tuple[int, str]:
+    running.send_signal(signal.SIGTERM)
+    _, err = running.communicate(timeout=20)
+    return running.returncode, err
+
+
+def test_a_pause_beside_a_running_loop_takes_back_what_rests_before_the_next_bar(stage: Stage) -> None:
+    live = stage("BTC", policy__orders__maker_ttl_bars=9, policy__cycle__monitor_s=1)
+    running = resting(live)
+    try:
+        done = live.inside("pause", *WHY)
+        assert done.code == 0, done.err
+        assert waited(lambda: not live.sim.open_orders(), PROMPT_S), "canceled"
+        closed = len(facts(live.journal, "cycle_closed"))
+        assert live.inside("bans", "list").code == 0
+        assert live.inside("halt", "trip", *WHY).code == 0
+        assert waited(lambda: len(facts(live.journal, "cycle_closed")) > closed, PROMPT_S), "known at once"
+        assert live.inside("run-cycle").code == 14, "but cycles are the loop's alone"
+    finally:
+        code, err = ended(running)
+    assert code == 143, err
+    assert len({one[0] for one in facts(live.journal, "cycle_closed")}) == 1, "no bar has closed"
+    assert live.inside("decisions", "verify").code == 0
+    assert live.checked().wrong == ()
+
+
+def test_a_person_who_stands_still_in_the_middle_of_writing_keeps_no_cycle_waiting(stage: Stage) -> None:
+    """Whatever holds the turn: the loop waits for it as long as for anybody, and goes on."""
+    live = stage("BTC", policy__orders__maker_ttl_bars=9, policy__cycle__monitor_s=1)
+    running = resting(live)
+    try:
+        with StateLock(live.state / "live.turn.lock", 5_000):
+            live.sim.price("60400.00")
+            assert waited(lambda: facts(live.journal, "filled"), PROMPT_S), "booked, and its stop placed"
+    finally:
+        code, err = ended(running)
+    assert code == 143, err
+    assert live.checked().wrong == ()
