@@ -114,7 +114,8 @@ prove-planted: setup ## seven mistakes made on purpose, and which campaign finds
 	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove planted --out docs/explanation/proof/planted.json
 
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
-	@mkdir -p .bench/coverage && rm -f .bench/coverage/data*
+	@mkdir -p .bench/coverage && rm -rf .bench/coverage/data* .bench/coverage/cache
+	@XDG_CACHE_HOME=.bench/coverage/cache .venv/bin/python -m coverage run .venv/bin/trader compile >/dev/null
 	@.venv/bin/trader compile >/dev/null
 	@.venv/bin/python -m coverage run -m pytest -n 2 --dist loadfile --deselect tests/test_style.py; held=$$?; \
 	.venv/bin/python -m coverage combine --quiet && .venv/bin/python -m coverage report && exit $$held

@@ -17,7 +17,7 @@ from tests.laws.budget import PROVING
 from tests.laws.make import BAR_MS, START, policy
 from tests.laws.markets import LIVELY
 from tests.laws.test_slow_twin import lively
-from trader_core.engine import compiled
+from trader_core.engine import compiled, machine
 from trader_core.engine.replay import replay
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +54,15 @@ def test_one_signature_is_compiled_whatever_is_replayed() -> None:
         settings = policy(**{**LIVELY, **edits, "policy__cycle__base_bar_min": bar_ms // 60_000})
         replay(lively(1, bar_ms, 20), settings, START, START + 20 * bar_ms)
     assert compiled.compiled_signatures() == 1
+    words: Any = compiled.compiled_walk()
+    with pytest.raises(TypeError, match="other types"):
+        words(*[1.0] * 8, 0, 1)
+
+
+def test_an_array_with_holes_is_no_part_of_a_state() -> None:
+    assert machine.laid(("<i8", 1, True, False)).layout == "C"
+    with pytest.raises(TypeError, match="not whole"):
+        machine.laid(("<i8", 1, False, False))
 
 
 # --- what is kept ----------------------------------------------------------------------------------------------------

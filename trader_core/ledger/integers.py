@@ -23,11 +23,9 @@ from trader_core.domain.facts import (
     HaltChanged,
     HaltReset,
     Intended,
-    Leaving,
     Marked,
     QueueChanged,
     Remembered,
-    Resent,
     SendFailed,
 )
 from trader_core.domain.fill import Side
@@ -199,7 +197,8 @@ def strategy_row(axes: Axes, name: str) -> int:
 
 
 def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
-    """One fact onto the State; `book` is the ledger before it, which knows what an id stands for."""
+    """One fact onto the State; `book` is the ledger before it, which knows what an id stands for. A reservation is made
+    by the intent, whatever the venue answers: that an order was sent changes nothing."""
     index = axes.index
     if isinstance(fact, CashFlow):
         account.step_cash(state, grains_down(fact.amount))
@@ -245,8 +244,6 @@ def step(state: State, fact: Fact, book: Book, axes: Axes) -> None:
         if state.lots[i] > 0:
             exits = orders.is_open(state, i, codes.EXIT)
             state.deferred[i], state.outcast_ms[i] = 0 if exits else reason_code(fact.deferred), fact.outcast_ms
-    elif isinstance(fact, Resent | Leaving):
-        return  # a reservation is made by the intent, whatever the venue answers
 
 
 def _asset(axes: Axes, i: int) -> int:

@@ -61,8 +61,6 @@ def step_left(state: State, place: int) -> None:
 
 @rule
 def first_waiting(law: Law, state: State) -> int:
-    """Whose turn it is, where there is a slot for it; else NEVER."""
-    if state.clock[QUEUED] == 0:
-        return NEVER
+    """Of a queue that is not empty, whose turn it is, where there is a slot for it; else NEVER."""
     i = state.queue[0, W_INSTRUMENT]
     return int(i) if positions_without(state, i) + 1 <= law.risk.max_positions else NEVER

@@ -251,8 +251,6 @@ def step_quiet(
     lowest, highest = cash, cash
     if count > 0:
         rows, lowest, highest = calm_ones(equity[:rows], floor)
-    elif cash <= floor:
-        rows = 0
     for n in range(count):
         i = journey.held[n, 0]
         bid, peak = columns.bid[t : t + rows, i], state.peak[i]
