@@ -225,7 +225,7 @@ _trader_at() {  # AT: what may follow there
         " prove sigkill") below=""
             options="--scene --sample --only --out --work --state --config --mode --venue --log --json --help" ;;
         " prove sim") below=""
-            options="--seeds --cycles --seed --workers --keep --work --out --state --config --mode --venue --log --json --help" ;;
+            options="--seeds --cycles --seed --workers --keep --until-wrong --work --out --state --config --mode --venue --log --json --help" ;;
         " prove soak") below=""
             options="--cycles --work --out --state --config --mode --venue --log --json --help" ;;
         " prove kills") below=""

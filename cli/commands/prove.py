@@ -59,6 +59,7 @@ def sim(
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The first of them.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, metavar="W", help="Processes beside each other.")] = 2,
     keep: Annotated[Path | None, typer.Option("--keep", metavar="FILE", help="Add seeds that fail to it.")] = None,
+    until_wrong: Annotated[bool, typer.Option("--until-wrong", help="End with the first life that is wrong.")] = False,
     work: Work = None,
     out: Out = None,
 ) -> Result:
@@ -67,7 +68,7 @@ def sim(
     from cli.progress import Progress
     from trader_core.prove.sim import campaign
 
-    asked = campaign.Asked(seed, seeds, cycles, work or WORK / campaign.NAME, workers)
+    asked = campaign.Asked(seed, seeds, cycles, work or WORK / campaign.NAME, workers, until_wrong)
     with stopping() as signals, Progress("lives", "seeds") as progress:
         proved = campaign.campaign(asked, lambda: bool(signals), progress)
     if keep is not None:
@@ -136,7 +137,7 @@ def parity(
 
 def planted(
     only: Annotated[int | None, typer.Option("--only", metavar="N", min=1, help="The N-th mistake alone.")] = None,
-    lives: Annotated[int, typer.Option("--lives", metavar="N", min=1, help="Of the simulation, for each.")] = 24,
+    lives: Annotated[int, typer.Option("--lives", metavar="N", min=1, help="Of the simulation, for each.")] = 48,
     out: Out = None,
     work: Work = None,
 ) -> Result:

@@ -26,9 +26,11 @@ def test_a_place_that_is_gone_is_told(tmp_path: Path) -> None:
 
 def test_a_trade_that_is_counted_twice_is_found_and_not_looked_for_again(tmp_path: Path) -> None:
     trade = next(one for one in PLANTS if "trade" in one.name)
-    short = {"sim": ("--seed", "5", "--seeds", "1", "--cycles", "60", "--workers", "1")}
-    found = planted(tmp_path / "w", print, [trade], short)
+    lives = ("--seed", "5", "--seeds", "99", "--cycles", "60", "--workers", "1", "--work", str(tmp_path / "lives"))
+    found = planted(tmp_path / "w", print, [trade], {"sim": (*lives, "--until-wrong")})
     assert found.holds and str(found.figures[trade.name]).startswith("sim")
+    (life,) = (tmp_path / "lives" / "lived-60.jsonl").read_text().splitlines()
+    assert json.loads(life)["wrong"], "the first that is wrong is the last"
     for one in PLANTS:
         told = Found(one.name, "" if one is PLANTS[0] else "sim", 1.0)
         (tmp_path / "w" / f"{one.name.replace(' ', '-')}.json").write_text(json.dumps(as_dict(told)))

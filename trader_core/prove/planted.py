@@ -135,7 +135,7 @@ PLANTS = (
 def campaigns(lives: int) -> dict[str, tuple[str, ...]]:
     """A part of each, with its words, in the order in which they look."""
     return {
-        "sim": ("--seeds", str(lives), "--cycles", "250"),
+        "sim": ("--seeds", str(lives), "--cycles", "300", "--until-wrong"),
         "crash": ("--sample", "240"),
         "failing": ("--sample", "120"),
         "kills": ("--kills", "16"),

@@ -36,6 +36,7 @@ class Asked:
     cycles: int
     work: Path
     workers: int = 1
+    until_wrong: bool = False  # the first life that is wrong is the last
 
 
 def campaign(asked: Asked, stop: Callable[[], bool], progress: Callable[[int, int], object]) -> Proved:
@@ -49,6 +50,8 @@ def campaign(asked: Asked, stop: Callable[[], bool], progress: Callable[[int, in
         with _file(asked).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         progress(len(lines), asked.seeds)
+        if asked.until_wrong and line["wrong"]:
+            break
     return proved_of(asked, list(lines.values()), perf_counter() - began_s)
 
 
