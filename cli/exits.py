@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.exceptions import Abort, Exit, TyperException
 
@@ -17,6 +17,9 @@ from cli.options import Shared
 from trader_core.domain.errors import ConfigInvalid, TraderError
 from trader_core.net.redaction import redact
 from trader_core.talk import PLAIN, TALK, Level, begin
+
+if TYPE_CHECKING:
+    from trader_core.domain.account import Account
 
 EXITS: dict[int, str] = {
     0: "OK",
@@ -53,13 +56,15 @@ WORST_FIRST = (50, 42, 41, 40, 61)  # above every other code, in this order
 @dataclass(frozen=True)
 class Result:
     """What a command found: `data` for --json, `text` for a person. Warnings have been told on stderr already. A code
-    that means something else here than in the table has a name of its own."""
+    that means something else here than in the table has a name of its own. Where an `account` was looked at, the first
+    line and the data say which."""
 
     data: Any
     text: str
     exit_code: int = 0
     warnings: Sequence[str] = field(default_factory=tuple)
     exit_name: str = ""
+    account: "Account | None" = None
 
 
 def worst(codes: Sequence[int]) -> int:
@@ -107,10 +112,17 @@ def _told(result: object, shared: Shared) -> int:
     if not isinstance(result, Result):
         return 0  # help was asked for, and has been given
     if shared.json:
-        _print(_envelope(shared.command, result.exit_code, result.data, result.warnings, result.exit_name))
+        _print(_envelope(shared.command, result.exit_code, _data(result), result.warnings, result.exit_name))
     else:
-        _print(result.text)
+        _print(f"{result.account}\n{result.text}" if result.account else result.text)
     return result.exit_code
+
+
+def _data(result: Result) -> Any:
+    from cli.plain import jsonable
+
+    data = jsonable(result.data)
+    return {**jsonable(result.account), **data} if result.account else data
 
 
 def _failed(

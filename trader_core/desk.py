@@ -10,6 +10,7 @@ from pwd import getpwuid
 
 from trader_core.bootstrap import MODES, settings_of
 from trader_core.candles import store as store
+from trader_core.domain.account import Account
 from trader_core.domain.breaker import BreakerSeen
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import GateClosed, UsageError
@@ -49,6 +50,7 @@ class Desk:
     files: StateFiles
     halts: Halts
     quote: str
+    account: Account
     at_ms: EpochMs
 
 
@@ -76,7 +78,9 @@ def open_desk(options: Options) -> Iterator[Desk]:
             )  # fmt: skip
         at_ms, watch = journal.book.closed_ms, PolicyWatch(PolicyStore(files.directory, files.mode))
         ours: Settings = watch.in_force(policy, at_ms, journal.book.policy_version).settings
-        yield Desk(journal, ours, files, KillFile(files.directory), store.identity()["quote"], at_ms)
+        identity = store.identity()
+        account = Account(files.mode, identity["venue"])
+        yield Desk(journal, ours, files, KillFile(files.directory), identity["quote"], account, at_ms)
 
 
 def newest_state(options: Options) -> StateFiles:
@@ -85,11 +89,11 @@ def newest_state(options: Options) -> StateFiles:
 
 
 @contextmanager
-def open_state(options: Options) -> Iterator[tuple[SqliteStore, str]]:
-    """(the newest state in the directory for reading, its mode). Raises StateUnusable."""
+def open_state(options: Options) -> Iterator[tuple[SqliteStore, Account]]:
+    """(the newest state in the directory for reading, whose it is). Raises StateUnusable."""
     files = newest_state(options)
     with files.reading() as store:
-        yield store, files.mode
+        yield store, Account(files.mode, store.identity().get("venue", "?"))
 
 
 def breakers(directory: Path) -> tuple[BreakerSeen, ...]:

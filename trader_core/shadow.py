@@ -36,14 +36,14 @@ KEYS = (
 QUIET = 0.0  # no restlessness of the day is added to the model: what it would explain shows as excess
 
 
-def shadow_of(options: Options, since_ms: int, seed: int = 0) -> tuple[Shadow, str]:
-    """(the shadow of the newest account, its mode). Raises StateUnusable."""
+def shadow_of(options: Options, since_ms: int, seed: int = 0) -> Shadow:
+    """The shadow of the newest account. Raises StateUnusable."""
     policy = settings_of(options)
     files = newest(options.state_directory, tuple(one for one in MODES if options.mode in (None, one)))
     with files.reading() as store:
         orders = tuple(_shadowed(store, policy, since_ms))
     now = {key: float(value_at(policy, key)) for key in KEYS}
-    return shadow(orders, now, stream(seed)), files.mode
+    return shadow(orders, now, stream(seed))
 
 
 def _shadowed(store: SqliteStore, policy: Settings, since_ms: int) -> Iterator[Shadowed]:

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from trader_core.bootstrap import MODES
+from trader_core.domain.account import Account
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import JournalBroken, KeyUnusable, UsageError
 from trader_core.domain.facts import HaltChanged, Moved, Restored
@@ -173,7 +174,7 @@ def anchored(options: Options) -> Anchor:
 class Audit:
     """A journal that was walked and found whole, and the anchors that it holds to."""
 
-    mode: str
+    account: Account
     proof: Proof
     anchors: tuple[Anchor, ...]
 
@@ -197,7 +198,7 @@ def audited(options: Options, anchors: Path | None) -> Audit:
         if known.get(one.seq) != one.hash:
             lost = "is missing" if one.seq not in known else "is another one"
             raise _torn(f"row {one.seq} of the journal {lost}: the anchor of {rfc3339(one.at_ms)} names it")
-    return Audit(files.mode, proof, held)
+    return Audit(Account(files.mode, identity.get("venue", "?")), proof, held)
 
 
 def exported(options: Options, since_ms: int) -> Iterator[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """`trader audit`: whether the journal is the one that was written, for somebody who was not there."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from cli.exits import Result, warned
 from cli.looking import Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.clocktime import EpochMs
+
+if TYPE_CHECKING:
+    from trader_core.domain.account import Account
 
 LIMITS = (
     "a changed, inserted or lost row is found; rows cut off the end, or a journal written anew from its first row, are"
@@ -33,12 +36,12 @@ def verify(ctx: typer.Context, anchors: Anchors = None) -> Result:
     last = max((one.seq for one in found.anchors), default=0)
     held = f"{count(len(found.anchors), 'anchor')} held, the last at row {last}" if last else "no anchors given"
     data = {
-        "mode": found.mode, "rows": found.proof.rows, "decisions": found.proof.decisions, "head": found.proof.head,
+        "rows": found.proof.rows, "decisions": found.proof.decisions, "head": found.proof.head,
         "anchors": len(found.anchors), "anchored_to": last or None, "files": found.proof.files,
         "missing": found.proof.missing, "moved": found.proof.moved, "proves": LIMITS,
     }  # fmt: skip
-    lines = [f"{found.mode}: whole, {rows}; {held}", f"head {found.proof.head}", "", *wrapped(LIMITS)]
-    return Result(data, "\n".join(lines), 0, warned(found.proof.not_walked))
+    lines = [f"whole, {rows}; {held}", f"head {found.proof.head}", "", *wrapped(LIMITS)]
+    return Result(data, "\n".join(lines), 0, warned(found.proof.not_walked), account=found.account)
 
 
 def anchor(ctx: typer.Context, to: To = None) -> Result:
@@ -59,15 +62,17 @@ def export(ctx: typer.Context, out: Out, since: Since = None, force: Force = Fal
     from trader_core import upkeep
 
     options = options_of(shared_of(ctx))
-    from_ms = since_of(since, newest_ms(options)) or EpochMs(0)
+    newest_ms, account = newest(options)
+    from_ms = since_of(since, newest_ms) or EpochMs(0)
     lines = [json.dumps(one, sort_keys=True) for one in upkeep.exported(options, from_ms)]
     write_new(out, "".join(f"{line}\n" for line in lines), force)
-    return Result({"file": str(out), "rows": len(lines)}, f"{len(lines)} rows in {out}")
+    return Result({"file": str(out), "rows": len(lines)}, f"{len(lines)} rows in {out}", account=account)
 
 
-def newest_ms(options: Any) -> EpochMs:
+def newest(options: Any) -> "tuple[EpochMs, Account]":
+    """(time of the journal's newest row, whose it is)."""
     from trader_core.desk import open_state
 
-    with open_state(options) as (store, _):
-        ((newest,),) = store.query("SELECT coalesce(max(at_ms), 0) FROM journal")
-    return EpochMs(newest)
+    with open_state(options) as (store, account):
+        ((newest_ms,),) = store.query("SELECT coalesce(max(at_ms), 0) FROM journal")
+    return EpochMs(newest_ms), account

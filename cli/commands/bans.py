@@ -9,6 +9,7 @@ from cli.exits import Result
 from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
+    from trader_core.domain.account import Account
     from trader_core.domain.book import Book
     from trader_core.domain.clocktime import EpochMs
 
@@ -27,7 +28,7 @@ def add(ctx: typer.Context, asset: Asset, reason: Reason, hours: Hours = None) -
         lasts = hours or desk.policy.universe.bans.default_h
         until = EpochMs(desk.at_ms + lasts * HOUR_MS)
         desk.journal.record(desk.at_ms, [Banned(code, said(reason), desk.at_ms, until)])
-        return _listed(desk.journal.book, desk.at_ms, desk.files.mode)
+        return _listed(desk.journal.book, desk.at_ms, desk.account)
 
 
 def show(ctx: typer.Context) -> Result:
@@ -35,9 +36,9 @@ def show(ctx: typer.Context) -> Result:
     from trader_core.desk import open_state
     from trader_core.engine.journal import Journal
 
-    with open_state(options_of(shared_of(ctx))) as (store, mode):
+    with open_state(options_of(shared_of(ctx))) as (store, account):
         book = Journal(store).book
-    return _listed(book, book.closed_ms, mode)
+    return _listed(book, book.closed_ms, account)
 
 
 def lift(ctx: typer.Context, asset: Asset, reason: Reason) -> Result:
@@ -52,7 +53,7 @@ def lift(ctx: typer.Context, asset: Asset, reason: Reason) -> Result:
             known = ", ".join(sorted(desk.journal.book.bans)) or "none"
             raise UsageError(f"{code} is not banned; banned: {known}", remedy="trader bans list")
         desk.journal.record(desk.at_ms, [BanLifted(code, said(reason), desk.at_ms)])
-        return _listed(desk.journal.book, desk.at_ms, desk.files.mode)
+        return _listed(desk.journal.book, desk.at_ms, desk.account)
 
 
 def _code(asset: str) -> str:
@@ -65,7 +66,7 @@ def _code(asset: str) -> str:
     return code
 
 
-def _listed(book: "Book", now_ms: "EpochMs", mode: str) -> Result:
+def _listed(book: "Book", now_ms: "EpochMs", account: "Account") -> Result:
     from cli.plain import moment
     from cli.show import table
     from trader_core.domain.clocktime import short
@@ -77,4 +78,4 @@ def _listed(book: "Book", now_ms: "EpochMs", mode: str) -> Result:
     ]
     rows = [[asset, short(ban.since_ms), short(ban.until_ms), ban.reason] for asset, ban in bans.items()]
     text = table(["asset", "since", "until", "reason"], rows, left=4) if rows else "no asset is banned"
-    return Result({"mode": mode, "bans": data}, f"bans of {mode}\n{text}")
+    return Result({"bans": data}, text, account=account)

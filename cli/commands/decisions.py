@@ -11,6 +11,7 @@ from cli.options import Shared, options_of, shared_of
 from trader_core.domain.errors import GateClosed, StateUnusable, UsageError
 
 if TYPE_CHECKING:
+    from trader_core.domain.account import Account
     from trader_core.report.decisions import Record
 
 LISTED_MAX = 1_000
@@ -32,7 +33,7 @@ def list_(
     from trader_core.report.decisions import wanted
     from trader_core.report.why import is_judged
 
-    records = _records(shared_of(ctx))
+    records, account = _records(shared_of(ctx))
     known = tuple(sorted({name for one in records for name in one.symbols}))
     symbols = meant(known, symbol, "the account", "trader decisions list --symbol")
     from_ms = since_of(since, records[-1].decision_ms)
@@ -58,7 +59,7 @@ def list_(
     columns = ["cycle", "time", "passed", "judged", "orders", "over", "id"]
     text = fitted(columns, rows, ("id",), left=2, words=2) if rows else ""
     data_of = {"total": len(found), "decisions": data, "away": away}
-    return Result(data_of, f"{head}\n{text}".rstrip(), 0, warned(_lost(away)))
+    return Result(data_of, f"{head}\n{text}".rstrip(), 0, warned(_lost(away)), account=account)
 
 
 def _lost(away: int) -> list[str]:
@@ -73,7 +74,8 @@ def show(ctx: typer.Context, cycle: Cycle) -> Result:
 
     from trader_core.report.decisions import canonical
 
-    found = [one for one in _records(shared_of(ctx)) if one.cycle == cycle]
+    records, account = _records(shared_of(ctx))
+    found = [one for one in records if one.cycle == cycle]
     if not found:
         raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
     if any(one.away for one in found):
@@ -81,7 +83,8 @@ def show(ctx: typer.Context, cycle: Cycle) -> Result:
             f"cycle {cycle} was moved into a closed file that is not there", safe=SAFE,
             remedy="trader decisions verify names it; put it back",
         )  # fmt: skip
-    return Result([loads(canonical(one)) for one in found], "\n\n".join(map(_page, found)))
+    text = "\n\n".join(map(_page, found))
+    return Result([loads(canonical(one)) for one in found], f"{account}\n{text}")  # data are the records alone
 
 
 def verify(ctx: typer.Context) -> Result:
@@ -90,20 +93,20 @@ def verify(ctx: typer.Context) -> Result:
     from trader_core.desk import open_state
     from trader_core.hindsight import verified
 
-    with open_state(options_of(shared_of(ctx))) as (store, mode):
+    with open_state(options_of(shared_of(ctx))) as (store, account):
         proof = verified(store)
     data = {
-        "mode": mode, "rows": proof.rows, "decisions": proof.decisions, "recorded": proof.recorded,
+        "rows": proof.rows, "decisions": proof.decisions, "recorded": proof.recorded,
         "documents": proof.documents, "candles": proof.bars, "head": proof.head, "files": proof.files,
         "missing": proof.missing, "moved": proof.moved,
     }  # fmt: skip
     told = [
-        f"the {mode} journal is as it was written: {count(proof.rows, 'row')}, the last with hash {proof.head}",
+        f"the journal is as it was written: {count(proof.rows, 'row')}, the last with hash {proof.head}",
         f"{count(proof.decisions, 'decision')}, {proof.recorded} with what they were taken from: "
         f"{count(proof.bars, 'candle')}, {count(proof.documents, 'document')}",
     ]
     told += [f"{count(proof.files, 'closed file')} of older rows, whole"] if proof.files else []
-    return Result(data, "\n".join(told), 0, warned(proof.not_walked))
+    return Result(data, "\n".join(told), 0, warned(proof.not_walked), account=account)
 
 
 def export(
@@ -113,7 +116,7 @@ def export(
     from cli.show import count
     from trader_core.report.decisions import canonical, wanted
 
-    records = _records(shared_of(ctx))
+    records, account = _records(shared_of(ctx))
     chosen = wanted(records, since_of(since, records[-1].decision_ms), (), None)
     away = sum(one.away for one in chosen)
     texts = {directory / one.file_name: canonical(one) for one in chosen if one.over and not one.away}
@@ -132,7 +135,7 @@ def export(
     data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left, "away": away}
     told = f"{count(len(written), 'decision')} written to {directory}, {len(present)} were there"
     told += f"; {left} left for later: orders of theirs are open" if left else ""
-    return Result(data, told, 0, warned(_lost(away)))
+    return Result(data, told, 0, warned(_lost(away)), account=account)
 
 
 def _write(path: Path, text: str) -> None:
@@ -142,16 +145,16 @@ def _write(path: Path, text: str) -> None:
     write_new(path, text, force=False)
 
 
-def _records(shared: Shared) -> "tuple[Record, ...]":
-    """Oldest first. Raises StateUnusable where there is none."""
+def _records(shared: Shared) -> "tuple[tuple[Record, ...], Account]":
+    """(those of the newest account, oldest first; which that is). Raises StateUnusable where there is none."""
     from trader_core.desk import open_state
     from trader_core.report.decisions import decisions, instance_of
 
-    with open_state(options_of(shared)) as (store, _):
+    with open_state(options_of(shared)) as (store, account):
         found = decisions(store.told(), instance_of(store.identity()))
     if not found:
         raise StateUnusable("nothing was decided yet", safe=SAFE, remedy="trader run")
-    return found
+    return found, account
 
 
 def _page(one: "Record") -> str:

@@ -42,7 +42,7 @@ def export(
             raise typer.BadParameter(f"'{value}' is not one of {', '.join(known)}.", ctx=ctx, param_hint=name)
     if target == STDOUT and shared.json:
         raise UsageError("--csv - and --json both want the standard output", safe=SAFE, remedy="--csv FILE --json")
-    with open_state(options_of(shared)) as (store, _):
+    with open_state(options_of(shared)) as (store, account):
         past = history(store.facts())
     from_ms = since_of(since, past.book.closed_ms)
     found = rows(past, what, method, from_ms)
@@ -53,17 +53,18 @@ def export(
     write_new(Path(target), text, force)
     data = {"file": target, "what": what, "since": moment(from_ms), "rows": len(found), "method": None, "totals": None}
     told = f"{what}: {len(found)} rows in {target}"
-    return Result(data, told) if what != "lots" else _lots(data, told, found, method)
+    data, told = (data, told) if what != "lots" else _lots(data, told, found, method)
+    return Result(data, told, account=account)
 
 
-def _lots(data: dict[str, Any], told: str, found: Any, method: str) -> Result:
+def _lots(data: dict[str, Any], told: str, found: Any, method: str) -> tuple[dict[str, Any], str]:
     from cli.show import change, money
     from trader_core.report.export import lot_totals
 
     totals = lot_totals(found)
     figures = f"proceeds {money(totals.proceeds)}, cost {money(totals.cost)}, gain {change(totals.gain)}"
     text = f"{told}\n{method}: {figures}; still held at a cost of {money(totals.held_cost)}"
-    return Result({**data, "method": method, "totals": totals}, text)
+    return {**data, "method": method, "totals": totals}, text
 
 
 def csv_text(kind: type, found: Sequence[object]) -> str:

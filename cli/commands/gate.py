@@ -38,7 +38,7 @@ def explain(
     from trader_core.engine.glance import hypothesis
     from trader_core.report.why import SENSE_OF
 
-    with seen_now(ctx, (since, until, data, seed, equity)) as (seen, _):
+    with seen_now(ctx, (since, until, data, seed, equity)) as (seen, _, account):
         wanted = _meant(seen, symbol)
         found = hypothesis(seen, wanted)
     rows = [row for row in found.judgement.rows if row.gate in SENSE_OF]
@@ -50,7 +50,7 @@ def explain(
         "proposed": found.proposed, "conviction_pct": round(100 * found.conviction, 6), "price": found.price * one.tick,
         **sizes, "gates": gates,
     }  # fmt: skip
-    return Result(data_, _page(seen, wanted, found, rows, Ink(colours())))
+    return Result(data_, _page(seen, wanted, found, rows, Ink(colours())), account=account)
 
 
 def _meant(seen: "Glance", asked: str) -> str:

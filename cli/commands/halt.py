@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trader_core.desk import Desk
+    from trader_core.domain.account import Account
     from trader_core.domain.halt import Halt, Measure
     from trader_core.kill.latch import Seen
 
@@ -29,8 +30,8 @@ def show(ctx: typer.Context) -> Result:
     if alone:
         rows, data = _file_told(alone)
         return Result({"latch": {"file": data, "row": None}}, "no account was begun here\n" + _pairs(rows))
-    with open_state(options) as (store, mode):
-        return _shown(Journal(store).book.halt, mode, options.state_directory)
+    with open_state(options) as (store, account):
+        return _shown(Journal(store).book.halt, account, options.state_directory)
 
 
 def trip(ctx: typer.Context, reason: Reason) -> Result:
@@ -74,7 +75,7 @@ def reset(
         return Result({"latch": {"file": None, "row": None}}, "the kill file is gone; no account was begun here")
     with open_desk(options) as desk:
         armed = _reset(desk, user.strip(), reason.strip(), force)
-        return _shown(armed, desk.files.mode, desk.files.directory)
+        return _shown(armed, desk.account, desk.files.directory)
 
 
 def _reset(desk: "Desk", user: str, why: str, force: bool) -> "Halt":
@@ -104,11 +105,10 @@ def history(ctx: typer.Context) -> Result:
     from trader_core.domain.clocktime import short
     from trader_core.report.halts import history_of
 
-    with open_state(options_of(shared_of(ctx))) as (store, mode):
+    with open_state(options_of(shared_of(ctx))) as (store, account):
         found = history_of(store.facts())
     rows = [[f"{short(one.at_ms)}", one.state, one.by or "-", one.reason] for one in found]
     data = {
-        "mode": mode,
         "events": [
             {
                 "time": moment(one.at_ms), "state": one.state, "previous": one.previous, "by": one.by,
@@ -119,9 +119,8 @@ def history(ctx: typer.Context) -> Result:
             for one in found
         ],
     }  # fmt: skip
-    return Result(
-        data, table(["time, UTC", "state", "by", "why"], rows, left=4) if rows else "nothing was ever halted here"
-    )
+    text = table(["time, UTC", "state", "by", "why"], rows, left=4) if rows else "nothing was ever halted here"
+    return Result(data, text, account=account)
 
 
 def _measures_data(measures: "Sequence[Measure]") -> list[dict[str, Any]]:
@@ -144,10 +143,10 @@ def _changed(ctx: typer.Context, change: "Callable[[Desk], Halt]") -> Result:
     with open_desk(options_of(shared_of(ctx))) as desk:
         halt = change(desk)
         desk.journal.record(desk.at_ms, [HaltChanged(halt)])
-        return _shown(halt, desk.files.mode, desk.files.directory)
+        return _shown(halt, desk.account, desk.files.directory)
 
 
-def _shown(halt: "Halt", mode: str, state: "Path") -> Result:
+def _shown(halt: "Halt", account: "Account", state: "Path") -> Result:
     from cli.plain import moment
     from trader_core.domain.clocktime import short
     from trader_core.domain.halt import Trading
@@ -164,13 +163,13 @@ def _shown(halt: "Halt", mode: str, state: "Path") -> Result:
         rows.append(("until", f"{short(halt.until_ms)} UTC, then armed again if nothing speaks against it"))
     rows += [("cause", told([one])) for one in halt.causes]
     rows.append(("trips", f"{halt.trips}, resets {halt.resets}"))
-    latch_rows, latch = _latch_told(state, mode)
+    latch_rows, latch = _latch_told(state, account.mode)
     data: dict[str, Any] = {
-        "mode": mode, "state": halt.state, "trading": halt.trading, "reason": halt.reason,
+        "state": halt.state, "trading": halt.trading, "reason": halt.reason,
         "since": moment(halt.since_ms) if halt.since_ms else None, "until": moment(halt.until_ms),
         "trips": halt.trips, "resets": halt.resets, "causes": _measures_data(halt.causes), "latch": latch,
     }  # fmt: skip
-    return Result(data, f"halt machine of {mode}\n" + _pairs([*rows, *latch_rows]))
+    return Result(data, "halt machine\n" + _pairs([*rows, *latch_rows]), account=account)
 
 
 def _latch_told(state: "Path", mode: str) -> tuple[list[tuple[str, str]], dict[str, Any]]:

@@ -29,7 +29,7 @@ def orders(
     from trader_core.desk import open_state
     from trader_core.report.trades import history
 
-    with open_state(options_of(shared_of(ctx))) as (store, _):
+    with open_state(options_of(shared_of(ctx))) as (store, account):
         past = history(store.facts())
     from_ms = since_of(since, past.book.closed_ms)
     wanted = meant(past.symbols, symbol, "the account", "trader orders --symbol")
@@ -42,7 +42,7 @@ def orders(
         and (not wanted or one.symbol in wanted)
     ]
     data = {"since": moment(from_ms), "symbols": wanted, "orders": found, "open": sum(one.is_open for one in found)}
-    return Result(data, _page(found, over, from_ms, Ink(colours())))
+    return Result(data, _page(found, over, from_ms, Ink(colours())), account=account)
 
 
 def _page(found: "Sequence[OrderOutcome]", over: bool, from_ms: int | None, ink: "Ink") -> str:

@@ -29,12 +29,12 @@ def pnl(
 
     if by not in BY:
         raise typer.BadParameter(f"'{by}' is not one of {', '.join(BY)}.", ctx=ctx, param_hint="--by")
-    with open_state(options_of(shared_of(ctx))) as (store, _):
+    with open_state(options_of(shared_of(ctx))) as (store, account):
         past = history(store.facts())
     from_ms = since_of(since, past.book.closed_ms)
     found = pnl_of(past, by, from_ms)
     data = {"by": by, "since": moment(from_ms), "rows": found.rows, "total": found.total}
-    return Result(data, _page(found, from_ms, Ink(colours())))
+    return Result(data, _page(found, from_ms, Ink(colours())), account=account)
 
 
 def _page(found: "Pnl", from_ms: int | None, ink: "Ink") -> str:

@@ -23,7 +23,7 @@ def positions(ctx: typer.Context, symbol: Symbol = None) -> Result:
     from trader_core.report.positions import positions as positions_of
     from trader_core.report.trades import history
 
-    with open_state(options_of(shared_of(ctx))) as (store, _):
+    with open_state(options_of(shared_of(ctx))) as (store, account):
         past = history(store.facts())
     now_ms = past.book.closed_ms
     wanted = meant(past.symbols, symbol, "the account", "trader positions --symbol")
@@ -33,7 +33,7 @@ def positions(ctx: typer.Context, symbol: Symbol = None) -> Result:
     data = {
         "time": moment(now_ms), "symbols": wanted, "positions": held, "value": worth, "unrealised": unrealised,
     }  # fmt: skip
-    return Result(data, _page(held, worth, unrealised, now_ms, Ink(colours())))
+    return Result(data, _page(held, worth, unrealised, now_ms, Ink(colours())), account=account)
 
 
 def _page(

@@ -8,6 +8,7 @@ from cli.exits import Result
 from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
+    from trader_core.domain.account import Account
     from trader_core.domain.book import Book
 
 Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="A pair or its coin, like SOL-USD or SOL.")]
@@ -21,9 +22,9 @@ def show(ctx: typer.Context) -> Result:
 
     options = options_of(shared_of(ctx))
     lasts_min = settings_of(options).policy.risk.max_slot_wait_min
-    with open_state(options) as (store, mode):
+    with open_state(options) as (store, account):
         book = Journal(store).book
-    return _listed(book, mode, lasts_min)
+    return _listed(book, account, lasts_min)
 
 
 def cancel(ctx: typer.Context, symbol: Symbol) -> Result:
@@ -42,10 +43,10 @@ def cancel(ctx: typer.Context, symbol: Symbol) -> Result:
         rest = tuple(one for one in waiting if one.symbol not in gone)
         left = tuple((one, "sent away") for one in gone)
         desk.journal.record(desk.at_ms, [QueueChanged(rest, left, desk.at_ms)])
-        return _listed(desk.journal.book, desk.files.mode, desk.policy.policy.risk.max_slot_wait_min)
+        return _listed(desk.journal.book, desk.account, desk.policy.policy.risk.max_slot_wait_min)
 
 
-def _listed(book: "Book", mode: str, lasts_min: int) -> Result:
+def _listed(book: "Book", account: "Account", lasts_min: int) -> Result:
     from cli.plain import moment
     from cli.show import table
     from trader_core.domain.clocktime import MINUTE_MS, EpochMs, short
@@ -60,4 +61,4 @@ def _listed(book: "Book", mode: str, lasts_min: int) -> Result:
         for n, (one, end) in enumerate(zip(book.waiting, until, strict=True))
     ]
     text = table(["turn", "pair", "strategy", "since", "until"], rows, left=5) if rows else "nobody waits for a slot"
-    return Result({"mode": mode, "waiting": data}, f"queue of {mode}\n{text}")
+    return Result({"waiting": data}, text, account=account)

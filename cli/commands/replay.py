@@ -38,15 +38,15 @@ def replay(
         raise UsageError("say which cycle, or --all", safe=SAFE, remedy="trader replay 12, or trader replay --all")
     options = options_of(shared)
     policy = settings_of(options) if shared.config else None
-    with open_state(options) as (store, mode), Progress("deciding again", "decisions") as told:
+    with open_state(options) as (store, account), Progress("deciding again", "decisions") as told:
         found = replayed(store, cycle, policy, told)
     data = {
-        "mode": mode, "policy": "recorded" if policy is None else shared.config, "replayed": found.replayed,
+        "policy": "recorded" if policy is None else shared.config, "replayed": found.replayed,
         "identical": found.identical, "without_inputs": found.silent, "away": found.away,
         "differing": found.differing,
     }  # fmt: skip
     warnings = warned(found.warnings)
-    return Result(data, _told(found, cycle), DIFFERS if found.differing else 0, warnings)
+    return Result(data, _told(found, cycle), DIFFERS if found.differing else 0, warnings, account=account)
 
 
 def _told(found: "Replayed", cycle: int | None) -> str:
@@ -118,14 +118,15 @@ def what_if(
     def edits_of(policy: "Settings") -> "Mapping[str, Value]":
         return dict(edit_of("--set", one, policy) for one in edits or ())
 
-    with open_state(options_of(shared_of(ctx))) as (store, mode):
+    with open_state(options_of(shared_of(ctx))) as (store, account):
         found = asked(store, cycle, edits_of)
     warnings = warned(found.warnings)
     data = {
-        "mode": mode, "cycle": found.cycle, "edits": found.edits, "identical": found.same, "equity": found.equity,
+        "cycle": found.cycle, "edits": found.edits, "identical": found.same, "equity": found.equity,
         "altered": found.altered,
     }  # fmt: skip
     told = ", ".join(f"{key} = {value}" for key, value in found.edits.items())
     head = wrapped(f"cycle {found.cycle}, {short(found.decision_ms)} UTC, with {told}:")
     nothing = ["  the decision is the same to the byte"] if found.same else ["  nothing but the regime's words differs"]
-    return Result(data, "\n".join([*head, *(_altered(found.altered) or nothing)]), 0, warnings)
+    text = "\n".join([*head, *(_altered(found.altered) or nothing)])
+    return Result(data, text, 0, warnings, account=account)

@@ -12,6 +12,7 @@ from cli.options import SAMPLE_SEED, Data, Equity, From, Seed, To, options_of, s
 
 if TYPE_CHECKING:
     from cli.show import Ink
+    from trader_core.domain.account import Account
     from trader_core.engine.glance import Glance
     from trader_core.report.risk import Cluster, Correlations, Part
     from trader_core.settings.schema import Settings
@@ -34,7 +35,7 @@ def var(
     from cli.show import Ink, colours, figure, pairs, table
     from trader_core.report.risk import value_at_risk
 
-    with seen_now(ctx, (since, until, data, seed, equity)) as (seen, _):
+    with seen_now(ctx, (since, until, data, seed, equity)) as (seen, _, account):
         found = value_at_risk(seen.law, seen.state, seen.columns, seen.row, seen.axes, seen.equity)
     ink = Ink(colours())
     told = [
@@ -47,7 +48,9 @@ def var(
     if found.parts:
         head = ["position", "weight", "value at risk", "shortfall", "days", "stressed"]
         text += ["", table(head, [_part_row(one) for one in found.parts])]
-    return Result({"time": moment(seen.at_ms), "equity": _worth(seen), **_plain(found)}, "\n".join(text))
+    return Result(
+        {"time": moment(seen.at_ms), "equity": _worth(seen), **_plain(found)}, "\n".join(text), account=account
+    )
 
 
 def corr(
@@ -60,11 +63,11 @@ def corr(
     from cli.show import Ink, colours
     from trader_core.report.risk import correlations
 
-    with seen_now(ctx, (since, until, data, seed, equity)) as (seen, _):
+    with seen_now(ctx, (since, until, data, seed, equity)) as (seen, _, account):
         found = correlations(seen.law, seen.state, seen.columns, seen.row, seen.axes, seen.equity, everything)
     ink = Ink(colours())
     text = [ink.bold(_head("who moves with whom", seen)), *_matrix(found, ink), *_clusters(found, ink)]
-    return Result({"time": moment(seen.at_ms), **_plain(found)}, "\n".join(text))
+    return Result({"time": moment(seen.at_ms), **_plain(found)}, "\n".join(text), account=account)
 
 
 def exposure(
@@ -76,7 +79,7 @@ def exposure(
     from cli.show import Ink, colours, figure, table
     from trader_core.report.risk import exposure_rows
 
-    with seen_now(ctx, (since, until, data, seed, equity)) as (seen, policy):
+    with seen_now(ctx, (since, until, data, seed, equity)) as (seen, policy, account):
         themes = tuple(policy.policy.risk.max_per_theme_pct)
         rows = exposure_rows(seen.law, seen.guard, seen.state, seen.columns, seen.row, seen.axes, themes, seen.equity)
     ink, lines = Ink(colours()), []
@@ -88,16 +91,18 @@ def exposure(
         lines.append([one.kind, one.name, style(figure(one.pct)), cap, figure(round(one.cap_pct - one.pct, 6))])
     text = [ink.bold(_head("exposure", seen)), ""]
     text += [table(["", "of", "% of equity", "cap", "room"], lines, left=2)] if lines else ["the equity is unknown"]
-    return Result({"time": moment(seen.at_ms), "equity": _worth(seen), "exposures": rows}, "\n".join(text))
+    data_ = {"time": moment(seen.at_ms), "equity": _worth(seen), "exposures": rows}
+    return Result(data_, "\n".join(text), account=account)
 
 
 # --- what they share -------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def seen_now(ctx: typer.Context, given: Given) -> "Iterator[tuple[Glance, Settings]]":
+def seen_now(ctx: typer.Context, given: Given) -> "Iterator[tuple[Glance, Settings, Account]]":
     """The newest state in front of the newest market, on a copy. Raises StateUnusable where there is neither."""
     from trader_core.bootstrap import open_preview
+    from trader_core.domain.account import Account
     from trader_core.domain.errors import StateUnusable
     from trader_core.engine.glance import glance
 
@@ -107,7 +112,8 @@ def seen_now(ctx: typer.Context, given: Given) -> "Iterator[tuple[Glance, Settin
         seen = glance(system.ports, system.policy, system.journal)
         if seen is None:
             raise StateUnusable("there is no market to look at: it has no bar in that period", safe=SAFE)
-        yield seen, system.policy
+        venue = options.venue or system.policy.app.exchange.venue
+        yield seen, system.policy, Account(system.mode, venue)
 
 
 def _head(what: str, seen: "Glance") -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands.audit import newest_ms
+from cli.commands.audit import newest
 from cli.exits import Result
 from cli.looking import Since, since_of
 from cli.options import options_of, shared_of
@@ -26,32 +26,33 @@ def report(ctx: typer.Context, since: Since = None, write_config: Write = None) 
     from trader_core.shadow import edits_of, shadow_of, written
 
     options = options_of(shared_of(ctx))
-    found, mode = shadow_of(options, since_of(since, newest_ms(options)) or EpochMs(0))
+    newest_ms, account = newest(options)
+    found = shadow_of(options, since_of(since, newest_ms) or EpochMs(0))
     edits = edits_of(found)
     if write_config is not None:
         if write_config.exists():
             raise UsageError(f"{write_config} is there already", safe="nothing was written", remedy="another folder")
         written(options, write_config, edits)
     data = {
-        "mode": mode, "orders": len(found.orders), "gap": found.gap, "kinds": found.kinds,
+        "orders": len(found.orders), "gap": found.gap, "kinds": found.kinds,
         "suggestions": [{**_told(one), "differs": one.differs} for one in found.suggestions],
         "config_written": str(write_config) if write_config else None, "edits": edits,
     }  # fmt: skip
-    return Result(data, _page(found, mode, write_config, edits))
+    return Result(data, _page(found, write_config, edits), account=account)
 
 
 def _told(one: "Suggestion") -> dict[str, object]:
     return {"key": one.key, "now_bps": one.now_bps, "found": one.found, "fills": one.fills}
 
 
-def _page(found: "Shadow", mode: str, place: Path | None, edits: dict[str, object]) -> str:
+def _page(found: "Shadow", place: Path | None, edits: dict[str, object]) -> str:
     from cli.show import change, count, table
 
     if not found.orders:
-        return f"{mode}: no order is over yet"
+        return "no order is over yet"
     head = ["", "orders", "filled, %", "slip by model", "slip", "beyond it, 95 %", "fees beyond, 95 %"]
     lines = [
-        f"{mode}: {count(len(found.orders), 'order')}; what they filled brought {change(-found.gap)} beside the model",
+        f"{count(len(found.orders), 'order')}; what they filled brought {change(-found.gap)} beside the model",
         "", table(head, [_row(one) for one in found.kinds], left=1), "in 1/100 % of the value",
     ]  # fmt: skip
     if found.suggestions:

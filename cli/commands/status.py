@@ -13,6 +13,7 @@ from trader_core.domain.values import as_dict
 
 if TYPE_CHECKING:
     from cli.show import Ink
+    from trader_core.domain.account import Account
     from trader_core.domain.book import Book
     from trader_core.report.status import Status
     from trader_core.settings.options import Options
@@ -65,18 +66,17 @@ def _look(shared: Shared, oneline: bool) -> Result:
     from trader_core.report.status import status as status_of
 
     options, ink = options_of(shared), Ink(not shared.json and colours())
-    with open_state(options) as (store, mode):
-        identity, book = store.identity(), Journal(store).book
-    clock = identity.get("clock", "")
+    with open_state(options) as (store, account):
+        clock, book = store.identity().get("clock", ""), Journal(store).book
     found, next_ms = status_of(book), next_decision_ms(book, clock)
-    about = {"mode": mode, "venue": identity.get("venue", "?"), "clock": clock, "next_decision_time": moment(next_ms)}
-    in_force, warnings = _policy(options, mode, clock, book)
-    latched = _latched(options, mode)
+    about = {**as_dict(account), "clock": clock, "next_decision_time": moment(next_ms)}
+    in_force, warnings = _policy(options, account.mode, clock, book)
+    latched = _latched(options, account.mode)
     data = {**about, **jsonable(found), **trouble_data(book), **in_force, "latch": latched}
     code = UNPROTECTED if (found.longest_naked_min or -1) > (in_force["max_naked_min"] or 0) else 0
     if oneline:
-        return Result(data, _oneline(about, found, book, in_force, _halt_word(found, latched)), code, warnings)
-    page = _page(about, found, in_force, next_words(next_ms, clock), _halt_words(found, latched), ink)
+        return Result(data, _oneline(account, found, book, in_force, _halt_word(found, latched)), code, warnings)
+    page = _page(account, found, in_force, next_words(next_ms, clock), _halt_words(found, latched), ink)
     return Result(data, "\n".join([page, *trouble_text(book, ink)]), code, warnings)
 
 
@@ -180,9 +180,7 @@ def _policy_words(policy: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _page(
-    about: dict[str, Any], found: "Status", in_force: dict[str, Any], following: str, halt: str, ink: "Ink"
-) -> str:
+def _page(account: "Account", found: "Status", in_force: dict[str, Any], following: str, halt: str, ink: "Ink") -> str:
     from cli.commands.orders import kind_words
     from cli.show import change, money, pairs, positions_table, price, table
     from trader_core.domain.clocktime import short
@@ -206,7 +204,7 @@ def _page(
         )
     if found.dust:
         rows.append(("dust", f"{', '.join(found.dust)}: less than the venue trades; `trader liquidate` names it"))
-    parts = [ink.bold(f"{about['mode']} on the {about['venue']} venue"), pairs(rows)]
+    parts = [ink.bold(str(account)), pairs(rows)]
     if found.open_positions:
         parts += ["", positions_table(found.open_positions)]
     orders = [
@@ -225,11 +223,11 @@ def _today(found: "Status", limit: float | None) -> str:
     return gained if limit is None else f"{gained} (limit -{limit:g} %)"
 
 
-def _oneline(about: dict[str, Any], found: "Status", book: "Book", in_force: dict[str, Any], halt: str) -> str:
+def _oneline(account: "Account", found: "Status", book: "Book", in_force: dict[str, Any], halt: str) -> str:
     from cli.show import count, money
     from trader_core.domain.clocktime import short
 
-    where = f"{about['mode']} {about['venue']}"
+    where = f"{account.mode} {account.venue}"
     if not found.cycles:
         return f"{where}: no cycle yet, {halt}"
     parts = [

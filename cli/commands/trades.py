@@ -32,7 +32,7 @@ def trades(
     from trader_core.report.records import statistics
     from trader_core.report.trades import ended_since, history, totals
 
-    with open_state(options_of(shared_of(ctx))) as (store, _):
+    with open_state(options_of(shared_of(ctx))) as (store, account):
         facts = list(store.facts())
     past = history(facts)
     from_ms = since_of(since, past.book.closed_ms)
@@ -43,8 +43,8 @@ def trades(
     data = {"since": moment(from_ms), "symbols": wanted, "trades": closed, "open": left, "totals": figures}
     if stats:
         found = statistics(facts, from_ms, wanted)
-        return Result(data | {"statistics": found}, _stats(found, from_ms, Ink(colours())))
-    return Result(data, _page(closed, left, figures, from_ms, Ink(colours())))
+        return Result(data | {"statistics": found}, _stats(found, from_ms, Ink(colours())), account=account)
+    return Result(data, _page(closed, left, figures, from_ms, Ink(colours())), account=account)
 
 
 def _stats(found: "Sequence[Statistic]", from_ms: int | None, ink: "Ink") -> str:

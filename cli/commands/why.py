@@ -60,7 +60,7 @@ def _one(shared: Shared, symbol: str | None, cycle: int | None, everything: bool
     from trader_core.domain.values import replace
     from trader_core.report.why import answer, matching
 
-    with open_state(options_of(shared)) as (store, _):
+    with open_state(options_of(shared)) as (store, account):
         found = answer(store.facts(), cycle)
         if found and found.away is not None:
             found = answer((fact for _, fact in store.told()), cycle)
@@ -70,12 +70,13 @@ def _one(shared: Shared, symbol: str | None, cycle: int | None, everything: bool
         raise _no_cycle()
     known, ink = tuple(one.symbol for one in found.symbols), Ink(not shared.json and colours())
     if symbol is None or found.away or (found.problem and not known):
-        return Result(found, _overview(found, ink))
+        return Result(found, _overview(found, ink), account=account)
     wanted = matching(known, symbol)
     if not wanted:
         raise _unknown(symbol, known, found.cycle)
     found = replace(found, symbols=tuple(one for one in found.symbols if one.symbol in wanted))
-    return Result(found, "\n\n".join(_page(found, one, everything, ink) for one in found.symbols))
+    text = "\n\n".join(_page(found, one, everything, ink) for one in found.symbols)
+    return Result(found, text, account=account)
 
 
 def _no_cycle() -> StateUnusable:
@@ -214,7 +215,7 @@ def _many(shared: Shared, symbol: str | None, since: str | None) -> Result:
     from trader_core.desk import open_state
     from trader_core.report.notrade import no_trade, told
 
-    with open_state(options_of(shared)) as (store, _):
+    with open_state(options_of(shared)) as (store, account):
         journal = told(store.facts())
         if not journal.cycles:
             raise _no_cycle()
@@ -230,7 +231,8 @@ def _many(shared: Shared, symbol: str | None, since: str | None) -> Result:
             data[name]["command"] = why_hint(miss.symbol, miss.cycle, shared)
     head = f"{count(found.cycles, 'cycle')}, {_span(from_ms, journal.cycles)} UTC"
     text = _histogram(found, head, wanted, shared, Ink(not shared.json and colours()))
-    return Result({"since": moment(from_ms), "until": moment(newest_ms), "symbols": wanted, **data}, text)
+    about = {"since": moment(from_ms), "until": moment(newest_ms), "symbols": wanted}
+    return Result({**about, **data}, text, account=account)
 
 
 def _span(from_ms: int | None, cycles: "Sequence[tuple[EpochMs, str]]") -> str:

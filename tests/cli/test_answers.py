@@ -58,8 +58,8 @@ def test_why_answers_for_a_quiet_symbol_and_for_all(traded: Program) -> None:
     assert one["outcome"] == "no_signal"
     assert len(why(traded)) == ASSETS
     newest = traded("why", "--state", traded.state).out
-    assert newest.startswith(f"cycle {CYCLES}, ")
-    assert len(newest.splitlines()) == 2 + 2 + ASSETS
+    assert newest.splitlines()[1].startswith(f"cycle {CYCLES}, ")
+    assert len(newest.splitlines()) == 3 + 2 + ASSETS
 
 
 def test_why_answers_for_an_excluded_symbol(program: Program) -> None:

@@ -160,6 +160,18 @@ def test_a_symbol_may_be_named_by_its_coin(told: Told) -> None:
     assert (data["symbols"], len(data["trades"]), data["open"]) == (["ETH-USD"], 1, [])
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["positions", "orders", "trades", "pnl", "why", "why SOL", "why --no-trade", "decisions list",
+     "decisions verify", "queue list", "bans list", "halt show", "halt history", "audit verify", "shadow report"],
+)  # fmt: skip
+def test_who_looks_is_told_at_which_account(told: Told, command: str) -> None:
+    words = command.split()
+    page, data = told(*words), told(*words, "--json").data
+    assert (page.code, page.out.splitlines()[0]) == (0, "PAPER on the simulated venue")
+    assert (data["mode"], data["venue"]) == ("PAPER", "simulated")
+
+
 # --- orders and positions --------------------------------------------------------------------------------------------
 
 
@@ -181,7 +193,7 @@ def test_positions_tell_what_protects_them_and_what_they_are_worth(told: Told) -
     assert Decimal(data["value"]) == Decimal(9990) - Decimal(told("status", "--json").data["cash"])
     assert Decimal(data["unrealised"]) == Decimal(data["value"]) - Decimal("451.45")
     assert "140.00" in told("positions").out
-    assert told("positions", "--symbol", "BTC").out == "nothing is held\n"
+    assert told("positions", "--symbol", "BTC").out == "PAPER on the simulated venue\nnothing is held\n"
 
 
 # --- pnl -------------------------------------------------------------------------------------------------------------
@@ -290,7 +302,7 @@ def test_why_shows_what_matters_and_all_on_demand(told: Told) -> None:
     assert "refused, SPREAD; proposed by sma_cross" in page
     assert "> spread" in page
     assert f"{GATE_COUNT - 4} more gates passed: --all shows them" in page
-    assert len(told("why", "BTC", "--cycle", "3", "--all").out.splitlines()) == 6 + GATE_COUNT
+    assert len(told("why", "BTC", "--cycle", "3", "--all").out.splitlines()) == 7 + GATE_COUNT
     shrank = told("why", "SOL").out
     assert "shrank" in next(line for line in shrank.splitlines() if "theme_cap" in line)
     gates = told("why", "SOL", "--json").data["symbols"][0]["gates"]
@@ -306,7 +318,7 @@ def test_why_no_trade_counts_and_names_the_nearest_miss(told: Told) -> None:
     page = told("why", "--no-trade").out
     assert "BTC-USD in cycle 3: spread 55 vs 50 bps, 10.00 % short" in page
     command = next(line for line in page.splitlines() if "--cycle 3" in line).split()[1:]
-    assert told(*command).out.startswith("BTC-USD in cycle 3, ")
+    assert told(*command).out.splitlines()[1].startswith("BTC-USD in cycle 3, ")
     assert told("why", "--no-trade", "--since", "30m", "--json").data["proposals"] == 2
     assert told("why", "--no-trade", "ETH", "--json").data["proposals"] == 0
 
@@ -480,7 +492,7 @@ def test_a_wide_terminal_shows_every_column(tmp_path: Path) -> None:
         wide = read_until(ours, "open position")
     with terminal(program, 80, "trades") as (_, ours):
         narrow = read_until(ours, "open position")
-    assert "fees" in wide.splitlines()[2] and "not shown" not in wide
+    assert "fees" in wide.splitlines()[3] and "not shown" not in wide
     assert "not shown at 80 columns: opened, fees" in narrow
     assert "\x1b[32m" in wide  # a gain is green
 

@@ -248,7 +248,7 @@ def test_a_difference_keeps_the_account_and_names_the_command_that_explains_it(m
     assert done.code == 60
     hint = next(line for line in done.out.splitlines() if "why?" in line).partition("trader ")[2].split()
     told = market.program(*hint)
-    assert told.code == 0 and told.out.startswith(f"{hint[1]} in cycle {hint[3]}")
+    assert told.code == 0 and told.out.splitlines()[1].startswith(f"{hint[1]} in cycle {hint[3]}")
 
 
 def test_candles_that_were_changed_afterwards_are_the_cause(market: Market) -> None:

@@ -34,7 +34,7 @@ def test_a_run_tells_what_happened_within_80_columns(program: Program) -> None:
     assert "\x1b" not in done.out
     assert max(map(len, done.out.splitlines())) <= WIDTH + len(str(program.state))
     hint = done.out.splitlines()[-1].removeprefix("why? trader ").split()
-    assert program(*hint).out.startswith(f"{hint[1]} in cycle {hint[3]}")
+    assert program(*hint).out.splitlines()[1].startswith(f"{hint[1]} in cycle {hint[3]}")
 
 
 def test_a_run_goes_on_where_the_last_one_stopped(program: Program) -> None:

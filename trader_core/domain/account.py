@@ -1,8 +1,18 @@
-"""What the venue says we have. It is compared with the ledger, never merged over it."""
+"""Which account it is, and what the venue says we have: compared with the ledger, never merged over it."""
 
 from decimal import Decimal
 
 from msgspec import Struct
+
+
+class Account(Struct, frozen=True):
+    """One of those that a state directory may hold."""
+
+    mode: str
+    venue: str
+
+    def __str__(self) -> str:
+        return f"{self.mode} on the {self.venue} venue"
 
 
 class Balance(Struct, frozen=True):
