@@ -32,6 +32,7 @@ from trader_core.report.positions import naked_minutes
 from trader_core.report.status import is_virtual
 from trader_core.settings.coherence import keeps_from_live, warnings
 from trader_core.settings.digest import digest
+from trader_core.settings.load import exposed
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.backups import FOLDER, backups_in
@@ -99,7 +100,8 @@ class Clinic:
     # --- what is written ---------------------------------------------------------------------------------------------
 
     def configuration(self) -> Finding:
-        told, name = warnings(self._settings), digest(self._settings)[:12]
+        name = digest(self._settings)[:12]
+        told = (*exposed(self._options.config_directory), *warnings(self._settings))
         if told:
             return warn(f"digest {name}; {told[0]}", "trader validate-config")
         return ok(f"digest {name}, from {self._options.config_directory}")

@@ -47,6 +47,7 @@ def validate_config(
     from trader_core.bootstrap import settings_of
     from trader_core.settings.coherence import warnings
     from trader_core.settings.edit import edited
+    from trader_core.settings.load import exposed
 
     if sum((equity is not None, effective, schema is not None)) > 1:
         raise UsageError("--equity, --effective and --schema are three questions", remedy="ask one at a time")
@@ -55,7 +56,7 @@ def validate_config(
     options = options_of(shared_of(ctx), equity=equity)
     settings = settings_of(options)
     written, (rows, broken) = settings, _moved(options, settings)
-    told = warned([*warnings(settings), *broken])
+    told = warned([*exposed(options.config_directory), *warnings(settings), *broken])
     if effective:
         return _effective(settings, options, rows, told)
     for row in rows:

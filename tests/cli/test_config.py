@@ -40,6 +40,19 @@ def test_the_shipped_configuration_is_valid_and_warns_of_nothing(program: Progra
     assert program("validate-config", "--json").document["warnings"] == []
 
 
+@pytest.mark.parametrize("name", ["", "policy.yaml"])
+def test_what_everybody_may_change_is_warned_of(program: Program, config: Path, name: str) -> None:
+    place = config / name
+    place.chmod(place.stat().st_mode | 0o002)
+    done = program("validate-config", "--json")
+    (warning,) = done.document["warnings"]
+    assert done.code == 0 and warning == f"{place} can be changed by everybody: chmod o-w {place}"
+    checks = {one["name"]: one for one in program("doctor", "--state", program.state, "--json").data["checks"]}
+    assert checks["configuration"]["status"] == "WARN" and warning in checks["configuration"]["detail"]
+    config.chmod(0o1777)
+    assert name or program("validate-config", "--json").document["warnings"] == [], "a sticky folder is as good"
+
+
 def test_positions_are_told_as_the_profile_makes_them(program: Program, config: Path) -> None:
     replace(config, "policy", "profile: DEFENSIVE", "profile: CAUTIOUS")
     limits = program("validate-config", "--json").data["limits"]

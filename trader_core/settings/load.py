@@ -1,5 +1,6 @@
 """Five YAML files to one frozen Settings, or the list of everything that is wrong with them."""
 
+import stat
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -63,6 +64,19 @@ def load(directory: Path) -> Settings:
     if problems:
         raise ConfigInvalid(problems)
     return settings
+
+
+def exposed(directory: Path) -> tuple[str, ...]:
+    """Of the folder and the five files, those that every user of this machine may change. In a sticky folder nobody
+    replaces what is another's."""
+    folder = directory.absolute()
+    places = (folder, *(folder / f"{name}.yaml" for name in FILES))
+    modes = {place: place.stat().st_mode for place in places}
+    return tuple(
+        f"{place} can be changed by everybody: chmod o-w {place}"
+        for place, mode in modes.items()
+        if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX)
+    )
 
 
 def problem_of(settings: Settings, key: str, value: object) -> str:
