@@ -71,6 +71,9 @@ def begin(form: str | None = None) -> None:
     asked, journal = log_environment()
     TALK.form = form or (asked if asked in CHOICES else SYSTEMD if _is_ours(journal) else PLAIN)
     TALK.cycle, TALK.mode = None, ""
+    if asked and asked not in CHOICES and form is None:
+        told = f"TRADER_LOG is '{asked}', not {' or '.join(CHOICES)}, and counts as unset"
+        TALK.say(f"warning: {told}" if TALK.form == PLAIN else told, Level.WARNING)
 
 
 def guard() -> None:

@@ -70,12 +70,12 @@ LOG = """
 ## The log
 
 Talk goes to stderr, apart from results. On a terminal it is plain words. `--log json` or `--log text` (else
-`TRADER_LOG`) make a log of it: a record a line with its time, its level, the account's mode and the number of the cycle
-it belongs to. Where stderr is systemd's journal (`JOURNAL_STREAM`), records go there with fields of their own:
-`journalctl CYCLE_ID=17`, `journalctl ORDER_ID=...`, `journalctl SYMBOL=BTC-USD EVENT=fill`; where its socket cannot
-be had, as lines with a priority (`<4>cycle=17 ...`). Each cycle leaves one record with its figures (`EVENT=cycle`), and
-one for each order and fill. Every record loses its secrets at this one place, tracebacks and what libraries log
-included.
+`TRADER_LOG`; another word in it is warned of and counts as unset) make a log of it: a record a line with its time, its
+level, the account's mode and the number of the cycle it belongs to. Where stderr is systemd's journal
+(`JOURNAL_STREAM`), records go there with fields of their own: `journalctl CYCLE_ID=17`, `journalctl ORDER_ID=...`,
+`journalctl SYMBOL=BTC-USD EVENT=fill`; where its socket cannot be had, as lines with a priority (`<4>cycle=17 ...`).
+Each cycle leaves one record with its figures (`EVENT=cycle`), and one for each order and fill. Every record loses its
+secrets at this one place, tracebacks and what libraries log included.
 """
 
 

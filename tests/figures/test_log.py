@@ -82,6 +82,18 @@ def test_what_goes_wrong_is_a_record_too_also_before_the_command_line_was_read(p
     assert [one["exit_name"] for one in records(done.stderr)] == ["USAGE"]
 
 
+def test_a_form_that_is_none_is_warned_of_and_keeps_nothing_from_being_done(program: Program) -> None:
+    def of(form: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**program.environment, "TRADER_LOG": form}
+        words = [*START, "--version"]
+        return subprocess.run(words, env=environment, cwd=program.home, capture_output=True, text=True, check=False)
+
+    assert (of("").returncode, of("").stderr) == (0, "")
+    assert (of("xml").returncode, of("xml").stderr) == (
+        0, "warning: TRADER_LOG is 'xml', not text or json, and counts as unset\n",
+    )  # fmt: skip
+
+
 def test_stderr_that_is_the_journal_gets_priorities_where_its_socket_is_not_there(program: Program) -> None:
     reading, writing = os.pipe()
     found = os.fstat(writing)
