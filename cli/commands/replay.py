@@ -7,7 +7,7 @@ import typer
 from cli.exits import Result, warned
 from cli.looking import SAFE
 from cli.options import options_of, shared_of
-from trader_core.domain.errors import UsageError
+from trader_core.domain.errors import ConfigInvalid, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
 DIFFERS = 60
+WITHIN = "another value for --set; trader validate-config --effective shows every key as it stands"
 SHOWN = 20  # decisions that a person wants to read of many
 
 
@@ -119,7 +120,10 @@ def what_if(
         return dict(edit_of("--set", one, policy) for one in edits or ())
 
     with open_state(options_of(shared_of(ctx))) as (store, account):
-        found = asked(store, cycle, edits_of)
+        try:
+            found = asked(store, cycle, edits_of)
+        except ConfigInvalid as unsound:
+            raise ConfigInvalid(unsound.problems, WITHIN) from unsound
     warnings = warned(found.warnings)
     data = {
         "cycle": found.cycle, "edits": found.edits, "identical": found.same, "equity": found.equity,

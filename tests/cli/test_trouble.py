@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import START, Program
+from tests.cli.program import ROOT, START, Program
 from tests.tampering import altered
 from trader_core.domain.clocktime import parse_utc
 
@@ -139,3 +139,16 @@ def test_a_kill_in_the_first_moments_never_leaves_a_state_that_cannot_go_on(tmp_
 def test_status_shows_the_mode_that_is_asked_for(program: Program) -> None:
     assert program("status", "--mode", "PAPER", "--state", program.state).code == 0
     assert program("status", "--mode", "DRY_RUN", "--state", program.state).code == 13
+
+
+def test_a_venue_that_cannot_be_reached_is_30_and_says_what_to_type(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    config = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    app = config / "app.yaml"
+    app.write_text(app.read_text().replace('venue_url: ""', 'venue_url: "https://127.0.0.1:9"'))
+    done = program("preview", "--mode", "PAPER", "--venue", "coinbase", "--state", program.state)
+    assert (done.code, done.out) == (30, "") and "127.0.0.1:9" in done.err
+    safe, following = done.err.splitlines()[-2:]
+    assert safe == "  safe now: nothing was sent"
+    assert following == "  next: trader check-clock, then: trader runbook show venue-down"
+    assert program("runbook", "show", "venue-down").code == 0

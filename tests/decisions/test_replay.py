@@ -105,7 +105,7 @@ def test_what_if_with_what_is_there_already_changes_nothing(young: Inside) -> No
         (("what-if", "2"), 2, "nothing is altered"),
         (("what-if", "--set", "risk.max_open_positons=1", "2"), 2, "did you mean"),
         (("what-if", "--set", "risk.max_open_positions", "2"), 2, "no ="),
-        (("what-if", "--set", "risk.max_open_positions=0", "2"), 10, "max_open_positions"),
+        (("what-if", "--set", "risk.max_open_positions=0", "2"), 10, "next: another value for --set"),
         (("what-if", "--set", "risk.max_open_positions=1", "99"), 2, "cycle 99 took no decision"),
         (("what-if", "--set", "cycle.base_bar_min=5", "2"), 2, "its candles were never read"),
     ],

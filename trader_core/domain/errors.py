@@ -22,8 +22,9 @@ class ConfigInvalid(TraderError):
 
     exit_code = 10
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        remedy = "mend the lines above, then: trader validate-config"
+    def __init__(
+        self, problems: tuple[str, ...], remedy: str = "mend the lines above, then: trader validate-config"
+    ) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(f"the configuration has {count}:\n  " + "\n  ".join(problems), remedy=remedy)
         self.problems = problems
@@ -87,6 +88,9 @@ class VenueUnavailable(TraderError):
     """The venue did not answer; nothing is known."""
 
     exit_code = 30
+
+    def __init__(self, what: str, *, safe: str = "nothing was sent", remedy: str = "") -> None:
+        super().__init__(what, safe=safe, remedy=remedy or "trader check-clock, then: trader runbook show venue-down")
 
 
 class Unreachable(VenueUnavailable):
