@@ -136,8 +136,8 @@ def _time(option: str, text: str | None) -> EpochMs | None:
         raise UsageError(f"{option}: {wrong}", remedy=f"{option} 2024-08-01") from wrong
 
 
-def amount_of(name: str, text: str | None) -> "Decimal | None":
-    """An amount of money that was said as text. Raises UsageError on anything else."""
+def amount_of(name: str, text: str | None, example: str = "10000") -> "Decimal | None":
+    """An amount that was said as text. Raises UsageError on anything else, with an option's example to be copied."""
     from decimal import Decimal, InvalidOperation
 
     if text is None:
@@ -151,6 +151,6 @@ def amount_of(name: str, text: str | None) -> "Decimal | None":
     if not sound:
         raise UsageError(
             f"{name}: '{text}' is not an amount from 0 to {MONEY_MAX} with at most {MONEY_DIGITS} decimals",
-            remedy=f"{name} 10000" if name.startswith("-") else "an amount is like 10000 or 0.5",
+            remedy=f"{name} {example}" if name.startswith("-") else "an amount is like 10000 or 0.5",
         )
     return amount

@@ -74,7 +74,7 @@ def backtest(
     for _, option, file in files:
         check_place(file, option)
     accepted = _accepted(baseline, write_baseline, reason)
-    percent = amount_of("--tolerance", tolerance) or Decimal(0)
+    percent = amount_of("--tolerance", tolerance, "2") or Decimal(0)
     study = study_of(options_of(shared, since, until, data, seed))
     flows = flows_of(study, [_flow(one) for one in deposit or ()])
     if not slow:

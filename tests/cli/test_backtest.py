@@ -78,6 +78,7 @@ def test_what_cannot_be_compared_is_2_before_anything_is_replayed(program: Backt
     ):
         done = program.run(*SHORT, *words)
         assert (done.code, done.out) == (2, ""), words
+    assert "next: --tolerance 2" in done.err
     assert not (program.home / "new.json").exists()
     assert not program.state.exists(), "nothing was tried"
 

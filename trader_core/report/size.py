@@ -127,12 +127,17 @@ def _check(wish: Wish) -> None:
     for name, amount in amounts.items():
         if not amount.is_finite() or amount < 0:
             raise UsageError(f"INPUT_INVALID: {name} is {amount}", safe=SAFE, remedy=REMEDY)
+    shares = {"--conviction-pct": wish.conviction, "--drawdown-pct": wish.drawdown, "--budget-pct": wish.budget}
+    for name, share in shares.items():
+        if share > 1:
+            told = f"INPUT_INVALID: {name} {plain(share * 100)}: a number from 0 to 100"
+            raise UsageError(told, safe=SAFE, remedy=REMEDY)
     if wish.equity == 0 or min(wish.leverage, wish.venue_leverage) < 1:
         raise UsageError("INPUT_INVALID: an equity above 0, and leverages of at least 1", safe=SAFE, remedy=REMEDY)
     if not wish.stop.is_finite() or not 0 < wish.stop < 1:
         what = f"STOP_INVALID: a stop lies below the price, by {plain(wish.stop * 100)} % it does not"
         raise UsageError(what, safe=SAFE, remedy=REMEDY)
-    if wish.price is not None and not (wish.price.is_finite() and wish.price > 0 and wish.lot > 0):
+    if wish.lot <= 0 or (wish.price is not None and not (wish.price.is_finite() and wish.price > 0)):
         raise UsageError("INPUT_INVALID: --price and --lot are above 0", safe=SAFE, remedy=REMEDY)
 
 
