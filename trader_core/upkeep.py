@@ -182,7 +182,8 @@ class Audit:
 def audited(options: Options, anchors: Path | None) -> Audit:
     """Raises JournalBroken where a row is not as it was written, or an anchor names another, or a later one.
 
-    Raises KeyUnusable where there are anchors and no key: then nothing can be said of them.
+    Raises UsageError where the file of anchors cannot be read, and KeyUnusable where there are anchors and no key: then
+    nothing can be said of them.
     """
     files = newest(options.state_directory, _modes(options))
     held = tuple(_anchors_in(anchors)) if anchors else ()
@@ -211,7 +212,12 @@ def exported(options: Options, since_ms: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _anchors_in(file: Path) -> Iterator[Anchor]:
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError as gap:
+        told = f"--anchors {file} cannot be read: {gap.strerror}"
+        raise UsageError(told, safe="nothing was changed", remedy="trader audit anchor --to FILE makes one") from gap
+    for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
                 found = json.loads(line)

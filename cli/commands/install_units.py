@@ -1,5 +1,6 @@
 """`trader install-units`: the files under which systemd runs trader. They are written; nothing is started."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,7 @@ import typer
 
 from cli.exits import Result
 from cli.options import options_of, shared_of
+from trader_core.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from trader_core.upkeep import Unit
@@ -29,6 +31,11 @@ def install_units(
     file. Nothing is started."""
     from trader_core import upkeep
 
+    if program is not None and not (program.is_file() and os.access(program, os.X_OK)):
+        raise UsageError(
+            f"--program {program} is no file that can be started", safe="nothing was written",
+            remedy="name the trader that the units are to start, or leave --program out",
+        )  # fmt: skip
     options = options_of(shared_of(ctx))
     state = options.state_directory if user else None
     config = options.config or options.environment.config

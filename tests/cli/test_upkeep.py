@@ -224,6 +224,12 @@ def test_the_exported_rows_hold_together_by_themselves(program: Inside, tmp_path
     assert program("audit", "export", "--out", out, "--state", program.state).code == 2  # it is there already
 
 
+def test_anchors_that_are_not_there_are_a_wrong_word_and_no_broken_journal(program: Inside, tmp_path: Path) -> None:
+    for name in (tmp_path / "nope", tmp_path):
+        done = program("audit", "verify", "--anchors", name, "--state", program.state)
+        assert done.code == 2 and f"--anchors {name} cannot be read" in done.err and "trader audit anchor" in done.err
+
+
 # --- the units -------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +240,16 @@ def test_a_dry_run_prints_every_unit_and_writes_nothing(program: Inside, tmp_pat
     for name in ("trader-run-cycle.timer", "trader-kill.path", "trader.service"):
         assert f"# {folder / name} (new)" in done.out
     assert "systemctl daemon-reload" in done.out
+
+
+def test_a_program_that_cannot_be_started_gets_no_units(program: Inside, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("no program")
+    for name in ("/nope", tmp_path, tmp_path / "mine"):
+        done = program("install-units", "--user", "--to", tmp_path / "units", "--program", name)
+        assert done.code == 2 and f"--program {name} is no file that can be started" in done.err
+    assert not (tmp_path / "units").exists()
+    (tmp_path / "mine").chmod(0o755)
+    assert program("install-units", "--user", "--to", tmp_path / "units", "--program", tmp_path / "mine").code == 0
 
 
 def test_units_are_written_once_and_told_as_the_same_the_second_time(program: Inside, tmp_path: Path) -> None:
