@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands.halt import Reason, said
-from cli.exits import Result
+from cli.exits import Result, warned
 from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trader_core.domain.account import Account
     from trader_core.domain.book import Book
     from trader_core.domain.clocktime import EpochMs
@@ -28,7 +30,8 @@ def add(ctx: typer.Context, asset: Asset, reason: Reason, hours: Hours = None) -
         lasts = hours or desk.policy.universe.bans.default_h
         until = EpochMs(desk.at_ms + lasts * HOUR_MS)
         desk.journal.record(desk.at_ms, [Banned(code, said(reason), desk.at_ms, until)])
-        return _listed(desk.journal.book, desk.at_ms, desk.account)
+        strange = warned(_strange(code, desk.policy.universe.bases))
+        return _listed(desk.journal.book, desk.at_ms, desk.account, strange)
 
 
 def show(ctx: typer.Context) -> Result:
@@ -66,7 +69,18 @@ def _code(asset: str) -> str:
     return code
 
 
-def _listed(book: "Book", now_ms: "EpochMs", account: "Account") -> Result:
+def _strange(code: str, known: "Sequence[str]") -> list[str]:
+    """It is banned all the same: discovery may find it, and a tier may name it tomorrow."""
+    from difflib import get_close_matches
+
+    if code in known:
+        return []
+    near = get_close_matches(code, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return [f"no tier of the universe names {code}, which is banned now; {hint}trader bans lift {code} --reason TEXT"]
+
+
+def _listed(book: "Book", now_ms: "EpochMs", account: "Account", warnings: "Sequence[str]" = ()) -> Result:
     from cli.plain import moment
     from cli.show import table
     from trader_core.domain.clocktime import short
@@ -78,4 +92,4 @@ def _listed(book: "Book", now_ms: "EpochMs", account: "Account") -> Result:
     ]
     rows = [[asset, short(ban.since_ms), short(ban.until_ms), ban.reason] for asset, ban in bans.items()]
     text = table(["asset", "since", "until", "reason"], rows, left=4) if rows else "no asset is banned"
-    return Result({"bans": data}, text, account=account)
+    return Result({"bans": data}, text, 0, warnings, account=account)

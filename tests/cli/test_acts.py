@@ -80,6 +80,9 @@ def test_a_ban_lasts_its_hours_and_can_be_lifted(program: Inside) -> None:
     assert [one["asset"] for one in acted(program, "bans", "list")["bans"]] == ["DOGE", "ETH"]  # type: ignore
     assert "banned: DOGE, ETH" in refused(program, 2, "bans", "lift", "BTC", "--reason", "never was")
     acted(program, "bans", "lift", "ETH", "--reason", "fixed")
+    strange = program("bans", "add", "DOG", "--reason", "typed in haste", "--hours", "1", "--state", program.state)
+    assert strange.code == 0 and "DOG " in strange.out
+    assert "warning: no tier of the universe names DOG, which is banned now; did you mean DOGE?" in strange.err
     ran(program, 12)
     assert acted(program, "bans", "list")["bans"] == [], "two hours of the market's time are over"
 
