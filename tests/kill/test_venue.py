@@ -215,6 +215,23 @@ def test_a_refused_key_gives_way_to_the_one_that_is_to_come(venue: Served, scene
     assert key_seen(scene, done) == []
 
 
+@beside(
+    ("COINBASE_API_SECRET", "not a private key, though long"), ("COINBASE_API_KEY", "organizations/no\u2011body/key")
+)
+def test_a_key_that_cannot_sign_gives_way_to_the_one_that_is_to_come(
+    venue: Served, scene: Scene, spoil: tuple[str, str]
+) -> None:
+    scene.begun("paper")
+    entry = resting(venue, 1, "BUY")
+    for part in ("KEY", "SECRET"):
+        scene.given[f"COINBASE_NEW_API_{part}"] = scene.given[f"COINBASE_API_{part}"]
+    scene.given[spoil[0]] = spoil[1]
+    done = scene.kill()
+    assert statuses(venue, entry) == [GONE], done.out + done.err
+    assert done.code == 0, done.out + done.err
+    assert "a key cannot be used, so the other one is tried" in done.out
+
+
 @beside("app.yaml: [", "mode: 7\nexchange: {venue_url: '%s', nonsense: {}}\n", "")
 def test_a_broken_configuration_changes_nothing(venue: Served, scene: Scene, spoil: str) -> None:
     """Only where the venue is must be readable, whatever stands around it."""

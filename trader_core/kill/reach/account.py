@@ -9,7 +9,6 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from trader_core.domain.credentials import Credentials
 from trader_core.domain.errors import KeyRefused, KeyUnusable, StateUnusable, TraderError
 from trader_core.kill.hints import Hints, hints_of
 from trader_core.kill.run import Progress, Wish
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from trader_core.kill.reach.ledger import Ledger
     from trader_core.kill.reach.sweep import Orders
     from trader_core.venues.coinbase.client import CoinbaseClient
+    from trader_core.venues.coinbase.sign import ApiKey
 
 OFFLINE = ("DRY_RUN", "PAPER")  # modes that have no orders at a venue
 CONNECT_S, READ_S, CALL_S = 2.0, 3.0, 4.0  # a call with all its attempts takes CALL_S at most
@@ -54,6 +54,7 @@ def _clear(wish: Wish, state: Path | None, progress: Progress, until_s: float, f
     progress.account = True
     if not keys:
         raise KeyUnusable(problems[0] if problems else f"there is none: {IN_USE.where}")
+    progress.notes += [f"a key cannot be used, so the other one is tried: {one}" for one in problems]
     threading.excepthook = _told_without_secrets
     reading = _Reading(state)
     clients = [_client(hints, one, progress) for one in keys]
@@ -100,20 +101,21 @@ def _flattened(
     progress.phases.append(("flatten", round((monotonic() - began_s) * 1_000)))
 
 
-def _keys(hints: Hints) -> tuple[list[Credentials], list[str]]:
-    """The key in use, and the one that is to come: what is badly kept is told, and the other tried."""
-    found, problems = [], []
+def _keys(hints: Hints) -> tuple[list["ApiKey"], list[str]]:
+    """The key in use, and the one that is to come: what is badly kept or cannot sign is told, and the other tried."""
+    from trader_core.venues.coinbase.sign import ApiKey
+
+    found, problems = list[ApiKey](), list[str]()
     for slot in (IN_USE, NEXT):
         try:
             key = find(slot, process_environment(), hints.files_allowed)
+            found += [ApiKey(key.name, key.secret)] if key else []
         except KeyUnusable as unusable:
             problems.append(unusable.what)
-        else:
-            found += [key] if key else []
     return found, problems
 
 
-def _client(hints: Hints, key: Credentials, progress: Progress) -> "CoinbaseClient":
+def _client(hints: Hints, key: "ApiKey", progress: Progress) -> "CoinbaseClient":
     """It counts its requests alone: neither a drained bucket nor a locked file slows it, and together with the loop's
     they stay below what the venue allows."""
     from trader_core.net.breaker import Breakers
@@ -122,7 +124,6 @@ def _client(hints: Hints, key: Credentials, progress: Progress) -> "CoinbaseClie
     from trader_core.net.session import Http, Timeouts
     from trader_core.ops.clock import host_ms
     from trader_core.venues.coinbase.client import OFFICIAL, RULES, CoinbaseClient
-    from trader_core.venues.coinbase.sign import ApiKey
 
     authority, rows, chance = process_environment().get("CA_BUNDLE"), LocalRows(), SystemRandom().random
     progress.url = hints.venue_url or OFFICIAL
@@ -136,7 +137,7 @@ def _client(hints: Hints, key: Credentials, progress: Progress) -> "CoinbaseClie
         chance=chance,
         host_ms=host_ms,
     )
-    return CoinbaseClient(http, ApiKey(key.name, key.secret), lambda: host_ms() / 1_000, Urgency.KILL)
+    return CoinbaseClient(http, key, lambda: host_ms() / 1_000, Urgency.KILL)
 
 
 def _told_without_secrets(failed: threading.ExceptHookArgs) -> None:
