@@ -14,7 +14,7 @@ from trader_core.domain.facts import Acknowledged, Banned, Closed, Intended, Res
 from trader_core.domain.fill import Side
 from trader_core.domain.money import Base
 from trader_core.domain.order import OrderReport, OrderStatus, Role
-from trader_core.execution.protection import REFUSALS_MAX, bans_of_unprotected, unprotected
+from trader_core.execution.protection import BAN_MS, REFUSALS_MAX, bans_of_unprotected, unprotected
 from trader_core.execution.reconcile import Account, difference_facts, differences, order_facts, undead
 from trader_core.ledger.fold import fold
 
@@ -163,7 +163,10 @@ def test_a_position_whose_last_stops_were_all_refused_is_given_up(stops: list[Or
     assert unprotected(book) == ({"BTC-USD"} if refused else set())
     bans = bans_of_unprotected(book, NOW)
     assert [one.asset for one in bans if isinstance(one, Banned)] == ["BTC"] * refused
-    assert bans_of_unprotected(fold(bans, book), NOW) == (), "once"
+    banned = fold(bans, book)
+    assert bans_of_unprotected(banned, EpochMs(NOW + BAN_MS - 1)) == (), "once"
+    again = bans_of_unprotected(banned, EpochMs(NOW + BAN_MS))
+    assert [one.asset for one in again if isinstance(one, Banned)] == ["BTC"] * refused, "a ban of before has lapsed"
 
 
 def test_nothing_is_given_up_that_is_not_held() -> None:

@@ -72,5 +72,7 @@ def _refused_exits(book: Book, symbol: str) -> list[int]:
 
 
 def bans_of_unprotected(book: Book, now_ms: EpochMs) -> tuple[Fact, ...]:
-    assets = sorted({base_of(symbol) for symbol in unprotected(book)} - set(book.bans))
+    """Of those that no ban of before still covers."""
+    in_force = {asset for asset, ban in book.bans.items() if now_ms < ban.until_ms}
+    assets = sorted({base_of(symbol) for symbol in unprotected(book)} - in_force)
     return tuple(Banned(asset, REASON, now_ms, EpochMs(now_ms + BAN_MS)) for asset in assets)
