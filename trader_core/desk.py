@@ -11,6 +11,7 @@ from pwd import getpwuid
 from trader_core.bootstrap import MODES, settings_of
 from trader_core.candles import store as store
 from trader_core.domain.account import Account
+from trader_core.domain.book import Book
 from trader_core.domain.breaker import BreakerSeen
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import GateClosed, UsageError
@@ -25,6 +26,7 @@ from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import WAIT_MS, StateLock, alone
 from trader_core.policies import PolicyWatch
 from trader_core.ports import Halts
+from trader_core.report.status import is_virtual
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
@@ -42,7 +44,7 @@ A_MOMENT = "type this again when its cycle is over; at once: trader kill, trader
 class Desk:
     """An account between its cycles: a person may write into its journal.
 
-    `at_ms` is the account's own time, of its newest cycle: on a virtual clock there is no other.
+    `at_ms` is the account's own time: see `account_ms`.
     """
 
     journal: Journal
@@ -76,11 +78,17 @@ def open_desk(options: Options) -> Iterator[Desk]:
                 f"the {files.mode} account has not run a cycle yet, so it has no time of its own",
                 safe="nothing was changed and nothing trades", remedy="trader run-cycle, then this again",
             )  # fmt: skip
-        at_ms, watch = journal.book.closed_ms, PolicyWatch(PolicyStore(files.directory, files.mode))
+        at_ms, watch = account_ms(store, journal.book), PolicyWatch(PolicyStore(files.directory, files.mode))
         ours: Settings = watch.in_force(policy, at_ms, journal.book.policy_version).settings
         identity = store.identity()
         account = Account(files.mode, identity["venue"])
         yield Desk(journal, ours, files, KillFile(files.directory), identity["quote"], account, at_ms)
+
+
+def account_ms(store: SqliteStore, book: Book) -> EpochMs:
+    """What time it is for an account: by the wall clock now, however long nothing has run; by a virtual one that of its
+    newest cycle, for there is no other."""
+    return book.closed_ms if is_virtual(store.identity().get("clock", "")) else max(book.closed_ms, host_ms())
 
 
 def newest_state(options: Options) -> StateFiles:

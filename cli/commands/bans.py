@@ -36,12 +36,12 @@ def add(ctx: typer.Context, asset: Asset, reason: Reason, hours: Hours = None) -
 
 def show(ctx: typer.Context) -> Result:
     """List the bans in force."""
-    from trader_core.desk import open_state
+    from trader_core.desk import account_ms, open_state
     from trader_core.engine.journal import Journal
 
     with open_state(options_of(shared_of(ctx))) as (store, account):
         book = Journal(store).book
-    return _listed(book, book.closed_ms, account)
+        return _listed(book, account_ms(store, book), account)
 
 
 def lift(ctx: typer.Context, asset: Asset, reason: Reason) -> Result:

@@ -1,5 +1,6 @@
 """Plays for tests: each is a function of the time that is set up already, and what it returns is judged."""
 
+import json
 import re
 import tempfile
 from collections import Counter
@@ -7,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.cli.program import Inside
 from tests.world import CONFIG
 from trader_core.domain.book import Book
+from trader_core.domain.clocktime import parse_utc
 from trader_core.ledger.fold import fold
 from trader_core.ops.clock import host_ms
 from trader_core.prove import scenes
@@ -160,6 +163,48 @@ def refused_exit(time: VirtualTime) -> dict[str, Any]:
     refusing[0] = False
     stage.account.live(stage.cycle)
     return {"stops": found, "held": sorted(book_of(stage).held)}
+
+
+def words(stage: Stage, *said: str) -> dict[str, Any]:
+    """What a person types beside the account, and its answer."""
+    done = Inside(stage.folder)(*said, "--state", stage.state, "--config", stage.config, "--json")
+    return json.loads(done.out) | {"now_ms": host_ms()}
+
+
+def hours(text: str, since_ms: int) -> float:
+    return round((parse_utc(text) - since_ms) / 3_600_000, 2)
+
+
+def desk_after_rest(time: VirtualTime) -> dict[str, Any]:
+    """Nothing has run for three days, and a person sets limits before anything runs again."""
+    stage = on_stage(time, warmed)
+    time.sleep(72 * HOUR_S)
+    banned = words(stage, "bans", "add", "ETH", "--hours", "24", "--reason", "it was hacked today")
+    tripped = words(stage, "halt", "trip", "--reason", "looks odd")
+    soon = words(stage, "halt", "reset", "--user", "me", "--reason", "it is fine again")["exit_code"]
+    cooling = words(stage, "halt", "ack")
+    stage.account.live(stage.cycle)
+    book = book_of(stage)
+    time.sleep(25 * HOUR_S)
+    return {
+        "ban_h": hours(banned["data"]["bans"][0]["until"], banned["now_ms"]),
+        "tripped_h": hours(tripped["data"]["since"], tripped["now_ms"]),
+        "reset": soon,
+        "cooldown_h": hours(cooling["data"]["until"], cooling["now_ms"]),
+        "state": book.halt.state,
+        "is_banned": book.bans["ETH"].until_ms > book.closed_ms,
+        "a_day_later": words(stage, "bans", "list")["data"]["bans"],
+    }
+
+
+def reset_after_rest(time: VirtualTime) -> dict[str, Any]:
+    """A trip, and nothing runs until long after its cooldown."""
+    stage = on_stage(time, warmed)
+    words(stage, "halt", "trip", "--reason", "looks odd")
+    reset = ("halt", "reset", "--user", "me", "--reason", "it is fine again")
+    soon = words(stage, *reset)["exit_code"]
+    time.sleep(HOUR_S)
+    return {"soon": soon, "later": words(stage, *reset)["exit_code"]}
 
 
 def resting(stage: Stage) -> int:

@@ -1,5 +1,7 @@
 """What an audit of the path of real money found, each played to its end."""
 
+import pytest
+
 from tests.virtual import played
 
 
@@ -24,3 +26,17 @@ def test_a_position_keeps_its_stop_where_nothing_can_be_taken() -> None:
 def test_a_position_whose_exit_is_refused_time_and_again_has_its_stop_back() -> None:
     """The exit is tried again with the next decision."""
     assert played("refused_exit") == {"stops": [1] * 5, "held": []}
+
+
+def test_a_limit_that_is_set_after_a_rest_counts_from_now_and_not_from_the_newest_cycle() -> None:
+    """A ban of a day was over before it began, and so was a cooldown."""
+    told = played("desk_after_rest")
+    assert told.pop("cooldown_h") == pytest.approx(0.25, abs=0.01)
+    assert told == {
+        "ban_h": 24.0, "tripped_h": 0.0, "reset": 20, "state": "COOLING_DOWN", "is_banned": True, "a_day_later": [],
+    }  # fmt: skip
+
+
+def test_a_cooldown_passes_while_nothing_runs() -> None:
+    """To wait helped nobody: the loop must be stopped for a reset, and time stood still without it."""
+    assert played("reset_after_rest") == {"soon": 20, "later": 0}
