@@ -6,7 +6,7 @@ import hmac
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -17,9 +17,9 @@ from msgspec import Struct
 from trader_core.bootstrap import MODES
 from trader_core.domain.account import Account
 from trader_core.domain.clocktime import EpochMs, rfc3339
-from trader_core.domain.errors import JournalBroken, KeyUnusable, UsageError
+from trader_core.domain.errors import JournalBroken, KeyUnusable, StateUnusable, UsageError
 from trader_core.domain.facts import HaltChanged, Moved, Restored
-from trader_core.domain.halt import HaltState, tripped
+from trader_core.domain.halt import HaltState, killed, tripped
 from trader_core.domain.values import names_of, replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
@@ -31,9 +31,12 @@ from trader_core.settings.options import Options
 from trader_core.settings.secrets import audit_key
 from trader_core.store.backups import FOLDER, Backup, back_up, backups_in, check_backup, read_backup
 from trader_core.store.files import StateFiles, newest
+from trader_core.store.latch import read_row
+from trader_core.store.policies import PolicyStore
 from trader_core.store.proof import Proof, proven
 from trader_core.store.sqlite import SqliteStore, folder_of
 
+ROW_S = 5.0  # how long the row of a kill is waited for
 SKIPPED = 100_000  # intents that an account may have numbered after its copy was taken
 ANCHOR = "trader.anchor/v1"
 Copy = Backup
@@ -85,7 +88,7 @@ def restored(options: Options, place: Path) -> Back:
     """Put a verified copy in the account's place, halted: what happened since is at the venue and not in the ledger.
 
     Permits never come back: one that was revoked would be in force again. A policy that is there stays: an older one
-    would be a looser one.
+    would be a looser one. Nor is a kill forgotten: what says so is in the state that goes.
     """
     backup, _ = verified_backup(place)
     if options.mode not in (None, backup.mode):
@@ -93,7 +96,7 @@ def restored(options: Options, place: Path) -> Back:
     files = StateFiles(options.state_directory, backup.mode)
     files.make_directory()
     with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS):
-        archived = _archived(files)
+        stopped, archived = _kill_of(files), _archived(files)
         stays = _policy_back(files, archived)
         names = {files.state.name, files.venue.name} | ({_policy(files)} if not stays else set())
         closed = PurePosixPath(folder_of(files.state).name)
@@ -101,7 +104,7 @@ def restored(options: Options, place: Path) -> Back:
         for name in sorted(names & backup.files.keys(), reverse=True):  # the state last: without it nothing has begun
             _copied(place / name, files.directory / name)
         files.bring_up_to_date()
-        _halted(files, backup)
+        _halted(files, backup, stopped)
         with files.reading() as store:
             venue = store.identity().get("venue")
     return Back(backup, archived, stays, venue)
@@ -126,18 +129,37 @@ def _copied(source: Path, target: Path) -> None:
 
 
 def _archived(files: StateFiles) -> Path | None:
-    return files.archive() if files.state.exists() or files.venue.exists() else None
+    """None where nothing of the account is there, not even a policy."""
+    policy = PolicyStore(files.directory, files.mode)
+    there = any(one.exists() for one in (files.state, files.venue, policy.path, policy.backup))
+    return files.archive() if there else None
 
 
-def _halted(files: StateFiles, backup: Backup) -> None:
-    """In the journal of the copy: what it is, and that a person has to compare it with the venue first."""
+def _kill_of(files: StateFiles) -> str:
+    """Why a kill stops the account that is there, whether or not a cycle has seen it; '' where none does, or nobody can
+    read it any more."""
+    with suppress(StateUnusable, JournalBroken):
+        if files.begun and (row := read_row(files.state, ROW_S)):
+            return row.reason
+        if files.begun:
+            with files.reading() as store:
+                halt = Journal(store).book.halt
+            return halt.reason if halt.state is HaltState.KILLED else ""
+    return ""
+
+
+def _halted(files: StateFiles, backup: Backup, stopped: str) -> None:
+    """In the journal of the copy: what it is, and that a person has to compare it with the venue first. Where a kill
+    stopped the one before, one stops it too."""
     now_ms = host_ms()
     with closing(SqliteStore.writing(files.state, "")) as store:
         journal = Journal(store)
         facts: list[Restored | HaltChanged] = [Restored(backup.place.name, SKIPPED, now_ms)]
         if journal.book.halt.state is not HaltState.KILLED:
             why = f"restored from {backup.place.name}: reconcile first"
-            facts.append(HaltChanged(tripped(journal.book.halt, why, EpochMs(max(journal.book.closed_ms, 0)))))
+            halt, at_ms = journal.book.halt, EpochMs(max(journal.book.closed_ms, 0))
+            after = killed(halt, f"{stopped}; {why}", at_ms) if stopped else tripped(halt, why, at_ms)
+            facts.append(HaltChanged(after))
         journal.record(EpochMs(max(journal.book.closed_ms, 0)), facts)
 
 

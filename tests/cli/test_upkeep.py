@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.program import Inside
 from trader_core.domain.ids import OrderIdsOf
+from trader_core.kill.run import Wish, kill
 from trader_core.store.segments import digest_of_file
 from trader_core.upkeep import SKIPPED
 
@@ -169,6 +170,35 @@ def test_a_tightened_policy_outlives_a_restore(program: Inside) -> None:
     acted(program, "restore", str(copy["backup"]), "--yes")
     assert "paper.policy.db" in {one.name for one in program.state.iterdir()}
     assert acted(program, "policy", "show")["version"] == 2
+
+
+def test_a_tightened_policy_outlives_the_account_that_it_was_of(program: Inside) -> None:
+    """The state is gone, so there is nothing to archive but that; its backup is gone too."""
+    copy = acted(program, "backup")
+    acted(program, "policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
+    for name in ("paper.db", "paper.venue.db", "paper.policy.json"):
+        (program.state / name).unlink()
+    done = program("restore", str(copy["backup"]), "--yes", "--state", program.state)
+    assert "stayed as it is: paper.policy.db" in done.out
+    assert acted(program, "policy", "show")["version"] == 2
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_kill_outlives_a_restore(program: Inside, seen: bool) -> None:
+    """Of an older copy, with the file deleted: the row that says stop is archived, and so is the journal."""
+    place = str(acted(program, "backup")["backup"])
+    assert kill(Wish(str(program.state), offline="PAPER", reason="hacked"), lambda _: None).exit_code == 0
+    if seen:
+        assert program.paper("run-cycle").code == 21
+    (program.state / "KILL_SWITCH").unlink()
+    acted(program, "restore", place, "--yes")
+    halt = acted(program, "halt", "show")
+    assert (halt["state"], halt["trading"]) == ("KILLED", "HALTED")
+    assert "hacked" in str(halt["reason"])
+    assert program.paper("run", "--cycles", "5").code == 0
+    assert acted(program, "halt", "show")["state"] == "KILLED"
+    reset = ("halt", "reset", "--mode", "PAPER", "--user", "me", "--reason", "compared with the venue")
+    assert program(*reset, "--state", program.state).code == 0
 
 
 def test_nothing_is_put_back_unless_somebody_says_yes(program: Inside) -> None:
