@@ -20,6 +20,7 @@ from trader_core.domain.errors import JournalBroken, StateUnusable, VenueUnavail
 from trader_core.domain.grant import Permission
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.order import OrderStatus
+from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import bar_ms_of
 from trader_core.ops.clock import host_ms
@@ -27,7 +28,7 @@ from trader_core.ops.doctor import ALLOWED_S, Check, Checked, Finding, examined,
 from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import holder_of
 from trader_core.ops.rotation import check_permissions
-from trader_core.policies import PolicyWatch
+from trader_core.policies import PolicyWatch, place_of
 from trader_core.report.positions import naked_minutes
 from trader_core.report.status import is_virtual
 from trader_core.settings.coherence import keeps_from_live, warnings
@@ -107,11 +108,11 @@ class Clinic:
         return ok(f"digest {name}, from {self._options.config_directory}")
 
     def policy_store(self) -> Finding:
-        store = PolicyStore(self._files.directory, self._files.mode)
-        reading = store.read()
+        place = place_of(replace(self._options, mode=self._mode), written=self._settings)
+        store, reading = place.store, place.reading
         if reading.note:
             return fail(reading.note, f"restore {store.path.name} or {store.backup.name} from a copy")
-        return ok(f"version {reading.version}, profile {self._settings.policy.profile}")
+        return ok(f"version {reading.version}, profile {place.in_force.policy.profile}")
 
     def strategies(self) -> Finding:
         enabled = [name for name in STRATEGIES if getattr(self._settings.strategies, name).enabled]

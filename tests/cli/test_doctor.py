@@ -18,7 +18,7 @@ from tests.cli.rehearsal import Rehearsal, Sim, sim_served
 from tests.ops.ntp import NtpServer, ntp_servers
 from tests.tampering import altered
 from trader_core.domain.clocktime import DAY_MS, EpochMs
-from trader_core.domain.facts import Acknowledged, CycleClosed, DiscrepancyFound, Fact, Filled, Intended
+from trader_core.domain.facts import Acknowledged, CycleClosed, DiscrepancyFound, Fact, Filled, Intended, PolicyApplied
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.money import Base, Quote
 from trader_core.domain.order import ApprovedOrder, OrderKind, Role
@@ -224,6 +224,9 @@ ILLS: dict[str, tuple[str, Callable[[Patient], object], str]] = {
     "a typo in the configuration": ("configuration", typo, "validate-config"),
     "a policy store that is none": (
         "policy store", lambda one: (one.state / "live.policy.db").write_bytes(b"x" * 4096), "restore live.policy.db",
+    ),
+    "a policy store that was lost": (
+        "policy store", lambda one: one.recorded(PolicyApplied(3, "", EpochMs(0))), "restore live.policy.db",
     ),
     "a directory that others may enter": ("state directory", lambda one: one.state.chmod(0o755), "chmod 700"),
     "a torn state": ("state", torn_page, "backup"),
