@@ -11,6 +11,7 @@ import pytest
 from tests.cli.program import Inside
 from trader_core.domain.ids import OrderIdsOf
 from trader_core.kill.run import Wish, kill
+from trader_core.ops.lock import StateLock
 from trader_core.store.segments import digest_of_file
 from trader_core.upkeep import SKIPPED
 
@@ -289,3 +290,18 @@ def test_units_are_written_once_and_told_as_the_same_the_second_time(program: In
     (tmp_path / "units" / "trader.service").write_text("mine")
     again = {Path(one["path"]).name: one["news"] for one in acted(program, *words)["units"]}  # type: ignore[attr-defined]
     assert {name for name, news in again.items() if news != "same"} == {"trader.service"}
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_the_timer_s_reconcile_is_green_where_there_is_no_account_yet_and_beside_a_loop(
+    program: Inside, tmp_path: Path, runs: bool
+) -> None:
+    """A loop compares in each of its cycles, and holds the account: every hour a failure would be told of."""
+    told = program("install-units", "--dry-run", "--json").data["units"]
+    (unit,) = [one["text"] for one in told if str(one["path"]).endswith("trader-reconcile.service")]
+    healthy = next(line for line in unit.splitlines() if line.startswith("SuccessExitStatus=")).partition("=")[2]
+    with StateLock(program.state / "paper.lock"):
+        state = program.state if runs else tmp_path / "none"
+        done = program("reconcile", "--mode", "PAPER", "--venue", "simulated", "--state", state)
+    assert done.code == (14 if runs else 13)
+    assert str(done.code) in healthy.split()
