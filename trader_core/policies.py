@@ -221,7 +221,13 @@ def change(options: Options, edits: Mapping[str, str], asked: Asked) -> Changed:
     PlanDrifted where somebody else was first, and ConfigInvalid.
     """
     place = place_of(options, changing=True)
-    wanted = {named(place.written, name): value_of(text.strip()) for name, text in edits.items()}
+    wanted = dict[str, Value]()
+    for name, text in edits.items():
+        key = named(place.written, name)
+        if key in wanted:
+            what = f"'{name}={text}' is the second value of that key"
+            raise UsageError(what, safe=_NOTHING, remedy=f"trader policy set {key}=VALUE --reason TEXT")
+        wanted[key] = value_of(text.strip())
     for key in wanted:
         if not is_movable(key):
             raise UsageError(f"{key} cannot be changed here", safe=_NOTHING, remedy=_by_hand(key))

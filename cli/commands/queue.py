@@ -16,15 +16,15 @@ Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="A pair or its coi
 
 def show(ctx: typer.Context) -> Result:
     """List what waits for a free slot, the first first."""
-    from trader_core.bootstrap import settings_of
     from trader_core.desk import open_state
     from trader_core.engine.journal import Journal
+    from trader_core.policies import place_beside
 
     options = options_of(shared_of(ctx))
-    lasts_min = settings_of(options).policy.risk.max_slot_wait_min
     with open_state(options) as (store, account):
-        book = Journal(store).book
-    return _listed(book, account, lasts_min)
+        book, clock = Journal(store).book, store.identity().get("clock", "")
+    policy = place_beside(options, account.mode, clock, book).in_force
+    return _listed(book, account, policy.policy.risk.max_slot_wait_min)
 
 
 def cancel(ctx: typer.Context, symbol: Symbol) -> Result:

@@ -130,6 +130,7 @@ def test_where_the_store_cannot_be_read_entries_are_refused_and_a_cycle_ends_wit
         (["risk.max_open_positions=5"], 2, "policy.risk.max_open_positions is 5 already"),
         (["risk.max_open_positions"], 2, "'risk.max_open_positions' is no KEY=VALUE"),
         (["risk.max_open_positions=1", "risk.max_open_positions=2"], 2, "second value of that key"),
+        (["risk.max_open_positions=1", "policy.risk.max_open_positions=2"], 2, "second value of that key"),
         (["cycle.base_bar_min=5"], 2, "policy.cycle.base_bar_min cannot be changed here"),
         (["app.mode=LIVE"], 2, "app.mode cannot be changed here"),
         (["universe.never_trade=X"], 2, "universe.never_trade is a list, not a single value"),
@@ -259,6 +260,16 @@ def test_what_looks_at_the_configuration_shows_what_is_in_force(account: Account
     assert line.split() == ["max_open_positions:", "2", "#", "policy", "store,", "version", "2"]
     preview = account("preview", "--data", str(account.world.data), "--json")
     assert preview.code == 0
+
+
+def test_who_waits_for_a_slot_is_told_until_when_by_what_is_in_force(account: Account) -> None:
+    account.world.configured(policy__risk__max_open_positions=1, policy__risk__max_slot_wait_min=600)
+    account.world.run(limit=3)
+    (first, *_) = account("queue", "list", "--json").data["waiting"]
+    assert parse_utc(first["until"]) - parse_utc(first["since"]) == 10 * HOUR_MS
+    account.policy("set", "risk.max_slot_wait_min=60", "--reason", "no old hats")
+    (first, *_) = account("queue", "list", "--json").data["waiting"]
+    assert parse_utc(first["until"]) - parse_utc(first["since"]) == HOUR_MS
 
 
 def test_each_account_has_a_policy_of_its_own(account: Account) -> None:
