@@ -13,7 +13,7 @@ from tests.laws.budget import examples
 from tests.laws.worlds import COUNT, E8, NOON_MS, Dice, open_guard
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS
 from trader_core.rulebook import codes, halts
-from trader_core.rulebook.account import step_mark
+from trader_core.rulebook.account import MONDAY_MS, WEEK_MS, step_mark
 from trader_core.rulebook.limits import Halts, Law
 from trader_core.rulebook.money import value_down
 from trader_core.rulebook.state import Columns, Plan, State, empty_plan, empty_state
@@ -141,6 +141,28 @@ def test_a_late_first_mark_counts_what_was_lost_since_yesterday_s_last() -> None
         step_mark(state, midnight - 1, 10_000 * E8)
         step_mark(state, midnight + minutes * MINUTE_MS, 9_000 * E8)
         assert state.clock[codes.DAY_OPEN] == opening * E8
+
+
+def test_a_late_first_mark_of_a_week_opens_it_as_its_day() -> None:
+    """A loss that counts against the day counts against the week that the day is of."""
+    for minutes, opening in ((10, 9_000), (11, 10_000)):
+        state = empty_state(COUNT, 3, 1)
+        monday = (NOON_MS - MONDAY_MS) // WEEK_MS * WEEK_MS + WEEK_MS + MONDAY_MS
+        step_mark(state, monday - 1, 10_000 * E8)
+        step_mark(state, monday + minutes * MINUTE_MS, 9_000 * E8)
+        assert state.clock[codes.DAY_OPEN] == state.clock[codes.WEEK_OPEN] == opening * E8
+        step_mark(state, monday + DAY_MS, 9_500 * E8)
+        assert (state.clock[codes.DAY_OPEN], state.clock[codes.WEEK_OPEN]) == (9_500 * E8, opening * E8)
+
+
+def test_a_late_first_mark_after_an_unknown_one_counts_from_yesterday_s_lowest() -> None:
+    """Prices that could not be read at the end of a day hide no loss from the next one."""
+    state = empty_state(COUNT, 3, 1)
+    midnight = (NOON_MS // DAY_MS + 1) * DAY_MS
+    for before_min, equity in ((45, 10_100 * E8), (30, 10_000 * E8), (15, -1)):
+        step_mark(state, midnight - before_min * MINUTE_MS, equity)
+    step_mark(state, midnight + 30 * MINUTE_MS, 9_000 * E8)
+    assert state.clock[codes.DAY_OPEN] == 10_000 * E8
 
 
 def test_unknown_equity_trips_nothing_and_ends_no_cooldown() -> None:

@@ -152,7 +152,7 @@ def _marked(book: Book, fact: Marked) -> Book:
         opening = _opening(book, fact.equity, fact.decision_ms)
         marked = replace(marked, day=day, day_open=opening, day_low=fact.equity, day_high=fact.equity)
     if week != book.week or not book.week_open:
-        marked = replace(marked, week=week, week_open=fact.equity, week_low=fact.equity)
+        marked = replace(marked, week=week, week_open=marked.day_open, week_low=fact.equity)
     return replace(
         marked,
         day_low=fact.equity if marked.day_low is None else min(marked.day_low, fact.equity),
@@ -163,9 +163,11 @@ def _marked(book: Book, fact: Marked) -> Book:
 
 
 def _opening(book: Book, equity: Quote, at_ms: EpochMs) -> Quote:
-    """The first mark of a day; one that comes late counts no less than yesterday's last."""
+    """The first mark of a day; one that comes late counts no less than yesterday's last, or its lowest where the last
+    was unknown."""
     late = at_ms % DAY_MS > LATE_MS and book.day == day_index(at_ms) - 1
-    return max(book.equity or equity, equity) if late else equity
+    newest = book.day_low if book.equity is None else book.equity
+    return max(newest or equity, equity) if late else equity
 
 
 def _raised(book: Book, fact: Marked) -> Mapping[str, Holding]:

@@ -80,7 +80,7 @@ def step_mark(state: State, now_ms: int, equity: int) -> None:
     """Open the loss windows at the first equity of a UTC day and week, keep their lowest and the day's highest, and
     raise the highest one."""
     clock = state.clock
-    before = clock[EQUITY]
+    before = clock[EQUITY] if clock[EQUITY] >= 0 else clock[DAY_LOW]
     clock[EQUITY] = equity
     if equity < 0:
         return
@@ -89,15 +89,15 @@ def step_mark(state: State, now_ms: int, equity: int) -> None:
         clock[DAY_OPEN] = opening_of(clock[DAY], before, now_ms, equity)
         clock[DAY], clock[DAY_LOW], clock[DAY_HIGH] = today, equity, equity
     if week_of(now_ms) != clock[WEEK] or clock[WEEK_OPEN] <= 0:
-        clock[WEEK], clock[WEEK_OPEN], clock[WEEK_LOW] = week_of(now_ms), equity, equity
+        clock[WEEK], clock[WEEK_OPEN], clock[WEEK_LOW] = week_of(now_ms), clock[DAY_OPEN], equity
     clock[DAY_LOW], clock[WEEK_LOW] = min(clock[DAY_LOW], equity), min(clock[WEEK_LOW], equity)
     clock[HIGH], clock[DAY_HIGH] = max(clock[HIGH], equity), max(clock[DAY_HIGH], equity)
 
 
 @rule
 def opening_of(newest_day: int, newest: int, now_ms: int, equity: int) -> int:
-    """A day opens at its first mark. One that comes late opens it at yesterday's last, where that was more: what was
-    lost in between is a loss of this day."""
+    """A day opens at its first mark. One that comes late opens it at yesterday's last, where that was more, or at its
+    lowest, where the last was unknown: what was lost in between is a loss of this day, and of a week that begins."""
     today = now_ms // DAY_MS
     late = now_ms - today * DAY_MS > LATE_MS and newest_day == today - 1
     return int(max(newest, equity)) if late else equity
