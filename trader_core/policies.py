@@ -266,9 +266,12 @@ def _changed(place: Place, values: Mapping[str, Value], asked: Asked) -> Changed
         raise ConfigInvalid(problems)
     expected = place.reading.version if asked.expected is None else asked.expected
     changes = tuple(
-        PolicyChange(key, words_of(value_at(now, key)), words_of(value), until_ms if key in loose else None)
+        PolicyChange(
+            key, words_of(value_at(now, key)), words_of(value), until_ms if key in loose else None,
+            words_of(value_at(place.written, key)),
+        )
         for key, value in values.items()
-    )
+    )  # fmt: skip
     at_ms = EpochMs(place.at_ms)
     made = PolicyVersion(expected + 1, at_ms, host_ms(), _author(asked.user), asked.reason.strip(), changes)
     place.files.make_directory()

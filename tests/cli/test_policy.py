@@ -225,6 +225,21 @@ def test_the_profile_tightens_what_risk_allows(account: Account) -> None:
     assert limits["max_open_positions"] == 2
 
 
+@pytest.mark.parametrize("edited", [2, 4, 9])
+def test_what_is_written_tighter_under_a_loosening_is_as_written(account: Account, edited: int) -> None:
+    """5 are written, 8 are allowed for a while, and somebody edits the file."""
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=8", "--reason", "room", "--expires", "20m")
+    assert account.key(POSITIONS)["effective"] == 8
+    account.world.configured(policy__risk__max_open_positions=edited)
+    row = account.key(POSITIONS)
+    assert (row["effective"], row["binds"]) == (edited, "written")
+    account.policy("set", "risk.max_open_positions=1", "--reason", "a storm")
+    account.policy("set", "risk.max_open_positions=2", "--reason", "over", "--expires", "20m")
+    account.world.configured(policy__risk__max_open_positions=edited - 1)
+    assert account.key(POSITIONS)["effective"] == min(2, edited - 1), "what was loosened is no more than is written"
+
+
 def test_history_diff_and_rollback(account: Account) -> None:
     account.world.run(limit=1)
     account.policy("set", "risk.max_open_positions=2", "risk.max_day_loss_pct=1", "--reason", "a storm")

@@ -19,6 +19,7 @@ class PolicyChange(Struct, frozen=True):
     before: str  # in force when it was made
     value: str
     expires_ms: EpochMs | None
+    written: str = ""  # what the files said when it was made; '' where nobody noted it
 
 
 class PolicyVersion(Struct, frozen=True):

@@ -32,6 +32,7 @@ class Held(Struct, frozen=True):
     loose: Value | None = None
     loose_since: int = 0
     until_ms: int = 0
+    under: Value | None = None  # what was written when it was loosened
 
 
 def value_of(text: str) -> Value:
@@ -71,7 +72,9 @@ def _moved(before: Held, change: PolicyChange, value: Value, version: int, now_m
     key = change.key
     if change.expires_ms is not None:
         over = now_ms >= change.expires_ms
-        return before if over else replace(before, loose=value, loose_since=version, until_ms=change.expires_ms)
+        under = value_of(change.written) if change.written else None
+        loosened = replace(before, loose=value, loose_since=version, until_ms=change.expires_ms, under=under)
+        return before if over else loosened
     lasts = before.lasting is None or is_looser(key, before.lasting, value)
     after = replace(before, lasting=value, since=version) if lasts else before
     if before.loose is not None and is_looser(key, before.loose, value):
@@ -80,9 +83,14 @@ def _moved(before: Held, change: PolicyChange, value: Value, version: int, now_m
 
 
 def effective(key: str, written: Value, held: Held) -> Value:
-    """What is in force of a key: the tighter of what is written and what was tightened, but what loosens it for now."""
+    """What is in force of a key: the tighter of what is written and what was tightened, but what loosens it for now.
+    Where the files were made tighter since, that is no looser than they are."""
     lasting = written if held.lasting is None else tighter_of(key, written, held.lasting)
-    return held.loose if held.loose is not None and is_looser(key, held.loose, lasting) else lasting
+    if held.loose is None:
+        return lasting
+    tightened = held.under is not None and is_looser(key, held.under, written)
+    loose = tighter_of(key, held.loose, written) if tightened else held.loose
+    return loose if is_looser(key, loose, lasting) else lasting
 
 
 def changes_in_force(written: Settings, versions: Sequence[PolicyVersion], now_ms: int) -> dict[str, Value]:
