@@ -100,7 +100,9 @@ def _shown(value: object) -> str:
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) or "none"
-    return {True: "true", False: "false", "": "empty"}.get(value, str(value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) or "empty"
 
 
 def _range(leaf: Leaf) -> str:
