@@ -39,7 +39,6 @@ from trader_core.settings.schema import Settings
 from trader_core.store.backups import FOLDER, backups_in
 from trader_core.store.chain import verified
 from trader_core.store.files import StateFiles
-from trader_core.store.latch import latched_in
 from trader_core.store.policies import PolicyStore
 from trader_core.strategies import STRATEGIES
 from trader_core.telling import addresses_of
@@ -192,10 +191,7 @@ class Clinic:
 
     def kill_switch(self) -> Finding:
         remedy = f"trader halt show{self._said}, then trader halt reset{self._said} --user NAME --reason TEXT"
-        asked = KillFile(self._files.directory).kill_requested()
-        if asked is None and self._files.begun:
-            with self._files.reading() as store:
-                asked = latched_in(store.query)
+        asked = KillFile(self._files.directory).kill_requested() or self._files.latched()
         return fail(asked, remedy) if asked else ok("not set")
 
     def halt(self) -> Finding:

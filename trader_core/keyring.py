@@ -256,7 +256,8 @@ def disarm(options: Options, reason: str) -> LiveGrant | None:
 def _check_halts(state: Path) -> None:
     from trader_core.engine.journal import Journal
 
-    kill, files = KillFile(state).kill_requested(), StateFiles(state, LIVE)
+    files = StateFiles(state, LIVE)
+    kill = KillFile(state).kill_requested() or files.latched()
     if kill:
         raise Halted(f"cannot arm: {kill}", safe=_NOTHING, remedy="trader halt show, then trader halt reset")
     if files.begun:

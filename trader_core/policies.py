@@ -303,7 +303,7 @@ def _until(place: Place, asked: Asked, loose: list[str]) -> EpochMs | None:
 
 
 def _check_armed(place: Place, loose: list[str]) -> None:
-    kill = KillFile(place.files.directory).kill_requested()
+    kill = KillFile(place.files.directory).kill_requested() or place.files.latched()
     if kill or place.halt not in (None, HaltState.ARMED):
         raise Halted(
             f"{', '.join(loose)} cannot be loosened: {kill or f'the halt machine is {place.halt}'}", safe=_NOTHING,

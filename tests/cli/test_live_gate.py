@@ -20,12 +20,13 @@ from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs, parse_utc
 from trader_core.domain.errors import GateClosed
 from trader_core.domain.facts import HaltChanged
 from trader_core.domain.grant import Granted, KeyActivated, LiveGrant, Permission, grants_of
-from trader_core.domain.halt import Halt, HaltState
+from trader_core.domain.halt import ARMED, Halt, HaltState
 from trader_core.keyring import check_ever_granted, gate
 from trader_core.ops.clock import host_ms
 from trader_core.policies import PolicyWatch
 from trader_core.settings.load import load
 from trader_core.store.grants import Permits
+from trader_core.store.latch import write_row
 from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
 
@@ -174,6 +175,14 @@ def _silent(live: Rehearsal) -> None:
     live.servers[0].silent = live.servers[1].silent = True
 
 
+def _killed(live: Rehearsal) -> None:
+    """As it stands before a cycle has seen it: the row in the account's own database."""
+    store = SqliteStore(live.state / "live.db", {"mode": "LIVE"}, "digest")
+    store.append(0, 1, [HaltChanged(ARMED)])
+    store.close()
+    assert write_row(live.state / "live.db", "hacked")
+
+
 def _halted(live: Rehearsal) -> None:
     store = SqliteStore(live.state / "live.db", {"mode": "LIVE"}, "digest")
     store.append(0, 1, [HaltChanged(Halt(HaltState.TRIPPED, "drawdown", EpochMs(1)))])
@@ -213,6 +222,7 @@ REFUSED: dict[str, tuple[Callable[[Rehearsal], object], int, str]] = {
         lambda live: live.configured(exchange__venue_url="https://venue.example"), 20, "nothing is signed for",
     ),
     "the kill file": (lambda live: (live.state / "KILL_SWITCH").touch(), 21, "kill file"),
+    "a kill whose file was deleted": (_killed, 21, "killed: hacked"),
     "a halt": (_halted, 21, "the live account is TRIPPED (drawdown)"),
     "permits that were changed": (_tampered, 13, "were changed by another hand"),
     "a venue that is not the configured one": (lambda live: live, 20, "coinbase and --venue simulated"),

@@ -12,6 +12,7 @@ from tests.world import START, World, outcomes
 from trader_core.domain.clocktime import HOUR_MS, parse_utc, rfc3339
 from trader_core.domain.facts import HaltChanged, PolicyApplied
 from trader_core.domain.halt import tripped
+from trader_core.kill.run import Wish, kill
 from trader_core.rulebook.codes import Verdict
 
 POSITIONS = "policy.risk.max_open_positions"
@@ -174,6 +175,15 @@ def test_nothing_is_loosened_while_the_halt_machine_is_not_armed(account: Accoun
     assert account.policy(*loosen[1:])["version"] == 3
     (account.world.state / "KILL_SWITCH").touch()
     assert "cannot be loosened" in account("policy", "set", "risk.max_open_positions=10", *loosen[3:], code=21).err
+
+
+def test_nothing_is_loosened_under_a_kill_whose_file_was_deleted(account: Account) -> None:
+    """No cycle has seen it yet: only the row in the account's own database says so."""
+    account.world.run(limit=1)
+    assert kill(Wish(str(account.world.state), offline="PAPER", reason="hacked"), lambda _: None).exit_code == 0
+    (account.world.state / "KILL_SWITCH").unlink()
+    loosen = ("policy", "set", "risk.max_open_positions=9", "--reason", "more", "--expires", "1h")
+    assert "cannot be loosened: killed: hacked" in account(*loosen, code=21).err
 
 
 def test_an_account_without_a_time_takes_tightenings_alone(account: Account) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trader_core.domain.errors import StateUnusable
+from trader_core.store.latch import latched_in
 from trader_core.store.sqlite import SqliteStore, check_not_lost, is_blank, upgrade
 
 SHELVES_MAX = 100_000
@@ -72,6 +73,13 @@ class StateFiles:
             yield store
         finally:
             store.close()
+
+    def latched(self) -> str | None:
+        """Why the row of a kill stops it, whether or not a cycle has seen it; None where none does."""
+        if not self.begun:
+            return None
+        with self.reading() as store:
+            return latched_in(store.query)
 
     def decided_ms(self) -> tuple[int, int]:
         """Times of the first and the newest closed cycle; (-1, -1) where there is none, or no state yet."""
