@@ -198,6 +198,18 @@ def test_a_channel_that_refuses_is_asked_again_and_what_it_said_is_kept(scene: S
     assert scene.outbox.waiting() == 0
 
 
+def test_a_clock_that_went_back_keeps_no_try_away(scene: Scene, receiver: Receiver) -> None:
+    """What is tried again in seconds would be in a day."""
+    receiver.status = 503
+    scene.tell(an_alarm())
+    drainer = scene.drainer(receiver.url)
+    scene.drain(drainer)
+    receiver.status = 200
+    scene.drain(drainer, -24 * 60 * MINUTE_MS)
+    assert scene.outbox.waiting() == 0
+    assert len(receiver.took) == 2
+
+
 def test_a_slow_channel_holds_up_no_other_and_is_left_behind_in_time(scene: Scene, receiver: Receiver) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         slow = f"json://127.0.0.1:{silent.getsockname()[1]}/{TOKEN}"

@@ -168,7 +168,8 @@ def refused_exit(time: VirtualTime) -> dict[str, Any]:
 def words(stage: Stage, *said: str) -> dict[str, Any]:
     """What a person types beside the account, and its answer."""
     done = Inside(stage.folder)(*said, "--state", stage.state, "--config", stage.config, "--json")
-    return json.loads(done.out) | {"now_ms": host_ms()}
+    told: dict[str, Any] = json.loads(done.out)
+    return told | {"now_ms": host_ms()}
 
 
 def hours(text: str, since_ms: int) -> float:

@@ -14,12 +14,11 @@ from time import monotonic
 
 from trader_core.alerts.addresses import Addresses, Channel
 from trader_core.alerts.channels import beat, send
-from trader_core.alerts.outbox import BEAT, BEATEN, LINGER_MS, Job, Outbox
+from trader_core.alerts.outbox import BEAT, BEATEN, LINGER_MS, RETRY_MAX_MS, Job, Outbox
 from trader_core.alerts.policy import Rules
 
 LOOK_S = 0.25  # how often it looks whether somebody has told something
 FIRST_RETRY_MS = 5_000
-RETRY_MAX_MS = 15 * 60_000
 PRUNED_EVERY_S = 3_600.0
 BEAT_AGAIN_S, BEAT_OLD_MS = 15.0, 5 * 60_000
 Work = Callable[[int], None]  # something else to look at, at a moment

@@ -21,6 +21,7 @@ NAME = "alerts.db"
 SCHEMA = 1
 TELLING_MS = 25  # how long a cycle waits for somebody else's transaction
 PATIENCE_MS = 2_000  # how long everybody else does
+RETRY_MAX_MS = 15 * 60_000  # from one try to the next
 GIVE_UP_MS = 24 * 3_600_000  # what nobody has taken for so long is not sent any more
 KEEP_MS = 90 * 24 * 3_600_000  # what is over is known for so long
 LINGER_MS = 3 * 60_000  # a drainer waits for what is due within this time, and ends where nothing is
@@ -357,7 +358,8 @@ def _advance(db: sqlite3.Connection, live: Iterable[Kept], rules: Rules, now_ms:
 def _jobs(
     db: sqlite3.Connection, notice_id: int, made_ms: int, notice: Notice, wanted: Sequence[str], now_ms: int
 ) -> list[Job]:
-    """What of one notice is to be sent now. One that everybody has whom it is for waits no more."""
+    """What of one notice is to be sent now. One that everybody has whom it is for waits no more. No try is further
+    ahead than RETRY_MAX_MS: where one is, the clock went back."""
     asked = "SELECT channel, tries, next_ms, taken_ms FROM deliveries WHERE notice = ?"
     known = {row[0]: row[1:] for row in db.execute(asked, (notice_id,))}
     for name in (one for one in wanted if one not in known):
@@ -366,7 +368,7 @@ def _jobs(
     if all(known[name][2] is not None for name in wanted):
         db.execute("UPDATE notices SET is_waiting = 0 WHERE id = ?", (notice_id,))
         return []
-    ready = [name for name in wanted if known[name][2] is None and known[name][1] <= now_ms]
+    ready = [name for name in wanted if known[name][2] is None and not 0 < known[name][1] - now_ms <= RETRY_MAX_MS]
     return [Job(notice_id, name, known[name][0], made_ms, notice) for name in ready]
 
 
