@@ -18,7 +18,7 @@ from trader_core.bootstrap import MODES
 from trader_core.domain.account import Account
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import JournalBroken, KeyUnusable, StateUnusable, UsageError
-from trader_core.domain.facts import HaltChanged, Moved, Restored
+from trader_core.domain.facts import Banned, Fact, HaltChanged, Moved, Paused, Restored
 from trader_core.domain.halt import HaltState, killed, tripped
 from trader_core.domain.values import names_of, replace
 from trader_core.engine.journal import Journal
@@ -88,7 +88,7 @@ def restored(options: Options, place: Path) -> Back:
     """Put a verified copy in the account's place, halted: what happened since is at the venue and not in the ledger.
 
     Permits never come back: one that was revoked would be in force again. A policy that is there stays: an older one
-    would be a looser one. Nor is a kill forgotten: what says so is in the state that goes.
+    would be a looser one. Nor is a kill forgotten, a pause or a ban: what says so is in the state that goes.
     """
     backup, _ = verified_backup(place)
     if options.mode not in (None, backup.mode):
@@ -96,7 +96,7 @@ def restored(options: Options, place: Path) -> Back:
     files = StateFiles(options.state_directory, backup.mode)
     files.make_directory()
     with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS):
-        stopped, archived = _kill_of(files), _archived(files)
+        forbidden, archived = _forbidden(files), _archived(files)
         stays = _policy_back(files, archived)
         names = {files.state.name, files.venue.name} | ({_policy(files)} if not stays else set())
         closed = PurePosixPath(folder_of(files.state).name)
@@ -104,7 +104,7 @@ def restored(options: Options, place: Path) -> Back:
         for name in sorted(names & backup.files.keys(), reverse=True):  # the state last: without it nothing has begun
             _copied(place / name, files.directory / name)
         files.bring_up_to_date()
-        _halted(files, backup, stopped)
+        _halted(files, backup, forbidden)
         with files.reading() as store:
             venue = store.identity().get("venue")
     return Back(backup, archived, stays, venue)
@@ -135,32 +135,41 @@ def _archived(files: StateFiles) -> Path | None:
     return files.archive() if there else None
 
 
-def _kill_of(files: StateFiles) -> str:
-    """Why a kill stops the account that is there, whether or not a cycle has seen it; '' where none does, or nobody can
-    read it any more."""
+class Forbidden(Struct, frozen=True):
+    """What stands against an account: why a kill stops it, '' where none does; its pause and its bans."""
+
+    kill: str = ""
+    facts: tuple[Paused | Banned, ...] = ()
+
+
+def _forbidden(files: StateFiles) -> Forbidden:
+    """Of the account that is there, whether or not a cycle has seen the kill. Nothing where nobody can read it."""
+    found = Forbidden()
     with suppress(StateUnusable, JournalBroken):
-        if files.begun and (row := read_row(files.state, ROW_S)):
-            return row.reason
         if files.begun:
+            found = Forbidden(read_row(files.state, ROW_S).reason)
             with files.reading() as store:
-                halt = Journal(store).book.halt
-            return halt.reason if halt.state is HaltState.KILLED else ""
-    return ""
+                book = Journal(store).book
+            killed_by = book.halt.reason if book.halt.state is HaltState.KILLED else ""
+            bans = (Banned(asset, one.reason, one.since_ms, one.until_ms) for asset, one in book.bans.items())
+            pause = (Paused(book.paused, book.closed_ms),) if book.paused else ()
+            found = Forbidden(found.kill or killed_by, (*pause, *bans))
+    return found
 
 
-def _halted(files: StateFiles, backup: Backup, stopped: str) -> None:
-    """In the journal of the copy: what it is, and that a person has to compare it with the venue first. Where a kill
-    stopped the one before, one stops it too."""
+def _halted(files: StateFiles, backup: Backup, forbidden: Forbidden) -> None:
+    """In the journal of the copy: what it is, and that a person has to compare it with the venue first. What stood
+    against the one before stands against it too."""
     now_ms = host_ms()
     with closing(SqliteStore.writing(files.state, "")) as store:
         journal = Journal(store)
-        facts: list[Restored | HaltChanged] = [Restored(backup.place.name, SKIPPED, now_ms)]
-        if journal.book.halt.state is not HaltState.KILLED:
+        halt, at_ms = journal.book.halt, EpochMs(max(journal.book.closed_ms, 0))
+        facts: list[Fact] = [Restored(backup.place.name, SKIPPED, now_ms), *forbidden.facts]
+        if halt.state is not HaltState.KILLED:
             why = f"restored from {backup.place.name}: reconcile first"
-            halt, at_ms = journal.book.halt, EpochMs(max(journal.book.closed_ms, 0))
-            after = killed(halt, f"{stopped}; {why}", at_ms) if stopped else tripped(halt, why, at_ms)
+            after = killed(halt, f"{forbidden.kill}; {why}", at_ms) if forbidden.kill else tripped(halt, why, at_ms)
             facts.append(HaltChanged(after))
-        journal.record(EpochMs(max(journal.book.closed_ms, 0)), facts)
+        journal.record(at_ms, facts)
 
 
 # --- the journal, for others -----------------------------------------------------------------------------------------

@@ -202,6 +202,24 @@ def test_a_kill_outlives_a_restore(program: Inside, seen: bool) -> None:
     assert program(*reset, "--state", program.state).code == 0
 
 
+def test_a_pause_and_a_ban_outlive_a_restore(program: Inside) -> None:
+    """Both are younger than the copy."""
+    place = str(acted(program, "backup")["backup"])
+    for words in (("pause", "--reason", "away"), ("bans", "add", "DOGE", "--hours", "48", "--reason", "hacked")):
+        assert program(*words, "--mode", "PAPER", "--state", program.state).code == 0
+    acted(program, "restore", place, "--yes")
+    assert acted(program, "status")["paused"] == "away"
+    (ban,) = program("bans", "list", "--state", program.state, "--json").data["bans"]
+    assert (ban["asset"], ban["reason"]) == ("DOGE", "hacked")
+
+
+def test_a_state_that_nobody_can_read_keeps_no_copy_away(program: Inside) -> None:
+    place = str(acted(program, "backup")["backup"])
+    (program.state / "paper.db").write_bytes(b"garbage" * 4_096)
+    acted(program, "restore", place, "--yes")
+    assert acted(program, "halt", "show")["state"] == "TRIPPED"
+
+
 def test_nothing_is_put_back_unless_somebody_says_yes(program: Inside) -> None:
     copy = acted(program, "backup")
     done = program("restore", str(copy["backup"]), "--state", program.state)
