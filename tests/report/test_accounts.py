@@ -7,7 +7,7 @@ from hypothesis import given
 from tests.laws.budget import examples
 from tests.report.journals import BAR_MS, START, Account, accounts, figures
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.facts import Closed, Delisted, Marked
+from trader_core.domain.facts import Acknowledged, Closed, Delisted, Marked
 from trader_core.domain.fill import Side
 from trader_core.domain.money import Quote
 from trader_core.domain.order import OrderStatus, Role
@@ -28,6 +28,28 @@ def test_the_journal_knows_of_every_order_what_the_book_knows(account: Account) 
     assert {name for name, one in told.items() if one.is_open} == {
         name for name, order in past.book.orders.items() if order.is_open
     }
+
+
+def test_orders_in_what_is_listed_no_more_are_over_for_a_reader_too() -> None:
+    """The ledger closes them with the listing, and asks the venue of them no more."""
+    account = Account().buy("BTC-USD", "3", "100", "1").buy("ETH-USD", "1", "50", "1")
+    stops = [account.place(symbol, Role.STOP, "1", price="40") for symbol in ("BTC-USD", "ETH-USD")]
+    account.facts.append(Delisted("BTC-USD", EpochMs(START)))
+    past = history(account.facts)
+    assert [past.book.orders[one].status for one in stops] == ["CANCELED", "WORKING"]
+    assert {one.client_order_id: one.status for one in past.orders if one.role == "STOP"} == dict(
+        zip(stops, ("CANCELED", "WORKING"), strict=True)
+    )
+    assert [one.client_order_id for one in past.orders if one.is_open] == [stops[1]]
+
+
+def test_what_is_over_is_not_opened_again_by_the_venues_word_that_it_came() -> None:
+    account = Account().reject("BTC-USD", "the venue never saw it")
+    name = next(iter(fold(account.facts).orders))
+    account.facts.append(Acknowledged(name, EpochMs(account.now_ms)))
+    past = history(account.facts)
+    assert past.book.orders[name].status == past.orders[0].status == OrderStatus.REJECTED
+    assert past.orders[0].note == "the venue never saw it"
 
 
 def test_an_order_has_the_venues_words_and_its_average_price() -> None:

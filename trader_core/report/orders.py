@@ -7,10 +7,12 @@ from msgspec import Struct
 
 from trader_core.domain.book import ZERO
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.facts import Acknowledged, Closed, Fact, Filled, Intended
+from trader_core.domain.facts import Acknowledged, Closed, Delisted, Fact, Filled, Intended
 from trader_core.domain.fill import Fill
 from trader_core.domain.money import EXACT
 from trader_core.domain.order import OrderStatus
+
+DELISTED = "delisted"
 
 
 class OrderOutcome(Struct, frozen=True):
@@ -50,8 +52,15 @@ class Fates:
         self.intents[fact.client_order_id] = fact
 
     def follow(self, fact: Fact) -> None:
-        if isinstance(fact, Acknowledged | Closed) and fact.client_order_id in self.intents:
+        """As the ledger does: what is over stays so, and with a listing end the orders in it."""
+        if isinstance(fact, Acknowledged) and fact.client_order_id in self.intents:
+            self._last.setdefault(fact.client_order_id, fact)
+        elif isinstance(fact, Closed) and fact.client_order_id in self.intents:
             self._last[fact.client_order_id] = fact
+        elif isinstance(fact, Delisted):
+            for name, intent in self.intents.items():
+                if intent.approved.symbol == fact.symbol and self._outcome(intent).is_open:
+                    self._last[name] = Closed(name, OrderStatus.CANCELED, DELISTED, fact.at_ms)
         elif isinstance(fact, Filled) and fact.fill.client_order_id in self.intents:
             self._fills.setdefault(fact.fill.client_order_id, {})[fact.fill.trade_id] = fact.fill
 
