@@ -219,12 +219,14 @@ def why_hint(symbol: str, cycle_id: int, shared: Shared) -> str:
     return f"trader why {symbol} --cycle {cycle_id}{shell({'state': shared.state})}"
 
 
-def gain(before: Decimal | None, now: Decimal | None) -> str:
-    """'10,000.00 -> 9,974.70   -25.30 (-0.25 %)'."""
+def gain(before: Decimal | None, now: Decimal | None, flows: Decimal) -> str:
+    """'10,000.00 -> 9,974.70   -25.30 (-0.25 %)'. What came and went is no gain; where something did, there is no one
+    amount to take a share of."""
     if before is None or now is None:
         return money(now)
-    share = f" ({100 * (now - before) / before:+.2f} %)" if before else ""
-    return f"{money(before)} -> {money(now)}   {change(now - before)}{share}"
+    earned = now - before - flows
+    share = f" ({100 * earned / before:+.2f} %)" if before and not flows else ""
+    return f"{money(before)} -> {money(now)}   {change(earned)}{share}"
 
 
 def externals_text(report: "CycleReport") -> str:

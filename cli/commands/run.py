@@ -91,7 +91,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
 
     ink, service = Ink(not shared.json and colours()), service_manager()
     say: Print = (lambda _: None) if shared.json else (lambda text: print(text, flush=True))
-    tally, last = Tally(before=system.journal.book.equity), None
+    tally, last = Tally(system.journal.book.equity, system.journal.book.flows), None
     say(header(system, options, ink))
     opening(system)
     warnings = warned(opening_warnings(system, options))
@@ -107,7 +107,9 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     for report in cycles(system.ports, system.policy, system.journal, stop, limit, system.telling.cycle):
         last = report
         service.status(status_line(report))
-        tally = counted(tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills)
+        tally = counted(
+            tally, report.cycle_id, report.decision_ms, report.decision, report.placed, report.fills, report.book.flows
+        )
         recorded(report)
         stream.tell(report)
     service.stopping()
@@ -179,16 +181,17 @@ def _summary(system: "System", shared: Shared, tally: "Tally", last: "CycleRepor
     book = system.journal.book
     if last is None or tally.first_ms is None or tally.last_ms is None:
         return "\n".join([*trouble_text(book, ink), "", f"no cycle was run; {book.cycles} are recorded"])
-    worth = last.valuation
+    worth, flows = last.valuation, book.flows - tally.flows_before
     rows = [
         ("this run", f"{count(tally.cycles, 'cycle')}, {short(tally.first_ms)} to {short(tally.last_ms)} UTC"),
         ("trading", counts(tally.orders, tally.fills, dict(tally.refusals))),
         ("fees", money(tally.fees)),
-        ("equity", gain(tally.before, worth.equity if worth else book.equity)),
+        ("equity", gain(tally.before, worth.equity if worth else book.equity, flows)),
         ("cash", money(book.cash)),
     ]
     if worth:
         rows += [("realised", change(worth.realised)), ("unrealised", change(worth.unrealised))]
+    rows += [("flows", change(flows))] if flows else []
     if last.externals:
         rows.append(("not ours", externals_text(last)))
     parts = [ink.bold(f"after {count(book.cycles, 'cycle')}"), pairs(rows)]
@@ -203,7 +206,7 @@ def _summary(system: "System", shared: Shared, tally: "Tally", last: "CycleRepor
 def _data(
     system: "System", options: "Options", tally: "Tally", last: "CycleReport | None", ended: bool
 ) -> dict[str, Any]:
-    """Counts and fees are of this run; the account's figures are as they stand now."""
+    """Counts, fees and flows are of this run; the account's figures are as they stand now."""
     from cli.account import trouble_data
     from cli.plain import moment
     from trader_core.report.positions import positions
@@ -224,6 +227,7 @@ def _data(
         "refusals": tally.refused,
         "refusals_by_verdict": dict(sorted(tally.refusals.items())),
         "equity_before": tally.before,
+        "flows": book.flows - tally.flows_before,
         "equity": worth.equity if worth else book.equity,
         "cash": book.cash,
         "realised": book.realised,

@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import re
 import signal
 import time
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from tests.world import World, write_config
 
 COUNTS = ("cycles", "orders", "fills", "refusals", "positions")
 WIDTH = 80
+EQUITY = re.compile(r"equity +([0-9,.]+) -> ([0-9,.]+) +([-+][0-9,.]+)$", re.MULTILINE)
 GROWTH_KB = 12_000  # it was 160 a cycle once
 
 
@@ -45,6 +48,28 @@ def test_a_run_goes_on_where_the_last_one_stopped(program: Program) -> None:
     assert second.data["from"] == "2024-01-01T00:45:00Z"
     assert all(isinstance(second.data[name], int) for name in COUNTS)
     assert second.document["schema"] == "trader.run/v1"
+
+
+def test_what_came_and_went_is_no_gain_of_the_run(program: Program) -> None:
+    program.paper("run", "--cycles", "3")
+    program("paper", "deposit", "5000", "--state", program.state)
+    told = program.paper("run", "--cycles", "1").out
+    before, after, gain = map(amount, EQUITY.findall(told)[-1])
+    assert before == 10_000 and gain == after - 15_000
+    assert "flows       +5,000.00\n" in told
+    program("paper", "withdraw", "1000", "--state", program.state)
+    done = program.paper("run", "--cycles", "1", "--json").data
+    assert done["flows"] == "-1000"
+    assert abs(Decimal(done["equity"]) - Decimal(done["equity_before"]) + 1_000) < 100
+
+
+def amount(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
+
+
+def test_what_an_account_is_opened_with_is_no_flow_of_its_first_run(program: Program) -> None:
+    done = program.paper("run", "--cycles", "3", "--json").data
+    assert [done[name] for name in ("equity_before", "flows", "equity")] == ["10000", "0", "10000"]
 
 
 def test_what_runs_for_weeks_keeps_nothing_of_the_cycles_before(program: Program) -> None:

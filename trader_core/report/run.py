@@ -28,9 +28,11 @@ class Example(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """Counts of one run. `before` is the account's equity when the run began."""
+    """Counts of one run. `before` is the account's equity when the run began, `flows_before` what had come in by then
+    less what had gone out."""
 
     before: Decimal | None
+    flows_before: Decimal
     cycles: int = 0
     orders: int = 0
     fills: int = 0
@@ -46,15 +48,17 @@ class Tally(Struct, frozen=True):
 
 
 def counted(
-    tally: Tally, cycle_id: int, decision_ms: EpochMs, decision: Decision | None, placed: int, fills: Sequence[Filled]
-) -> Tally:
-    """The tally with one more cycle in it."""
+    tally: Tally, cycle_id: int, decision_ms: EpochMs, decision: Decision | None, placed: int, fills: Sequence[Filled],
+    flows: Decimal,
+) -> Tally:  # fmt: skip
+    """The tally with one more cycle in it, after which so much had come in."""
     refusals = dict(tally.refusals)
     for one in decision.refusals if decision else ():
         refusals[one.outcome] = refusals.get(one.outcome, 0) + 1
     return replace(
         tally,
         before=decision.equity if tally.before is None and decision else tally.before,
+        flows_before=flows if tally.before is None else tally.flows_before,
         cycles=tally.cycles + 1,
         orders=tally.orders + placed,
         fills=tally.fills + len(fills),
