@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 from itertools import pairwise
+from math import sqrt
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 from hypothesis import given
@@ -84,6 +86,25 @@ def test_the_best_of_each_training_is_judged_on_what_came_after(tmp_path: Path) 
     assert done.total.degradation == pytest.approx((done.total.train_sharpe or 0) - (done.total.test_sharpe or 0))
     assert [len(done.trained), done.total.folds] == [8, 2]
     assert [point.at_ms for point in done.equity] == sorted({point.at_ms for point in done.equity})
+
+
+@pytest.mark.parametrize("purge", [96, 40])
+def test_a_day_on_which_one_test_ends_and_the_next_begins_is_one_day_of_the_account(tmp_path: Path, purge: int) -> None:
+    """Tests that begin at ten o'clock meet inside a day: it has one end, and one return."""
+    of = study(tmp_path, count=11)
+    found = candidates(of, fast_bars=(2,), slow_bars=(9,))
+    done = walked(of, found, folds_of(START, START + 11 * DAY_MS, BAR_MS, Plan(3, 2, True, purge, 0)), "total_pnl_pct")
+    first, last = done.judged[0].fold.test[0] // DAY_MS, (done.judged[-1].fold.test[1] - 1) // DAY_MS
+    assert [point.at_ms // DAY_MS - 1 for point in done.equity] == list(range(first, last + 1))
+    level, ends = 100.0, dict[int, float]()
+    for one in done.judged:
+        test = scored_over(of, found[0], *one.fold.test)
+        ends |= {day: level * close / test.initial for day, close in zip(test.days, test.closes, strict=True)}
+        level = ends[test.days[-1]]
+    worths = [100.0, *ends.values()]
+    assert [point.worth for point in done.equity] == pytest.approx(worths[1:])
+    returns = [after / before - 1 for before, after in pairwise(worths)]
+    assert done.total.sharpe == pytest.approx(mean(returns) / stdev(returns) * sqrt(365), rel=1e-6)
 
 
 def test_where_nothing_is_known_to_be_better_nothing_is_traded(tmp_path: Path) -> None:

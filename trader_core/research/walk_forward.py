@@ -155,13 +155,14 @@ def _judged(fold: Fold, best: tuple[Candidate, Figures] | None, test: Scored | N
 
 
 def _total(judged: Sequence[Judged], tests: Sequence[Scored | None]) -> tuple[Total, tuple[Point, ...]]:
-    level, points, returns = 100.0, list[Point](), list[float]()
+    """A day on which one test ends and the next begins is one day of the account; it ends where the later one does."""
+    level, ends = 100.0, dict[int, float]()
     for one in tests:
         if one is not None and one.initial > 0:
-            closes = [level * close / one.initial for close in one.closes]
-            points += [Point((day + 1) * DAY_MS, rounded(at)) for day, at in zip(one.days, closes, strict=True)]
-            returns += [after / before - 1 for before, after in pairwise([one.initial, *one.closes]) if before > 0]
-            level = closes[-1] if closes else level
+            ends |= {day: level * close / one.initial for day, close in zip(one.days, one.closes, strict=True)}
+            level = ends[one.days[-1]] if one.days else level
+    points = [Point((day + 1) * DAY_MS, rounded(at)) for day, at in ends.items()]
+    returns = [after / before - 1 for before, after in pairwise([100.0, *ends.values()]) if before > 0]
     pairs = [(one.train.sharpe, one.test.sharpe) for one in judged if one.train and one.test]
     sharpes = [(before, after) for before, after in pairs if before is not None and after is not None]
     before, after = (_mean([pair[n] for pair in sharpes]) for n in (0, 1))
