@@ -29,6 +29,7 @@ from trader_core.report.backtest import (
 )
 from trader_core.report.performance import Tried, sharpe_of
 from trader_core.research.chance import stream
+from trader_core.rulebook import codes
 from trader_core.rulebook.limits import Ints
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
@@ -169,13 +170,24 @@ def flows_of(study: Study, flows: Sequence[Flow]) -> tuple[Flow, ...]:
     return tuple(sorted(flows))
 
 
-def check_solvent(replayed: Replayed) -> None:
-    """Raises UsageError where a withdrawal took all that the account had then, or more."""
-    for row, grains in replayed.flows.tolist():
-        if grains < 0 and replayed.worth[row] == 0:
+def check_solvent(study: Study, replayed: Replayed) -> None:
+    """Raises UsageError where a withdrawal took all that the account had then, or cash that it did not have: the paper
+    account lets nobody take what is held in coins, or kept for an order that rests."""
+    flows = replayed.flows.tolist()
+    if not any(grains < 0 for _, grains in flows):
+        return
+    fills = [
+        (row, 1, (-value if slot == codes.ENTRY else value) - fee)
+        for row, _, slot, _, _, value, fee, *_ in replayed.filled.tolist()
+    ]
+    cash, gone = grains_down(study.policy.app.paper.cash_quote), (0, 0)
+    for row, filled, grains in sorted([*((row, 0, grains) for row, grains in flows), *fills], key=lambda one: one[:2]):
+        cash += grains
+        gone = (row, grains) if not filled and grains < 0 else gone
+        if gone[1] and (cash < 0 or (not filled and grains < 0 and replayed.worth[row] == 0)):
             raise UsageError(
-                f"a withdrawal of {plain(from_grains(-grains))} on {rfc3339(int(replayed.at_ms[row]))} is more than the"
-                " account had then",
+                f"a withdrawal of {plain(from_grains(-gone[1]))} on {rfc3339(int(replayed.at_ms[gone[0]]))} is more"
+                " than the account had free then",
                 remedy="a smaller one",
             )
 

@@ -82,7 +82,7 @@ def backtest(
             prepare(study.policy, told)
     with Progress("replaying", "rows") as walked:
         replayed = study.replayed(interpreted=slow, flows=flows, progress=walked)
-    check_solvent(replayed)
+    check_solvent(study, replayed)
     listed = shared.json or full or out is not None or html is not None
     report, more = report_on(study, replayed, version_text(), trades=listed, full=full)
     warnings = warned((*report["metadata"]["warnings"], *more))

@@ -142,6 +142,14 @@ def test_deposits_come_and_go_and_are_no_gain(program: Backtests) -> None:
     assert found["costs"]["funding"] == "0"
 
 
+def test_nobody_takes_cash_that_is_held_in_coins(program: Backtests) -> None:
+    """As the paper account, which holds some 300 in coins by then: it refuses more than what is free."""
+    assert program.run(*SHORT, "--deposit", "2024-01-02=-9400").code == 0
+    done = program.run(*SHORT, "--deposit", "2024-01-02=-9950")
+    assert (done.code, done.out) == (2, "")
+    assert "a withdrawal of 9950 on 2024-01-02T00:00:00Z is more than the account had free then" in done.err
+
+
 @pytest.mark.parametrize(
     "flow", ["2023-12-31=5", "2024-01-03=5", "tomorrow=5", "2024-01-01=much", "5", "2024-01-02=-20000"]
 )
