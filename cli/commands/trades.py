@@ -33,8 +33,7 @@ def trades(
     from trader_core.report.trades import ended_since, history, totals
 
     with open_state(options_of(shared_of(ctx))) as (store, account):
-        facts = list(store.facts())
-    past = history(facts)
+        past = history(store.facts())
     from_ms = since_of(since, past.book.closed_ms)
     wanted = meant(past.symbols, symbol, "the account", "trader trades --symbol")
     closed = ended_since(past.trades, from_ms, wanted)
@@ -42,7 +41,7 @@ def trades(
     figures = totals(closed)
     data = {"since": moment(from_ms), "symbols": wanted, "trades": closed, "open": left, "totals": figures}
     if stats:
-        found = statistics(facts, from_ms, wanted)
+        found = statistics(past, from_ms, wanted)
         return Result(data | {"statistics": found}, _stats(found, from_ms, Ink(colours())), account=account)
     return Result(data, _page(closed, left, figures, from_ms, Ink(colours())), account=account)
 

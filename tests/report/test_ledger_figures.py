@@ -14,6 +14,7 @@ from trader_core.domain.fill import Side
 from trader_core.ledger.fold import fold
 from trader_core.ledger.lots import METHODS, Matched, matched
 from trader_core.report.pnl import FILL_KEYS, pnl
+from trader_core.report.records import statistics
 from trader_core.report.trades import History, ended_since, history, totals
 
 ZERO = Decimal(0)
@@ -72,6 +73,29 @@ def test_a_purchase_that_is_told_after_its_sale_is_the_same_trade() -> None:
     account.facts.append(account.facts.pop(purchase))
     assert history(account.facts).trades == in_order
     assert in_order[0].pnl == 28
+
+
+@examples(40)
+@given(accounts(late=True))
+def test_the_figures_of_a_pair_are_of_its_trades(account: Account) -> None:
+    past = history(account.facts)
+    found = statistics(past)
+    pairs = {(one.symbol, one.strategy) for one in past.trades}
+    assert [(one.symbol, one.strategy) for one in found] == sorted(pairs)
+    for one in found:
+        gains = [each.pnl for each in past.trades if (each.symbol, each.strategy) == (one.symbol, one.strategy)]
+        assert (one.trades, one.won, one.pnl) == (len(gains), sum(gain > 0 for gain in gains), sum(gains))
+
+
+def test_what_a_trade_put_at_risk_is_of_its_own_purchases() -> None:
+    """Also where the one before it ended with a purchase that was told after its sale."""
+    account = Account().buy("BTC-USD", "1", "100", "0").wait().sell("BTC-USD", "1", "120", "0").wait()
+    bought = next(fact for fact in account.facts if isinstance(fact, Filled))
+    account.facts.remove(bought)
+    account.facts.append(bought)
+    account.buy("BTC-USD", "1", "100", "0").wait().sell("BTC-USD", "1", "106", "0")
+    (one,) = statistics(history(account.facts))
+    assert (one.trades, one.won, figures(one.pnl, one.average_r)) == (2, 2, "26 2")  # 6 of the 3 below the purchase
 
 
 def test_a_sale_that_is_told_late_is_still_not_the_last_one() -> None:

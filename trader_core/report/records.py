@@ -1,16 +1,14 @@
 """What the positions that are over say of each pair and strategy. Sizing may only shrink by it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
 
-from trader_core.domain.book import ZERO, Book, Holding
-from trader_core.domain.facts import Fact
+from trader_core.domain.book import ZERO
 from trader_core.domain.fill import Side
 from trader_core.domain.money import EXACT, GRAIN
-from trader_core.ledger.fold import apply
-from trader_core.report.trades import fills_in, pct, ratio
+from trader_core.report.trades import History, Trade, apart, ended_since, pct, ratio, trade_of
 
 BPS = 10_000
 
@@ -33,44 +31,32 @@ class Statistic(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """One position from flat to flat."""
 
-    symbol: str
-    strategy: str
-    at_ms: int
-    pnl: Decimal
+    trade: Trade
     risk: Decimal  # what it would have lost at its stop, costs apart; 0: it had none
 
 
-def outcomes(facts: Iterable[Fact]) -> Iterator[Outcome]:
+def outcomes(past: History) -> Iterator[Outcome]:
     """In the order in which they ended."""
-    book, bought = Book(), dict[str, Decimal]()
-    for fact in facts:
-        before, book = book, apply(book, fact)
-        for fill in fills_in(fact, before):
-            held = before.holdings.get(fill.symbol, Holding())
-            if fill.trade_id in held.trades:
-                continue
-            if fill.side is Side.BUY:
-                bought[fill.symbol] = bought.get(fill.symbol, ZERO) + fill.value
-            elif held.quantity == fill.quantity:
-                risk = bought.pop(fill.symbol, ZERO) * held.stop_bps / BPS
-                yield Outcome(fill.symbol, held.strategy, fill.at_ms, held.flow + fill.value - fill.fee, risk)
+    for steps in apart(past.steps)[0]:
+        bought = sum((step.one.value for step in steps if step.one.side is Side.BUY), ZERO)
+        stops = (held.stop_bps for step in steps for held in (step.after, step.before))
+        yield Outcome(trade_of(steps), bought * next(filter(None, stops), 0) / BPS)
 
 
-def statistics(
-    facts: Iterable[Fact], from_ms: int | None = None, symbols: Sequence[str] = ()
-) -> tuple[Statistic, ...]:  # fmt: skip
+def statistics(past: History, from_ms: int | None = None, symbols: Sequence[str] = ()) -> tuple[Statistic, ...]:
     """By pair and strategy, of what ended at or after that time; of all pairs where none is named."""
     found: dict[tuple[str, str], list[Outcome]] = {}
-    for one in outcomes(facts):
-        if (from_ms is None or one.at_ms >= from_ms) and (not symbols or one.symbol in symbols):
-            found.setdefault((one.symbol, one.strategy), []).append(one)
+    for one in outcomes(past):
+        if ended_since([one.trade], from_ms, symbols):
+            found.setdefault((one.trade.symbol, one.trade.strategy), []).append(one)
     return tuple(_statistic(*key, found[key]) for key in sorted(found))
 
 
 def _statistic(symbol: str, strategy: str, ended: Sequence[Outcome]) -> Statistic:
-    count, pnl = Decimal(len(ended)), sum((one.pnl for one in ended), ZERO)
-    gained = sum((one.pnl for one in ended if one.pnl > 0), ZERO)
-    won, multiples = sum(one.pnl > 0 for one in ended), [ratio(one.pnl, one.risk) for one in ended if one.risk > 0]
+    gains = [one.trade.pnl for one in ended]
+    count, pnl, gained = Decimal(len(ended)), sum(gains, ZERO), sum((one for one in gains if one > 0), ZERO)
+    multiples = [ratio(one.trade.pnl, one.risk) for one in ended if one.risk > 0]
+    won = sum(one > 0 for one in gains)
     return Statistic(
         symbol=symbol,
         strategy=strategy,

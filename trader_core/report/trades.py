@@ -82,16 +82,22 @@ class Open(Struct, frozen=True):
 
 def positions_of(steps: Iterable[Step]) -> tuple[tuple[Trade, ...], tuple[Open, ...]]:
     """(closed positions in the order in which they ended, open ones by symbol)."""
+    closed, running = apart(steps)
+    return tuple(map(trade_of, closed)), tuple(_open(running[symbol]) for symbol in sorted(running))
+
+
+def apart(steps: Iterable[Step]) -> tuple[list[list[Step]], dict[str, list[Step]]]:
+    """(the steps of each position that is over, in the order in which they ended, those of the open ones by symbol)."""
     running: dict[str, list[Step]] = {}
-    trades: list[Trade] = []
+    closed: list[list[Step]] = []
     for step in steps:
         running.setdefault(step.one.symbol, []).append(step)
         if not step.after.quantity:
-            trades.append(_trade(running.pop(step.one.symbol)))
-    return tuple(trades), tuple(_open(running[symbol]) for symbol in sorted(running))
+            closed.append(running.pop(step.one.symbol))
+    return closed, running
 
 
-def _trade(steps: Sequence[Step]) -> Trade:
+def trade_of(steps: Sequence[Step]) -> Trade:
     bought, sold = _sides(steps)
     paid = sum((one.value + one.fee for one in bought), ZERO)
     pnl, first, last = _realised(steps), bought[0], sold[-1]
@@ -179,6 +185,7 @@ class History:
 
     book: Book
     fills: tuple[Booked, ...]  # in the order in which they were told
+    steps: tuple[Step, ...]  # the same, with what each of them changed
     orders: tuple[OrderOutcome, ...]  # in the order in which they were written down
     trades: tuple[Trade, ...]
     open: tuple[Open, ...]
@@ -214,7 +221,9 @@ def history(facts: Iterable[Fact]) -> History:
             closings[day_index(fact.decision_ms)] = fact.equity
             worth = None if fact.equity is None or book.cash is None else fact.equity - book.cash
     trades, left = positions_of(steps)
-    return History(book, tuple(fills), fates.outcomes(), trades, left, closings, worth, tuple(sorted(symbols)))
+    return History(
+        book, tuple(fills), tuple(steps), fates.outcomes(), trades, left, closings, worth, tuple(sorted(symbols))
+    )
 
 
 def fills_in(fact: Fact, book: Book) -> Iterator[Fill]:
