@@ -13,12 +13,13 @@ from tests.laws.worlds import ints
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS, EpochMs, week_index
 from trader_core.domain.facts import Closed, Fact, Intended
 from trader_core.domain.instrument import Instrument
+from trader_core.domain.money import E8
 from trader_core.domain.order import OrderKind, OrderStatus, Role
 from trader_core.domain.values import replace
 from trader_core.ledger.fold import LATE_MS
-from trader_core.ledger.integers import to_state
+from trader_core.ledger.integers import step, to_state
 from trader_core.rulebook.account import week_of
-from trader_core.rulebook.codes import NEVER, Verdict
+from trader_core.rulebook.codes import DAY_OPEN, NEVER, WEEK_OPEN, Verdict
 from trader_core.rulebook.state import State
 
 PAUSE_MS = 60 * MINUTE_MS
@@ -153,6 +154,25 @@ def test_adds_of_yesterday_are_forgotten() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("day", "late_ms", "opened"), [
+        (6, 0, [90, 90]), (6, LATE_MS, [90, 90]), (6, LATE_MS + 1, [100, 100]), (6, 9 * HOUR_MS, [100, 100]),
+        (5, 9 * HOUR_MS, [100, 100]), (4, DAY_MS + 9 * HOUR_MS, [90, 100]), (5, DAY_MS + 9 * HOUR_MS, [90, 90]),
+    ],
+)  # fmt: skip
+def test_what_was_lost_over_midnight_is_a_loss_of_the_day_and_over_a_sunday_s_of_the_week(
+    day: int, late_ms: int, opened: list[int]
+) -> None:
+    """Day 6 is a Sunday. What is marked on time opens anew, and so does what comes after a whole day of nothing."""
+    evening, now = START + day * DAY_MS + 23 * HOUR_MS, START + (day + 1) * DAY_MS + late_ms
+    facts = flow(100), marked(100, evening)
+    before, after = told(*facts), marked(90, now)
+    book, state = told(*facts, after), to_state(before, AXES)
+    step(state, after, before, AXES)
+    assert [book.day_open, book.week_open] == opened
+    assert [int(state.clock[mark]) // E8 for mark in (DAY_OPEN, WEEK_OPEN)] == opened
+
+
 @given(st.integers(0, 3_000 * DAY_MS), st.sampled_from([0, 1, HOUR_MS, DAY_MS - 1, DAY_MS, 3 * DAY_MS, 7 * DAY_MS]))
 @examples(100)
 def test_loss_windows_open_once_a_day_and_once_a_week_on_monday(at_ms: int, later: int) -> None:
@@ -163,5 +183,5 @@ def test_loss_windows_open_once_a_day_and_once_a_week_on_monday(at_ms: int, late
     assert book.day_open == (100 if same_day or late else 90)
     monday = START  # one of them
     same_week = (at_ms - monday) // (7 * DAY_MS) == (at_ms + later - monday) // (7 * DAY_MS)
-    assert book.week_open == (100 if same_week else 90)
+    assert book.week_open == (100 if same_week or late else 90)
     assert book.high == 100
