@@ -9,13 +9,16 @@ from time import perf_counter
 import pytest
 
 from tests.figures.test_text import read
+from tests.report.journals import Account
 from tests.world import World
-from trader_core.bootstrap import open_system
+from trader_core.bootstrap import open_system, settings_of
 from trader_core.domain.facts import Paused
 from trader_core.engine.run import cycles
 from trader_core.figures import text_of
+from trader_core.ledger.fold import fold
 from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KILL_FILE
+from trader_core.report.levels import Cycle, levels_of
 from trader_core.store.buckets import SharedRows
 from trader_core.worlds.system import System
 
@@ -64,6 +67,17 @@ def test_what_is_bought_is_pending_then_held_and_protected(opened: tuple[World, 
     assert last["trader_journal_rows", ()] == system.journal.rows
     assert last["trader_bar_seconds", ()] == 900
     assert ("trader_unrealised_quote", ()) in last
+
+
+def test_a_loss_of_a_day_and_of_a_week_that_are_over_is_none_of_the_new_ones(tmp_path: Path) -> None:
+    """Nothing could be read in the new one yet: what it lost is unknown, and the last one's is told no more."""
+    settings = settings_of(World(tmp_path).market(BTC=RISE).options())
+    account = Account(cash="100").cycle(equity="100").cycle(equity="90")
+    for bars, windows in ((0, {"day", "week", "drawdown"}), (96, {"week", "drawdown"}), (6 * 96, {"drawdown"})):
+        book = fold(account.wait(bars).cycle(problem="unread").facts)
+        found = levels_of(Cycle(book, book, None, 0, (), {}, "unread", (), {}), settings, 0)
+        lost = {dict(labels)["window"]: value for (name, labels), value in found.items() if name == "trader_loss_ratio"}
+        assert lost == dict.fromkeys(windows, pytest.approx(0.1))
 
 
 def test_a_pause_is_seen_and_named_as_the_reason_for_no_trade(opened: tuple[World, System, Step]) -> None:

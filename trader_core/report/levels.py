@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trader_core.domain.book import ZERO, Book
-from trader_core.domain.clocktime import day_index
+from trader_core.domain.clocktime import day_index, week_index
 from trader_core.domain.decision import Decision
 from trader_core.domain.facts import Filled
 from trader_core.domain.halt import HaltState, Trading
@@ -117,8 +117,12 @@ def _pending(book: Book) -> Decimal:
 
 def _losses(book: Book) -> Figures:
     """Since the marks that the gates go by."""
-    today = day_index(book.closed_ms) == book.day if book.closed_ms >= 0 else False
-    opens = {"day": book.day_open if today else None, "week": book.week_open, "drawdown": book.high}
+    known, now = book.closed_ms >= 0, book.closed_ms
+    opens = {
+        "day": book.day_open if known and day_index(now) == book.day else None,
+        "week": book.week_open if known and week_index(now) == book.week else None,
+        "drawdown": book.high,
+    }
     return {
         series("trader_loss_ratio", window=window): float((opened - book.equity) / opened)
         for window, opened in opens.items()
