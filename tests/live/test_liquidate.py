@@ -130,6 +130,20 @@ def test_coins_that_are_not_ours_are_sold_by_name_alone(bought: Live) -> None:
     assert (gone.code, "no ETH" in gone.err) == (20, True)
 
 
+def test_coins_that_were_handed_back_are_taken_over_again_by_the_next_try(bought: Live) -> None:
+    """Within the same bar, and with nothing sent in between. What was asked for and not sold is not flat."""
+    bought.sim.admin("deposit", currency="ETH", amount="2")
+    assert sold(bought, "--yes").code == 0
+    bought.sim.admin("product", product="ETH-USD", flags={"cancel_only": True})
+    done = sold(bought, "--yes", "--asset", "ETH")
+    assert (done.code, done.data["flat"], done.data["sold"]) == (50, False, [])
+    assert [(one["symbol"], one["quantity"]) for one in done.data["left"]] == [("ETH-USD", "2")]
+    assert bought.inside("positions", "--json").data["positions"] == []
+    bought.sim.admin("product", product="ETH-USD", flags={"cancel_only": False})
+    done = sold(bought, "--yes", "--asset", "ETH")
+    assert (done.code, [(one["symbol"], one["quantity"]) for one in done.data["sold"]]) == (0, [("ETH-USD", "2")])
+
+
 def test_dust_is_named_and_left(bought: Live) -> None:
     bought.sim.price("100.00")
     done = sold(bought, "--yes")

@@ -155,10 +155,10 @@ def liquidate(
         fills += [one.fill for one in late]
     except (VenueUnavailable, TooManyPages) as gap:
         unsure = f"the account could not be read at the end: {gap.what}"
+    left = watch.left(journal.book)  # also of what is handed back: it was to be sold
     _hand_back(journal, taken, at_ms)
-    book = journal.book
     sold = tuple(one for one in fills if one.side is Side.SELL)
-    return Liquidation(len(reports), sold, watch.left(book), on_their_way(book), unsure, stopped, book)
+    return Liquidation(len(reports), sold, left, on_their_way(journal.book), unsure, stopped, journal.book)
 
 
 def _trip(journal: Journal, at_ms: EpochMs) -> None:
@@ -210,8 +210,9 @@ def _standing(book: Book) -> object:
 
 
 def _take_over(journal: Journal, foreign: Sequence[Coins], at_ms: EpochMs) -> Mapping[str, CoinsMoved]:
-    """They become the bot's, as a deposit in kind at the bid: so they are sold like everything else."""
-    names = f"coins-{journal.book.intents}-{at_ms}"
+    """They become the bot's, as a deposit in kind at the bid: so they are sold like everything else. A name counts
+    once, so every try has its own."""
+    names = f"coins-{journal.rows}-{at_ms}"
     facts = {
         one.symbol: CoinsMoved(
             f"{names}-{one.symbol}", one.symbol, Side.BUY, Base(one.quantity), one.bid, at_ms, TAKEN_OVER
