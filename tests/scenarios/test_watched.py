@@ -17,6 +17,7 @@ from trader_core.domain.money import Base
 from trader_core.domain.order import Role
 from trader_core.ledger.fold import fold
 from trader_core.report.records import statistics
+from trader_core.report.trades import history
 
 
 @pytest.mark.parametrize(("last", "reason"), [(98.0, "stop"), (105.0, "target"), (98.1, ""), (104.9, "")])
@@ -116,7 +117,7 @@ def test_records_are_what_the_ledger_s_closed_positions_say(tmp_path: Path) -> N
         policy__exits__partial_target_pct=4, strategies__sma_cross__target_pct=50
     )
     world.run()
-    book, (found,) = fold(world.facts()), statistics(world.facts())
+    book, (found,) = fold(world.facts()), statistics(history(world.facts()))
     record = book.records["BTC-USD sma_cross"]
     assert (found.symbol, found.strategy, found.trades) == ("BTC-USD", "sma_cross", 1)
     assert (found.won, found.lost) == (record.wins, record.losses)
