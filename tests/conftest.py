@@ -1,13 +1,17 @@
 """The order of the suite: the longest files first, for what is begun last keeps all others waiting at the end.
 
-And fewer looks for garbage among what is loaded once and stays.
+And fewer looks for garbage among what is loaded once and stays; and programs that hear Ctrl-C, for a suite that a shell
+started in the background would hand down that nobody does.
 """
 
 import gc
+import signal
 
 import pytest
 
 gc.set_threshold(50_000)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
     "tests/test_style.py", "tests/scenarios/test_crash_coinbase.py", "tests/cli/test_doctor.py",

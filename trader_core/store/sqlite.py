@@ -85,6 +85,8 @@ class SqliteStore:
         try:
             self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         except sqlite3.IntegrityError as taken:
+            if taken.sqlite_errorname != "SQLITE_CONSTRAINT_PRIMARYKEY":
+                raise
             raise StateLocked(
                 f"another trader has written to {self._path} meanwhile", safe="nothing of this was written",
                 remedy="type it again",
