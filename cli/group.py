@@ -45,7 +45,7 @@ def root(ctx: typer.Context, show_version: bool = typer.Option(False, "--version
         shared.command = "version"
         return version()
     if not shared.command:
-        typer.echo(ctx.get_help())
+        _unnamed(ctx)
     return None
 
 
@@ -75,9 +75,25 @@ def _app() -> typer.Typer:
 def _group(ctx: typer.Context) -> None:
     shared = shared_of(ctx)
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+        _unnamed(ctx)
     else:
         shared.command = f"{shared.command} {ctx.invoked_subcommand}"
+
+
+def _unnamed(ctx: typer.Context) -> None:
+    """Help, where nothing was asked for. `trader --state kill` asked for something, and did not get it."""
+    from trader_core.domain.errors import UsageError
+
+    shared, known = shared_of(ctx), getattr(ctx.command, "commands", {})
+    given = {name: getattr(shared, name) for name in ("state", "config", "mode", "venue", "log", "json")}
+    if not any(given.values()):
+        typer.echo(ctx.get_help())
+        return
+    taken = [f"{value} was taken for the value of --{name}" for name, value in given.items() if value in known]
+    raise UsageError(
+        "; ".join(["no command was named", *taken]), safe="nothing was done",
+        remedy=f"name the command first: {ctx.command_path} COMMAND, or see {ctx.command_path} --help",
+    )  # fmt: skip
 
 
 def _all(command: Any) -> list[Any]:

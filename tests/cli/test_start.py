@@ -18,6 +18,18 @@ HEAVY = ("numpy", "pydantic", "requests", "rich", "pyarrow", "tabulate", "sqlite
 GLOBAL = ("--state", "--config", "--mode", "--venue", "--log", "--json")
 
 
+@pytest.mark.parametrize("option", ["--state", "--config"])
+def test_a_command_that_an_option_swallowed_is_told_and_not_taken_for_a_call_for_help(
+    option: str, program: Program
+) -> None:
+    done = program(option, "kill")
+    assert (done.code, done.out) == (2, "")
+    assert f"no command was named; kill was taken for the value of {option}" in done.err
+    assert "trader COMMAND" in done.err
+    assert program("--state", "somewhere", "halt").code == 2
+    assert program("halt").code == program().code == 0
+
+
 def test_help_loads_nothing_heavy(program: Program) -> None:
     code = (
         "import sys; sys.argv = ['trader', '--help']\n"
