@@ -135,6 +135,24 @@ def test_one_tick_times_one_lot_is_a_grain_and_prices_are_exact(tmp_path: Path) 
     assert as_rows(everything(source, "SHIB-USD")) == [(START, 12_340, 12_400, 12_300, 12_345, 100)]
 
 
+def test_a_price_of_32_bits_is_the_decimal_that_it_stands_for(tmp_path: Path) -> None:
+    write(tmp_path, "BTC-USD", "15m", [(START, 61_234.07, 61_240.5, 61_000.0, 61_000.01, 1.23456)])
+    path = tmp_path / "BTC-USD" / "15m.parquet"
+    exact, whole = everything(open_folder(tmp_path, M15, FLOOR), "BTC-USD"), pq.read_table(path)
+    narrow = {name: whole[name] if name == "ts" else whole[name].cast(pa.float32()) for name in whole.column_names}
+    pq.write_table(pa.table(narrow), path)
+    source = open_folder(tmp_path, M15, FLOOR)
+    assert source.instruments()[0].tick == Decimal("0.01")
+    assert as_rows(everything(source, "BTC-USD")) == as_rows(exact)
+    assert source.warnings == ()
+
+
+def test_a_lot_that_is_worth_more_than_the_smallest_order_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "BTC-USD", "15m", [(START, 61_234.0703125, 61_240.5, 61_000.0, 61_000.01, 1.0)])
+    (told,) = open_folder(tmp_path, M15, FLOOR).warnings
+    assert "prices have 7 decimals, so a lot is 0.1 BTC, worth 6,100.00 USD, and no position is smaller" in told
+
+
 # --- what is dropped is named ---------------------------------------------------------------------------------------
 
 

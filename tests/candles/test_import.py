@@ -142,6 +142,15 @@ def test_a_table_is_read_whatever_its_types(tmp_path: Path, how: str, suffix: st
     assert found.warnings == ()
 
 
+def test_a_price_of_32_bits_comes_in_as_the_decimal_that_it_stands_for(tmp_path: Path) -> None:
+    rows = [(row[0], 61_234.07, 61_240.5, 61_000.0, 61_000.01, 1.5) for row in SERIES]
+    whole = table(rows)
+    narrow = {name: whole[name] if name == "ts" else whole[name].cast(pa.float32()) for name in whole.column_names}
+    pq.write_table(pa.table(narrow), tmp_path / f"{BOT}.parquet")
+    taken(tmp_path / f"{BOT}.parquet", tmp_path / "data")
+    assert stored(tmp_path / "data") == rows
+
+
 @pytest.mark.parametrize("suffix", ["json", "json.gz", "csv.gz"])
 def test_lists_of_lists_and_packed_files_are_read(tmp_path: Path, suffix: str) -> None:
     content = (json.dumps(SERIES) if "json" in suffix else CSV["milliseconds"]).encode()

@@ -172,6 +172,16 @@ def test_a_folder_is_told_what_it_cannot_know(program: Backtests) -> None:
     assert done.document["warnings"] == told
 
 
+def test_prices_too_fine_for_any_position_are_told(program: Backtests) -> None:
+    from tests.world import START, World
+
+    noisy = [61_234.0703125, 61_200.87890625] * 8  # decimals that went through 32 bits on their way
+    world = World(program.home).market(BTC=noisy).configured()
+    done = program.run("--data", world.data, "--config", world.config, "--from", START)
+    assert done.code == 0, done.err
+    assert "warning: BTC-USD 15m: prices have 8 decimals, so a lot is 1 BTC, worth 61,200.88 USD" in done.err
+
+
 # --- the registry of trials ------------------------------------------------------------------------------------------
 
 

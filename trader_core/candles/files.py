@@ -140,7 +140,7 @@ def read_rows(file: CandleFile) -> Rows:
     with _opened(file) as parquet:
         try:
             table = parquet.read(columns=list(COLUMNS))
-            return Rows(ts=_epoch_ms(file, table["ts"]), **{name: _floats(table[name]) for name in COLUMNS[1:]})
+            return Rows(ts=_epoch_ms(file, table["ts"]), **{name: floats_of(table[name]) for name in COLUMNS[1:]})
         except (pa.ArrowException, OSError) as broken:
             raise _unreadable(file, broken) from broken
 
@@ -168,7 +168,7 @@ def _first_bar(file: CandleFile) -> bytes:
     with _opened(file) as parquet:
         try:
             for batch in parquet.iter_batches(batch_size=1, columns=list(COLUMNS)):
-                first = [_floats(pa.chunked_array([batch[name]]))[0] for name in COLUMNS[1:]]
+                first = [floats_of(pa.chunked_array([batch[name]]))[0] for name in COLUMNS[1:]]
                 return struct.pack("<q5d", _epoch_ms(file, pa.chunked_array([batch["ts"]]))[0], *first)
         except (pa.ArrowException, OSError) as broken:
             raise _unreadable(file, broken) from broken
@@ -205,11 +205,16 @@ def _epoch_ms(file: CandleFile, column: "pa.ChunkedArray[Any]") -> Ints:
     return np.asarray(column.to_numpy()).astype("datetime64[ms]").astype(np.int64)
 
 
-def _floats(column: "pa.ChunkedArray[Any]") -> Floats:
-    """A column that is doubles already is taken as it is: a cast loads a library of its own."""
+def floats_of(column: "pa.ChunkedArray[Any]") -> Floats:
+    """A column that is doubles already is taken as it is: a cast loads a library of its own.
+
+    A number of 32 bits is the shortest decimal that it stands for: 63120.88, and not 63120.87890625, whose digits
+    would make the tick so fine that a lot is a coin.
+    """
     import pyarrow as pa
 
-    return np.asarray((column if column.type == pa.float64() else column.cast(pa.float64())).to_numpy(), np.float64)
+    exact = column.cast(pa.string()) if column.type == pa.float32() else column
+    return np.asarray((exact if exact.type == pa.float64() else exact.cast(pa.float64())).to_numpy(), np.float64)
 
 
 def _unreadable(file: CandleFile, broken: Exception) -> DataUnavailable:

@@ -24,6 +24,7 @@ from trader_core.domain.clocktime import DAY_MS, EpochMs, rfc3339, short
 from trader_core.domain.errors import DataUnavailable
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles
+from trader_core.domain.money import from_grains, plain
 
 HISTORY_MS = 90 * DAY_MS  # read before the span's start, where the same segment has it
 EDGE_MS = DAY_MS  # a segment covers a span that it misses by no more than this at either end
@@ -233,7 +234,8 @@ def _load(folder: _Folder, file: CandleFile, segment: Segment) -> _Loaded | Excl
     tick, lot = steps_of(digits)
     base, _, quote = file.symbol.partition("-")
     instrument = Instrument(file.symbol, base, quote, tick, lot, folder.min_notional)
-    return _Loaded(instrument, bars, _warnings(file, cleaned, bars, bar_ms))
+    told = (*_warnings(file, cleaned, bars, bar_ms), *_coarse(file, instrument, bars, digits))
+    return _Loaded(instrument, bars, told)
 
 
 def _warnings(file: CandleFile, cleaned: Cleaned, bars: Bars, bar_ms: int) -> tuple[str, ...]:
@@ -248,6 +250,17 @@ def _warnings(file: CandleFile, cleaned: Cleaned, bars: Bars, bar_ms: int) -> tu
         _named(f"absent: {absent} of {granularity_name(bar_ms)}, gaps after", before_gaps),
     )
     return tuple(f"{file.symbol} {file.granularity}: {line}" for line in lines if line)
+
+
+def _coarse(file: CandleFile, of: Instrument, bars: Bars, digits: int) -> tuple[str, ...]:
+    """Prices with more decimals than their venue has make lots that are worth more than the smallest order."""
+    worth = from_grains(int(bars.close[-1]))  # one tick times one lot is a grain
+    if worth <= of.min_notional:
+        return ()
+    return (
+        f"{file.symbol} {file.granularity}: prices have {digits} decimals, so a lot is {plain(of.lot)} {of.base}, "
+        f"worth {worth:,.2f} {of.quote}, and no position is smaller; round the prices as their venue does",
+    )
 
 
 def _named(what: str, at_ms: Ints) -> str:

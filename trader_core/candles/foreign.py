@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from trader_core.candles.bars import Mask
-from trader_core.candles.files import NO_ROWS, Floats, Ints, Rows
+from trader_core.candles.files import NO_ROWS, Floats, Ints, Rows, floats_of
 from trader_core.candles.moments import NoTime, epoch_us, of_numbers
 from trader_core.domain.errors import DataUnavailable
 
@@ -127,7 +127,7 @@ def _numbers(path: Path, column: "pa.ChunkedArray[Any]", name: str) -> Floats:
     import pyarrow as pa
 
     try:
-        return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
+        return floats_of(column)
     except pa.ArrowException as refused:
         raise broken(path, f"column {name} holds no numbers: {_first_line(refused)}", _ROWS_ARE) from refused
 
