@@ -75,7 +75,7 @@ def report_of(made: Mapping[str, Any], **sections: Any) -> dict[str, Any]:
 
 
 def write(path: Path, report: Mapping[str, Any]) -> None:
-    from cli.commands.backtest import save
+    from cli.files import save
     from cli.plain import document
 
     save(path, "--out", document(report))

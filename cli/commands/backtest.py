@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.exits import Result, warned
+from cli.files import check_place, save
 from cli.options import SAMPLE_SEED, Data, From, Seed, To, amount_of, options_of, shared_of
 from trader_core.domain.errors import UsageError
 
@@ -118,21 +119,6 @@ def write(path: Path, report: dict[str, Any]) -> None:
     from cli.plain import document
 
     save(path, "--out", document(report))
-
-
-def check_place(path: Path | None, option: str) -> None:
-    """A file that cannot be written is told before the work, not after it. Raises UsageError."""
-    if path is not None and not path.parent.is_dir():
-        raise UsageError(f"{option} {path} cannot be written: there is no such folder", remedy="name another file")
-
-
-def save(path: Path, option: str, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as failed:
-        raise UsageError(
-            f"{option} {path} cannot be written: {failed.strerror}", remedy="name another file"
-        ) from failed
 
 
 def _save_all(report: dict[str, Any], replayed: "Replayed", out: Path | None, html: Path | None) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.exits import Result, warned
+from cli.files import check_place
 from cli.options import Data, From, To, options_of, shared_of
 from cli.research import SEED, Chance, Engine, Jobs, Out, Resume, report_of, studied, write
 from trader_core.domain.errors import UsageError
@@ -50,6 +51,7 @@ def montecarlo(
     from trader_core.research.montecarlo import of_bars, of_trades
     from trader_core.research.shelf import opened_world, shelved
 
+    check_place(out, "--out")
     options = options_of(shared_of(ctx), since, until, data, seed)
     if bars and DAY_H % (block or DAY_H) and (block or DAY_H) % DAY_H:
         raise UsageError(f"--block {block}: blocks of bars divide a day or are whole days", remedy="--block 24")

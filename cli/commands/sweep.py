@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli.exits import Result, warned
+from cli.files import check_place
 from cli.options import Data, From, To, options_of, shared_of
 from cli.research import (
     SEED,
@@ -59,6 +60,7 @@ def sweep(
     from trader_core.research.sweep import check_objective, table
 
     check_objective(objective)
+    check_place(out, "--out")
     options = options_of(shared_of(ctx), since, until, data, seed)
     with studied(options, engine, jobs, resume) as study:
         dimensions = dimensions_of(grid, span, study.base)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.exits import Result, warned
+from cli.files import check_place
 from cli.options import Data, From, To, options_of, shared_of
 from cli.research import (
     SEED,
@@ -73,6 +74,7 @@ def walk_forward(
     from trader_core.research.walk_forward import Plan, folds_of, purge_of, walked
 
     check_objective(objective)
+    check_place(out, "--out")
     options = options_of(shared_of(ctx), since, until, data, seed)
     with studied(options, engine, jobs, resume) as study:
         candidates = candidates_of(study, _combinations(grid, draws, span, seed, study.base))

@@ -2,7 +2,10 @@
 
 import json
 import re
+import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -95,6 +98,52 @@ def test_other_data_or_too_few_trades_are_2(program: Backtests) -> None:
     again = program.run(*SHORT, "--baseline", program.home / "few.json")
     assert again.code == 2 and "fewer than 10" in again.err
     assert program.run(*SHORT, "--baseline", program.home / "few.json", "--min-trades", "1").code == 0
+
+
+# --- its files -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("option", "more"), [("--out", ()), ("--html", ()), ("--write-baseline", ("--reason", "x", "--min-trades", "1"))]
+)
+def test_a_full_disk_leaves_the_file_that_was_there(option: str, more: tuple[str, ...], program: Backtests) -> None:
+    kept = program.home / "made" / "kept"
+    kept.parent.mkdir()
+    assert program.run(*SHORT, option, kept, *more).code == 0
+    kept.chmod(0o600)
+    before = kept.read_bytes()
+    with full_disk():
+        done = program.run(*SHORT, option, kept, *more)
+    assert (done.code, f"{option} {kept} cannot be written: File too large" in done.err) == (2, True), done.err
+    assert (kept.read_bytes(), [one.name for one in kept.parent.iterdir()]) == (before, ["kept"])
+    assert program.run(*SHORT, option, kept, *more).code == 0
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("command", ["backtest", "sweep", "walk-forward", "montecarlo"])
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("nowhere/x.json", "no such folder"), ("a-file/x.json", "no such folder"), (".", "it is a folder")],
+)
+def test_a_place_that_takes_no_file_is_told_before_the_work(
+    command: str, place: str, why: str, program: Backtests
+) -> None:
+    tried = {"sweep": (), "walk-forward": ("--train", "1", "--test", "1")}
+    grid = ("--grid", "strategies.sma_cross.fast_bars=5,10", *tried[command]) if command in tried else ()
+    (program.home / "a-file").touch()
+    done = program(command, *SHORT, *grid, "--out", program.home / place, "--state", program.state)
+    assert (done.code, why in done.err, done.out) == (2, True, ""), done.err
+    assert not program.state.exists(), "nothing was tried"
 
 
 # --- the report ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,50 @@
+"""Files that a command writes because a person named them: looked at before the work, and written whole or not."""
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from trader_core.domain.errors import UsageError
+
+
+def check_place(path: Path | None, option: str) -> None:
+    """A file that cannot be written is told before the work, not after it. Raises UsageError."""
+    if path is not None and (why := _in_the_way(path)):
+        raise _refused(path, option, why)
+
+
+def _in_the_way(path: Path) -> str:
+    if path.is_dir():
+        return "it is a folder"
+    taking = path.resolve().parent if _is_file(path) else path
+    if taking != path and not taking.is_dir():
+        return "there is no such folder"
+    return "" if os.access(taking, os.W_OK) else f"nothing may be written to {taking}"
+
+
+def _is_file(path: Path) -> bool:
+    """Or will be one; /dev/stdout and its like are none."""
+    return path.is_file() or not path.exists()
+
+
+def save(path: Path, option: str, text: str) -> None:
+    """The whole file or none of it: what was there before is there after a failure. Raises UsageError."""
+    whole = _is_file(path)
+    place = path.resolve() if whole else path
+    draft = place.with_name(f".{place.name}.{os.getpid()}.tmp") if whole else place
+    try:
+        draft.write_text(text, encoding="utf-8")
+        if whole and place.exists():
+            shutil.copymode(place, draft)
+        if whole:
+            draft.replace(place)
+    except OSError as failed:
+        if whole:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        raise _refused(path, option, failed.strerror or str(failed)) from failed
+
+
+def _refused(path: Path, option: str, why: str) -> UsageError:
+    return UsageError(f"{option} {path} cannot be written: {why}", remedy="name another file")
