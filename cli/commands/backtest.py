@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FAILED, PEEKED = 1, 60
 FAILED_NAME = "REGRESSION"
-STOPS_SHOWN, FINDINGS_SHOWN, HALTS_SHOWN = 6, 5, 6
+STOPS_SHOWN, FINDINGS_SHOWN, HALTS_SHOWN, REASONS_SHOWN = 6, 5, 6, 4
 CHART_LINES = 8
 FIGURES = (
     ("sharpe", "Sharpe"), ("sortino", "Sortino"), ("calmar", "Calmar"), ("win_rate", "win rate, %"),
@@ -247,6 +247,7 @@ def _head(report: dict[str, Any], files: Sequence[tuple[str, Path]], ink: "Ink")
     trades = f"{of['total_trades']:,} closed, {won:,} won, {lost:,} lost ({Decimal(of['win_rate']):.1f} % won)"
     rows = [
         ("period", f"{_moment(about['from_time'])} to {_moment(about['to_time'])} UTC, {of['cycles']:,} cycles"),
+        *_pairs(about),
         ("trades", trades if of["total_trades"] else "none closed"),
         ("orders", ", ".join(count(of[f"{name}s"], name) for name in ("order", "fill", "refusal"))),
         ("equity", _gain(of)),
@@ -261,6 +262,23 @@ def _head(report: dict[str, Any], files: Sequence[tuple[str, Path]], ink: "Ink")
     rows += [(name, str(file)) for name, file in files]
     market = "candles of a folder" if about["seed"] is None else f"sample market, seed {about['seed']}"
     return f"{ink.bold(f'backtest, {market}')}\n{pairs(rows)}"
+
+
+def _pairs(about: dict[str, Any]) -> list[tuple[str, str]]:
+    """Which pairs of a folder were in it, and why the others were not."""
+    from cli.show import count
+
+    if about["seed"] is not None:
+        return []
+    reasons: dict[str, list[str]] = {}
+    for one in about["exclusions"]:
+        if "-" in one["symbol"]:  # else a coin of which the folder has nothing
+            reasons.setdefault(one["reason"], []).append(one["symbol"])
+    told = [f"{' '.join(symbols)}: {reason}" for reason, symbols in reasons.items()]
+    more = told[REASONS_SHOWN:]
+    lines = told[:REASONS_SHOWN] + [f"and {count(len(more), 'reason')} more; --json tells all"] * bool(more)
+    found = [("pairs", " ".join(about["instruments"]) or "none")]
+    return found + [("" if n else "left out", line) for n, line in enumerate(lines)]
 
 
 def _gain(of: dict[str, Any]) -> str:
@@ -322,6 +340,8 @@ def _stopped(report: dict[str, Any], ink: "Ink", pen: "Pen") -> str:
 
     found = [(number, name) for name, number in report["verdict_counts"].items() if name != "OK"]
     found.sort(key=lambda one: (-one[0], one[1]))
+    if not report["verdict_counts"]:
+        return ink.bold("what stopped it: nothing was proposed")
     if not found:
         return ""
     total, room = sum(number for number, _ in found), width() - 34

@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -219,6 +220,28 @@ def test_a_folder_is_told_what_it_cannot_know(program: Backtests) -> None:
     assert any(one.startswith("venue rules are assumed") for one in told)
     assert done.data["metadata"]["seed"] is None
     assert done.document["warnings"] == told
+
+
+def test_the_page_says_which_pairs_of_a_folder_were_in_it(program: Backtests) -> None:
+    from tests.scenarios.scenes import RISE
+    from tests.world import START, World
+
+    world = World(program.home).market(BTC=RISE, NEW=RISE).configured()
+    (world.data / "ETH-EUR").mkdir()
+    (world.data / "ETH-EUR" / "15m.parquet").write_bytes((world.data / "BTC-USD" / "15m.parquet").read_bytes())
+    words = ("--data", world.data, "--config", world.config, "--from", START)
+    page = program.run(*words).out
+    assert "  pairs          BTC-USD\n" in page
+    assert "  left out       ETH-EUR: quoted in EUR, the account is in USD\n" in page
+    assert "                 NEW-USD: NEW is in no tier of the universe\n" in page
+    for gone in ("BTC-USD", "ETH-EUR"):
+        shutil.rmtree(world.data / gone)
+    done = program.run(*words)
+    assert "  pairs          none\n" in done.out
+    assert "what stopped it: nothing was proposed" in done.out
+    assert "warning: nothing can be traded: the coin of not one pair is in a tier of universe.yaml" in done.err
+    assert "survivorship" not in done.err
+    assert "  pairs " not in program.run(*SHORT).out
 
 
 def test_prices_too_fine_for_any_position_are_told(program: Backtests) -> None:

@@ -229,7 +229,9 @@ def silences(told: Told) -> tuple[str, ...]:
 
 
 def survivors(told: Told) -> tuple[str, ...]:
-    """A folder in which every pair lives to its end says nothing of those that did not."""
+    """A folder in which every pair lives to its end says nothing of those that did not; one without any, nothing."""
+    if not told.axes.instruments:
+        return ("nothing can be traded: the coin of not one pair is in a tier of universe.yaml",)
     if not len(told.close) or not told.close[-1].all():
         return ()
     return (

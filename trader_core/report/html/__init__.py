@@ -185,7 +185,8 @@ def _trades(document: Document, figures: list[Figure]) -> str:
 def _gates(document: Document, figures: list[Figure]) -> str:
     counts = section(document, "verdict_counts")
     if not counts:
-        return headed("What stopped it", missing("count of verdicts"))
+        what = note("Nothing was proposed.") if "verdict_counts" in document else missing("count of verdicts")
+        return headed("What stopped it", what)
     if set(counts) <= {"OK"}:
         return headed("What stopped it", note("Nothing was refused."))
     told = section(document, "verdicts_by_strategy")
