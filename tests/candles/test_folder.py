@@ -316,8 +316,19 @@ def test_when_no_pair_is_left_the_reasons_and_the_spans_are_told(tmp_path: Path)
         open_folder(tmp_path, M15, FLOOR, parse_utc("2020-01-01"), parse_utc("2020-02-01"))
     assert "2024-03-01..2024-03-02" in refused.value.remedy
     write(tmp_path / "daily", "BTC-USD", "1d", stretch(START, 30, DAY_MS))
-    with pytest.raises(DataUnavailable, match="as fine as the base bar, 15m"):
+    with pytest.raises(DataUnavailable, match="as fine as the base bar, 15m") as coarse:
         open_folder(tmp_path / "daily", M15, FLOOR)
+    assert "cycle.base_bar_min in policy.yaml" in coarse.value.remedy
+    write(tmp_path / "empty", "BTC-USD", "15m", [])
+    with pytest.raises(DataUnavailable, match="has no bar in its files"):
+        open_folder(tmp_path / "empty", M15, FLOOR)
+
+
+def test_when_every_bar_is_bad_the_most_common_reason_is_told_and_no_other_period(tmp_path: Path) -> None:
+    write(tmp_path, "BTC-USD", "15m", [(*row[:5], float("nan")) for row in stretch(START, 96, M15)])
+    with pytest.raises(DataUnavailable, match="15m: 96 bad, most of them no_volume") as refused:
+        open_folder(tmp_path, M15, FLOOR)
+    assert refused.value.remedy == f"trader data check --data {tmp_path}"
 
 
 # --- real candles ---------------------------------------------------------------------------------------------------

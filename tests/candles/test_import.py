@@ -182,6 +182,7 @@ def test_a_folder_can_trade_what_was_imported(tmp_path: Path) -> None:
         ("1INCH_USD-1h.csv", "1INCH-USD/1h"),
         ("BTC_USD-60m.csv", "BTC-USD/1h"),
         ("BTC-USD/5m.csv", "BTC-USD/5m"),
+        ("BTC-USD-60m.csv", "BTC-USD/1h"),
         ("1d.csv", "SOL-USD/5m"),
         ("prices.csv", "SOL-USD/5m"),
     ],
@@ -189,7 +190,7 @@ def test_a_folder_can_trade_what_was_imported(tmp_path: Path) -> None:
 def test_the_name_tells_pair_and_granularity_and_the_options_what_it_does_not(
     tmp_path: Path, name: str, where: str
 ) -> None:
-    pair = None if "_" in name or "/" in name else "sol-usd"
+    pair = None if "_" in name or "BTC-USD" in name else "sol-usd"
     step_ms = H1 if where.endswith("1h") else M15 // 3
     found = taken(file(tmp_path / name, csv_text(stretch(5, step_ms))), tmp_path / "data", pair)
     assert only(found).path == str(tmp_path / "data" / f"{where}.parquet")
@@ -300,7 +301,7 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
     "a rounded number": (".csv", f"{HEAD}1.64E+12,100,101,99,100,1\n", "line 2: '1.64E\\+12' is no time"),
     "a day as a number": (".csv", f"{HEAD}20240301,100,101,99,100,1\n", "line 2: '20240301' is no time"),
     "a time in two columns": (".csv", "date,time,open,high,low,close,volume\n", "two columns, date and time"),
-    "no volume": (".csv", "ts,open,high,low,close,Volume USD\n", "no column volume_btc; it has ts, open"),
+    "no volume": (".csv", "ts,open,high,low,close,Volume USD\n", "no column volume or volume_btc; it has ts, open"),
     "no time column": (".csv", "when,open,high,low,close,volume\n", "no column time"),
     "two volumes": (".csv", "ts,open,high,low,close,volume,Volume\n", "two of its columns are called volume"),
     "prose": (".csv", "Dear all,\nthe prices\nare below.\n", "neither a header nor a row"),

@@ -1,10 +1,14 @@
 """data import, list and check: what was taken in, what is there, and what is wrong with it, told with the dates."""
 
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tests.candles.making import M15, START, bar, csv_text, stored, stretch, write
+from tests.candles.making import M15, START, bar, csv_text, stored, stretch, table, write
 from tests.cli.program import Program
 
 DATA = ("--data", "data")
@@ -50,6 +54,45 @@ def test_a_dry_run_tells_what_would_be_left_out_and_why(program: Program, export
     assert not (program.home / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("15m.parquet", lambda whole: whole.rename_columns([one.title() for one in whole.column_names])),
+        ("15m.parquet", lambda whole: whole.set_column(0, "ts", whole["ts"].cast(pa.int64()))),
+        ("15m.csv", None),
+    ],
+)
+def test_what_another_program_wrote_is_taken_in_as_the_hint_says(
+    program: Program, name: str, spoil: Callable[[pa.Table], pa.Table] | None
+) -> None:
+    place = program.home / "my candles" / "BTC-USD" / name
+    place.parent.mkdir(parents=True)
+    place.write_text(csv_text(SERIES)) if spoil is None else pq.write_table(spoil(table(SERIES)), place)
+    done = program("backtest", "--data", "my candles")
+    assert done.code == 23
+    hint = shlex.split(done.err.partition("trader data import ")[2])
+    assert hint[1:3] == ["--data", "DIR"]
+    source = place if hint[0] == "FILE" else hint[0]
+    assert program("data", "import", source, *DATA).code == 0
+    assert stored(program.home / "data") == SERIES
+
+
+def test_the_hint_of_a_file_without_a_pair_works_as_it_is(program: Program) -> None:
+    (program.home / "my prices.csv").write_text(csv_text(SERIES))
+    done = program("data", "import", "my prices.csv", "--data", "my data")
+    assert (done.code, "its name tells no pair" in done.err) == (2, True)
+    hint = shlex.split(done.err.partition("next: trader ")[2])
+    assert program(*hint).code == 0
+    assert stored(program.home / "my data") == SERIES
+
+
+@pytest.mark.parametrize("content", [b"ts,open\rhigh,low\r", b"\x00\x01,\r\xff\n" * 50, b'"' * 1000])
+def test_a_file_that_is_no_csv_is_named_and_no_bug(program: Program, content: bytes) -> None:
+    (program.home / "BTC_USD-15m.csv").write_bytes(content)
+    done = program("data", "import", "BTC_USD-15m.csv", *DATA)
+    assert (done.code, "neither a header nor a row" in done.err) == (23, True), done.err
+
+
 def test_a_failed_check_is_20_with_the_first_dates(program: Program) -> None:
     rows = [*SERIES[:5], *(bar(row[0], 0.0) for row in SERIES[5:10]), *SERIES[15:], SERIES[20]]
     write(program.home / "data", "BTC-USD", "15m", rows)
@@ -84,7 +127,7 @@ def test_where_there_are_no_candles_the_answer_is_23(program: Program) -> None:
     [
         (["import", "export.csv"], "Missing option '--data'"),
         (["import", "--data", "data"], "Missing argument 'SOURCE...'"),
-        (["import", "export.csv", "--data", "data"], "next: trader data import export.csv --data DIR --pair BTC-USD"),
+        (["import", "export.csv", "--data", "data"], "next: trader data import export.csv --data data --pair BTC-USD"),
         (["check", "--data", "data", "--from", "soon"], "next: --from 2024-08-01"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shlex
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +22,7 @@ COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 SEGMENT_GAP_MS = 10 * DAY_MS  # more than this absent: another segment, never bridged
 PAIR = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 LAYOUT = "DIR/<BASE-QUOTE>/<granularity>.parquet"
+MAKE_ONE = f"--data takes one venue's folder: {LAYOUT}; trader data import FILE --data DIR makes one"
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -88,13 +90,13 @@ def granularity_name(step_ms: int) -> str:
 def pairs_of(directory: Path) -> dict[str, tuple[CandleFile, ...]]:
     """The candle files of one venue's folder by pair. Raises DataUnavailable where it is no such folder, or empty."""
     if not directory.is_dir():
-        raise DataUnavailable(f"there is no folder {directory}", remedy=f"--data takes one venue's folder: {LAYOUT}")
+        raise DataUnavailable(f"there is no folder {directory}", remedy=MAKE_ONE)
     folders = sorted(path for path in directory.iterdir() if path.is_dir())
     pairs = {path.name: files for path in folders if PAIR.fullmatch(path.name) and (files := files_of(path))}
     if pairs:
         return pairs
     refuse_venues(directory)
-    raise DataUnavailable(f"{directory} has no candles", remedy=f"--data takes one venue's folder: {LAYOUT}")
+    raise DataUnavailable(f"{directory} has no candles", remedy=MAKE_ONE)
 
 
 def refuse_venues(directory: Path) -> None:
@@ -188,7 +190,7 @@ def _opened(file: CandleFile) -> "pq.ParquetFile":
         parquet.close()
         raise DataUnavailable(
             f"{file.path} has no column {', '.join(absent)}",
-            remedy=f"a candle file has the columns {', '.join(COLUMNS)}; mend the file or move it away",
+            remedy=f"a candle file has the columns {', '.join(COLUMNS)}; {_take_in(file)}",
         )
     return parquet
 
@@ -200,9 +202,13 @@ def _epoch_ms(file: CandleFile, column: "pa.ChunkedArray[Any]") -> Ints:
     if not pa.types.is_timestamp(kind) or kind.tz is None or column.null_count:
         raise DataUnavailable(
             f"{file.path}: ts must be timestamp[ms, UTC] without nulls, and is {kind} with {column.null_count} nulls",
-            remedy="write ts as the bar's opening time in UTC, or move the file away",
+            remedy=f"write ts as the bar's opening time in UTC; {_take_in(file)}",
         )
     return np.asarray(column.to_numpy()).astype("datetime64[ms]").astype(np.int64)
+
+
+def _take_in(file: CandleFile) -> str:
+    return f"trader data import {shlex.quote(str(file.path.parent.parent))} --data DIR takes in what others wrote"
 
 
 def floats_of(column: "pa.ChunkedArray[Any]") -> Floats:

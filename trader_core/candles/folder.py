@@ -1,5 +1,6 @@
 """One venue's folder of candles as a CandleSource: which pairs it can serve for a span, and why not the others."""
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
@@ -9,10 +10,11 @@ from typing import cast
 import numpy as np
 from msgspec import Struct
 
-from trader_core.candles.bars import Bars, Cleaned, clean, day_closes, price_digits, resample, steps_of
+from trader_core.candles.bars import FAULTS, Bars, Cleaned, clean, day_closes, faults, price_digits, resample, steps_of
 from trader_core.candles.files import (
     CandleFile,
     Ints,
+    Rows,
     Segment,
     fingerprint_of,
     granularity_name,
@@ -28,6 +30,7 @@ from trader_core.domain.money import from_grains, plain
 
 HISTORY_MS = 90 * DAY_MS  # read before the span's start, where the same segment has it
 EDGE_MS = DAY_MS  # a segment covers a span that it misses by no more than this at either end
+UNSOUND = "no sound bar"
 NAMED_MAX = 3  # dates spelled out in a warning
 
 
@@ -143,10 +146,9 @@ def _survey(
     segments = {file: segments_of(file) for file in ours}
     span = _span([segment for found in segments.values() for segment in found], since_ms, until_ms)
     if span is None:
-        raise DataUnavailable(
-            f"{directory} has no candles as fine as the base bar, {granularity_name(bar_ms)}",
-            remedy="choose a coarser base bar or another folder",
-        )
+        what = "no bar in its files" if ours else f"no candles as fine as the base bar, {granularity_name(bar_ms)}"
+        remedy = "choose another folder, or a coarser base bar: cycle.base_bar_min in policy.yaml"
+        raise DataUnavailable(f"{directory} has {what}", remedy=remedy)
     return _Folder(bar_ms, min_notional, quote, pairs, segments, span, watched)
 
 
@@ -230,12 +232,19 @@ def _load(folder: _Folder, file: CandleFile, segment: Segment) -> _Loaded | Excl
     cleaned = clean(rows, first_ms, end_ms, file.step_ms, digits)
     bars = resample(cleaned.bars, bar_ms)
     if not len(bars):
-        return Exclusion(file.symbol, f"no sound bar in {span.asked} ({file.granularity}: {len(cleaned.bad_ms)} bad)")
+        return Exclusion(file.symbol, _unsound(file, rows, cleaned, span))
     tick, lot = steps_of(digits)
     base, _, quote = file.symbol.partition("-")
     instrument = Instrument(file.symbol, base, quote, tick, lot, folder.min_notional)
     told = (*_warnings(file, cleaned, bars, bar_ms), *_coarse(file, instrument, bars, digits))
     return _Loaded(instrument, bars, told)
+
+
+def _unsound(file: CandleFile, rows: Rows, cleaned: Cleaned, span: _Span) -> str:
+    """'no sound bar in 2024-08-01..2024-08-09 (15m: 768 bad, most of them no_volume)'."""
+    found = faults(rows.take(np.isin(rows.ts, cleaned.bad_ms)), file.step_ms)
+    most = f", most of them {FAULTS[int(np.bincount(found).argmax())]}" if len(found) else ""
+    return f"{UNSOUND} in {span.asked} ({file.granularity}: {len(cleaned.bad_ms)} bad{most})"
 
 
 def _warnings(file: CandleFile, cleaned: Cleaned, bars: Bars, bar_ms: int) -> tuple[str, ...]:
@@ -274,10 +283,10 @@ def _named(what: str, at_ms: Ints) -> str:
 def _nothing_left(directory: Path, folder: _Folder, exclusions: Sequence[Exclusion]) -> DataUnavailable:
     reasons = "\n  ".join(f"{exclusion.symbol}: {exclusion.reason}" for exclusion in exclusions)
     has = sorted({_dates(segment) for found in folder.segments.values() for segment in found})
-    return DataUnavailable(
-        f"{directory} has no pair to trade in {folder.span.asked}:\n  {reasons}",
-        remedy="choose --from and --to inside one of: " + ", ".join(has),
-    )
+    remedy = "choose --from and --to inside one of: " + ", ".join(has)
+    if all(one.reason.startswith(UNSOUND) for one in exclusions):
+        remedy = f"trader data check --data {shlex.quote(str(directory))}"
+    return DataUnavailable(f"{directory} has no pair to trade in {folder.span.asked}:\n  {reasons}", remedy=remedy)
 
 
 def _has(file: CandleFile, segments: Sequence[Segment]) -> str:

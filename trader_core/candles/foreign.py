@@ -65,7 +65,8 @@ def columns_of(path: Path, names: Sequence[str], base: str) -> tuple[int, ...]:
         raise broken(path, "it has the time in two columns, date and time", "join them into one, 2024-08-01T00:15:00Z")
     volume = "volume" if "volume" in known else f"volume_{base.lower()}"
     wanted = (*times[:1], *PRICES, volume)
-    absent = [name for name in wanted if name not in known] + ["time"] * (not times)
+    absent = [name for name in wanted[:-1] if name not in known] + ["time"] * (not times)
+    absent += [f"volume or {volume}"] * (volume not in known)
     if absent:
         raise broken(path, f"it has no column {', '.join(absent)}; it has {', '.join(names)}", _HEADERS_ARE)
     twice = [name for name in wanted if known.count(name) > 1]
@@ -170,7 +171,7 @@ def _layout(path: Path, data: bytes, base: str) -> _Layout:
     head = data[: 2**16].decode(errors="replace").split("\n")[:HEAD_LINES]
     for skip, text in enumerate(head):
         delimiter = max(",;\t", key=text.count)
-        fields = next(csv.reader([text.rstrip("\r")], delimiter=delimiter), [])
+        fields = _fields(text.rstrip("\r"), delimiter)
         names = [_plain(field) for field in fields]
         if "open" in names and "close" in names:
             return _Layout(skip + 1, delimiter, len(fields), columns_of(path, fields, base))
@@ -178,6 +179,14 @@ def _layout(path: Path, data: bytes, base: str) -> _Layout:
             return _Layout(skip, delimiter, len(fields), tuple(range(len(FIELDS))))
     what = f"neither a header nor a row is among its first {HEAD_LINES} lines" if data.strip() else "it is empty"
     raise broken(path, what, f"{_HEADERS_ARE}; without one, {_ROWS_ARE}")
+
+
+def _fields(text: str, delimiter: str) -> list[str]:
+    """None where it is no line of such a file."""
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def _texts(path: Path, body: bytes, layout: _Layout, line: Callable[[int], int]) -> "list[pa.ChunkedArray[Any]]":

@@ -1,5 +1,6 @@
 """One source of candles: its rows, which of them are bad, and the file of the folder to which they belong."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def offer_of(directory: Path, source: Source | Skipped, symbol: str | None, step
     pair = _agreed(source, "--pair", source.symbol, symbol)
     _agreed(source, "--granularity", _name(source.step_ms), _name(step_ms))
     if pair is None:
-        return _nameless(source)
+        return _nameless(source, directory)
     foreign = read_foreign(source.path, source.suffix, pair.partition("-")[0])
     told_ms = source.step_ms or step_ms
     common_ms = common_step(foreign.rows.ts)
@@ -62,8 +63,9 @@ def _agreed(source: Source, option: str, told: str | None, asked: str | None) ->
     return told or asked
 
 
-def _nameless(source: Source) -> Skipped:
-    what, remedy = "its name tells no pair", f"trader data import {source.path} --data DIR --pair BTC-USD"
+def _nameless(source: Source, directory: Path) -> Skipped:
+    what, place = "its name tells no pair", shlex.quote(str(directory))
+    remedy = f"trader data import {shlex.quote(str(source.path))} --data {place} --pair BTC-USD"
     if source.named:
         raise UsageError(f"{source.path}: {what}", safe=NOTHING, remedy=remedy)
     return Skipped(str(source.path), f"{what}: import it by itself, with --pair")

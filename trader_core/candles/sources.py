@@ -11,6 +11,7 @@ from trader_core.domain.errors import UsageError
 
 SUFFIXES = (".csv.gz", ".json.gz", ".csv", ".feather", ".json", ".parquet")
 
+_OUR_FILE = re.compile(rf"({PAIR.pattern})-([1-9]\d*[mhd])")  # BTC-USD-15m
 _BOT_FILE = re.compile(r"([A-Z0-9]+)_([A-Z0-9]+)(_[A-Z0-9]+)?-(.+)")  # BTC_USDT-5m, BTC_USDT_USDT-5m-futures
 
 
@@ -66,7 +67,7 @@ def _inside(folder: Path) -> Iterator[Source | Skipped]:
 
 
 def recognised(path: Path, named: bool) -> Source | Skipped:
-    """Read from the name alone: BTC_USDT-5m.feather, or <BASE-QUOTE>/15m.parquet; another name tells nothing."""
+    """From the name alone: BTC_USDT-5m.feather, BTC-USD-15m.csv, or <BASE-QUOTE>/15m.parquet; others tell nothing."""
     suffix = next((one for one in SUFFIXES if path.name.endswith(one)), None)
     if path.is_dir():
         return Skipped(str(path), "folders in folders are not searched")
@@ -76,6 +77,9 @@ def recognised(path: Path, named: bool) -> Source | Skipped:
     match = _BOT_FILE.fullmatch(stem)
     if match:
         return _bot_file(path, suffix, match, named)
+    ours = _OUR_FILE.fullmatch(stem)
+    if ours and (step_ms := granularity_ms(ours[2])):
+        return Source(path, suffix, ours[1], step_ms, named)
     step_ms = granularity_ms(stem)
     if PAIR.fullmatch(folder) and step_ms:
         return Source(path, suffix, folder, step_ms, named)
