@@ -84,7 +84,8 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     except Exit as over:
         return over.exit_code
     except TraderError as error:
-        return _failed(shared, asked_json, error.exit_code, error.what, error.safe, error.remedy, _problems(error))
+        remedy = error.remedy + _again(error, shared)
+        return _failed(shared, asked_json, error.exit_code, error.what, error.safe, remedy, _problems(error))
     except TyperException as error:
         command = f"trader {shared.command}".strip()
         return _failed(shared, asked_json, 2, error.format_message(), "nothing was done", f"{command} --help")
@@ -134,6 +135,15 @@ def _failed(
         error = {"what": what, "safe": safe, "remedy": remedy, "problems": list(problems)}
         _print(_envelope(shared.command, code, {"error": error}, ()))
     return code
+
+
+def _again(error: TraderError, shared: Shared) -> str:
+    """The configuration that is to be checked anew is the one that was named."""
+    if not isinstance(error, ConfigInvalid):
+        return ""
+    from cli.show import shell
+
+    return shell({"config": shared.config})
 
 
 def _problems(error: TraderError) -> Sequence[str]:

@@ -103,7 +103,9 @@ def backtest(
 def _flow(text: str) -> tuple[int, Decimal]:
     from trader_core.domain.clocktime import parse_utc
 
-    when, _, amount = text.rpartition("=")
+    when, equals, amount = text.rpartition("=")
+    if not equals:
+        raise UsageError(f"--deposit {text}: no =", remedy="--deposit 2024-08-01=500")
     try:
         at_ms = parse_utc(when)
     except ValueError as wrong:

@@ -206,6 +206,7 @@ def test_nobody_takes_cash_that_is_held_in_coins(program: Backtests) -> None:
 def test_a_deposit_that_makes_no_sense_is_2(flow: str, program: Backtests) -> None:
     done = program.run(*SHORT, "--deposit", flow)
     assert (done.code, done.out) == (2, "")
+    assert ("no =" in done.err) == ("=" not in flow)
 
 
 def test_a_folder_is_told_what_it_cannot_know(program: Backtests) -> None:

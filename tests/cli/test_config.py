@@ -1,6 +1,7 @@
 """validate-config and config diff: what the five files say, what follows from them, and what differs."""
 
 import json
+import shlex
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -65,6 +66,16 @@ def test_a_limit_that_can_never_bind_is_a_warning_and_no_error(program: Program,
     done = program("validate-config")
     assert (done.code, done.err) == (0, f"warning: {what}\n")
     assert program("validate-config", "--json").document["warnings"] == [what]
+
+
+def test_the_hint_checks_the_configuration_that_was_named(program: Program) -> None:
+    other = Path(shutil.copytree(ROOT / "config", program.home / "my other"))
+    replace(other, "policy", "max_open_positions: 6", "max_open_positions: many")
+    done = program("backtest", "--config", "my other")
+    assert done.code == 10
+    hint = shlex.split(done.err.partition("then: trader ")[2])
+    again = program(*hint)
+    assert (again.code, again.err.count("policy.yaml:")) == (10, done.err.count("policy.yaml:"))
 
 
 def test_a_typo_a_missing_file_and_a_zeroed_limit_are_all_listed_and_10(program: Program, config: Path) -> None:
