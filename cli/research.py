@@ -42,8 +42,6 @@ Span = Annotated[
 Draws = Annotated[int | None, typer.Option("--random", min=1, max=1_000_000, metavar="N", help="Draw so many.")]
 Search = Annotated[int | None, typer.Option("--optuna", min=1, max=100_000, metavar="N", help="Search, in so many.")]
 
-SEED = 19
-
 
 @contextmanager
 def studied(options: "Options", engine: str, jobs: int | None, resume: Path | None) -> "Iterator[Study]":

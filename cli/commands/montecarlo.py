@@ -6,8 +6,8 @@ import typer
 
 from cli.exits import Result, warned
 from cli.files import check_place
-from cli.options import Data, From, To, options_of, shared_of
-from cli.research import SEED, Chance, Engine, Jobs, Out, Resume, report_of, studied, write
+from cli.options import SAMPLE_SEED, Data, From, To, options_of, shared_of
+from cli.research import Chance, Engine, Jobs, Out, Resume, report_of, studied, write
 from trader_core.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def montecarlo(
     engine: Engine = "local",
     jobs: Jobs = None,
     resume: Resume = None,
-    seed: Chance = SEED,
+    seed: Chance = SAMPLE_SEED,
     since: From = None,
     until: To = None,
     data: Data = None,

@@ -6,9 +6,8 @@ import typer
 
 from cli.exits import Result, warned
 from cli.files import check_place
-from cli.options import Data, From, To, options_of, shared_of
+from cli.options import SAMPLE_SEED, Data, From, To, options_of, shared_of
 from cli.research import (
-    SEED,
     Chance,
     Draws,
     Engine,
@@ -49,7 +48,7 @@ def sweep(
     engine: Engine = "local",
     jobs: Jobs = None,
     resume: Resume = None,
-    seed: Chance = SEED,
+    seed: Chance = SAMPLE_SEED,
     since: From = None,
     until: To = None,
     data: Data = None,

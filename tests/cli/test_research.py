@@ -126,6 +126,12 @@ def test_walk_forward_tells_each_fold_and_the_whole(program: Inside) -> None:
     assert (short.code, "not one fold fits" in short.err) == (2, True)
 
 
+def test_what_is_spread_is_the_market_that_a_backtest_replays(program: Inside) -> None:
+    told = [program(*words(program, one, *PERIOD, "--json")) for one in ("backtest", "montecarlo")]
+    one, other = ({done.data["metadata"][key] for key in ("seed", "data_fingerprint")} for done in told)
+    assert one == other
+
+
 def test_montecarlo_spreads_trades_and_bars(program: Inside) -> None:
     week = (*PERIOD[:3], "2024-01-08")  # in three days too few positions close: most orders of them lose nothing first
     for more, drawn in (((), "trades"), (("--bars", "--paths", "4"), "bars")):
