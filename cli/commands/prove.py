@@ -174,14 +174,21 @@ def told(proved: "Proved", out: Path | None) -> Result:
 
 
 def _keep(proved: "Proved", out: Path) -> None:
-    import subprocess
     import time
 
     from trader_core.prove.proved import write
 
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    named = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - as anybody would
-    write(out, proved, named.stdout.strip() or "unknown", time.strftime("%Y-%m-%d", time.gmtime()))
+    named = _git("rev-parse", "--short=12", "HEAD") or "unknown"
+    changed = _git("status", "--porcelain", "--", "cli", "trader_core", "config")
+    write(out, proved, f"{named}-dirty" if changed else named, time.strftime("%Y-%m-%d", time.gmtime()))
+
+
+def _git(*words: str) -> str:
+    """What it says of the checkout; nothing where there is none."""
+    import subprocess
+
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)  # noqa: S603, S607 - as anybody
+    return done.stdout.strip()
 
 
 def _config(ctx: typer.Context) -> Path:
