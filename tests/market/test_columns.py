@@ -11,6 +11,7 @@ from tests.market.make import FOUR, STRATEGIES, cut, frame, instruments, policy,
 from trader_core import strategies
 from trader_core.domain.values import replace
 from trader_core.engine import columns as engine
+from trader_core.engine import legs
 from trader_core.engine.columns import Memo, Opinions, columns_of, lookback_of, with_quotes
 from trader_core.engine.law import costs_of
 from trader_core.market.frame import Frame
@@ -126,7 +127,7 @@ def test_rows_from_the_first_asked_for_are_those_of_all(bar_min: int) -> None:
 
 @pytest.mark.parametrize(("bar_min", "holes"), [(1, 0.003), (1, 0.0), (15, 0.003)])
 def test_parts_and_memos_show_no_seam(bar_min: int, holes: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many parts as rows allow, on every core, and a memo that knows another policy's windows."""
+    """As many parts as rows allow, and a memo that knows another policy's windows."""
     settings, pairs = quick(bar_min, *STRATEGIES), instruments()
     history = walks(Random(bar_min), 4000, bar_min, holes=holes)
     whole = columns_of(history, pairs, settings)
@@ -140,6 +141,27 @@ def test_parts_and_memos_show_no_seam(bar_min: int, holes: float, monkeypatch: p
         assert (other.cells == whole.cells).all() and len(whole.cells) > 10
         for row in range(0, history.rows, 7):
             assert bytes_of(other.columns, row, asked=False) == bytes_of(whole.columns, row, asked=False)
+
+
+@pytest.mark.parametrize(("bar_min", "gaps"), [(1, 0.003), (1, 0.0), (15, 0.01), (60, 0.01)])
+def test_a_leg_knows_to_the_bit_what_all_of_history_knows(
+    bar_min: int, gaps: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no more in front of it than windows reach back, over stretches without a bar."""
+    settings, pairs = quick(bar_min, *STRATEGIES), instruments()
+    history = walks(Random(bar_min), 2500, bar_min, holes=gaps)
+    whole, first = columns_of(history, pairs, settings).columns, engine.rows_before(settings)
+    for name, value in (("LEG_CELLS", 4 * 40), ("CELLS_WORTH_LEGS", 0), ("LEADS_IN_LEG", 0), ("GRID", 1)):
+        monkeypatch.setattr(legs, name, value)
+    seen = list[int]()
+    for leg in legs.Legs(Market(history, settings, first), pairs, None, (), is_one=False):
+        for row in range(leg.first, leg.frame.rows):
+            own, other = (
+                bytes_of(one, at, asked=False) for one, at in ((leg.opinions.columns, row), (whole, leg.start + row))
+            )
+            assert [name for name in own if name != "returns" and own[name] != other[name]] == [], leg.start + row
+            seen.append(leg.start + row)
+    assert seen == list(range(first, history.rows)) and len(seen) > 500
 
 
 def test_what_a_maker_is_judged_by_again_is_told_too() -> None:

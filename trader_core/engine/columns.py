@@ -1,10 +1,8 @@
 """Everything that depends on the market alone, computed for all rows of a frame and read at one."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -30,13 +28,11 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
 Made = TypeVar("Made")
-Given = TypeVar("Given")
 TILE_CELLS = 1 << 16  # of rows and instruments that strategies look at together: what one core's cache holds
 LOOKBACKS_IN_TILE = 4  # a tile is at least so many lookbacks long, which it computes beside its own rows
-PARTS_WORTH_THREADS = 16
-CELLS_WORTH_THREADS = 1 << 18
 KEPT_MAX = 9  # results that a memo keeps, three for each policy
 PRODUCT_MAX = 1 << 62
+NOWHERE: Ints = np.zeros((0, 2), np.int64)  # no cells
 TERMS = {"conviction": np.float64, "scale": np.float64, "stop_bps": np.int64, "target_bps": np.int64,
          "hold_ms": np.int64}  # fmt: skip
 
@@ -108,6 +104,12 @@ def lookback_of(policy: "Settings") -> int:
     return max(MARK_BARS, guards_lookback(policy), *by_hour, _own_lookback(policy))
 
 
+def rows_before(policy: "Settings") -> int:
+    """Rows that must stand before a decision, those at the front with a price as old as one may be."""
+    guards = policy.signals.guards
+    return MARK_BARS + max(guards.outlier_bars + 1, guards.jump_bars + 2, _own_lookback(policy))
+
+
 def _own_lookback(policy: "Settings") -> int:
     """Rows that the strategies need, beside what is told by the hour."""
     names = enabled_strategies(policy)
@@ -117,22 +119,28 @@ def _own_lookback(policy: "Settings") -> int:
 def columns_of(
     frame: Frame, instruments: tuple[Instrument, ...], policy: "Settings", first: int = 0, memo: Memo | None = None
 ) -> Opinions:
-    """Rows before `first` need not be right. `instruments` are the frame's, in its order.
+    """Rows before `first` need not be right. `instruments` are the frame's, in its order."""
+    return opinions_of(Market(frame, policy, first), instruments, memo or Memo())
+
+
+def opinions_of(
+    market: Market,
+    instruments: tuple[Instrument, ...],
+    memo: Memo,
+    before: Ints = NOWHERE,
+    silent: Collection[str] = (),
+) -> Opinions:
+    """`before` are cells, counted in this market's rows, in which a strategy has entered before its first one; nothing
+    is asked of strategies that are `silent`.
 
     Bid, ask and depth are those that the cost model assumes around the last known close and for the last day's
     volume; a live cycle puts the book there. Where `first` is the last row, all is told of it, for `why`.
     """
-    market, kept, shape = Market(frame, policy, first), memo or Memo(), frame.close.shape
+    frame, policy = market.frame, market.policy
     costs, (close, age_ms), width = costs_of(policy), frame.last_known, len(frame.symbols)
-    wanted, hours, outlier, _ = _at_once(
-        frame,
-        lambda: _wanted(market),
-        lambda: _hours(market, instruments, kept),
-        lambda: _outliers(market, kept),
-        lambda: frame.move_sums if frame.bar_ms == MINUTE_MS and not _is_live(market) else None,
-    )
+    wanted, hours, outlier = _wanted(market, silent), _hours(market.root, instruments, memo), _outliers(market, memo)
     cells = _entered(wanted, width)
-    asked = _asked(market, cells)
+    asked = _asked(market, np.concatenate([before, cells]) if len(before) else cells)
     deviation, jump = _doubts(market, asked)
     there = market.hour[asked.rows], asked.columns
     wild, quiet = hours.restless_at(*there)
@@ -140,7 +148,7 @@ def columns_of(
         at_ms=frame.closes_ms,
         hour=market.hour,
         asked=asked.row,
-        funding_ppm=np.broadcast_to(np.int64(0), shape),
+        funding_ppm=np.broadcast_to(np.int64(0), close.shape),
         close=close,
         bid=_around(close, PPM - costs.half_spread_ppm, 0, frame.highest_close),
         ask=_around(close, PPM + costs.half_spread_ppm, PPM - 1, frame.highest_close),
@@ -173,19 +181,16 @@ def _hours(market: Market, instruments: tuple[Instrument, ...], memo: Memo) -> H
 
 
 def _outliers(market: Market, memo: Memo) -> Flags:
-    signals = market.signals.guards
+    signals, root = market.signals.guards, market.root
     doubts = (signals.outlier_bars, signals.outlier_deviation_pct, signals.outlier_volume_pct, market.missing)
-
-    def made() -> Flags:
+    known: dict[tuple[int, int, int], Flags] = memo.of((root.frame, *doubts), dict)
+    place = market.start, market.first, market.frame.rows
+    if place not in known:
         found = _by_instrument(market.frame.close.shape, np.int8)
-
-        def write(part: Market) -> None:
+        for part in _parts(market, signals.outlier_bars + 1, TILE_CELLS * 16):
             found[part.start + part.first : part.start + part.frame.rows] = outliers(part)
-
-        _on_all_cores(write, list(_parts(market, signals.outlier_bars + 1, TILE_CELLS * 16)))
-        return found
-
-    return memo.of((market.frame, market.first, *doubts), made)
+        known[place] = found
+    return known[place]
 
 
 def _entered(wanted: Wanted, width: int) -> Ints:
@@ -207,20 +212,25 @@ def _asked(market: Market, cells: Ints) -> Asked:
     """Where a draft may be judged: where a strategy enters, so long after it as it may wait for a slot, and, as often
     as a maker may be repriced and then taken, whenever the one that was placed there has had its time. Of a live
     window its last row."""
-    orders, (count, width) = market.policy.policy.orders, market.frame.close.shape
+    count, width = market.frame.close.shape
     entered = cells[:, 0] * width + cells[:, 1]
-    waits = market.policy.policy.risk.max_slot_wait_min // market.policy.policy.cycle.base_bar_min
-    worked = orders.maker_ttl_bars * (orders.maker_max_reprices + 1)
-    lives = range(0, worked + 1, max(orders.maker_ttl_bars, 1))
-    later = sorted({waited + lived for waited in range(waits + 1) for lived in lives})
-    places = [entered + bars * width for bars in later]
+    places = [entered + bars * width for bars in bars_later(market.policy)]
     if _is_live(market):
         places.append(np.arange((count - 1) * width, count * width))
     every = _in_order(places, len(places)) if len(places) > 1 else places[0]
-    rows, columns = np.divmod(every[: np.searchsorted(every, count * width)], max(width, 1))
+    begin, end = np.searchsorted(every, [market.first * width, count * width])
+    rows, columns = np.divmod(every[begin:end], max(width, 1))
     numbers, row = np.cumsum(np.diff(rows, prepend=-1) != 0), np.zeros(count, np.int64)
     row[rows] = numbers
     return Asked(row, int(numbers[-1]) + 1 if len(rows) else 1, rows, columns, numbers)
+
+
+def bars_later(policy: "Settings") -> list[int]:
+    """How long after an entry a draft of it may be judged."""
+    orders, waits = policy.policy.orders, policy.policy.risk.max_slot_wait_min // policy.policy.cycle.base_bar_min
+    worked = orders.maker_ttl_bars * (orders.maker_max_reprices + 1)
+    lives = range(0, worked + 1, max(orders.maker_ttl_bars, 1))
+    return sorted({waited + lived for waited in range(waits + 1) for lived in lives})
 
 
 def _when(market: Market, asked: Asked) -> Ints:
@@ -265,15 +275,17 @@ def _around(close: Ints, ppm: int, up: int, highest: int) -> Ints:
 # --- what strategies want ------------------------------------------------------------------------------------------
 
 
-def _wanted(market: Market) -> Wanted:
+def _wanted(market: Market, silent: Collection[str]) -> Wanted:
     """What each strategy wants, and what went wrong in those that broke: one that breaks stops itself alone."""
     names = enabled_strategies(market.policy)
     leave = _by_instrument((len(names), *market.frame.close.shape), np.int8)
-    parts = list(_parts(market, _own_lookback(market.policy), TILE_CELLS))
-    told = _on_all_cores(lambda part: [_propose(part, name, leave[n]) for n, name in enumerate(names)], parts)
+    asked = [(n, name) for n, name in enumerate(names) if name not in silent]
+    told: list[list[Entries | str]] = [[] for _ in names]
+    for part in _parts(market, _own_lookback(market.policy), TILE_CELLS):
+        for n, name in asked:
+            told[n].append(_propose(part, name, leave[n]))
     wanted = Wanted(leave, [], {}, {})
-    for n, name in enumerate(names):
-        entries = [one[n] for one in told]
+    for n, (name, entries) in enumerate(zip(names, told, strict=True)):
         broken = next((one for one in entries if isinstance(one, str)), None)
         if broken is not None:
             wanted.failures[name], leave[n], entries = broken, 0, []
@@ -354,8 +366,7 @@ def _cells(flags: np.ndarray, first: int) -> tuple[Ints, Ints]:
 
 def _is_live(market: Market) -> bool:
     """Whether nothing is asked for but the last row there is."""
-    whole = market.whole or market
-    return whole.first == whole.frame.rows - 1
+    return market.root.first == market.root.frame.rows - 1
 
 
 def _parts(market: Market, lookback: int, cells: int) -> Iterator[Market]:
@@ -364,23 +375,6 @@ def _parts(market: Market, lookback: int, cells: int) -> Iterator[Market]:
     length = max(cells // max(len(market.frame.symbols), 1), LOOKBACKS_IN_TILE * lookback)
     for begin in range(market.first, rows, length):
         yield market.part(max(begin + 1 - lookback, 0), min(begin + length, rows), begin)
-
-
-def _at_once(frame: Frame, *tasks: Callable[[], Any]) -> list[Any]:
-    """What each makes; of a long market on all cores."""
-    if frame.close.size < CELLS_WORTH_THREADS:
-        return [task() for task in tasks]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return list(pool.map(lambda task: task(), tasks))
-
-
-def _on_all_cores(work: Callable[[Given], Made], parts: Sequence[Given]) -> list[Made]:
-    """Do each part. Threads share what numpy computes without the interpreter; a few parts are not worth them."""
-    cores = len(os.sched_getaffinity(0))
-    if cores == 1 or len(parts) < PARTS_WORTH_THREADS:
-        return [work(part) for part in parts]
-    with ThreadPoolExecutor(cores) as pool:
-        return list(pool.map(work, parts))
 
 
 def with_quotes(columns: Columns, row: int, bid: Ints, ask: Ints, depth: Ints, age_ms: Ints) -> Columns:

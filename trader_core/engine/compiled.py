@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trader_core import rulebook
-from trader_core.rulebook.limits import Ints, Law
+from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
 
 Walk = Callable[[Law, Guard, State, Columns, Bars, Journey, Plan, Tape, int, int], int]
@@ -54,16 +54,32 @@ def told_by(progress: Progress | None) -> None:
 
 def compiled_walk() -> Walk:
     """`step_walk` as machine code; the same results. Made at its first call, in some 20 s, or found in the cache."""
-    return _walk_compiled
+    return _Walk()
 
 
-def _walk_compiled(
-    law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan, tape: Tape,
-    t: int, end: int,
-) -> int:  # fmt: skip
-    given = Given(law, guard, state, columns, bars, journey, plan, tape)
-    leaves: list[Any] = []
-    return int(_made_for(_layout(given, leaves))(_words(leaves), t, end))
+class _Walk:
+    """Remembers how what it was given before lies in memory."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[object, Layout, bytes]] = {}
+
+    def __call__(
+        self, law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan,
+        tape: Tape, t: int, end: int,
+    ) -> int:  # fmt: skip
+        given = Given(law, guard, state, columns, bars, journey, plan, tape)
+        parts = [self._laid(name, each) for name, each in zip(Given._fields, given, strict=True)]
+        layout = Given.__name__, tuple((name, part) for name, (_, part, _) in zip(Given._fields, parts, strict=True))
+        words = np.frombuffer(b"".join([words for _, _, words in parts]), np.int64)
+        return int(_made_for(layout)(words, t, end))
+
+    def _laid(self, name: str, part: Any) -> tuple[object, Layout, bytes]:
+        """(it, its layout, its words)."""
+        known = self._known.get(name)
+        if known is None or known[0] is not part:
+            leaves: list[Any] = []
+            known = self._known[name] = part, _layout(part, leaves), _words(leaves)
+        return known
 
 
 def compiled_signatures() -> int:
@@ -103,7 +119,7 @@ def _layout(value: Any, leaves: list[Any], strided: bool = False) -> Layout:
     return ("float" if isinstance(value, float) else "int" if isinstance(value, (int, np.int64)) else "neither",)
 
 
-def _words(leaves: list[Any]) -> Ints:
+def _words(leaves: list[Any]) -> bytes:
     """As it lies in memory, in words of 64 bits: a number as it is; of an array where, its shape and its strides."""
     words: list[int | float] = []
     for one in leaves:
@@ -112,7 +128,7 @@ def _words(leaves: list[Any]) -> Ints:
         else:
             words.append(one)
     kinds = "".join(["d" if isinstance(one, float) else "q" for one in words])
-    return np.frombuffer(pack(kinds, *words), np.int64)
+    return pack(kinds, *words)
 
 
 def _compiled(layout: Layout) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import create_pass_builder, create_pipeline_tuning_options
 from numba import njit
 from numba._dynfunc import make_function
 from numba.core import cgutils, config, types
@@ -18,7 +19,7 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
-from numba.extending import intrinsic, lower_getattr_generic, models, register_jitable, register_model
+from numba.extending import intrinsic, lower_getattr_generic, models, overload, register_model
 from numba.np.numpy_support import from_dtype
 from numpy import dtype
 
@@ -134,7 +135,18 @@ def walk(words: Any, t: int, end: int) -> int:
 WHOLE_TURNS = ("step_walk", "step_row", "step_judged", "step_entries", "step_entry", "judge")
 
 
-class Ingredient(JITCodeLibrary):
+class Library(JITCodeLibrary):
+    """Improved for what a walk is: much code, of which little runs twice in a row. Loops that are unrolled or made
+    wide, for a handful of instruments, are only more of it."""
+
+    def _optimize_final_module(self) -> None:
+        tuning = create_pipeline_tuning_options(speed_level=3)
+        tuning.loop_unrolling = tuning.loop_vectorization = tuning.slp_vectorization = False
+        builder = create_pass_builder(self._codegen._tm, tuning)
+        builder.getModulePassManager().run(self._final_module, builder)
+
+
+class Ingredient(Library):
     """Code of a rule, to be put into that of the walk: no machine code is made of it alone."""
 
     def _optimize_final_module(self) -> None:
@@ -164,6 +176,16 @@ class RuleLowering(NativeLowering):
         return True
 
 
+class WalkCompiler(CompilerBase):
+    """As any other, into a library of our own."""
+
+    def define_pipelines(self) -> list[Any]:
+        state = self.state
+        state.library = Library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return [DefaultPassBuilder.define_nopython_pipeline(state)]
+
+
 class RuleCompiler(CompilerBase):
     """As any other, into an ingredient."""
 
@@ -181,10 +203,37 @@ APART = ("mul_div_long",)
 INSIDE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False, "error_model": "numpy"}
 
 
+@intrinsic
+def prefetch(typing: Any, column: Any, row: Any) -> Any:
+    """Ask the processor for where a row lies. It goes on without waiting, and faults nowhere."""
+
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lies = context.make_array(signature.args[0])(context, builder, arguments[0])
+        (stride,) = cgutils.unpack_tuple(builder, lies.strides)
+        place = cgutils.pointer_add(builder, lies.data, builder.mul(arguments[1], stride), PLACE)
+        whole = ir.IntType(32)
+        asking = ir.FunctionType(ir.VoidType(), [PLACE, whole, whole, whole])
+        asked = cgutils.get_or_insert_function(builder.module, asking, "llvm.prefetch.p0")
+        builder.call(asked, [place, *(whole(n) for n in TO_READ_OFTEN)])
+        return context.get_dummy_value()
+
+    return types.none(column, types.intp), made
+
+
+TO_READ_OFTEN = 0, 3, 1  # read, keep near, data
+
+
+def fetch(column: Any, t: int) -> None:
+    prefetch(column, t)  # type: ignore[call-arg]
+
+
+OTHERWISE = {"expect": fetch}  # what is made of a rule that says something to the machine alone
+
+
 def learn(rule: Any) -> None:
     """See that a rule is compiled where another one calls it."""
-    inside = rule.__name__ not in APART
-    register_jitable(**INSIDE, pipeline_class=RuleCompiler, forceinline=inside)(rule)
+    options: Any = {**INSIDE, "pipeline_class": RuleCompiler, "forceinline": rule.__name__ not in APART}
+    overload(rule, jit_options=options, strict=False)(lambda *_: OTHERWISE.get(rule.__name__, rule))
 
 
 def walk_of(layout: Any, directory: Path | None) -> Any:
@@ -194,4 +243,4 @@ def walk_of(layout: Any, directory: Path | None) -> Any:
     config.CACHE_DIR = str(place or "")  # type: ignore[attr-defined]
     options = {key: value for key, value in INSIDE.items() if key != "no_cpython_wrapper"}
     signature = types.int64(types.Array(types.int64, 1, "C", readonly=True), types.int64, types.int64)
-    return njit(signature, cache=bool(place), nogil=True, **options)(walk)
+    return njit(signature, cache=bool(place), nogil=True, pipeline_class=WalkCompiler, **options)(walk)

@@ -15,25 +15,28 @@ from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles
 from trader_core.domain.money import from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder
-from trader_core.engine.columns import Memo, columns_of, lookback_of
+from trader_core.domain.values import replace
+from trader_core.engine.columns import Memo, lookback_of
 from trader_core.engine.compiled import Progress, compiled_walk, told_by
 from trader_core.engine.decide import approved_order
 from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
+from trader_core.engine.legs import Broken, Legs
 from trader_core.engine.memory import keep_freed_memory
 from trader_core.engine.observe import closes_of, watched_universe
 from trader_core.ledger.integers import Axes, lots_of
 from trader_core.market.frame import Frame, build
 from trader_core.market.returns import days_before
+from trader_core.market.seen import Market
 from trader_core.ports import CandleSource
 from trader_core.rulebook import account, codes
 from trader_core.rulebook.limits import Ints
-from trader_core.rulebook.state import Guard, Journey, empty_guard, empty_plan, empty_state, empty_tape, fresh_tape
+from trader_core.rulebook.state import Guard, Journey, Tape, empty_guard, empty_plan, empty_state, empty_tape
 from trader_core.rulebook.walk import step_walk
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
-LEG = 1 << 16  # rows between two words of progress
+ROWS_TOLD = 1 << 16  # between two words of progress
 Flow = tuple[int, Decimal]  # when, and what came in or, below zero, went out
 
 
@@ -209,67 +212,83 @@ def replay_world(
     Replays that share a memo share what their columns have in common; `progress` hears of rows done, of how many.
     """
     keep_freed_memory()
+    market, failures = Market(world.frame, policy, world.first), dict[str, str]()
+    while True:
+        try:
+            legs = Legs(market, world.instruments, memo, failures, is_one=interpreted)
+            return replace(_walked(world, legs, flows, interpreted, progress), failures=failures)
+        except Broken as broken:
+            failures |= broken.failures
+
+
+def _walked(world: World, legs: Legs, flows: Sequence[Flow], interpreted: bool, progress: Progress | None) -> Replayed:
+    """Leg by leg over one State."""
+    frame, first, instruments, policy = world.frame, world.first, world.instruments, legs.market.policy
     walk = step_walk if interpreted else compiled_walk()
-    first, rows, instruments = world.first, world.frame.rows, world.instruments
     axes = Axes(instruments, enabled_strategies(policy))
-    opinions = columns_of(world.frame, instruments, policy, first, memo)
-    columns = opinions.columns
-    law, guard, moved = law_of(policy, axes), _guard(axes, world.exclusions), _rows_of(flows, columns.at_ms)
-    strategies = len(axes.strategies)
+    law, guard, moved = law_of(policy, axes), _guard(axes, world.exclusions), _rows_of(flows, frame.closes_ms)
+    strategies, close = len(axes.strategies), frame.last_known[0]
     state, plan = empty_state(len(instruments), len(axes.assets), strategies), empty_plan(len(instruments), strategies)
     account.step_cash(state, grains_down(policy.app.paper.cash_quote))
-    flips, listed = _listings(world.frame, columns.close)
-    journey = Journey(
-        first=first,
-        coasts=0 if interpreted else 1,
-        busy=opinions.cells,
-        flips=flips,
-        listed=listed,
-        foreign=_foreign(axes, policy.app.paper.holdings),
-        flows=moved,
-        next=np.array([0, 0, 0, codes.NEVER, codes.NEVER], np.int64),
-        held=np.zeros((len(instruments), 4), np.int64),
-    )
-    tape, t = empty_tape(len(instruments), rows), first
+    flips, listed = _listings(frame, close)
+    foreign, held = _foreign(axes, policy.app.paper.holdings), np.zeros((len(instruments), 4), np.int64)
+    tape, worth, following = empty_tape(len(instruments), 0), np.empty(frame.rows, np.int64), np.zeros(5, np.int64)
     reels: tuple[list[Ints], ...] = ([], [], [], [])
-    while t < rows:
-        t = walk(law, guard, state, columns, world.frame.bars, journey, plan, tape, t, _end_of_leg(t, rows, progress))
-        parts = (tape.judged, tape.asked, tape.filled, tape.halted)
-        for used, reel, written in zip(tape.used, reels, parts, strict=True):
-            reel.append(written[:used])
-        tape = fresh_tape(tape)
-        if progress:
-            progress(t - first, rows - first)
-    judged, asked, filled, halted = (_joined(reel, first) for reel in reels)
+    for leg in legs:
+        start, t, rows = leg.start, leg.first, leg.frame.rows
+        journey = Journey(
+            first=first - start,
+            coasts=0 if interpreted else 1,
+            busy=leg.opinions.cells,
+            flips=flips - start,
+            listed=listed - start,
+            foreign=foreign,
+            flows=moved - np.array([start, 0], np.int64),
+            next=following,
+            held=held,
+        )
+        tape = tape._replace(equity=worth[start : start + rows])
+        following[[codes.BUSY, codes.QUIET, codes.HELD]] = 0, codes.NEVER, codes.NEVER
+        while t < rows:
+            end = min(t + ROWS_TOLD, rows) if progress else rows
+            t = walk(law, guard, state, leg.opinions.columns, leg.frame.bars, journey, plan, tape, t, end)
+            tape = _taken(tape, reels, start - first, is_full=t < end)
+            if progress:
+                progress(start + t - first, frame.rows - first)
+    judged, asked, filled, halted = (_joined(reel) for reel in reels)
+    market = legs.market
     return Replayed(
         axes=axes,
         exclusions=world.exclusions,
-        bar_ms=world.frame.bar_ms,
-        at_ms=columns.at_ms[first:],
-        close=columns.close[first:],
-        hour=columns.hour[first:],
-        regimes=columns.regime,
-        worth=tape.equity[first:],
+        bar_ms=frame.bar_ms,
+        at_ms=frame.closes_ms[first:],
+        close=close[first:],
+        hour=market.hour[first:],
+        regimes=market.regime,
+        worth=worth[first:],
         judged=judged,
         asked=asked,
         filled=filled,
         flows=moved - np.array([first, 0], np.int64),
         halted=halted,
         cash_grains=int(state.cash[0]),
-        failures=opinions.failures,
     )
 
 
-def _end_of_leg(t: int, rows: int, progress: Progress | None) -> int:
-    """How far to walk before somebody is told."""
-    return min(t + LEG, rows) if progress else rows
+def _taken(tape: Tape, reels: tuple[list[Ints], ...], shift: int, is_full: bool) -> Tape:
+    """What the tape holds goes to the reels, its rows counted from the first decision. Returns what room is left."""
+    parts = tape.judged, tape.asked, tape.filled, tape.halted
+    for used, reel, written in zip(tape.used.tolist(), reels, parts, strict=True):
+        written[:used, 0] += shift
+        reel.append(written[:used])
+    if is_full:
+        return empty_tape(len(tape.bar) // 3, 0)._replace(equity=tape.equity)
+    judged, asked, filled, halted = (each[used:] for used, each in zip(tape.used.tolist(), parts, strict=True))
+    return tape._replace(used=np.zeros(4, np.int64), judged=judged, asked=asked, filled=filled, halted=halted)
 
 
-def _joined(reel: list[Ints], first: int) -> Ints:
-    """What one part of the tape held, from filling to filling, its rows counted from the first decision."""
-    whole = np.concatenate(reel) if len(reel) > 1 else reel[0]
-    whole[:, 0] -= first
-    return whole
+def _joined(reel: list[Ints]) -> Ints:
+    return np.concatenate(reel) if len(reel) > 1 else reel[0]
 
 
 def _rows_of(flows: Sequence[Flow], at_ms: Ints) -> Ints:

@@ -33,10 +33,26 @@ class Market:
     first: int  # rows before this one need not be right
     whole: Optional["Market"] = None  # what it is a part of, which knows the hours before this one too
     start: int = 0  # its first row there
+    is_leg: bool = False  # a part whose prices and sums are its own
 
     def part(self, start: int, end: int, first: int) -> "Market":
         """Rows `start` to before `end`, of which those before `first` need not be right."""
         return Market(self.frame.part(start, end), self.policy, first - start, self, start)
+
+    def leg(self, frame: Frame, start: int, first: int) -> "Market":
+        """The part that `frame` is, from row `start` on: it takes nothing from the whole but what is told by the
+        hour."""
+        return Market(frame, self.policy, first - start, self, start, is_leg=True)
+
+    @property
+    def root(self) -> "Market":
+        """What is no part of anything."""
+        return self if self.whole is None else self.whole.root
+
+    @property
+    def _lender(self) -> Optional["Market"]:
+        """Whose prices and sums these are."""
+        return None if self.is_leg else self.whole
 
     @property
     def per_hour(self) -> int:
@@ -60,7 +76,7 @@ class Market:
     @cached_property
     def price(self) -> Ints:
         """[row, instrument], the last known close in ticks; 0 unknown."""
-        return self.frame.last_known[0] if self.whole is None else self._rows(self.whole.price)
+        return self.frame.last_known[0] if self._lender is None else self._rows(self._lender.price)
 
     @property
     def highest_close(self) -> int:
@@ -137,11 +153,11 @@ class Market:
 
     @cached_property
     def _sums(self) -> Ints:
-        return self.frame.close_sums if self.whole is None else self._befores(self.whole._sums)
+        return self.frame.close_sums if self._lender is None else self._befores(self._lender._sums)
 
     @cached_property
     def _counts(self) -> Ints:
-        return self.frame.counts if self.whole is None else self._befores(self.whole._counts)
+        return self.frame.counts if self._lender is None else self._befores(self._lender._counts)
 
     def _rows(self, values: Ints) -> Ints:
         return values[self.start : self.start + self.frame.rows]

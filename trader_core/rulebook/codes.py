@@ -167,6 +167,8 @@ RECORD_FIELDS = 4
 
 CANCEL, PLACE = 1, 2  # what a turn asks for
 
+BUSY, FLOW, FLIP, QUIET, HELD = range(5)  # of Journey.next
+
 # Fields of a place in the queue for a free slot; the first of them is whose turn it is.
 (
     W_INSTRUMENT, W_STRATEGY, W_CONVICTION_PPM, W_SCALE_PPM, W_STOP_BPS, W_TARGET_BPS, W_HOLD_MS, W_SINCE_MS,

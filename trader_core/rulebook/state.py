@@ -274,14 +274,6 @@ def empty_tape(instruments: int, rows: int) -> Tape:
     )  # fmt: skip
 
 
-def fresh_tape(full: Tape) -> Tape:
-    """As much room again for records; the equity goes on."""
-    judged, asked, filled, halted = (
-        np.empty_like(each) for each in (full.judged, full.asked, full.filled, full.halted)
-    )
-    return Tape(np.zeros(4, np.int64), judged, asked, filled, halted, full.equity, full.bar)
-
-
 def empty_guard(instruments: int) -> Guard:
     """Nothing stands against anything."""
     nothing = np.zeros(instruments, np.int64)

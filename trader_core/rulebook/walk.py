@@ -15,19 +15,24 @@ from trader_core.rulebook.account import (
 )
 from trader_core.rulebook.bar import step_bar
 from trader_core.rulebook.codes import (
+    BUSY,
     CAUSE_SET,
     COOLING_DOWN,
     ENTRY,
     EQUITY,
     EXIT,
     FILL_FIELDS,
+    FLIP,
+    FLOW,
     HALT,
+    HELD,
     LOTS,
     MEASURES,
     NEVER,
     ORDER_FIELDS,
     PLACE,
     QUEUED,
+    QUIET,
     STOP,
     TRIGGER,
     UNTIL_MS,
@@ -40,7 +45,6 @@ from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, Stat
 from trader_core.rulebook.turn import UNMARKED, step_delisted, step_judged, step_proposed
 
 JUDGED, ASKED, FILLED, HALTED = range(4)  # of Tape.used
-BUSY, FLOW, FLIP, QUIET, HELD = range(5)  # of Journey.next
 NO_LIMIT = 1 << 62
 STRETCH = 256  # rows that are looked at together, position by position
 
@@ -213,6 +217,10 @@ def step_coast(
     if journey.next[HELD] == NEVER:
         journey.next[HELD] = step_held(law, state, journey, plan, moment(columns, t - 1))
     count, busy, following = journey.next[HELD], step_next(journey, t), t
+    if busy < NO_LIMIT:
+        expect(columns.asked, busy)
+        expect(columns.hour, busy)
+        expect(bars.open[:, journey.busy[journey.next[BUSY], 1]], busy + 1)
     end = coast_end(state, columns, journey, law.orders.bar_ms, count, t, min(end, busy + 1)) if count >= 0 else t
     for start in range(t, end, STRETCH):
         asked = min(end - start, STRETCH)
@@ -222,9 +230,16 @@ def step_coast(
             break
     if following > busy:
         journey.next[QUIET], following = busy, busy
+    for n in range(count):
+        expect(bars.open[:, journey.held[n, 0]], following + 1)
     if following > t:
         step_decided(state, moment(columns, following - 1))
     return following
+
+
+@rule
+def expect(column: Ints, t: int) -> None:
+    """That row, be it there or not, is read soon: a machine fetches it meanwhile. Interpreted nothing happens."""
 
 
 @rule

@@ -1,0 +1,99 @@
+"""A replay's columns, leg by leg: while one leg is walked, those of the next are computed on another core.
+
+A leg is a part of the market with as many rows in front as any window reaches back, so its columns are those of the
+whole. What is told by the hour is taken from the whole.
+"""
+
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from trader_core.domain.instrument import Instrument
+from trader_core.engine.columns import NOWHERE, Memo, Opinions, bars_later, opinions_of, rows_before
+from trader_core.market.frame import Frame
+from trader_core.market.seen import Market
+from trader_core.rulebook.limits import Ints
+
+LEG_CELLS = 1 << 18  # of rows and instruments: what one core's cache holds
+CELLS_WORTH_LEGS = 1 << 20
+LEADS_IN_LEG = 8  # a leg is at least so many times as long as what stands in front of it
+GRID = 1 << 10  # rows; legs of policies whose windows differ by less begin together
+
+
+class Broken(Exception):
+    """Strategies broke: in words, by strategy."""
+
+    def __init__(self, failures: dict[str, str]) -> None:
+        super().__init__(", ".join(failures))
+        self.failures = failures
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Rows from `first` on of a part that begins at row `start` of the whole."""
+
+    start: int
+    first: int
+    frame: Frame
+    opinions: Opinions
+
+
+@dataclass(frozen=True)
+class Legs:
+    """All of them, in order."""
+
+    market: Market  # the whole
+    instruments: tuple[Instrument, ...]
+    memo: Memo | None  # what replays over one frame have in common
+    silent: Collection[str]  # strategies that nothing is asked of
+    is_one: bool  # all rows in one leg
+
+    def __iter__(self) -> Iterator[Leg]:
+        """Each but the first is computed while the one before it is walked. Raises Broken."""
+        ends, memo = list(self._ends()), self.memo or Memo()
+        legs = self._made(ends, memo)
+        if len(ends) < 2:
+            yield from legs
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(next, legs, None)
+            while leg := coming.result():
+                coming = ahead.submit(next, legs, None)
+                yield leg
+
+    def _made(self, ends: list[tuple[int, int]], memo: Memo) -> Iterator[Leg]:
+        market, lead, reach = self.market, self._lead, max(bars_later(self.market.policy))
+        entered: Ints = NOWHERE
+        for begin, end in ends:
+            start = max(begin - lead, 0)
+            frame = self._part(start, end)
+            part, before = market.leg(frame, start, begin), entered - np.array([start, 0])
+            opinions = opinions_of(part, self.instruments, memo, before, self.silent)
+            if opinions.failures:
+                raise Broken(opinions.failures)
+            together = np.concatenate([entered, opinions.cells + np.array([start, 0])])
+            entered = together[np.searchsorted(together[:, 0], end - reach) :]
+            yield Leg(start, begin - start, frame, opinions)
+
+    def _part(self, start: int, end: int) -> Frame:
+        whole = self.market.frame
+        if self.memo is None:
+            return whole.part(start, end)
+        parts: dict[tuple[int, int], Frame] = self.memo.of((whole, "legs"), dict)
+        return parts.setdefault((start, end), whole.part(start, end))
+
+    def _ends(self) -> Iterator[tuple[int, int]]:
+        """Of each leg the first row, and the one after the last."""
+        frame, begin = self.market.frame, self.market.first
+        length = max(LEG_CELLS // max(len(frame.symbols), 1) // GRID * GRID, LEADS_IN_LEG * self._lead, GRID)
+        while begin < frame.rows:
+            is_last = self.is_one or frame.close.size < CELLS_WORTH_LEGS
+            end = frame.rows if is_last else min((begin // length + 1) * length, frame.rows)
+            yield begin, end
+            begin = end
+
+    @property
+    def _lead(self) -> int:
+        return -(-rows_before(self.market.policy) // GRID) * GRID
