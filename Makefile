@@ -113,11 +113,16 @@ prove-parity: setup ## ten thousand cycles over HTTP beside their replay, candle
 prove-planted: setup ## seven mistakes made on purpose, and which campaign finds each: an hour; goes on where it was stopped
 	@TMPDIR="$${TMPDIR:-$(MEMORY)}" .venv/bin/trader prove planted --out docs/explanation/proof/planted.json
 
+# Style, and what a process loads: coverage itself loads more.
+NOT_MEASURED := tests/test_style.py tests/cli/test_start.py::test_help_loads_nothing_heavy \
+  tests/venues/coinbase/test_client.py::test_looking_at_the_client_loads_no_library_that_only_sending_needs
+
 coverage: setup ## every branch of what decides, over the whole suite; the law interpreted too: half an hour
 	@mkdir -p .bench/coverage && rm -rf .bench/coverage/data* .bench/coverage/cache
 	@XDG_CACHE_HOME=.bench/coverage/cache .venv/bin/python -m coverage run .venv/bin/trader compile >/dev/null
 	@.venv/bin/trader compile >/dev/null
-	@.venv/bin/python -m coverage run -m pytest -n 2 --dist loadfile --deselect tests/test_style.py; held=$$?; \
+	@COVERAGE_FILE=$(CURDIR)/.bench/coverage/data .venv/bin/python -m coverage run -m pytest -n 2 --dist loadfile \
+	  $(addprefix --deselect ,$(NOT_MEASURED)); held=$$?; \
 	.venv/bin/python -m coverage combine --quiet && .venv/bin/python -m coverage report && exit $$held
 
 mutation: setup ## every small mistake in every rule, and who notices: an hour; goes on where it was stopped

@@ -19,6 +19,7 @@ from tests.docs.published import meet
 ROOT = Path(__file__).parents[2]
 START = [sys.executable, "-c", "from cli.main import main; main()"]
 TIMEOUT_S = 60
+KEPT = ("PATH", "SYSTEMROOT")
 CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # the law is compiled once for all
 
 
@@ -43,7 +44,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Program:
-    """The program in a world of its own: nothing of the user's environment reaches it."""
+    """The program in a world of its own: nothing of the user's environment reaches it, but what measures coverage."""
 
     home: Path
 
@@ -53,7 +54,7 @@ class Program:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        kept = {name: each for name, each in os.environ.items() if name in KEPT or name.startswith("COVERAGE_")}
         own = {"HOME": str(self.home), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         return {**kept, **own, "XDG_CACHE_HOME": CACHE}
 
