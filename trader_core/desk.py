@@ -139,8 +139,9 @@ def host_user() -> str:
 def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:
     """Deposit (above zero) into the paper account or withdraw; returns its free cash. The next cycle reads the flow.
 
-    Raises GateClosed where less is free than is to go out.
+    Raises GateClosed where less is free than is to go out, UsageError where another account is asked for.
     """
+    _refuse_another(options)
     with open_desk(replace(options, mode="PAPER")) as desk, closing(Books(desk.files.venue)) as books:
         free, _ = books.balance(desk.quote)
         left = free + grains_down(amount)
@@ -153,7 +154,9 @@ def move_cash(options: Options, amount: Decimal, note: str) -> Decimal:
 
 
 def archive_paper(options: Options) -> Path:
-    """Move the paper account into the archive and return the folder. Raises StateUnusable where there is none."""
+    """Move the paper account into the archive and return the folder. Raises StateUnusable where there is none, and
+    UsageError where another account is asked for."""
+    _refuse_another(options)
     files = newest(options.state_directory, ("PAPER",))
     with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS):
         with files.reading() as store:
@@ -164,6 +167,14 @@ def archive_paper(options: Options) -> Path:
                 safe="nothing was changed", remedy="trader halt reset --mode PAPER --user NAME --reason TEXT",
             )  # fmt: skip
         return files.archive()
+
+
+def _refuse_another(options: Options) -> None:
+    """Who names a mode means that account and no other."""
+    if options.mode not in (None, "PAPER"):
+        raise UsageError(
+            f"--mode {options.mode} is no paper account", safe="nothing was changed", remedy="leave --mode out"
+        )
 
 
 def _modes(options: Options) -> tuple[str, ...]:

@@ -102,6 +102,8 @@ def test_cash_that_comes_and_goes_is_neither_gain_nor_loss(program: Inside) -> N
 
 def test_a_reset_keeps_the_old_account_and_begins_a_new_one(program: Inside) -> None:
     ran(program, 3)
+    for words in (("reset", "--yes"), ("deposit", "5"), ("withdraw", "5")):
+        assert "LIVE is no paper account" in refused(program, 2, "paper", *words, "--mode", "LIVE")
     assert "paper reset --yes" in refused(program, 2, "paper", "reset")
     archive = Path(str(acted(program, "paper", "reset", "--yes")["archive"]))
     assert {one.name for one in archive.iterdir()} >= {"paper.db", "paper.venue.db"}

@@ -76,6 +76,22 @@ def test_a_damaged_state_is_refused_with_its_own_words(program: Program, what: s
     assert done.document["data"]["error"]["safe"]
 
 
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+
+
+def test_a_disk_that_is_mounted_read_only_is_named_and_nobody_is_told_to_change_rights(program: Program) -> None:
+    """Where a process may mount something for itself alone."""
+    alone = ["unshare", "--mount", "--map-root-user", "sh", "-c", READ_ONLY, str(program.state)]
+    if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    done = subprocess.run(
+        [*alone, *START, "status", "--state", str(program.state)],
+        cwd=program.home, env=program.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 13 and "mounted read-only" in done.stderr and "chmod" not in done.stderr
+    assert program("status", "--state", program.state).code == 0
+
+
 def test_a_first_start_that_was_cut_short_is_a_new_start(tmp_path: Path) -> None:
     """The file is there, and not a table in it."""
     program = Program(tmp_path)

@@ -15,6 +15,8 @@ def kept_from_us(path: Path) -> Path | None:
 
 def mended(place: Path) -> str:
     """What to do for a place that exists, in the words of a remedy."""
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return f"the file system that {place} lies on is mounted read-only: mount -o remount,rw, or --state elsewhere"
     status, us = place.stat(), os.geteuid()
     change = f"chmod {'u+rwx' if place.is_dir() else 'u+rw'} {place}"
     owner = _name(status.st_uid)
