@@ -171,7 +171,7 @@ def archive_paper(options: Options) -> Path:
 
 def _refuse_another(options: Options) -> None:
     """Who names a mode means that account and no other."""
-    if options.mode not in (None, "PAPER"):
+    if "PAPER" not in _modes(options):
         raise UsageError(
             f"--mode {options.mode} is no paper account", safe="nothing was changed", remedy="leave --mode out"
         )

@@ -5,7 +5,7 @@ units of a service manager.
 import hmac
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -74,6 +74,13 @@ def verified_backup(place: Path) -> tuple[Backup, Proof]:
     return backup, proof
 
 
+class Forbidden(Struct, frozen=True):
+    """What stands against an account: why a kill stops it, '' where none does; its pause and its bans."""
+
+    kill: str = ""
+    facts: tuple[Paused | Banned, ...] = ()
+
+
 @dataclass(frozen=True)
 class Back:
     """An account that is an older copy of itself now; `archived` is where it was moved as it had been."""
@@ -96,30 +103,35 @@ def restored(options: Options, place: Path) -> Back:
     files = StateFiles(options.state_directory, backup.mode)
     files.make_directory()
     with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS):
-        forbidden, archived = _forbidden(files), _archived(files)
-        stays = _policy_back(files, archived)
-        names = {files.state.name, files.venue.name} | ({_policy(files)} if not stays else set())
-        closed = PurePosixPath(folder_of(files.state).name)
-        names |= {name for name in backup.files if PurePosixPath(name).parent == closed}
-        for name in sorted(names & backup.files.keys(), reverse=True):  # the state last: without it nothing has begun
-            _copied(place / name, files.directory / name)
-        files.bring_up_to_date()
-        _halted(files, backup, forbidden)
+        cut_short = files.cut_short()
+        before = [files, *(StateFiles(one, files.mode) for one in cut_short if not _begun(files))]
+        forbidden, made = _together(map(_forbidden, before)), files.aside()
+        stays = _made(made, backup, forbidden, [files.directory, *reversed(cut_short)])
+        archived = _archived(files)
+        for one in sorted(made.directory.iterdir(), key=lambda found: found == made.state):
+            one.rename(files.directory / one.name)  # the state last: without it nothing has begun
+        for folder in (*cut_short, made.directory):
+            shutil.rmtree(folder)
         with files.reading() as store:
             venue = store.identity().get("venue")
     return Back(backup, archived, stays, venue)
 
 
-def _policy(files: StateFiles) -> str:
-    return f"{files.mode.lower()}.policy.db"
-
-
-def _policy_back(files: StateFiles, archived: Path | None) -> tuple[str, ...]:
-    """The policy that was in force, and its own backup, out of the archive again."""
-    found = sorted(archived.glob(f"{files.mode.lower()}.policy.*")) if archived else []
-    for one in found:
-        _copied(one, files.directory / one.name)
-    return tuple(one.name for one in found)
+def _made(made: StateFiles, backup: Backup, forbidden: Forbidden, places: Sequence[Path]) -> tuple[str, ...]:
+    """The account as it will be, halted, beside the one that is there: whoever cuts a restore short finds one of them
+    or none, and the next restore finds what stood against it. Returns what stays of the policy: that of the first place
+    which has one."""
+    policy, closed = f"{made.mode.lower()}.policy", PurePosixPath(folder_of(made.state).name)
+    stays = next((found for one in places if (found := sorted(one.glob(f"{policy}.*")))), [])
+    for one in stays:
+        _copied(one, made.directory / one.name)
+    wanted = {made.state.name, made.venue.name} | ({f"{policy}.db"} if not stays else set())
+    for name in backup.files:
+        if name in wanted or PurePosixPath(name).parent == closed:
+            _copied(backup.place / name, made.directory / name)
+    made.bring_up_to_date()
+    _halted(made, backup, forbidden)
+    return tuple(one.name for one in stays)
 
 
 def _copied(source: Path, target: Path) -> None:
@@ -128,18 +140,18 @@ def _copied(source: Path, target: Path) -> None:
     target.chmod(0o600)
 
 
+def _begun(files: StateFiles) -> bool:
+    """Whether there is a state that can be read."""
+    with suppress(StateUnusable):
+        return files.begun
+    return False
+
+
 def _archived(files: StateFiles) -> Path | None:
     """None where nothing of the account is there, not even a policy."""
     policy = PolicyStore(files.directory, files.mode)
     there = any(one.exists() for one in (files.state, files.venue, policy.path, policy.backup))
     return files.archive() if there else None
-
-
-class Forbidden(Struct, frozen=True):
-    """What stands against an account: why a kill stops it, '' where none does; its pause and its bans."""
-
-    kill: str = ""
-    facts: tuple[Paused | Banned, ...] = ()
 
 
 def _forbidden(files: StateFiles) -> Forbidden:
@@ -155,6 +167,13 @@ def _forbidden(files: StateFiles) -> Forbidden:
             pause = (Paused(book.paused, book.closed_ms),) if book.paused else ()
             found = Forbidden(found.kill or killed_by, (*pause, *bans))
     return found
+
+
+def _together(found: Iterable[Forbidden]) -> Forbidden:
+    """What any of them says; of two that forbid one thing, the later."""
+    every = list(found)
+    facts = {getattr(fact, "asset", ""): fact for one in every for fact in one.facts}
+    return Forbidden(next((one.kill for one in every if one.kill), ""), tuple(facts.values()))
 
 
 def _halted(files: StateFiles, backup: Backup, forbidden: Forbidden) -> None:

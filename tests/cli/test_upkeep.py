@@ -1,6 +1,7 @@
 """Copies of an account and the way back from one, anchors of its journal, and the units, through the program."""
 
 import json
+import shutil
 import sqlite3
 from hashlib import sha256
 from itertools import pairwise
@@ -323,3 +324,59 @@ def test_the_timer_s_reconcile_is_green_where_there_is_no_account_yet_and_beside
         done = program("reconcile", "--mode", "PAPER", "--venue", "simulated", "--state", state)
     assert done.code == (14 if runs else 13)
     assert str(done.code) in healthy.split()
+
+
+class Cut(BaseException):
+    """As if the process had been killed."""
+
+
+def test_a_restore_that_is_cut_short_forgets_nothing_and_no_account_begins_meanwhile(
+    program: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each file that is moved, and once more at the second try."""
+    seen = set[object]()
+    for many in range(12):
+        shutil.rmtree(program.state)
+        assert program.paper("run", "--cycles", "3").code == 0
+        restored_at_last(program, many, monkeypatch, seen)
+    assert seen == {13, 21, "cut short"}
+
+
+def restored_at_last(program: Inside, many: int, monkeypatch: pytest.MonkeyPatch, seen: set[object]) -> None:
+    """Cut short before it has moved so many files and one more, then before half as many, then whole."""
+    place = str(acted(program, "backup")["backup"])
+    acted(program, "policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
+    acted(program, "bans", "add", "ETH", "--reason", "hacked too", "--hours", "999")
+    assert kill(Wish(str(program.state), offline="PAPER", reason="hacked"), lambda _: None).exit_code == 0
+    (program.state / "KILL_SWITCH").unlink()
+    whole, left = Path.rename, [many]
+
+    def rename(path: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Cut
+        return whole(path, target)
+
+    def cut_short() -> bool:
+        """Whether it was."""
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", rename)
+            try:
+                return bool(program("restore", place, "--yes", "--state", program.state).code)
+            except Cut:
+                return True
+
+    for moved in (many, many // 2):
+        left[0] = moved
+        if cut_short():
+            done = program.paper("run-cycle")
+            assert done.code in (13, 21), done.out + done.err
+            seen.add(done.code)
+            seen |= {"cut short"} if "a restore was cut short" in done.err else set()
+    acted(program, "restore", place, "--yes")
+    assert list(program.state.glob("restoring.*")) == []
+    halt = acted(program, "halt", "show")
+    assert (halt["state"], "hacked" in str(halt["reason"])) == ("KILLED", True)
+    assert [one["asset"] for one in acted(program, "bans", "list")["bans"]] == ["ETH"]  # type: ignore[attr-defined]
+    assert acted(program, "policy", "show")["version"] == 2
+    assert acted(program, "decisions", "verify")["decisions"]

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.store.latch import latched_in
-from trader_core.store.sqlite import SqliteStore, check_not_lost, is_blank, upgrade
+from trader_core.store.sqlite import SqliteStore, aside_of, check_not_lost, is_blank, upgrade
 
 SHELVES_MAX = 100_000
 CANDLES = "candles"  # in the state directory: what was fetched from venues
@@ -98,6 +99,14 @@ class StateFiles:
             if one not in (self.lock, self.turn, self.moving):
                 one.rename(place / one.name)
         return place
+
+    def aside(self) -> "StateFiles":
+        """An empty place in the same directory, for an account that is made ready there and then moved here."""
+        return StateFiles(Path(mkdtemp(prefix=aside_of(self.state), dir=self.directory)), self.mode)
+
+    def cut_short(self) -> list[Path]:
+        """Such places that somebody has left, the oldest first."""
+        return sorted(self.directory.glob(f"{aside_of(self.state)}*"), key=lambda one: one.stat().st_mtime_ns)
 
     def check_venue(self) -> None:
         """An account and its simulated venue belong together: one without the other is not a new start."""

@@ -267,8 +267,19 @@ def mark_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.begun")
 
 
+def aside_of(path: Path) -> str:
+    """How the name of a place begins in which a state is made ready that is to come here."""
+    return f"restoring.{path.stem}."
+
+
 def check_not_lost(path: Path) -> None:
     """Limits and positions of an account whose rows are gone must not begin anew by themselves."""
+    if not path.exists() and any(path.parent.glob(f"{aside_of(path)}*")):
+        raise StateUnusable(
+            f"{path} is missing: a restore was cut short",
+            safe="nothing was sent; what was there before is under archive/",
+            remedy="trader restore DIR --yes, once more",
+        )
     if mark_of(path).exists() and (not path.exists() or is_blank(path)):
         raise StateUnusable(
             f"{path} is {'empty' if path.exists() else 'missing'}, and its account was begun",
