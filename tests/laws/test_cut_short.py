@@ -4,27 +4,32 @@ nothing is made up."""
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from tests.laws.make import AXES, BAR_MS, FOUR, START, policy, world
 from tests.laws.markets import LIVELY
 from tests.laws.test_slow_twin import CYCLES, lively
 from tests.laws.test_two_books import approved, assert_one_truth, flow, told
+from tests.market.make import frame
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Peak
-from trader_core.domain.facts import Acknowledged, Decided, Intended, Marked, Resent
+from trader_core.domain.facts import Acknowledged, Decided, Intended, Leaving, Marked, Resent
 from trader_core.domain.inputs import Bar
 from trader_core.domain.money import Quote
 from trader_core.domain.order import ApprovedOrder, OrderKind, OrderReport, Role
 from trader_core.domain.values import replace
+from trader_core.engine.adopt import adopt
 from trader_core.engine.cycle import run_cycle
-from trader_core.engine.inputs import Shelf
+from trader_core.engine.inputs import Recorder, Shelf
 from trader_core.engine.journal import Journal
+from trader_core.kill.sales import Sale
 from trader_core.ledger.fold import apply
 from trader_core.ledger.integers import step, to_state
 from trader_core.ports import Ports, VenueTrader
 from trader_core.settings.schema import Settings
+from trader_core.store.memory import MemoryStore
 
 
 class PowerCut(Exception):
@@ -74,7 +79,8 @@ def test_a_cycle_that_was_cut_as_its_order_left_decides_nothing_anew() -> None:
 
 def test_what_is_told_of_an_order_that_nobody_knows_changes_nothing() -> None:
     book = told(flow(1_000))
-    for fact in (Resent("nobody", EpochMs(START)), Acknowledged("nobody", EpochMs(START))):
+    at_ms = EpochMs(START)
+    for fact in (Resent("nobody", at_ms), Acknowledged("nobody", at_ms), Leaving("nobody", at_ms, at_ms)):
         assert apply(book, fact).orders == {}
 
 
@@ -94,6 +100,28 @@ def test_a_highest_bid_of_what_is_not_held_any_more_is_nobody_s() -> None:
     book = told(flow(1_000), late)
     assert book.holdings.get(FOUR[2].symbol) is None or book.holdings[FOUR[2].symbol].peak == 0
     assert isinstance(book, Book) and not to_state(book, AXES).peak.any()
+
+
+def test_a_sale_of_a_kill_is_taken_over_once() -> None:
+    """A second process that has read the same list of sales adds nothing."""
+    journal = Journal(MemoryStore())
+    journal.record(EpochMs(START), [flow(1_000)])
+    sale = Sale("k-1", FOUR[2].symbol, "2", "10", "{}", START)
+    for _ in range(2):
+        adopt(journal, [sale], EpochMs(START))
+    assert list(journal.book.orders) == ["k-1"] and journal.book.orders["k-1"].sends == 2
+
+
+def test_a_window_that_lies_beyond_all_that_was_told_is_told_whole() -> None:
+    """A process that stood still for longer than its window."""
+    close = np.arange(100, 100 + 3 * 40, dtype=np.int64)[:, None]
+    whole = frame(close, symbols=("BTC-USD",))
+    early, late = (whole.part(first, first + 40) for first in (0, 80))
+    recorder = Recorder(lambda symbol, since_ms, until_ms: ())
+    assert len(recorder.news(early)) == 40
+    recorder.written()
+    assert recorder.news(late) == Recorder(lambda symbol, since_ms, until_ms: ()).news(late)
+    assert [one[5] for one in recorder.news(late)] == close[80:, 0].tolist()
 
 
 def test_a_shelf_of_candles_grows_and_keeps_what_it_was_told() -> None:

@@ -75,6 +75,32 @@ def test_what_drifted_is_named_and_nothing_is_sent(world: World, what: str) -> N
     assert kinds & {"Intended", "Decided", "CycleClosed"} == set()
 
 
+NONSENSE: dict[str, tuple[dict[str, Any], str]] = {
+    "a mode that is none": ({"mode": 7}, "mode"),
+    "half a cycle": ({"after_cycle": 1.5}, "after_cycle"),
+    "a yes for a number": ({"cancels": True}, "cancels"),
+    "no time at all": ({"expires_time": "soon"}, "expires_time"),
+    "orders that are no list": ({"orders": "BTC"}, "orders"),
+    "an order that is a word": ({"orders": ["BTC"]}, "orders"),
+    "an order without a side": ({"orders": [{"symbol": "BTC-USD", "role": "ENTRY", "kind": "TAKER"}]}, "side"),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_a_plan_that_does_not_say_what_it_depends_on_is_no_plan(world: World, what: str) -> None:
+    figures, name = NONSENSE[what]
+    done = command(world, "run-cycle", "--plan", changed(planned(world), decision_digest="another", **figures))
+    assert (done.code, f"the plan does not say its {name}" in done.err) == (2, True), done.err
+
+
+@pytest.mark.parametrize("value", ["many", [], "1e"])
+def test_an_amount_that_is_none_is_named(world: World, value: Any) -> None:
+    plan = planned(world)
+    orders = first(json.loads(plan.read_text())["orders"], quantity=value or ["1"])
+    done = command(world, "run-cycle", "--plan", changed(plan, decision_digest="another", orders=orders))
+    assert (done.code, "the plan does not say its quantity" in done.err) == (2, True), done.err
+
+
 @pytest.mark.parametrize("name", ["quantity", "limit"])
 def test_a_price_or_a_size_may_be_away_by_the_band_and_no_more(world: World, name: str) -> None:
     plan = planned(world)

@@ -28,7 +28,7 @@ from trader_core.engine.observe import Snapshot, observe
 from trader_core.engine.policies import policy_in_force
 from trader_core.engine.record import decision_facts, mark_facts
 from trader_core.engine.review import Review
-from trader_core.engine.send import resend, send
+from trader_core.engine.send import cancel, resend, send
 from trader_core.engine.settle import settle
 from trader_core.engine.stages import Stages
 from trader_core.execution.protection import bans_of_unprotected
@@ -158,7 +158,7 @@ def mend(ports: Ports, trader: VenueTrader, journal: Journal, view: View, decisi
     for order in undead(journal.book, view.marked):
         with suppress(OutcomeUnknown, VenueUnavailable):
             trader.cancel(order)
-    send(trader, ports.halts, ports.clock, journal, stuck_entries(journal.book, view.snapshot.frozen), (), decision_ms)
+    cancel(trader, ports.halts, journal, stuck_entries(journal.book, view.snapshot.frozen), decision_ms)
     sent = resend(trader, ports.clock, journal, decision_ms)
     journal.record(decision_ms, bans_of_unprotected(journal.book, decision_ms))
     return sent

@@ -223,11 +223,8 @@ def prefetch(typing: Any, column: Any, row: Any) -> Any:
 TO_READ_OFTEN = 0, 3, 1  # read, keep near, data
 
 
-def fetch(column: Any, t: int) -> None:
-    prefetch(column, t)  # type: ignore[call-arg]
-
-
-OTHERWISE = {"expect": fetch}  # what is made of a rule that says something to the machine alone
+# What is made of a rule that says something to the machine alone.
+OTHERWISE: dict[str, Any] = {"expect": lambda column, t: prefetch(column, t)}  # type: ignore[call-arg]
 
 
 def learn(rule: Any) -> None:

@@ -42,8 +42,8 @@ def guard_of(book: Book, axes: Axes, snapshot: Snapshot, bar_ms: int) -> Guard:
             forced[i] = codes.BY_LIQUIDATION
         elif instrument.symbol in naked:
             forced[i] = codes.BY_NAKEDNESS
-        if axes.first_of(instrument.base) == i:  # coins that are not ours count once
-            foreign[i] = lots_of(instrument, snapshot.foreign.get(instrument.base, Decimal(0)))
+        not_ours = snapshot.foreign.get(instrument.base, Decimal(0))
+        foreign[i] = lots_of(instrument, not_ours) if axes.first_of(instrument.base) == i else 0  # they count once
     halted, paused = HALTED[snapshot.trading], int(bool(book.paused))
     troubles = book.troubles + (1 if snapshot.problem else 0)
     return Guard(

@@ -17,13 +17,9 @@ LATE_MS = 5_000  # what leaves later than this after it was written down is writ
 Against = Callable[[Order], str]  # why this purchase must not leave now
 
 
-def nothing_against(order: Order) -> str:
-    return ""
-
-
 def send(
     trader: VenueTrader, halts: Halts, clock: Clock, journal: Journal, cancels: Sequence[str], ids: Sequence[str],
-    now_ms: EpochMs, against: Against = nothing_against,
+    now_ms: EpochMs, against: Against,
 ) -> int:  # fmt: skip
     """Cancel, then place the intents with these ids. Returns how many were placed.
 
@@ -48,6 +44,13 @@ def send(
                 why_not = killed or (PREDECESSOR if orders[one].approved.side in stuck else "")
                 placed += _place(trader, halts, clock, journal, one, why_not, now_ms, against)
     return placed
+
+
+def cancel(trader: VenueTrader, halts: Halts, journal: Journal, cancels: Sequence[str], now_ms: EpochMs) -> None:
+    """Try each, until a kill comes in between."""
+    for one in cancels:
+        if not _news_of_a_kill(halts, journal):
+            _cancel(trader, journal, one, now_ms)
 
 
 def _news_of_a_kill(halts: Halts, journal: Journal) -> str:
