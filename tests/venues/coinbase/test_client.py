@@ -210,6 +210,23 @@ def test_the_clock_is_read_in_the_middle_of_the_round_trip_and_tokens_carry_it()
     assert found["uri"] == f"GET {server.url.removeprefix('http://')}/api/v3/brokerage/key_permissions"
 
 
+def test_a_clock_that_is_told_at_the_second_try_is_read_in_the_middle_of_that_one() -> None:
+    """What was waited for before it left is no part of the way."""
+    clock = Clock(now_ms=1_700_000_000_000)
+
+    def lost(connection: Any) -> None:
+        clock.now_ms += 10_000
+
+    def told(connection: Any) -> None:
+        clock.now_ms += 400
+        connection.sendall(reply(200, json.dumps({"epochMillis": str(clock.now_ms - 200)}).encode()))
+
+    with serving(lost, told) as server:
+        one = client(server.url, clock=clock)
+        one.server_time()
+        assert (len(server.requests), one.offset_ms) == (2, 0)
+
+
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 

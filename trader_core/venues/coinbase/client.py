@@ -98,10 +98,17 @@ class CoinbaseClient:
     # --- public ------------------------------------------------------------------------------------------------------
 
     def server_time(self) -> ServerTime:
-        """The venue's clock; from now on tokens carry it. It was read in the middle of the round trip."""
-        asked_s = self._now_s()
-        found = parse.server_time(self._read("/time", signed=False, direction=Direction.EXITS))
-        self.offset_ms = round(found.at_ms - (asked_s + self._now_s()) * 500)
+        """The venue's clock; from now on tokens carry it. It was read in the middle of the round trip of the attempt
+        that was answered: what was waited for before that one is no part of it."""
+        left_s = self._now_s()
+
+        def leaving() -> None:
+            nonlocal left_s
+            left_s = self._now_s()
+
+        answer = self._read("/time", signed=False, direction=Direction.EXITS, leaving=leaving)
+        found = parse.server_time(answer)
+        self.offset_ms = round(found.at_ms - (left_s + self._now_s()) * 500)
         return found
 
     def venue_ms(self) -> EpochMs:
@@ -276,11 +283,13 @@ class CoinbaseClient:
         dependency: str = DATA,
         direction: Direction,
         signed: bool = True,
+        leaving: Callable[[], None] = lambda: None,
     ) -> bytes:
         try:
             answer = self._send(
-                "GET", path, query, dependency=dependency, direction=direction, idempotent=True, signed=signed
-            )
+                "GET", path, query, dependency=dependency, direction=direction, idempotent=True, signed=signed,
+                leaving=leaving,
+            )  # fmt: skip
         except Lost as lost:
             raise VenueUnavailable(lost.what) from None
         return _body(answer)
@@ -309,18 +318,25 @@ class CoinbaseClient:
         idempotent: bool = False,
         signed: bool = True,
         well: "Callable[[Answer], bool] | None" = None,
+        leaving: Callable[[], None] = lambda: None,
     ) -> "Answer":
-        """One call. A 401 means that nothing was executed: it is asked again once, by the venue's clock."""
+        """One call. A 401 means that nothing was executed: it is asked again once, by the venue's clock. `leaving` is
+        called before every attempt."""
         if signed and self._key is None:
             raise KeyUnusable(f"{method} {path} needs a key", remedy="name one with COINBASE_API_KEY and _SECRET")
         full, leaves = f"{PREFIX}{path}", direction is Direction.EXITS
+
+        def headers() -> Mapping[str, str]:
+            leaving()
+            return self._headers(method, full, body, signed)
+
         for is_last in (False, True):
             answer = self._http.send(
                 method,
                 full,
                 query=query,
                 body=body,
-                headers=lambda: self._headers(method, full, body, signed),
+                headers=headers,
                 bucket="private" if signed else "public",
                 urgency=min(self._urgency, Urgency.EXIT) if method == "POST" and leaves else self._urgency,
                 breaker=None if self._urgency is Urgency.KILL else (dependency, direction),
