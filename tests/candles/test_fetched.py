@@ -148,6 +148,26 @@ def test_a_young_coin_is_not_asked_again_for_what_it_never_had(tmp_path: Path) -
     assert market.calls == []
 
 
+def test_what_somebody_else_has_fetched_meanwhile_is_kept(tmp_path: Path) -> None:
+    """A loop runs, and a fetch beside it takes in all that there is of a young coin."""
+    market = Market(frozenset(range(150)))
+    loop, beside = source_of(tmp_path, market), source_of(tmp_path, market)
+    loop.candles("BTC-USD", *times((900, 950)))
+    beside.candles("BTC-USD", *times((100, 950)))
+    loop.candles("BTC-USD", *times((900, 960)))
+    for one in (source_of(tmp_path, market), beside, loop):
+        assert list(one.candles("BTC-USD", *times((100, 960))).open_ms) == times(range(150, 960))
+
+
+def test_of_a_file_that_was_moved_away_everything_is_asked_for_again(tmp_path: Path) -> None:
+    market = Market(frozenset(range(50)))
+    source_of(tmp_path, market).candles("BTC-USD", *times((0, 700)))
+    (file,) = tmp_path.glob("BTC-USD/*.parquet")
+    file.rename(tmp_path / "away")
+    source_of(tmp_path, market).candles("BTC-USD", *times((600, 700)))
+    assert list(source_of(tmp_path, market).candles("BTC-USD", *times((0, 700))).open_ms) == times(range(50, 700))
+
+
 def with_days(folder: Path, market: Market, days: Market) -> FetchedCandles:
     of_days = FetchedCandles(DAY_MS, "USD", "somewhere", EpochMs(START), folder, days.fetch, Listing)
     return replace(source_of(folder, market), days=of_days)

@@ -25,6 +25,7 @@ from trader_core.domain.market import Candles
 
 CALL_BARS = 300  # in one call to the venue
 
+Stamp = tuple[int, int, int] | None  # of a file; None: there is none
 Fetch = Callable[[str, int, int], Rows]  # symbol, from (inclusive) and to (exclusive) in ms: at most CALL_BARS bars
 
 
@@ -49,7 +50,7 @@ class FetchedCandles:
     days: "FetchedCandles | None" = None  # those of a day, for the time before the bars that are kept
     warnings: tuple[str, ...] = ()
     end_ms: EpochMs | None = None
-    _kept: dict[str, Rows] = field(default_factory=dict)
+    _kept: dict[str, tuple[Stamp, Rows]] = field(default_factory=dict)  # and of which file
     _locks: dict[str, Lock] = field(default_factory=dict)
 
     def instruments(self) -> tuple[Instrument, ...]:
@@ -93,8 +94,12 @@ class FetchedCandles:
         so that what is kept has no hole of ours."""
         with self._locks.setdefault(symbol, Lock()):
             kept = self._there(symbol)
+            if not len(kept):
+                self._begin(symbol).unlink(missing_ok=True)  # it tells of a file that was moved away
             for start, end in self._missing(symbol, kept, since_ms, until_ms):
-                grown = merged(kept, self.fetch(symbol, start, end), self.bar_ms).rows
+                found = self.fetch(symbol, start, end)
+                kept = self._there(symbol)
+                grown = merged(kept, found, self.bar_ms).rows
                 if len(grown) > len(kept):
                     kept = self._keep(symbol, grown)
                 if len(kept) and start < self._begun(symbol, int(kept.ts[0])):
@@ -112,9 +117,11 @@ class FetchedCandles:
             return self._there(symbol)
 
     def _there(self, symbol: str) -> Rows:
-        if symbol not in self._kept:
-            self._kept[symbol] = self._read(symbol)
-        return self._kept[symbol]
+        """Read again where the file has become another one: somebody else fetches too."""
+        stamp = self._stamp(symbol)
+        if symbol not in self._kept or self._kept[symbol][0] != stamp:
+            self._kept[symbol] = stamp, self._read(symbol)
+        return self._kept[symbol][1]
 
     def _missing(self, symbol: str, kept: Rows, since_ms: int, until_ms: int) -> list[tuple[int, int]]:
         """Spans to ask for: newest first before what is kept, then oldest first behind it. So there is never a hole."""
@@ -138,14 +145,23 @@ class FetchedCandles:
         name = granularity_name(self.bar_ms)
         return CandleFile(symbol, name, self.bar_ms, self.directory / symbol / f"{name}.parquet")
 
+    def _stamp(self, symbol: str) -> Stamp:
+        """A file is replaced and never written into, so this tells one from the next."""
+        try:
+            found = self._file(symbol).path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
     def _read(self, symbol: str) -> Rows:
         file = self._file(symbol)
         return read_rows(file) if file.path.exists() else NO_ROWS
 
     def _keep(self, symbol: str, rows: Rows) -> Rows:
-        self._kept[symbol] = rows
+        self._kept[symbol] = self._stamp(symbol), rows
         self.directory.mkdir(parents=True, exist_ok=True)
         write_rows(self._file(symbol).path, rows)
+        self._kept[symbol] = self._stamp(symbol), rows
         return rows
 
 
