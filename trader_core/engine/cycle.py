@@ -118,7 +118,7 @@ def run_cycle(
                 view = look(ports, policy, journal, decision_ms, spent)
                 fills += view.fills
             left += stubborn(journal.book, decision.cancels)
-    left += shut_in(journal.book, view.snapshot.frozen)
+    left += shut_in(journal.book, view.snapshot.frozen, view.snapshot.instruments)
     return _close(ports, journal, decision_ms, view, first, placed, fills, spent, left)
 
 
@@ -145,7 +145,7 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
             fills, account = spent("account", settle(ports, journal, decision_ms))
         except (VenueUnavailable, TooManyPages) as gap:
             problem = spent("account", gap.what)
-    journal.record(decision_ms, delistings(journal.book, {one.symbol for one in listed}, decision_ms))
+    journal.record(decision_ms, delistings(journal.book, listed, ports.reader.exclusions(), decision_ms))
     balances = tuple(account.balances) if account else ()
     snapshot = spent("market", observe(ports, policy, listed, journal.book, balances, decision_ms, problem))
     return View(snapshot, fills, balances, tuple(account.marked) if account else ())

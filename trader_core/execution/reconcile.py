@@ -1,6 +1,6 @@
 """Compare the venue with the ledger. Pure: what differs is named, nothing is merged."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from trader_core.domain.account import Balance, External
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Acknowledged, Closed, Delisted, DiscrepancyFound, DiscrepancyGone, Fact
-from trader_core.domain.instrument import base_of
+from trader_core.domain.instrument import Exclusion, Instrument, base_of
 from trader_core.domain.money import plain
 from trader_core.domain.order import Order, OrderReport, OrderStatus, Role
 from trader_core.ledger.laws import broken_laws
@@ -113,14 +113,22 @@ def stubborn(book: Book, cancels: Collection[str]) -> tuple[str, ...]:
     return tuple(f"{one.approved.symbol}: its {one.approved.role} is not canceled" for one in left)
 
 
-def shut_in(book: Book, frozen: Collection[str]) -> tuple[str, ...]:
-    """What is held in a market that takes no order, in words: nothing we decide can sell it."""
-    return tuple(f"{one}: it is held, and its market takes no order" for one in sorted(book.held & frozenset(frozen)))
+def shut_in(book: Book, frozen: Collection[str], instruments: Iterable[Instrument]) -> tuple[str, ...]:
+    """What is held and nothing we decide can sell, in words: its market takes no order, or nobody knows its rules."""
+    closed, unread = book.held & frozenset(frozen), book.held - {one.symbol for one in instruments}
+    return (
+        *(f"{one}: it is held, and its market takes no order" for one in sorted(closed)),
+        *(f"{one}: it is held, and what the venue lists of it cannot be read" for one in sorted(unread - closed)),
+    )
 
 
-def delistings(book: Book, listed: Collection[str], now_ms: EpochMs) -> tuple[Fact, ...]:
-    """What we hold and the venue lists no more. A venue that lists nothing at all has not answered: no such fact."""
-    return tuple(Delisted(symbol, now_ms) for symbol in sorted(book.held) if listed and symbol not in listed)
+def delistings(
+    book: Book, listed: Collection[Instrument], excluded: Iterable[Exclusion], now_ms: EpochMs
+) -> tuple[Fact, ...]:
+    """What we hold and the venue lists no more: what it lists and nobody can read is not among that. A venue that lists
+    nothing at all has not answered: no such fact."""
+    there = {one.symbol for one in listed} | {one.symbol for one in excluded}
+    return tuple(Delisted(symbol, now_ms) for symbol in sorted(book.held - there)) if listed else ()
 
 
 def held_by_asset(book: Book) -> dict[str, Decimal]:

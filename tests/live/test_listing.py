@@ -1,0 +1,99 @@
+"""What the venue lists of a coin that is held cannot be read for a while."""
+
+import http.client
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.live.conftest import Stage
+from tests.live.stage import Venue, venue_served
+
+BTC = "BTC-USD"
+SPOILT: dict[str, Any] = {}  # of the product's row, while a test says so
+
+
+@contextmanager
+def between(venue: Venue) -> Iterator[Venue]:
+    """The same venue behind a door that spoils one product's row."""
+    there = urlsplit(venue.url).netloc
+    trust = ssl.create_default_context(cafile=venue.folder / "ca.pem")
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            wire = http.client.HTTPSConnection(there, context=trust, timeout=20)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            named = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
+            wire.request(self.command, self.path, body or None, named)
+            answer = wire.getresponse()
+            content = spoilt(answer.read()) if "/products?" in self.path else answer.read()
+            wire.close()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("content-length", "connection", "date", "server", "transfer-encoding"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *said: object) -> None:
+            return
+
+    door = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(venue.folder / "server.pem", venue.folder / "server.key")
+    door.socket = tls.wrap_socket(door.socket, server_side=True)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    try:
+        yield Venue(f"https://127.0.0.1:{door.server_port}", venue.folder, venue.truth)
+    finally:
+        door.shutdown()
+        door.server_close()
+
+
+def spoilt(body: bytes) -> bytes:
+    document = json.loads(body)
+    document["products"] = [one | (SPOILT if one["product_id"] == BTC else {}) for one in document["products"]]
+    return json.dumps(document).encode()
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    with venue_served(tmp_path_factory.mktemp("venue")) as served, between(served) as door:
+        yield door
+
+
+@pytest.fixture
+def unreadable() -> Iterator[None]:
+    yield
+    SPOILT.clear()
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_a_held_coin_whose_rules_cannot_be_read_for_a_while_is_not_taken_for_delisted(stage: Stage) -> None:
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().code == 0
+    before = live.checked()
+    SPOILT["base_min_size"] = ""
+    done, found = live.cycle(), live.checked()
+    assert (done.code, done.data["positions"], done.data["placed"], done.data["equity"]) == (30, 1, 0, None), done.err
+    assert done.data["problem"] == f"{BTC}: it is held, and what the venue lists of it cannot be read"
+    assert (found.wrong, found.held, found.working) == ((), before.held, before.working)
+    SPOILT.clear()
+    done = live.settled()
+    assert (done.code, done.data["positions"], live.checked().working) == (0, 1, before.working), done.err
+    live.sim.price("57400.00")
+    done, found = live.settled(), live.checked()
+    assert (done.code, done.data["positions"], bool(found.held[BTC]), found.wrong) == (0, 0, False, ()), done.err
