@@ -29,6 +29,21 @@ def test_a_stop_whose_fill_is_told_long_after_that_of_another_coin_is_over(stage
     assert (found.working, found.wrong) == ({}, ())
 
 
+def test_an_order_of_which_only_a_fill_tells_is_not_over(stage: Stage) -> None:
+    """The purchase rests half filled, its answer was lost, and no list of orders shows it yet."""
+    live = stage(policy__orders__maker_ttl_bars=9)
+    live.sim.risen()
+    live.sim.fault(
+        {"kind": "partial_fill", "fraction": "0.5", "side": "BUY", "count": 1},
+        {"kind": "5xx_after", "method": "POST", "path": r"/orders$", "nth": 1},
+        {"kind": "list_lag", "ms": 60_000, "path": r"/orders/historical/batch$"},
+    )
+    for _ in range(2):
+        done, found = live.cycle(), live.checked()
+        assert (done.code, done.data["positions"], found.wrong) == (0, 1, ()), done.err
+        assert sorted(found.working.values()) == ["BUY", "SELL"]
+
+
 def test_a_correction_of_somebody_elses_trade_keeps_nothing_of_ours_from_being_read(stage: Stage) -> None:
     live = bought(stage("BTC"), "BTC-USD")
     by_hand = {"client_order_id": "by-hand", "product_id": "ETH-USD", "side": "BUY"}

@@ -168,13 +168,15 @@ class CoinbaseVenue:
         return (CashFlow(Quote(cash), self.client.venue_ms(), "cash found at the venue", "opening"),)
 
     def orders(self, asked: Sequence[Order]) -> dict[str, OrderReport]:
-        """By the lists, and where they do not show it, by the venue's own name for it: the lists lag."""
+        """By the lists, and where they do not show it, by the venue's own name for it: the lists lag. A fill may have
+        told that name before anybody acknowledged the order."""
         listed = {one.client_order_id: one for one in self._listed()}
         found: dict[str, OrderReport] = {}
         for order in asked:
             shown = listed.get(order.client_order_id)
-            if shown is None and order.venue_order_id:
-                shown = self._order(order.venue_order_id)
+            if shown is None:
+                venue_id = order.venue_order_id or self._name_of(order.client_order_id)
+                shown = self._order(venue_id) if venue_id else None
             if shown is not None:
                 found[order.client_order_id] = _report(shown, self.client.venue_ms())
         return found
