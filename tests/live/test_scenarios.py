@@ -273,6 +273,15 @@ def test_t10_a_product_that_takes_only_cancels_is_not_bought(stage: Stage) -> No
     assert (done.data["placed"], live.checked().venue_orders) == (0, {})
 
 
+def test_a_product_that_the_account_may_only_look_at_is_not_bought(stage: Stage) -> None:
+    live = stage()
+    live.sim.risen()
+    live.sim.admin("product", product=BTC, flags={"view_only": True})
+    done = live.cycle()
+    assert (done.code, done.data["placed"], live.checked().venue_orders) == (0, 0, {})
+    assert told_by(live.journal).intents == {}, "the venue was not even tried"
+
+
 def test_v13_a_position_whose_stop_is_refused_three_times_is_sold_and_its_coin_banned(stage: Stage) -> None:
     live = stage(policy__orders__maker_ttl_bars=9)
     live.sim.risen()

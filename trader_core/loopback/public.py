@@ -34,13 +34,16 @@ def time(venue: Venue, call: Call, plan: Plan) -> Answer:
 
 
 def products(venue: Venue, call: Call, plan: Plan) -> Answer:
-    """`num_products` counts what is listed here; futures there are none."""
+    """`num_products` counts what is listed here; futures there are none. What the account may only look at is told to
+    its key, and where it is asked for."""
     wanted = call.each("product_ids", "product_id")
     spot = call.query.get("product_type", "SPOT") in ("SPOT", "UNKNOWN_PRODUCT_TYPE", "")
     found = [one for one in venue.exchange.products.values() if spot and (not wanted or one.product_id in wanted)]
     offset = call.whole("offset", 0, 10_000)
     cut = found[offset : offset + call.whole("limit", len(found) or 1, 10_000)]
-    return told({"products": [_shape(venue, one) for one in cut], "num_products": len(found), "pagination": None})
+    asked = "/market/" not in call.path and call.query.get("get_tradability_status") == "true"
+    rows = [_shape(venue, one) | ({} if asked else {"view_only": False}) for one in cut]
+    return told({"products": rows, "num_products": len(found), "pagination": None})
 
 
 def product(venue: Venue, call: Call, plan: Plan) -> Answer:

@@ -127,7 +127,7 @@ def test_queries_repeat_the_key_and_times_are_written_as_the_venue_wants() -> No
         if path == "/best_bid_ask":
             assert query == {"product_ids": ["BTC-USD", "ETH-USD"]}
         elif path == "/products":
-            assert query == {"product_type": ["SPOT"]}
+            assert query == {"product_type": ["SPOT"], "get_tradability_status": ["true"]}
         elif path == "/orders/historical/fills":
             since, of = {"start_sequence_timestamp": ["1970-01-01T00:00:01.500Z"]}, {"order_ids": ["1", "2"]}
             assert query in [{**since, "limit": ["100"]}, {**of, "limit": ["100"]}]
@@ -148,6 +148,7 @@ def test_without_a_key_the_public_twins_are_asked_and_nothing_is_signed() -> Non
     assert one.server_time() and one.products() and one.product("BTC-USD") and one.book("BTC-USD", 5)
     assert len(one.candles("BTC-USD", Granularity.ONE_DAY, 1_643_500_800, 1_643_673_600)) == 2
     assert not any("Authorization" in call.request.headers for call in responses.calls)
+    assert asked(1)[1] == {"product_type": ["SPOT"]}
     for read in (one.permissions, one.accounts, one.fee_tier, one.orders_open, lambda: one.best_bid_ask(["BTC-USD"])):
         with pytest.raises(KeyUnusable):
             read()
