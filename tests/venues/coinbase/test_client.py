@@ -39,6 +39,7 @@ from trader_core.ports import PAGES_MAX
 from trader_core.venues.coinbase.bodies import BaseSize, LimitIoc, order_body
 from trader_core.venues.coinbase.client import FILLS_LIMIT, OFFICIAL, CoinbaseClient
 from trader_core.venues.coinbase.sign import ApiKey
+from trader_core.venues.coinbase.venue import all_accounts
 from trader_core.venues.coinbase.words import Accepted, CancelAnswer, Edited, Granularity, Reason, Refused
 
 API = f"{OFFICIAL}/api/v3/brokerage"
@@ -249,6 +250,15 @@ def test_orders_are_read_to_the_last_page_and_each_once() -> None:
         assert [one.order_id for one in client(server.url).orders_open()] == ["1", "2", "3", "4"]
     assert ["cursor=" in request.target for request in server.requests] == [False, True, True]
     assert all("order_status=OPEN" in request.target for request in server.requests)
+
+
+def test_a_wallet_that_moves_between_two_pages_counts_once() -> None:
+    first, last = (json.loads(payload("accounts_list_two")) for _ in range(2))
+    first |= {"has_next": True, "cursor": "A"}
+    last["accounts"] = last["accounts"][1:]
+    with serving(*(reply(200, json.dumps(one).encode()) for one in (first, last))) as server:
+        found = [one.uuid for one in all_accounts(client(server.url))]
+    assert found == [one["uuid"] for one in first["accounts"]]
 
 
 def test_live_orders_that_are_not_open_have_a_list_of_their_own() -> None:

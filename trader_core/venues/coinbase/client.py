@@ -116,7 +116,7 @@ class CoinbaseClient:
         return EpochMs(round(self._now_s() * 1_000) + self.offset_ms)
 
     def products(self, product_ids: Sequence[str] = ()) -> ProductPage:
-        """Every spot product, or these. With a key also which of them the account may only look at: the venue tells that
+        """Every spot product, or these. With a key also which of them the account may only look at: the venue tells it
         where it is asked for, and else says that there is no such thing."""
         wanted = [("product_type", "SPOT"), *(("product_ids", one) for one in product_ids)]
         wanted += [("get_tradability_status", "true")] if self.has_key else []

@@ -4,7 +4,7 @@ Each remote fact is read once a look: the account in one bundle of calls that ru
 another. What failed there fails again when it is asked for, with the same words.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
@@ -101,7 +101,7 @@ class CoinbaseVenue:
         start, client = self.pool.submit, self.client
         self._look = Look(
             asked=tuple(asked),
-            accounts=start(lambda: tuple(all_accounts(client))),
+            accounts=start(lambda: all_accounts(client)),
             open=start(client.orders_open),
             recent=start(lambda: client.orders_since(orders_ms)),
             fills=start(lambda: client.fills_since(fills_ms)),
@@ -312,14 +312,16 @@ class CoinbaseVenue:
         return next((venue for venue, ours in self._owner.items() if ours == client_order_id), "")
 
 
-def all_accounts(client: CoinbaseClient) -> Iterable[Account]:
+def all_accounts(client: CoinbaseClient) -> tuple[Account, ...]:
+    """Each wallet once: one that moves between two pages is taken as the later page shows it."""
+    found: dict[str, Account] = {}
     cursor, seen = "", {""}
     for _ in range(PAGES_MAX):
         page = client.accounts(cursor)
-        yield from page.accounts
+        found.update((one.uuid, one) for one in page.accounts)
         cursor = page.next_cursor
         if not cursor:
-            return
+            return tuple(found.values())
         if cursor in seen:
             raise VenueUnavailable("the list of accounts repeats a page's cursor: what comes after it is not known")
         seen.add(cursor)
