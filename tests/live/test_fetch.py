@@ -1,5 +1,6 @@
 """Candles of the venue into a folder: only what is missing is asked for, whatever came is kept, and holes are told."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.cli.program import Done
 from tests.cli.rehearsal import Rehearsal
 from tests.live.stage import Venue
 from tests.ops.ntp import NtpServer
-from trader_core.domain.clocktime import DAY_MS
+from trader_core.domain.clocktime import DAY_MS, parse_utc
 
 CANDLES = r"/candles$"
 
@@ -50,6 +51,19 @@ def test_what_is_fetched_is_what_a_backtest_reads(visitor: Rehearsal, tmp_path: 
     span = ("--from", day(3), "--to", day(2))
     tested = visitor.inside("backtest", "--data", tmp_path / "mine", *span, "--slow", "--json")
     assert tested.code == 0, tested.err
+
+
+def test_a_bar_that_is_not_over_at_the_venue_is_not_kept_where_our_clock_says_it_is(
+    visitor: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine's clock is two minutes ahead of the venue's."""
+    right = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: right() + 120 * 10**9)
+    words = ("--pairs", "BTC-USD", "--granularity", "1m", "--from", day(1))
+    done = fetch(visitor, *words)
+    assert done.code == 0, done.err
+    newest = parse_utc(done.data["files"][0]["last_time"])
+    assert newest + 60_000 <= right() // 10**6
 
 
 def test_more_is_asked_for_only_where_something_is_missing(visitor: Rehearsal) -> None:

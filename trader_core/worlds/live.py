@@ -136,9 +136,11 @@ def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey
 
 
 def fetch_of(client: CoinbaseClient, bar_ms: int) -> Fetch:
-    """Closed candles of that length, from the public calls: no key is needed."""
+    """Closed candles of that length, from the public calls: no key is needed. Closed is what the venue's clock says:
+    what is kept before its bar is over stays so for ever."""
 
     def fetch(symbol: str, since_ms: int, until_ms: int) -> Rows:
+        client.know_time()
         found = client.candles(symbol, Granularity(bar_ms // 1_000), since_ms // 1_000, until_ms // 1_000, public=True)
         columns = [[float(getattr(one, name)) for one in found] for name in ("open", "high", "low", "close", "volume")]
         return Rows(np.array([int(one.open_ms) for one in found], np.int64), *(np.array(one) for one in columns))

@@ -87,6 +87,7 @@ class CoinbaseClient:
             )
         self._http, self._key, self._now_s, self._urgency = http, key, now_s, urgency
         self.offset_ms = 0
+        self._knows_time = False
 
     def __repr__(self) -> str:
         return f"CoinbaseClient({self._http.origin}, {'with' if self._key else 'without'} a key)"
@@ -109,7 +110,13 @@ class CoinbaseClient:
         answer = self._read("/time", signed=False, direction=Direction.EXITS, leaving=leaving)
         found = parse.server_time(answer)
         self.offset_ms = round(found.at_ms - (left_s + self._now_s()) * 500)
+        self._knows_time = True
         return found
+
+    def know_time(self) -> None:
+        """Ask the venue for its time, where nobody has asked yet."""
+        if not self._knows_time:
+            self.server_time()
 
     def venue_ms(self) -> EpochMs:
         """Now, by the venue's clock."""
