@@ -1,5 +1,6 @@
 """What a kill does at a venue over real HTTP: what adds risk is gone and looked for, what protects stays."""
 
+import os
 import signal
 import socket
 import time
@@ -26,6 +27,8 @@ from trader_core.store.sqlite import SqliteStore
 
 ETH, BTC = "ETH-USD", "BTC-USD"
 GONE, OPEN = "CANCELLED", "OPEN"
+_CAPABILITIES = "-dac_override,-dac_read_search"
+NOT_ALMIGHTY = [] if os.geteuid() else ["setpriv", f"--bounding-set={_CAPABILITIES}", f"--inh-caps={_CAPABILITIES}"]
 
 
 Act = Callable[..., None]
@@ -255,6 +258,20 @@ def test_a_full_disk_keeps_nobody_from_it(venue: Served, scene: Scene) -> None:
     assert statuses(venue, entry) == [GONE]
     assert (done.code, done.data["venue"]["verified"]) == (50, True), done.out + done.err
     assert [one.partition(":")[0] for one in done.data["not_done"]] == [f"the latch row in {scene.state}/live.db"]
+
+
+@beside()
+def test_a_state_of_another_user_keeps_nobody_from_the_venue(venue: Served, scene: Scene) -> None:
+    """Whoever has the key clears the orders, and is told what could not be latched and what was not looked at."""
+    scene.begun("live")
+    entry = resting(venue, 1, "BUY")
+    scene.state.chmod(0)
+    done = scene.kill("--json", under=NOT_ALMIGHTY)
+    scene.state.chmod(0o700)
+    assert (done.code, "Traceback" in done.err, statuses(venue, entry)) == (50, False, [GONE]), done.out + done.err
+    hidden = f"the latch row in {scene.state}: {scene.state} cannot be looked at: Permission denied"
+    assert done.data["venue"]["verified"] and hidden in done.data["not_done"]
+    assert any("the ledger is not known" in one and "Permission denied" in one for one in done.data["venue"]["notes"])
 
 
 @beside()

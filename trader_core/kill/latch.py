@@ -112,8 +112,12 @@ def write_rows(state: Path, reason: str) -> tuple[Part, ...]:
     """A row in every account's database, one after another, each waited for a moment."""
     from trader_core.store.latch import databases, write_row
 
+    try:
+        found = databases(state)
+    except StateUnusable as hidden:
+        return (Part(str(state), False, hidden.what),)
     parts = []
-    for path in databases(state):
+    for path in found:
         try:
             if write_row(path, reason):
                 parts.append(Part(str(path), True))

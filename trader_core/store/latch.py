@@ -35,8 +35,11 @@ class Latched:
 
 
 def databases(state: Path) -> tuple[Path, ...]:
-    """The databases of the accounts that there are. A place that cannot be looked at has none."""
-    return tuple(path for name in DATABASES if (path := state / name).is_file())
+    """The databases of the accounts that there are. Raises StateUnusable where nobody may look."""
+    try:
+        return tuple(path for name in DATABASES if (path := state / name).is_file())
+    except OSError as refused:
+        raise StateUnusable(f"{state} cannot be looked at: {refused.strerror}", remedy="ask who owns it") from None
 
 
 def write_row(path: Path, reason: str, patience_s: float = PATIENCE_S) -> bool:

@@ -41,7 +41,11 @@ class Ledger:
 def read_ledger(state: Path | None) -> Ledger:
     """Raises StateUnusable or JournalBroken where it cannot be known."""
     path = state / LIVE if state else None
-    if path is None or not path.is_file():
+    try:
+        there = path is not None and path.is_file()
+    except OSError as refused:
+        raise StateUnusable(f"the state directory cannot be looked at: {refused.strerror}") from None
+    if path is None or not there:
         raise StateUnusable("there is no live account in this state directory")
     store = SqliteStore(path, None)
     try:
