@@ -41,7 +41,7 @@ def install_units(
     config = options.config or options.environment.config
     if not user:
         config = config or Path("/etc/trader")
-    found = upkeep.units_for(program or _ours(), state, config.absolute() if config else None, to)
+    found = upkeep.units_for((program or _ours()).absolute(), state, config.absolute() if config else None, to)
     if not dry_run:
         upkeep.write_units(one for one in found if one.news != "same")
     data = {

@@ -302,6 +302,18 @@ def test_a_program_that_cannot_be_started_gets_no_units(program: Inside, tmp_pat
     assert program("install-units", "--user", "--to", tmp_path / "units", "--program", tmp_path / "mine").code == 0
 
 
+def test_units_name_a_program_by_its_whole_path(
+    program: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd starts nothing that is named from where somebody stood."""
+    ours = tmp_path / "trader"
+    ours.write_text("#!/bin/sh\n")
+    ours.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    done = program("install-units", "--dry-run", "--to", tmp_path, "--program", "trader")
+    assert done.code == 0 and f"ExecStart={ours} run\n" in done.out
+
+
 def test_units_are_written_once_and_told_as_the_same_the_second_time(program: Inside, tmp_path: Path) -> None:
     words = ("install-units", "--user", "--to", tmp_path / "units")
     assert {one["news"] for one in acted(program, *words)["units"]} == {"new"}  # type: ignore[attr-defined]

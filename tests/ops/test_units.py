@@ -43,6 +43,26 @@ def test_systemd_has_nothing_to_say_against_a_unit(tmp_path: Path, is_machine: b
 
 
 @needs_systemd
+def test_paths_with_spaces_and_percent_signs_are_read_as_they_are(tmp_path: Path) -> None:
+    """Cut at its space the state would be another directory: its loop would trade where no kill reaches it."""
+    program = tmp_path / "the program 100%" / "trader"
+    program.parent.mkdir()
+    program.symlink_to("/bin/true")
+    state, config = tmp_path / "my state 5%", tmp_path / "it's mine"
+    place = Place(PurePosixPath(program), PurePosixPath(state), PurePosixPath(config), is_machine=False)
+    folder = tmp_path / "units"
+    folder.mkdir()
+    for name, text in units(place).items():
+        (folder / name).write_text(text)
+    said = analyzed("verify", "--user", *sorted(folder.iterdir()))
+    assert not [line for line in said.splitlines() if "trader" in line], said
+    told = "\n".join(units(place).values())
+    escaped = str(state).replace("%", "%%")
+    assert told.count(f'Environment="TRADER_STATE={escaped}"') == told.count("ExecStart=")
+    assert f"PathChanged={escaped}/KILL_SWITCH\n" in told
+
+
+@needs_systemd
 def test_no_service_is_exposed_more_than_a_little(tmp_path: Path) -> None:
     services = [one for one in written(tmp_path / "units", is_machine=True) if one.suffix == ".service"]
     assert len(services) >= 8
@@ -77,6 +97,12 @@ def test_the_kill_depends_on_nothing_that_trades() -> None:
     assert "PathChanged=/var/lib/trader/KILL_SWITCH" in found["trader-kill.path"]
     assert not [line for line in found["trader-kill.service"].splitlines() if line.startswith(("Requires", "BindsTo"))]
     assert "OOMScoreAdjust=-900" in found["trader-kill.service"]
+
+
+def test_a_reset_that_takes_the_kill_file_away_is_no_kill() -> None:
+    """The path unit starts its service for any change of the file, its end too."""
+    unit = units(Place(PurePosixPath("/bin/true")))["trader-kill.service"].partition("[Service]")[0]
+    assert "ConditionPathExists=/var/lib/trader/KILL_SWITCH\n" in unit
 
 
 class Manager:

@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
+from trader_core.ops.halts import KILL_FILE
+
 KEYS = ("coinbase.json", "coinbase-new.json", "audit_key")
 ADDRESSES = ("alert_urls", "alert_escalation_urls", "heartbeat_url")  # only where whoever delivers outlives the unit
 HEALTHY = "SuccessExitStatus=20 21 23 75"  # closed, halted, stale, later: the command did its work and says how it is
@@ -91,12 +93,13 @@ def units(place: Place) -> Mapping[str, str]:
         ),
         "trader-kill": _service(
             place, "Stop trader", 'kill --reason "the kill file appeared"', "Type=oneshot", "TimeoutStartSec=60",
-            f"ExecStopPost=-{place.program} alerts drain --once", "OOMScoreAdjust=-900", "CPUWeight=1000",
-            "IOWeight=1000", delivers=True,
+            f"ExecStopPost=-{_quoted(place.program)} alerts drain --once", "OOMScoreAdjust=-900", "CPUWeight=1000",
+            "IOWeight=1000", unit=(f"ConditionPathExists={_kill_file(place)}",), delivers=True,
         ),
         "trader-failure@": _service(
             place, "Tell that %i failed", 'alerts raise --subject "%i" "the unit failed"', "Type=oneshot",
-            f"ExecStopPost=-{place.program} alerts drain --once", "TimeoutStartSec=60", told=False, delivers=True,
+            f"ExecStopPost=-{_quoted(place.program)} alerts drain --once", "TimeoutStartSec=60", told=False,
+            delivers=True,
         ),
     }  # fmt: skip
     timers = {
@@ -123,7 +126,7 @@ def _service(
 ) -> str:  # fmt: skip
     head = [f"Description={about}", "Wants=network-online.target", "After=network-online.target time-sync.target"]
     head += ["OnFailure=trader-failure@%n.service"] if told else []
-    body = [f"ExecStart={place.program} {words}", *lines, *_home(place)]
+    body = [f"ExecStart={_quoted(place.program)} {words}", *lines, *_home(place)]
     body += [f"LoadCredential={name}" for name in (*KEYS, *(ADDRESSES if delivers else ()))]
     body += _ALONE.splitlines()
     body += _CAGED.splitlines() if place.is_machine else []
@@ -135,8 +138,8 @@ def _service(
 
 def _home(place: Place) -> list[str]:
     """Whose it is, and where it finds state and configuration."""
-    found = [f"Environment=TRADER_STATE={place.state}"]
-    found += [f"Environment=TRADER_CONFIG={place.config}"] if place.config else []
+    found = [f"Environment={_quoted(f'TRADER_STATE={place.state}')}"]
+    found += [f"Environment={_quoted(f'TRADER_CONFIG={place.config}')}"] if place.config else []
     if place.is_machine:
         found += ["User=trader", "StateDirectory=trader", "StateDirectoryMode=0700", "CacheDirectory=trader",
                   "Environment=HOME=%S/trader", "Environment=XDG_CACHE_HOME=%C"]  # fmt: skip
@@ -151,11 +154,30 @@ def _timer(about: str, when: str, spread: str, catch_up: bool = True) -> str:
 
 
 def _watch(place: Place) -> str:
-    """The kill file, whoever makes it. Watched for a change: a file that stays must not start it again and again."""
+    """The kill file, whoever makes it. Watched for a change: a file that stays must not start it again and again. That
+    it goes is a change too, so the service has a condition: a reset is no kill."""
     target = "multi-user.target" if place.is_machine else "default.target"
-    lines = [f"PathChanged={place.state}/KILL_SWITCH", "Unit=trader-kill.service"]
+    lines = [f"PathChanged={_kill_file(place)}", "Unit=trader-kill.service"]
     about = ["Description=Watch for the kill file"]
     return _text([("Unit", about), ("Path", lines), ("Install", [f"WantedBy={target}"])])
+
+
+def _kill_file(place: Place) -> str:
+    """Where a path alone is wanted it is never quoted."""
+    return _plain(place.state / KILL_FILE)
+
+
+def _plain(text: object) -> str:
+    """Without a specifier: a percent sign begins one."""
+    return str(text).replace("%", "%%")
+
+
+def _quoted(text: object) -> str:
+    """One word as systemd splits them: quoted only where it has to be."""
+    word = _plain(text)
+    if not set(word) & set(" \t\"'\\"):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _text(sections: list[tuple[str, list[str]]]) -> str:
