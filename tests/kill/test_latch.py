@@ -4,6 +4,7 @@ and only a person takes it away again."""
 import json
 import os
 import resource
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -102,6 +103,15 @@ def test_a_kill_where_there_is_no_account_is_latched_and_says_that_no_loop_was_s
     assert missed.data["not_done"] == [told]
     assert "trader kill --state DIR " in scene.kill("--state", typo).out
     assert (scene.kill().code, bool(read_row(real))) == (0, True)
+
+
+def test_what_to_type_after_a_kill_works_as_it_is_copied(scene: Scene) -> None:
+    """Also with spaces in it; and a kill that is to be repeated asks the same venue for the same."""
+    state, config = scene.begun("live").parent.rename(scene.home / "my state"), scene.home / "my config"
+    done = scene.kill("--state", state, "--config", config, "--flatten", "--all")
+    steps = [shlex.split(line.partition("   ")[0]) for line in done.out.splitlines() if line.startswith("  trader ")]
+    named = ["--state", str(state), "--config", str(config)]
+    assert steps == [["trader", "kill", *named, "--flatten", "--all"], ["trader", "halt", "show", *named]], done.out
 
 
 @pytest.mark.parametrize("name", DATABASES)

@@ -224,7 +224,9 @@ def _report(
         "not_done": list(not_done),
         "phases_ms": dict(phases),
     }
-    return Report(code, data, _lines(progress, delivery), not_done, _next(state, file, rows, progress, code), phases)
+    return Report(
+        code, data, _lines(progress, delivery), not_done, _next(wish, state, file, rows, progress, code), phases
+    )
 
 
 def _latch_problems(state: Path | None, file: Part, rows: Rows) -> list[str]:
@@ -265,15 +267,20 @@ def _told(order: dict[str, str]) -> str:
     return " ".join(one for one in order.values() if one)
 
 
-def _next(state: Path | None, file: Part, rows: Rows, progress: Progress, code: int) -> list[str]:
-    where = f" --state {state}" if state else " --state DIR"
+def _next(wish: Wish, state: Path | None, file: Part, rows: Rows, progress: Progress, code: int) -> list[str]:
+    """As it can be copied, and with the configuration that was named: another one is another venue."""
+    from shlex import quote
+
+    config = f" --config {quote(wish.config)}" if wish.config else ""
+    where = f" --state {quote(str(state))}{config}" if state else f" --state DIR{config}"
+    asked = "".join([" --mode LIVE" * wish.live, " --flatten" * wish.flatten, " --all" * wish.everything])
     steps = []
     if not file.stands:
         steps.append("stop the loop by hand: end its process, or make the file KILL_SWITCH in its state directory")
     if _no_account(state, rows):
-        steps.append("trader kill --state DIR   (the directory in which the loop runs)")
+        steps.append(f"trader kill --state DIR{config}{asked}   (the directory in which the loop runs)")
     if code == INCOMPLETE and progress.account and not progress.verified:
-        steps.append(f"trader kill{where}   (again: it is safe), or cancel the orders at the venue by hand")
+        steps.append(f"trader kill{where}{asked}   (again: it is safe), or cancel the orders at the venue by hand")
     back = f"trader halt reset{where} --user NAME --reason TEXT"
     steps.append(f"trader halt show{where}   (then: {back}, which is the way back)")
     return steps
