@@ -179,7 +179,7 @@ class Clinic:
         if not self._files.begun:
             return without(NOT_BEGUN)
         shelf, remedy = self._files.directory / FOLDER, "trader backup, and enable its timer"
-        made = [one.made_ms for one in backups_in(shelf) if one.mode == self._files.mode]
+        made = [one.made_ms for one in backups_in(shelf).copies if one.mode == self._files.mode]
         if not made:
             return warn(f"none in {shelf}", remedy)
         age_h = (host_ms() - max(made)) / HOUR_MS

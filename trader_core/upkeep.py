@@ -29,7 +29,7 @@ from trader_core.ops.units import SYSUSERS, Place, units
 from trader_core.settings.environment import process_environment
 from trader_core.settings.options import Options
 from trader_core.settings.secrets import audit_key
-from trader_core.store.backups import FOLDER, Backup, back_up, backups_in, check_backup, read_backup
+from trader_core.store.backups import FOLDER, Backup, Shelf, back_up, backups_in, check_backup, read_backup
 from trader_core.store.files import StateFiles, newest
 from trader_core.store.latch import read_row
 from trader_core.store.policies import PolicyStore
@@ -46,20 +46,29 @@ MACHINE, SYSUSERS_FOLDER = Path("/etc/systemd/system"), Path("/etc/sysusers.d")
 # --- copies ----------------------------------------------------------------------------------------------------------
 
 
-def backed_up(options: Options, to: Path | None, keep: int) -> tuple[Backup, tuple[Path, ...]]:
-    """Copy the account in the directory, check the copy, and let go of the oldest beyond so many of its mode."""
+def backed_up(options: Options, to: Path | None, keep: int) -> tuple[Backup, tuple[Path, ...], tuple[str, ...]]:
+    """Copy the account in the directory, check the copy, and let go of its oldest beyond so many: of no other account's
+    in the same place. What cannot be read there stays, and is told."""
     files = newest(options.state_directory, _modes(options))
     shelf = to or files.directory / FOLDER
     made = back_up(files, shelf, host_ms())
     verified_backup(made.place)
-    older = [one.place for one in backups_in(shelf) if one.mode == made.mode][:-keep]
+    whose, found = _whose(made), backups_in(shelf)
+    older = [one.place for one in found.copies if one.mode == made.mode and _whose(one) == whose][:-keep]
     for one in older:
         shutil.rmtree(one)
-    return made, tuple(older)
+    return made, tuple(older), found.damaged
 
 
-def listed_backups(options: Options, to: Path | None) -> tuple[Backup, ...]:
-    return tuple(backups_in(to or options.state_directory / FOLDER))
+def _whose(backup: Backup) -> str | None:
+    """The live account that a copy is of, '' of a simulated one; None where it cannot be read."""
+    with suppress(StateUnusable), StateFiles(backup.place, backup.mode).reading() as store:
+        return store.identity().get("instance", "")
+    return None
+
+
+def listed_backups(options: Options, to: Path | None) -> Shelf:
+    return backups_in(to or options.state_directory / FOLDER)
 
 
 def verified_backup(place: Path) -> tuple[Backup, Proof]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.consent import agreed
-from cli.exits import Result
+from cli.exits import Result, warned
 from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ def backup(ctx: typer.Context, to: To = None, keep: Keep = 30, list_: List = Fal
     options = options_of(shared_of(ctx))
     if list_:
         found = upkeep.listed_backups(options, to)
-        rows = [[one.mode, _when(one), str(one.rows), str(one.place)] for one in found]
+        rows = [[one.mode, _when(one), str(one.rows), str(one.place)] for one in found.copies]
         text = table(["mode", "made", "rows", "where"], rows, left=2) if rows else "there is no backup yet"
-        return Result({"backups": [_data(one) for one in found]}, text)
-    made, gone = upkeep.backed_up(options, to, keep)
+        return Result({"backups": [_data(one) for one in found.copies]}, text, warnings=warned(found.damaged))
+    made, gone, damaged = upkeep.backed_up(options, to, keep)
     told = f"{made.mode} in {made.place}: {count(len(made.files), 'file')}, {count(made.rows, 'row')} of its journal"
     lines = [told, *(f"let go of {one}" for one in gone)]
-    return Result({**_data(made), "let_go": [str(one) for one in gone]}, "\n".join(lines))
+    data = {**_data(made), "let_go": [str(one) for one in gone]}
+    return Result(data, "\n".join(lines), warnings=warned(damaged))
 
 
 def restore(ctx: typer.Context, place: Place, verify: Verify = False, yes: Yes = False) -> Result:

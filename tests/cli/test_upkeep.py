@@ -3,17 +3,24 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+from decimal import Decimal
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Inside
+from tests.cli.program import START, Inside, Program
+from tests.kill.scene import IDENTITY
+from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.facts import CashFlow
 from trader_core.domain.ids import OrderIdsOf
+from trader_core.domain.money import Quote
 from trader_core.kill.run import Wish, kill
 from trader_core.ops.lock import StateLock
 from trader_core.store.segments import digest_of_file
+from trader_core.store.sqlite import SqliteStore
 from trader_core.upkeep import SKIPPED
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -121,6 +128,44 @@ def test_only_the_newest_copies_are_kept(program: Inside) -> None:
     third = acted(program, "backup", "--keep", "2")
     assert third["let_go"] == [first]
     assert len(acted(program, "backup", "--list")["backups"]) == 2  # type: ignore[arg-type]
+
+
+def test_a_copy_of_another_account_in_the_same_place_is_never_let_go_of(tmp_path: Path) -> None:
+    made = [tmp_path / name / "state" for name in "ab"]
+    for state in made:
+        state.mkdir(parents=True)
+        store = SqliteStore(state / "live.db", {**IDENTITY, "instance": str(state)}, "digest")
+        store.append(1, 0, [CashFlow(Quote(Decimal(100)), EpochMs(0), "opened", "0")])
+        store.close()
+    words: list[str | Path] = ["backup", "--to", tmp_path / "shelf", "--keep", "1"]
+    first, other = (acted(Inside(state.parent), *words)["backup"] for state in made)
+    again = acted(Inside(made[1].parent), *words)
+    assert again["let_go"] == [other]
+    listed = acted(Inside(tmp_path), "backup", "--list", "--to", tmp_path / "shelf")["backups"]
+    assert [one["backup"] for one in listed] == [first, again["backup"]]  # type: ignore[attr-defined]
+
+
+def test_a_damaged_copy_hides_no_other_and_keeps_none_from_being_let_go_of(program: Inside) -> None:
+    damaged = Path(str(acted(program, "backup")["backup"]))
+    second = acted(program, "backup")["backup"]
+    (damaged / "backup.json").write_text("{}")
+    done = program("backup", "--keep", "1", "--state", program.state, "--json")
+    assert (done.code, done.data["let_go"]) == (0, [second]), done.out
+    listed = program("backup", "--list", "--state", program.state, "--json")
+    assert (listed.code, [one["backup"] for one in listed.data["backups"]]) == (0, [done.data["backup"]])
+    for warnings in (done.document["warnings"], listed.document["warnings"]):
+        assert [one.partition(" is no backup")[0] for one in warnings] == [str(damaged)]
+
+
+def test_a_copy_that_cannot_be_finished_takes_no_room(tmp_path: Path, traded: Inside) -> None:
+    """Or a disk that is full is filled a little more each day."""
+    program = Program(tmp_path)
+    shutil.copytree(traded.state, program.state)
+    small = ["prlimit", f"--fsize={(program.state / 'paper.db').stat().st_size // 2}"]
+    words = [*small, *START, "backup", "--state", str(program.state)]
+    done = subprocess.run(words, cwd=tmp_path, env=program.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 13, done.stderr
+    assert list((program.state / "backups").iterdir()) == []
 
 
 def test_a_copy_in_the_place_of_the_account_is_halted_until_a_person_has_looked(program: Inside) -> None:

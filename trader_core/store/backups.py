@@ -8,8 +8,9 @@ theirs. A copy is believed only where every file in it is as it was written.
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ class Backup(Struct, frozen=True):
 
 
 def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
-    """Copy everything of that mode. Raises StateUnusable, and makes nothing where a file is damaged. A folder without
-    its page is no backup."""
+    """Copy everything of that mode. Raises StateUnusable, and leaves nothing where a file is damaged or the disk is
+    full. A folder without its page is no backup."""
     named = [files.state, files.venue, files.directory / f"{files.mode.lower()}.policy.db"]
     sources = [one for one in (*named, *(files.directory / name for name in BESIDE)) if one.exists()]
     for one in sources:
@@ -53,6 +54,14 @@ def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
         place.mkdir(parents=True, mode=0o700)
     except OSError as failed:
         raise StateUnusable(f"{place} cannot be made: {failed.strerror}", remedy="name another with --to DIR") from None
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, place, ignore_errors=True)
+        made = _copied(files, sources, shelf, place, made_ms)
+        undo.pop_all()
+    return made
+
+
+def _copied(files: StateFiles, sources: Sequence[Path], shelf: Path, place: Path, made_ms: EpochMs) -> Backup:
     for one in sources:
         copy_database(one, place / one.name)
         (place / one.name).chmod(0o600)
@@ -84,10 +93,23 @@ def _copy_closed(segments: Segments, source: Path, shelf: Path) -> None:
             target.chmod(0o400)
 
 
-def backups_in(shelf: Path) -> Iterator[Backup]:
-    """Those with a page, the oldest first."""
+@dataclass(frozen=True)
+class Shelf:
+    """The copies in one place, the oldest first, and what is wrong with those that cannot be believed."""
+
+    copies: tuple[Backup, ...]
+    damaged: tuple[str, ...]
+
+
+def backups_in(shelf: Path) -> Shelf:
+    """Those with a page. One that is damaged hides none of the others."""
+    copies, damaged = list[Backup](), list[str]()
     for page in sorted(shelf.glob(f"*/{PAGE}"), key=lambda one: one.parent.name.partition("-")[2]):
-        yield read_backup(page.parent)
+        try:
+            copies.append(read_backup(page.parent))
+        except StateUnusable as broken:
+            damaged.append(broken.what)
+    return Shelf(tuple(copies), tuple(damaged))
 
 
 def read_backup(place: Path) -> Backup:
