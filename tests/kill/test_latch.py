@@ -29,6 +29,7 @@ from trader_core.domain.errors import GateClosed
 from trader_core.domain.values import replace
 from trader_core.kill import sales as sold
 from trader_core.kill.back import lift, standing
+from trader_core.kill.hints import hints_of
 from trader_core.kill.latch import SPARE, prepare_latch, read_file, write_file
 from trader_core.kill.sales import Sale, prepare_room, record_sale
 from trader_core.ops.halts import LatchOrKillFile
@@ -112,6 +113,18 @@ def test_what_to_type_after_a_kill_works_as_it_is_copied(scene: Scene) -> None:
     steps = [shlex.split(line.partition("   ")[0]) for line in done.out.splitlines() if line.startswith("  trader ")]
     named = ["--state", str(state), "--config", str(config)]
     assert steps == [["trader", "kill", *named, "--flatten", "--all"], ["trader", "halt", "show", *named]], done.out
+
+
+@pytest.mark.parametrize("nothing", ["", " # none", " null", " ~", ' ""', "\n"])
+def test_an_address_that_is_left_empty_is_the_venue_s_own(tmp_path: Path, nothing: str) -> None:
+    """And never the word that comes after it."""
+    (tmp_path / "app.yaml").write_text(f"exchange:\n  venue_url:{nothing}\n  quote: USD\n")
+    assert hints_of(str(tmp_path)).venue_url == ""
+
+
+def test_an_address_is_found_on_a_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "app.yaml").write_text("exchange:\n  venue_url:\n    https://127.0.0.1:8443\n  quote: USD\n")
+    assert hints_of(str(tmp_path)).venue_url == "https://127.0.0.1:8443"
 
 
 @pytest.mark.parametrize("name", DATABASES)

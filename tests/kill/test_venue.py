@@ -1,5 +1,6 @@
 """What a kill does at a venue over real HTTP: what adds risk is gone and looked for, what protects stays."""
 
+import json
 import os
 import signal
 import socket
@@ -233,6 +234,19 @@ def test_a_key_that_cannot_sign_gives_way_to_the_one_that_is_to_come(
     assert statuses(venue, entry) == [GONE], done.out + done.err
     assert done.code == 0, done.out + done.err
     assert "a key cannot be used, so the other one is tried" in done.out
+
+
+@beside("yes", "On", "TRUE")
+def test_a_key_in_a_file_is_found_however_the_settings_allow_it(venue: Served, scene: Scene, yes: str) -> None:
+    """Whatever the loop takes for true: it signs with this key."""
+    scene.begun("paper")
+    entry, file, key = resting(venue, 1, "BUY"), scene.home / "config" / "app.yaml", scene.home / "key.json"
+    key.write_text(json.dumps(venue.key))
+    key.chmod(0o600)
+    file.write_text(file.read_text().replace("files_allowed: false", f"files_allowed: {yes}"))
+    scene.given.update(COINBASE_API_KEY="", COINBASE_API_SECRET="", COINBASE_API_KEY_FILE=str(key))
+    done = scene.kill()
+    assert (done.code, statuses(venue, entry)) == (0, [GONE]), done.out + done.err
 
 
 @beside("app.yaml: [", "mode: 7\nexchange: {venue_url: '%s', nonsense: {}}\n", "")

@@ -10,7 +10,8 @@ from trader_core.settings.locate import config_directory
 
 FILE = "app.yaml"
 BYTES_MAX = 65_536
-_KEY = r"""(?:^|[\s{,])["']?%s["']?\s*:\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s#,}"']+))"""
+_KEY = r"""(?:^|[\s{,])["']?%s["']?\s*:\s*(?:"([^"\n]*)"(?!\s*:)|'([^'\n]*)'(?!\s*:)|(?!\S*:\s)([^\s#,}"']+))"""
+_TRUE, _NOTHING = ("true", "yes", "on"), ("null", "~")  # as YAML has them, in any case
 _COMMENT = re.compile(r"(?m)(^|\s)#.*$")
 
 
@@ -34,7 +35,7 @@ def hints_of(config: str) -> Hints:
         return Hints()
     return Hints(
         venue_url=_value(text, "venue_url"),
-        files_allowed=_value(text, "files_allowed").lower() == "true",
+        files_allowed=_value(text, "files_allowed").lower() in _TRUE,
         hook=_value(text, "hook"),
         mode=_value(text, "mode"),
     )
@@ -42,4 +43,5 @@ def hints_of(config: str) -> Hints:
 
 def _value(text: str, key: str) -> str:
     found = re.search(_KEY % key, text, re.MULTILINE)
-    return next((one for one in found.groups() if one), "") if found else ""
+    value = next((one for one in found.groups() if one), "") if found else ""
+    return "" if value.lower() in _NOTHING else value
