@@ -432,6 +432,18 @@ def test_an_alert_that_arrives_and_one_that_is_refused(scene: Scene, status: int
     assert told == [{"event": "kill", "reason": "wake up", "state": str(scene.state)}]
 
 
+def test_a_command_that_is_told_is_handed_no_key(scene: Scene) -> None:
+    kept = scene.home / "kept"
+    (scene.home / "hook.sh").write_text(f"#!/bin/sh\nenv > {kept}\n")
+    (scene.home / "hook.sh").chmod(0o700)
+    scene.given.update(COINBASE_API_KEY="organizations/x", COINBASE_API_SECRET="a secret", TOKEN_OF_THE_HOOK="its own")
+    scene.given["TRADER_ALERT_HOOK"] = str(scene.home / "hook.sh")
+    scene.begun("paper")
+    assert scene.kill("--mode", "PAPER").code == 0
+    assert "TOKEN_OF_THE_HOOK=its own" in kept.read_text()
+    assert "COINBASE" not in kept.read_text()
+
+
 def test_the_environment_is_never_told(scene: Scene) -> None:
     scene.given.update(
         COINBASE_API_KEY="organizations/x/apiKeys/y", COINBASE_API_SECRET="a secret that is no key at all"

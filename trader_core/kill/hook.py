@@ -17,9 +17,10 @@ DELIVERY_S = 4.5  # after the start
 
 
 class Delivery:
-    """An alert, and what became of it. The hook itself may hold a secret and is never told."""
+    """An alert, and what became of it. The hook itself may hold a secret and is never told; `environ` is for it."""
 
-    def __init__(self, hook: str, document: Mapping[str, str], began_s: float) -> None:
+    def __init__(self, hook: str, document: Mapping[str, str], began_s: float, environ: Mapping[str, str]) -> None:
+        self._environ = environ
         self._hook, self._body, self._began_s = hook, json.dumps(document).encode(), began_s
         self._ended = Event()
         self.told = "url" if hook.startswith(("http://", "https://")) else "command" if hook else ""
@@ -55,7 +56,9 @@ class Delivery:
     def _run(self, seconds: float) -> str:
         try:
             words = shlex.split(self._hook)
-            done = subprocess.run(words, input=self._body, capture_output=True, timeout=seconds, check=False)  # noqa: S603
+            done = subprocess.run(  # noqa: S603
+                words, input=self._body, capture_output=True, timeout=seconds, check=False, env=self._environ
+            )
         except subprocess.TimeoutExpired:
             return "the command did not end in time"
         except (OSError, ValueError) as failed:

@@ -117,9 +117,12 @@ def _write_rows(state: Path | None, reason: str, rows: Rows) -> None:
 def _alerted(wish: Wish, state: Path | None, reason: str, began_s: float) -> "Delivery":
     from trader_core.kill.hints import hints_of
     from trader_core.kill.hook import Delivery
+    from trader_core.settings.secrets import without_keys
 
-    hook = process_environment().get("TRADER_ALERT_HOOK") or hints_of(wish.config).hook
-    delivery = Delivery(hook, {"event": "kill", "reason": reason, "state": str(state or "")}, began_s)
+    environ = process_environment()
+    hook = environ.get("TRADER_ALERT_HOOK") or hints_of(wish.config).hook
+    document = {"event": "kill", "reason": reason, "state": str(state or "")}
+    delivery = Delivery(hook, document, began_s, without_keys(environ))
     if hook:
         _started("alert", delivery.work)
     return delivery
