@@ -11,9 +11,9 @@ from cli.options import SAMPLE_SEED, Data, From, Seed, To, options_of, shared_of
 
 if TYPE_CHECKING:
     from trader_core.engine.liquidate import Liquidation, Survey
+    from trader_core.settings.options import Options
 
 INCOMPLETE = 50
-AGAIN = "trader liquidate --yes"
 
 Asset = Annotated[
     list[str] | None,
@@ -50,16 +50,26 @@ def liquidate(
         warnings = warned([found.problem] if found.problem else [])
         if plan is not None:
             write(plan, dict(document))
-            text = f"{_survey_text(found)}\n\nthe plan is in {plan}; to sell: trader liquidate --plan {plan} --yes"
+            again = _again(options, coins, plan)
+            text = f"{_survey_text(found, options)}\n\nthe plan is in {plan}; to sell: {again}"
             return Result(dict(document), text, 0, warnings)
-        consented(_survey_text(found), "Sell all of this now?", "sold")
+        consented(_survey_text(found, options), "Sell all of this now?", "sold")
         agreed = None
     with stopping() as asked:
         done = hand.liquidated(options, coins, agreed, lambda: bool(asked))
-    return Result(_data(done), _text(done), 0 if done.is_flat else INCOMPLETE, warned(_warnings(done)))
+    return Result(_data(done), _text(done, options, coins), 0 if done.is_flat else INCOMPLETE, warned(_warnings(done)))
 
 
-def _survey_text(found: "Survey") -> str:
+def _again(options: "Options", coins: tuple[str, ...], plan: Path | None = None) -> str:
+    """As it can be copied: without what was said it would sell another account."""
+    from shlex import quote
+
+    asked = f" --data {quote(str(options.data))}" if options.data else ""
+    asked += "".join(f" --asset {quote(one)}" for one in coins)
+    return f"trader liquidate{options.words}{asked}{f' --plan {quote(str(plan))}' if plan else ''} --yes"
+
+
+def _survey_text(found: "Survey", options: "Options") -> str:
     from cli.show import table
     from trader_core.domain.money import plain
 
@@ -68,7 +78,7 @@ def _survey_text(found: "Survey") -> str:
     parts = [table(["sells", "quantity", "bid", "not below", ""], rows, left=1)] if rows else ["nothing is held"]
     if found.entries:
         parts.append(f"purchases that rest are canceled: {', '.join(found.entries)}")
-    parts.append("entries stay refused afterwards, until: trader halt reset --user NAME --reason TEXT")
+    parts.append(f"entries stay refused afterwards, until: trader halt reset{options.words} --user NAME --reason TEXT")
     return "\n".join(parts)
 
 
@@ -90,7 +100,7 @@ def _warnings(done: "Liquidation") -> list[str]:
     return [*told, *([done.unsure] if done.unsure else []), *([done.stopped] if done.stopped else [])]
 
 
-def _text(done: "Liquidation") -> str:
+def _text(done: "Liquidation", options: "Options", coins: tuple[str, ...]) -> str:
     from cli.show import count, money, table
     from trader_core.domain.money import plain
 
@@ -103,8 +113,11 @@ def _text(done: "Liquidation") -> str:
     head = "flat" if done.is_flat else "NOT FLAT"
     parts += ["", f"{head} after {count(done.rounds, 'round')}; cash {money(done.book.cash)}"]
     if not done.is_flat:
-        parts.append(f"to go on: {AGAIN}; to see what waits: trader orders, trader positions")
-    return "\n".join([*parts, "entries stay refused until: trader halt reset --user NAME --reason TEXT"])
+        said = options.words
+        parts.append(f"to go on: {_again(options, coins)}")
+        parts.append(f"to see what waits: trader orders{said}, trader positions{said}")
+    parts.append(f"entries stay refused until: trader halt reset{options.words} --user NAME --reason TEXT")
+    return "\n".join(parts)
 
 
 def _data(done: "Liquidation") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import subprocess
 from decimal import Decimal
 from pathlib import Path
@@ -242,6 +243,16 @@ def test_on_paper_the_sale_meets_the_next_bar(paper: World, command: str) -> Non
     assert len(paper.facts()) > len(before)
     report = paper.run(1)[-1]
     assert (report.book.held, report.placed) == (frozenset(), 0)
+
+
+def test_what_to_type_next_sells_this_account_as_it_is_copied(paper: World, tmp_path: Path) -> None:
+    """Without what was said it would sell the account that happens to be the usual one."""
+    own = ("--mode", "PAPER", "--venue", "simulated", "--state", paper.state, "--config", paper.config)
+    inside, plan = Inside(tmp_path), tmp_path / "my plan.json"
+    told = inside("liquidate", *own, "--data", paper.data, "--plan", plan).out
+    assert shlex.join(["trader", "halt", "reset", *map(str, own)]) in told
+    done = inside(*shlex.split(told.partition("to sell: trader ")[2]), "--json")
+    assert (done.code, done.data["flat"]) == (0, True), done.out + done.err
 
 
 def test_a_kill_that_comes_in_between_ends_it_and_one_before_does_not(paper: World) -> None:
