@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import START, Inside, Program
-from tests.kill.scene import IDENTITY
+from tests.kill.scene import IDENTITY, NOT_ALMIGHTY
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import CashFlow
 from trader_core.domain.ids import OrderIdsOf
@@ -166,6 +166,17 @@ def test_a_copy_that_cannot_be_finished_takes_no_room(tmp_path: Path, traded: In
     done = subprocess.run(words, cwd=tmp_path, env=program.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 13, done.stderr
     assert list((program.state / "backups").iterdir()) == []
+
+
+def test_a_copy_can_be_put_back_from_where_nothing_may_be_written(program: Inside) -> None:
+    """A snapshot, or a disk that is mounted for reading only."""
+    place = Path(str(acted(program, "backup")["backup"]))
+    place.chmod(0o500)
+    words = [*NOT_ALMIGHTY, *START, "restore", str(place), "--yes", "--state", str(program.state)]
+    done = subprocess.run(words, env=program.environment, capture_output=True, text=True, check=False)
+    place.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    assert program.paper("run", "--cycles", "1").code in (0, 21)
 
 
 def test_a_copy_in_the_place_of_the_account_is_halted_until_a_person_has_looked(program: Inside) -> None:

@@ -1,5 +1,6 @@
 """A state directory, a key in the environment, and `trader kill` as a process of its own."""
 
+import os
 import re
 import subprocess
 import time
@@ -21,6 +22,8 @@ from trader_core.store.sqlite import SqliteStore
 
 IDENTITY = {"mode": "LIVE", "venue": "coinbase", "quote": "USD", "data": "portfolio", "clock": "wall, 900000 ms"}
 id_of = OrderIdsOf("the tests")
+_CAPABILITIES = "-dac_override,-dac_read_search"
+NOT_ALMIGHTY = [] if os.geteuid() else ["setpriv", f"--bounding-set={_CAPABILITIES}", f"--inh-caps={_CAPABILITIES}"]
 
 
 @dataclass(frozen=True)

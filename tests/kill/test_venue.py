@@ -1,7 +1,6 @@
 """What a kill does at a venue over real HTTP: what adds risk is gone and looked for, what protects stays."""
 
 import json
-import os
 import signal
 import socket
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import Done
-from tests.kill.scene import IDENTITY, Scene, age_s, hook_into, id_of, key_seen
+from tests.kill.scene import IDENTITY, NOT_ALMIGHTY, Scene, age_s, hook_into, id_of, key_seen
 from tests.loopback.served import Served, limit, market, serving, trader
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Acknowledged, Fact, Intended
@@ -28,8 +27,6 @@ from trader_core.store.sqlite import SqliteStore
 
 ETH, BTC = "ETH-USD", "BTC-USD"
 GONE, OPEN = "CANCELLED", "OPEN"
-_CAPABILITIES = "-dac_override,-dac_read_search"
-NOT_ALMIGHTY = [] if os.geteuid() else ["setpriv", f"--bounding-set={_CAPABILITIES}", f"--inh-caps={_CAPABILITIES}"]
 
 
 Act = Callable[..., None]

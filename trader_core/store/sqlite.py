@@ -251,9 +251,11 @@ def _check_pages(db: sqlite3.Connection) -> None:
 
 
 def copy_database(source: Path, place: Path) -> None:
-    """A copy of a whole database as it stands now, also while somebody writes. Raises StateUnusable."""
+    """A copy of a whole database as it stands now, also while somebody writes. It is one file without a log, so that it
+    can be read where nothing may be written. Raises StateUnusable."""
     with as_state_error(place), closing(connect(source, create=False)) as db, closing(sqlite3.connect(place)) as copy:
         db.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def upgrade(path: Path) -> None:
