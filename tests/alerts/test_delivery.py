@@ -17,6 +17,7 @@ from tests.alerts.receiver import TOKEN, Receiver
 from tests.alerts.told import Teller, drained, environment
 from tests.cli.program import Inside, Program
 from trader_core.alerts.addresses import addresses
+from trader_core.alerts.channels import beat
 from trader_core.alerts.drain import Drainer, retry_ms
 from trader_core.alerts.outbox import Outbox
 from trader_core.alerts.policy import Rules
@@ -288,6 +289,11 @@ def test_what_reached_nobody_for_too_long_is_70(killed: Teller) -> None:
         done = killed.telling().paper("run-cycle")
     assert done.code == 70
     assert "1 alerts have reached nobody for 5 min" in done.err
+
+
+def test_a_heartbeat_that_fails_says_so_in_its_path_whatever_else_its_address_says(receiver: Receiver) -> None:
+    assert beat(f"{receiver.heartbeat}/?rid=7&create=1", False) == "" == beat(f"{receiver.heartbeat}?rid=7", True)
+    assert receiver.beats == [f"/beat-{TOKEN}/fail?rid=7&create=1", f"/beat-{TOKEN}?rid=7"]
 
 
 def test_a_start_that_fails_is_told_of_two_are_a_burst_and_a_good_one_ends_it(

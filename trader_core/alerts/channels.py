@@ -7,6 +7,7 @@ import logging
 from http.client import HTTPException
 from threading import get_ident
 from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request, build_opener
 
 from trader_core.alerts.addresses import Channel
@@ -55,10 +56,11 @@ class _Heard(logging.Handler):
 
 def beat(url: str, well: bool, timeout_s: float = BEAT_S) -> str:
     """Tell whoever waits for a sign of life that a cycle ran to its end, or failed; what went wrong, else empty."""
-    address = url if well else f"{url.rstrip('/')}/fail"
-    if not address.startswith(("http://", "https://")):
+    if not url.startswith(("http://", "https://")):
         return "the heartbeat's address is none of http(s)"
     try:
+        there = urlsplit(url)
+        address = url if well else urlunsplit(there._replace(path=f"{there.path.rstrip('/')}/fail"))
         request = Request(address, headers={"User-Agent": "trader"})  # noqa: S310 - http(s)
         with build_opener().open(request, timeout=timeout_s):
             return ""
