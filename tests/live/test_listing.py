@@ -17,6 +17,7 @@ from tests.live.stage import Venue, venue_served
 
 BTC = "BTC-USD"
 SPOILT: dict[str, Any] = {}  # of the product's row, while a test says so
+GONE: set[str] = set()  # where there is no such product
 
 
 @contextmanager
@@ -35,8 +36,9 @@ def between(venue: Venue) -> Iterator[Venue]:
             wire.request(self.command, self.path, body or None, named)
             answer = wire.getresponse()
             content = spoilt(answer.read()) if "/products?" in self.path else answer.read()
+            status = 404 if {"from the list", "by name"} == GONE and f"/products/{BTC}" in self.path else answer.status
             wire.close()
-            self.send_response(answer.status)
+            self.send_response(status)
             for name, value in answer.getheaders():
                 if name.lower() not in ("content-length", "connection", "date", "server", "transfer-encoding"):
                     self.send_header(name, value)
@@ -64,7 +66,8 @@ def between(venue: Venue) -> Iterator[Venue]:
 
 def spoilt(body: bytes) -> bytes:
     document = json.loads(body)
-    document["products"] = [one | (SPOILT if one["product_id"] == BTC else {}) for one in document["products"]]
+    listed = [one for one in document["products"] if one["product_id"] != BTC or "from the list" not in GONE]
+    document["products"] = [one | (SPOILT if one["product_id"] == BTC else {}) for one in listed]
     return json.dumps(document).encode()
 
 
@@ -78,6 +81,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
 def unreadable() -> Iterator[None]:
     yield
     SPOILT.clear()
+    GONE.clear()
 
 
 @pytest.mark.usefixtures("unreadable")
@@ -97,3 +101,19 @@ def test_a_held_coin_whose_rules_cannot_be_read_for_a_while_is_not_taken_for_del
     live.sim.price("57400.00")
     done, found = live.settled(), live.checked()
     assert (done.code, done.data["positions"], bool(found.held[BTC]), found.wrong) == (0, 0, False, ()), done.err
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_a_list_that_is_cut_short_delists_nothing_that_the_venue_knows_by_name(stage: Stage) -> None:
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().code == 0
+    before = live.checked()
+    GONE.add("from the list")
+    done, found = live.cycle(), live.checked()
+    assert (done.code, done.data["positions"], done.data["equity"], found.working) == (30, 1, None, before.working)
+    GONE.clear()
+    assert live.settled().code == 0 and live.checked().held == before.held
+    GONE.update({"from the list", "by name"})
+    done = live.cycle()
+    assert done.data["positions"] == 0 and "delisted" in live.inside("status", "--json").out, done.err

@@ -24,7 +24,7 @@ from trader_core.domain.order import OrderReport
 from trader_core.domain.values import replace
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
-from trader_core.engine.observe import Snapshot, observe
+from trader_core.engine.observe import Snapshot, delisted, observe
 from trader_core.engine.policies import policy_in_force
 from trader_core.engine.record import decision_facts, mark_facts
 from trader_core.engine.review import Review
@@ -32,7 +32,7 @@ from trader_core.engine.send import cancel, resend, send
 from trader_core.engine.settle import settle
 from trader_core.engine.stages import Stages
 from trader_core.execution.protection import bans_of_unprotected
-from trader_core.execution.reconcile import Account, delistings, externals, shut_in, stubborn, stuck_entries, undead
+from trader_core.execution.reconcile import Account, externals, shut_in, stubborn, stuck_entries, undead
 from trader_core.ledger.pnl import Valuation, valuation
 from trader_core.ports import Ports, VenueTrader
 
@@ -145,7 +145,7 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
             fills, account = spent("account", settle(ports, journal, decision_ms))
         except (VenueUnavailable, TooManyPages) as gap:
             problem = spent("account", gap.what)
-    journal.record(decision_ms, delistings(journal.book, listed, ports.reader.exclusions(), decision_ms))
+    journal.record(decision_ms, delisted(ports.reader, journal.book, listed, decision_ms))
     balances = tuple(account.balances) if account else ()
     snapshot = spent("market", observe(ports, policy, listed, journal.book, balances, decision_ms, problem))
     return View(snapshot, fills, balances, tuple(account.marked) if account else ())

@@ -11,6 +11,7 @@ from trader_core.domain.account import Balance, Fees
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import TooManyPages, VenueUnavailable
+from trader_core.domain.facts import Delisted
 from trader_core.domain.halt import Trading
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import NO_CANDLES, Candles, TopOfBook
@@ -18,7 +19,7 @@ from trader_core.domain.objection import Objection
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.law import bar_ms_of
 from trader_core.engine.policies import too_old
-from trader_core.execution.reconcile import foreign_to
+from trader_core.execution.reconcile import delistings, foreign_to
 from trader_core.market.frame import NO_DAYS, Days, Frame, build
 from trader_core.market.returns import days_before
 from trader_core.market.universe import eligible
@@ -113,6 +114,20 @@ def watched_universe(
     """The universe, with what is held or ordered and what the regime is read from."""
     of_regime = {one.symbol for one in listed if one.base == policy.signals.regime.base}
     return eligible(listed, excluded, policy.universe, of_regime.union(watched))
+
+
+def delisted(reader: VenueReader, book: Book, listed: Sequence[Instrument], now_ms: EpochMs) -> list[Delisted]:
+    """What we hold and the venue says that it lists no more, also where it is asked for by name: a list may be cut
+    short, and what is written off never comes back."""
+    gone = delistings(book, listed, reader.exclusions(), now_ms)
+    return [one for one in gone if not _is_known(reader, one.symbol)]
+
+
+def _is_known(reader: VenueReader, symbol: str) -> bool:
+    try:
+        return reader.knows(symbol)
+    except VenueUnavailable:
+        return True
 
 
 def _candles(reader: VenueReader, symbol: str, since_ms: int, until_ms: int, problems: list[str]) -> Candles:

@@ -124,7 +124,7 @@ def shut_in(book: Book, frozen: Collection[str], instruments: Iterable[Instrumen
 
 def delistings(
     book: Book, listed: Collection[Instrument], excluded: Iterable[Exclusion], now_ms: EpochMs
-) -> tuple[Fact, ...]:
+) -> tuple[Delisted, ...]:
     """What we hold and the venue lists no more: what it lists and nobody can read is not among that. A venue that lists
     nothing at all has not answered: no such fact."""
     there = {one.symbol for one in listed} | {one.symbol for one in excluded}

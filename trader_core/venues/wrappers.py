@@ -23,6 +23,9 @@ class ReadOnly:
     def exclusions(self) -> tuple[Exclusion, ...]:
         return self._venue.exclusions()
 
+    def knows(self, symbol: str) -> bool:
+        return self._venue.knows(symbol)
+
     def candles(self, symbol: str, since_ms: int, until_ms: int) -> Candles:
         return self._venue.candles(symbol, since_ms, until_ms)
 

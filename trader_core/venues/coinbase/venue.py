@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from trader_core.domain.account import Balance, BalancePage, Fees
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
-from trader_core.domain.errors import OutcomeUnknown, TraderError, Unreachable, VenueUnavailable
+from trader_core.domain.errors import OutcomeUnknown, TraderError, Unreachable, VenueRefused, VenueUnavailable
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.ids import bears_mark
@@ -88,6 +88,17 @@ class CoinbaseVenue:
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         return self._listing().exclusions
+
+    def knows(self, symbol: str) -> bool:
+        try:
+            self.client.product(symbol)
+        except VenueRefused as refused:
+            if refused.word == "NOT_FOUND":
+                return False
+            raise _unavailable(refused) from None
+        except TraderError as failed:
+            raise _unavailable(failed) from None
+        return True
 
     def frozen(self) -> frozenset[str]:
         return self._listing().frozen

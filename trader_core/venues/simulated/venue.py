@@ -126,7 +126,7 @@ class SimulatedVenue:
             return everything
         return tuple(one for one in everything if one.symbol in heard or not self._bars(one.symbol, 0, self._now))
 
-    def _is_listed(self, symbol: str) -> bool:
+    def knows(self, symbol: str) -> bool:
         return any(one.symbol == symbol for one in self.instruments())
 
     @property
@@ -250,7 +250,7 @@ class SimulatedVenue:
             0, client_order_id, symbol, 1, codes.TAKER, 0, 0, 0, 0, grains_down(amount), OrderStatus.WORKING.value, "",
             self.now_ms, 0,
         )  # fmt: skip
-        if not self._is_listed(symbol):
+        if not self.knows(symbol):
             order = order._replace(hold=0, status=OrderStatus.REJECTED.value, reason="not listed")
         elif amount < self._listed[symbol].min_notional or order.hold > self._books.balance(self._source.quote)[0]:
             order = order._replace(hold=0, status=OrderStatus.REJECTED.value, reason="too small, or insufficient funds")
@@ -282,7 +282,7 @@ class SimulatedVenue:
         problem = ""
         if off_lots or off_limit or off_trigger or lots <= 0:
             problem = "quantity or price is not on the grid"
-        elif not self._is_listed(order.symbol):
+        elif not self.knows(order.symbol):
             problem = "not listed"
         elif order.quantity * (order.limit or order.trigger) < instrument.min_notional:
             problem = f"below the smallest order of {instrument.min_notional} {instrument.quote}"
