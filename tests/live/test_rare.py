@@ -223,6 +223,16 @@ def test_coins_of_two_pairs_are_written_down_once(bought: Live) -> None:
         assert system.journal.book.holdings["BTC-USD"] == book.holdings["BTC-USD"]
 
 
+def test_a_purchase_that_rests_where_no_order_is_taken_any_more_is_canceled(stage: Stage) -> None:
+    live = stage("BTC", policy__orders__maker_ttl_bars=9)
+    live.sim.risen()
+    assert live.cycle().data["placed"] == 1 and len(live.sim.open_orders()) == 1
+    live.sim.admin("product", product="BTC-USD", flags={"cancel_only": True})
+    live.cycle()
+    assert live.sim.open_orders() == []
+    assert live.checked().wrong == ()
+
+
 # --- judged again ----------------------------------------------------------------------------------------------------
 
 

@@ -158,7 +158,7 @@ def mend(ports: Ports, trader: VenueTrader, journal: Journal, view: View, decisi
     for order in undead(journal.book, view.marked):
         with suppress(OutcomeUnknown, VenueUnavailable):
             trader.cancel(order)
-    cancel(trader, ports.halts, journal, stuck_entries(journal.book, view.snapshot.frozen), decision_ms)
+    cancel(trader, journal, stuck_entries(journal.book, view.snapshot.frozen), decision_ms)
     sent = resend(trader, ports.clock, journal, decision_ms)
     journal.record(decision_ms, bans_of_unprotected(journal.book, decision_ms))
     return sent

@@ -46,11 +46,10 @@ def send(
     return placed
 
 
-def cancel(trader: VenueTrader, halts: Halts, journal: Journal, cancels: Sequence[str], now_ms: EpochMs) -> None:
-    """Try each, until a kill comes in between."""
+def cancel(trader: VenueTrader, journal: Journal, cancels: Sequence[str], now_ms: EpochMs) -> None:
+    """Try each purchase, also under a kill: that would cancel them too."""
     for one in cancels:
-        if not _news_of_a_kill(halts, journal):
-            _cancel(trader, journal, one, now_ms)
+        _cancel(trader, journal, one, now_ms)
 
 
 def _news_of_a_kill(halts: Halts, journal: Journal) -> str:
