@@ -98,6 +98,9 @@ class Unlisted(ReadOnly):
     def instruments(self) -> Any:
         return tuple(one for one in super().instruments() if one.symbol != "ETH-USD")
 
+    def knows(self, symbol: str) -> bool:
+        return symbol != "ETH-USD" and super().knows(symbol)
+
 
 def delisting(world: World) -> None:
     world.market(BTC=(*BOUGHT, 103, 103), ETH=(*BOUGHT, 103, 103)).run(limit=5)
