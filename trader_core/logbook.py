@@ -37,6 +37,7 @@ from trader_core.domain.incident import (
     IncidentClosed,
     IncidentNoted,
     IncidentStarted,
+    LogFact,
     Promoted,
     incidents,
     open_incident,
@@ -69,25 +70,31 @@ BUNDLED_ROWS = 500  # of the journal, the newest
 
 def started(options: Options, title: str) -> Incident:
     log, now_ms = _log(options), host_ms()
-    number = len(incidents(log.facts())) + 1
-    log.append(IncidentStarted(number, title, host_user(), now_ms), now_ms)
-    return _incident(log, number)
+
+    def start(known: tuple[LogFact, ...]) -> IncidentStarted:
+        return IncidentStarted(len(incidents(known)) + 1, title, host_user(), now_ms)
+
+    return _incident(log, log.append(start, now_ms).number)
 
 
 def noted(options: Options, number: int | None, text: str) -> Incident:
     """Raises UsageError where it is not clear which one is meant."""
     log, now_ms = _log(options), host_ms()
-    meant = open_incident(incidents(log.facts()), number).number
-    log.append(IncidentNoted(meant, text, host_user(), now_ms), now_ms)
-    return _incident(log, meant)
+
+    def note(known: tuple[LogFact, ...]) -> IncidentNoted:
+        return IncidentNoted(open_incident(incidents(known), number).number, text, host_user(), now_ms)
+
+    return _incident(log, log.append(note, now_ms).number)
 
 
 def closed(options: Options, number: int | None, text: str) -> Incident:
     """Raises UsageError where it is not clear which one is meant."""
     log, now_ms = _log(options), host_ms()
-    meant = open_incident(incidents(log.facts()), number).number
-    log.append(IncidentClosed(meant, text, host_user(), now_ms), now_ms)
-    return _incident(log, meant)
+
+    def close(known: tuple[LogFact, ...]) -> IncidentClosed:
+        return IncidentClosed(open_incident(incidents(known), number).number, text, host_user(), now_ms)
+
+    return _incident(log, log.append(close, now_ms).number)
 
 
 def all_incidents(options: Options) -> tuple[Incident, ...]:
@@ -197,7 +204,7 @@ def promoted(options: Options, found: Promotion) -> Promotion:
     evidence = tuple((one.name, one.found) for one in found.criteria)
     now_ms = host_ms()
     fact = Promoted(found.following, evidence, digest(settings_of(options)), host_user(), now_ms)
-    _log(options).append(fact, now_ms)
+    _log(options).append(lambda _: fact, now_ms)
     return Promotion(found.stage, found.following, found.criteria, recorded=True)
 
 

@@ -75,6 +75,17 @@ def test_of_two_open_incidents_one_must_be_named(program: Inside) -> None:
     assert acted(program, "incident", "note", "now it is clear")["number"] == 1
 
 
+def test_incidents_that_begin_in_the_same_moment_are_each_one_of_their_own(program: Inside) -> None:
+    titles = [f"thing {n}" for n in range(4)]
+    begun = [program.start("incident", "start", one, "--state", program.state) for one in titles]
+    assert all(one.wait() == 0 for one in begun)
+    for one in begun:
+        one.communicate()
+    found = acted(program, "incident", "list")["incidents"]
+    assert sorted(one["title"] for one in found) == titles
+    assert [one["number"] for one in found] == [4, 3, 2, 1]
+
+
 def test_a_logbook_that_was_changed_is_refused_and_kept(program: Inside) -> None:
     acted(program, "incident", "start", "one")
     altered(program.state / "logbook.db", "UPDATE log SET body = replace(body, 'one', 'two')")
