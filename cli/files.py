@@ -7,6 +7,8 @@ from pathlib import Path
 
 from trader_core.domain.errors import UsageError
 
+OWN = 0o600  # for its owner alone
+
 
 def check_place(path: Path | None, option: str) -> None:
     """A file that cannot be written is told before the work, not after it. Raises UsageError."""
@@ -28,13 +30,18 @@ def _is_file(path: Path) -> bool:
     return path.is_file() or not path.exists()
 
 
-def save(path: Path, option: str, text: str) -> None:
-    """The whole file or none of it: what was there before is there after a failure. Raises UsageError."""
+def save(path: Path, option: str, content: str | bytes, mode: int = 0o666) -> None:
+    """The whole file or none of it: what was there before is there after a failure, and keeps its mode; a new one has
+    this one, less the umask. Raises UsageError."""
     whole = _is_file(path)
     place = path.resolve() if whole else path
     draft = place.with_name(f".{place.name}.{os.getpid()}.tmp") if whole else place
     try:
-        draft.write_text(text, encoding="utf-8")
+        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            if whole:
+                os.fsync(file.fileno())
         if whole and place.exists():
             shutil.copymode(place, draft)
         if whole:
@@ -44,6 +51,20 @@ def save(path: Path, option: str, text: str) -> None:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
         raise _refused(path, option, failed.strerror or str(failed)) from failed
+
+
+def save_new(path: Path, option: str, content: str | bytes, force: bool = False) -> None:
+    """As `save`, of what has balances and orders in it: a new file is for nobody else to read, and one that is there is
+    replaced only by force. Raises UsageError."""
+    if not force:
+        refuse_present(path, "name another file, or add --force")
+    save(path, option, content, OWN)
+
+
+def refuse_present(path: Path, remedy: str) -> None:
+    """A device or a pipe may be there: it is written to. Raises UsageError."""
+    if os.path.lexists(path) and _is_file(path):
+        raise UsageError(f"{path} is there already", safe="nothing was changed", remedy=remedy)
 
 
 def _refused(path: Path, option: str, why: str) -> UsageError:

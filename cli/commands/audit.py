@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.export import write_new
 from cli.exits import Result, warned
+from cli.files import save_new
 from cli.looking import Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.clocktime import EpochMs
@@ -65,7 +65,7 @@ def export(ctx: typer.Context, out: Out, since: Since = None, force: Force = Fal
     newest_ms, account = newest(options)
     from_ms = since_of(since, newest_ms) or EpochMs(0)
     lines = [json.dumps(one, sort_keys=True) for one in upkeep.exported(options, from_ms)]
-    write_new(out, "".join(f"{line}\n" for line in lines), force)
+    save_new(out, "--out", "".join(f"{line}\n" for line in lines), force)
     return Result({"file": str(out), "rows": len(lines)}, f"{len(lines)} rows in {out}", account=account)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.exits import Result, warned
+from cli.files import save_new
 from cli.looking import SAFE, Since, Symbol, meant, since_of
 from cli.options import Shared, options_of, shared_of
 from trader_core.domain.errors import GateClosed, StateUnusable, UsageError
@@ -130,19 +131,12 @@ def export(
             )  # fmt: skip
     written = [path for path in texts if path not in present]
     for path in written:
-        _write(path, texts[path])
+        save_new(path, "DIR", texts[path])
     left = len(chosen) - len(texts) - away
     data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left, "away": away}
     told = f"{count(len(written), 'decision')} written to {directory}, {len(present)} were there"
     told += f"; {left} left for later: orders of theirs are open" if left else ""
     return Result(data, told, 0, warned(_lost(away)), account=account)
-
-
-def _write(path: Path, text: str) -> None:
-    """The whole file or none of it."""
-    from cli.commands.export import write_new
-
-    write_new(path, text, force=False)
 
 
 def _records(shared: Shared) -> "tuple[tuple[Record, ...], Account]":

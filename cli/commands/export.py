@@ -2,9 +2,7 @@
 
 import csv
 import io
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.exits import Result
+from cli.files import save_new
 from cli.looking import SAFE, Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.errors import UsageError
@@ -50,7 +49,7 @@ def export(
     if target == STDOUT:
         sys.stdout.write(text)
         return Result(None, "")
-    write_new(Path(target), text, force)
+    save_new(Path(target), "--csv", text, force)
     data = {"file": target, "what": what, "since": moment(from_ms), "rows": len(found), "method": None, "totals": None}
     told = f"{what}: {len(found)} rows in {target}"
     data, told = (data, told) if what != "lots" else _lots(data, told, found, method)
@@ -77,23 +76,3 @@ def csv_text(kind: type, found: Sequence[object]) -> str:
     for one in found:
         writer.writerow("" if value is None else value for value in jsonable(one).values())
     return out.getvalue()
-
-
-def write_new(path: Path, text: str, force: bool) -> None:
-    """The whole file or none of it; one that is there is replaced only by force. Raises UsageError."""
-    if not force and os.path.lexists(path):
-        raise UsageError(f"{path} is there already", safe=SAFE, remedy="name another file, or add --force")
-    draft = ""
-    try:
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(path)
-    except OSError as failed:
-        if draft:
-            Path(draft).unlink(missing_ok=True)
-        raise UsageError(
-            f"{path} cannot be written: {failed.strerror}", safe=SAFE, remedy="name another file"
-        ) from failed

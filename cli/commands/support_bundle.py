@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from cli.exits import Result
+from cli.files import OWN, check_place, refuse_present, save
 from cli.options import options_of, shared_of
-from trader_core.domain.errors import UsageError
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to: a .tar.gz of a few hundred kB.")]
 
@@ -20,11 +20,10 @@ def support_bundle(ctx: typer.Context, out: Out = Path("trader-support.tar.gz"))
     from cli.show import count
     from trader_core import logbook
 
-    if out.exists():
-        raise UsageError(f"{out} is there already", safe="nothing was written", remedy="--out another.tar.gz")
+    refuse_present(out, "--out another.tar.gz")
+    check_place(out, "--out")
     content = logbook.bundle(options_of(shared_of(ctx)), _parts(ctx))
-    out.write_bytes(content)
-    out.chmod(0o600)
+    save(out, "--out", content, OWN)
     told = f"{out}: {count(len(content), 'byte')}; it has balances and orders, and no key"
     return Result({"file": str(out), "bytes": len(content)}, told)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,20 @@ def test_the_bundle_has_what_is_asked_for_and_no_secret(program: Inside, monkeyp
     assert json.loads(texts["trader-support/status.json"])["cycles"] == 5
     assert CANARY not in "".join(texts.values())
     assert program("support-bundle", "--out", out, "--state", program.state).code == 2  # it is there already
+
+
+def test_a_bundle_on_a_full_disk_leaves_nothing_and_says_so(program: Inside) -> None:
+    out = program.home / "bundle.tar.gz"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        done = program("support-bundle", "--out", out, "--state", program.state, "--json")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (done.code, done.data["error"]["what"]) == (2, f"--out {out} cannot be written: File too large")
+    assert not list(program.home.glob("*bundle*"))
+    acted(program, "support-bundle", "--out", out)
+    assert out.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_bundle_of_a_broken_account_says_what_could_not_be_had(program: Inside) -> None:

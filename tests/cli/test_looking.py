@@ -284,6 +284,25 @@ def test_an_export_replaces_nothing_unless_it_is_forced(told: Told, tmp_path: Pa
     assert [one["exit_reason"] for one in rows(target.read_text())] == ["trailing", "stop"]
 
 
+def test_an_export_goes_where_a_link_leads_and_into_a_pipe_that_is_there(told: Told, tmp_path: Path) -> None:
+    link, kept, pipe = tmp_path / "newest.csv", tmp_path / "kept.csv", tmp_path / "pipe"
+    kept.write_text("old")
+    link.symlink_to(kept)
+    assert told("export", "--csv", link).code == 2
+    assert told("export", "--csv", link, "--force").code == 0
+    assert link.is_symlink() and len(rows(kept.read_text())) == 5
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert told("export", "--csv", pipe).code == 0
+    assert pipe.is_fifo() and os.read(reader, 100_000) == kept.read_bytes()
+    os.close(reader)
+
+
+def test_what_has_balances_in_it_is_for_its_owner_alone(told: Told, tmp_path: Path) -> None:
+    assert told("export", "--csv", tmp_path / "fills.csv").code == 0
+    assert (tmp_path / "fills.csv").stat().st_mode & 0o777 == 0o600
+
+
 def test_an_export_that_cannot_be_written_leaves_nothing(told: Told, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     assert told("export", "--csv", tmp_path / "no" / "such.csv").code == 2
