@@ -39,6 +39,8 @@ from trader_core.store.sqlite import SqliteStore, folder_of
 ROW_S = 5.0  # how long the row of a kill is waited for
 SKIPPED = 100_000  # intents that an account may have numbered after its copy was taken
 ANCHOR = "trader.anchor/v1"
+_ANCHORED = {"at_ms": int, "mode": str, "instance": str, "seq": int, "hash": str, "seal": str}
+_UNCHANGED, _ANCHOR_MADE = "nothing was changed", "trader audit anchor --to FILE makes one"
 Copy = Backup
 MACHINE, SYSUSERS_FOLDER = Path("/etc/systemd/system"), Path("/etc/sysusers.d")
 
@@ -246,13 +248,15 @@ def audited(options: Options, anchors: Path | None) -> Audit:
     """
     files = newest(options.state_directory, _modes(options))
     held = tuple(_anchors_in(anchors)) if anchors else ()
+    if anchors and not held:
+        raise UsageError(f"--anchors {anchors} has no anchor in it", safe=_UNCHANGED, remedy=_ANCHOR_MADE)
     key = _key() if held else b""
     with files.reading() as store:
         proof, identity = proven(store), store.identity()
         known = dict(store.query("SELECT seq, hash FROM journal"))
     for one in held:
         if not hmac.compare_digest(one.seal, _sealed(one, key)):
-            raise _torn(f"the anchor of {rfc3339(one.at_ms)} was not sealed with this key, or was changed")
+            raise _torn(f"the anchor of row {one.seq} was not sealed with this key, or was changed")
         if (one.mode, one.instance) != (files.mode, identity.get("instance", "")):
             raise _torn(f"the anchor of {rfc3339(one.at_ms)} is of another account")
         if known.get(one.seq) != one.hash:
@@ -275,7 +279,7 @@ def _anchors_in(file: Path) -> Iterator[Anchor]:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as gap:
         told = f"--anchors {file} cannot be read: {gap.strerror}"
-        raise UsageError(told, safe="nothing was changed", remedy="trader audit anchor --to FILE makes one") from gap
+        raise UsageError(told, safe=_UNCHANGED, remedy=_ANCHOR_MADE) from gap
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
@@ -283,6 +287,9 @@ def _anchors_in(file: Path) -> Iterator[Anchor]:
                 if found.pop("schema") != ANCHOR:
                     raise ValueError
                 found.pop("at")
+                kinds = {name: type(value) for name, value in found.items()}
+                if kinds != _ANCHORED or not "".join(map(str, found.values())).isascii():
+                    raise ValueError
                 yield Anchor(**found)
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise _torn(f"line {number} of {file} is no anchor") from None

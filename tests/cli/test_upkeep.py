@@ -8,6 +8,7 @@ from decimal import Decimal
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -334,6 +335,26 @@ def test_anchors_that_are_not_there_are_a_wrong_word_and_no_broken_journal(progr
     for name in (tmp_path / "nope", tmp_path):
         done = program("audit", "verify", "--anchors", name, "--state", program.state)
         assert done.code == 2 and f"--anchors {name} cannot be read" in done.err and "trader audit anchor" in done.err
+
+
+@pytest.mark.parametrize(
+    "change", [{"seal": "é" * 64}, {"seal": 5}, {"seal": "\ud800"}, {"seq": "1"}, {"at_ms": "soon"}, {"at_ms": 10**20}]
+)
+def test_an_anchor_that_somebody_wrote_into_holds_nothing(
+    program: Inside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    kept = tmp_path / "anchors"
+    monkeypatch.setenv("TRADER_AUDIT_KEY", KEY)
+    acted(program, "audit", "anchor", "--to", kept)
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), **change}))
+    done = program("audit", "verify", "--anchors", kept, "--state", program.state)
+    assert done.code == 61, done.err
+
+
+def test_a_file_without_an_anchor_in_it_proves_nothing(program: Inside, tmp_path: Path) -> None:
+    (tmp_path / "anchors").write_text("\n")
+    done = program("audit", "verify", "--anchors", tmp_path / "anchors", "--state", program.state)
+    assert done.code == 2 and "has no anchor in it" in done.err
 
 
 # --- the units -------------------------------------------------------------------------------------------------------
