@@ -279,13 +279,15 @@ def _in_a_row(before: Figures, calls: tuple[Call, ...]) -> float:
     return before.get(series("trader_api_consecutive_errors"), 0.0) + len(made)
 
 
-def count_failure(directory: Path, mode: str) -> None:
-    """Of a start or a cycle that broke off; what stood before it still stands."""
+def count_failure(directory: Path, mode: str, textfile: str) -> None:
+    """Of a start or a cycle that broke off, for a collector too; what stood before it still stands."""
     failed, ended = series("trader_cycles_total", outcome="failed"), series("trader_last_run_timestamp_seconds")
-    with suppress(StateUnusable), closing(TelemetryStore(directory)) as store:
+    with suppress(StateUnusable, OSError), closing(TelemetryStore(directory)) as store:
         before = store.measured(mode)
         levels = {**before.levels, ended: host_ms() / 1_000}
         store.add(mode, Batch(before.at_ms, {failed: 1}, (), levels))
+        if textfile:
+            write_whole(Path(textfile), exposition(store.measured(mode)))
 
 
 # --- the text --------------------------------------------------------------------------------------------------------

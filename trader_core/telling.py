@@ -283,9 +283,9 @@ def broke_off(options: Options, error: Exception) -> None:
 
     voice = Voice(options.state_directory, options.config_directory)
     with voice.speaking():
-        rules, account = _kept_rules(options, voice.outbox)
+        rules, account, textfile = _kept_rules(options, voice.outbox)
         now_ms = host_ms()
-        count_failure(options.state_directory, account)
+        count_failure(options.state_directory, account, textfile)
         voice.outbox.count(account, {BROKEN: Sample(1, 1)}, now_ms)
         since_ms = now_ms - rules.exception_window_min * MINUTE_MS
         times = voice.outbox.counted(account, BROKEN, since_ms).total
@@ -303,7 +303,7 @@ def reported(options: Options, what: str, subject: str) -> str:
     """Something outside of the program is wrong, and somebody says so; returns why it could not be told, '' else."""
     voice = Voice(options.state_directory, options.config_directory)
     with voice.speaking():
-        rules, account = _kept_rules(options, voice.outbox)
+        rules, account, _ = _kept_rules(options, voice.outbox)
         known = [key.removeprefix(CYCLE) for key in voice.outbox.values(CYCLE)]
         account = options.mode or (known[-1] if known else account)
         alarm = alarm_of("reported", redact(what), exposure_kept(voice.outbox, account), subject)
@@ -314,18 +314,19 @@ def reported(options: Options, what: str, subject: str) -> str:
     return voice.problem
 
 
-def _kept_rules(options: Options, outbox: Outbox) -> "tuple[Alerts, str]":
-    """(the rules, whose alerts they are): as the settings say, else as the newest cycle did. Raises ConfigInvalid."""
+def _kept_rules(options: Options, outbox: Outbox) -> "tuple[Alerts, str, str]":
+    """(the rules, whose alerts they are, the collector's text file): as the settings say, else as the newest cycle did,
+    and no text file. Raises ConfigInvalid."""
     accounts = [key.removeprefix(CYCLE) for key in outbox.values(CYCLE)]
     kept = accounts[-1] if accounts else ""
     try:
         policy = load(options.config_directory)
-        return policy.app.alerts, options.mode or policy.app.mode
+        return policy.app.alerts, options.mode or policy.app.mode, policy.app.metrics.textfile
     except ConfigInvalid:
         rules = rules_kept(outbox)
         if rules is None:
             raise
-        return rules, options.mode or kept
+        return rules, options.mode or kept, ""
 
 
 def rules_kept(outbox: Outbox) -> "Alerts | None":

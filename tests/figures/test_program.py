@@ -140,13 +140,16 @@ def test_what_cannot_be_measured_is_a_cycle_all_the_same(program: Program) -> No
 
 
 def test_a_start_that_breaks_off_is_counted(program: Program) -> None:
-    assert program.paper("run-cycle").code == 0
+    textfile = program.home / "trader.prom"
+    config = configured(program, metrics__textfile=str(textfile))
+    assert program.paper("run-cycle", "--config", config).code == 0
     state = program.state / "paper.db"
     kept = state.read_bytes()
     state.write_bytes(b"garbage" * 2_000)
-    assert program.paper("run-cycle").code == 13
+    assert program.paper("run-cycle", "--config", config).code == 13
     state.write_bytes(kept)
     found = read(program.paper("metrics").out)
+    assert found == read(textfile.read_text())
     assert found["trader_cycles_total", (("outcome", "failed"),)] == 1
     assert found["trader_degraded_cycles_ratio", ()] == 0.5
     assert ("trader_equity_quote", ()) in found
