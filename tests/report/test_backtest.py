@@ -32,7 +32,7 @@ from trader_core.report.backtest import (
 from trader_core.report.costs import costs
 from trader_core.report.curve import curve_of, monthly, points_of, series, step_h_of
 from trader_core.report.exposure import exposure
-from trader_core.report.performance import Tried
+from trader_core.report.performance import Tried, performance
 from trader_core.report.rounds import folded, open_records, trade_records
 from trader_core.report.trades import Open, Step, Trade, pct, positions_of, ratio
 from trader_core.report.written import ratio_text, text_of
@@ -144,6 +144,19 @@ def test_money_that_lies_idle_earns_nothing_whatever_comes_and_goes() -> None:
     assert {figures.total_pnl, figures.total_pnl_pct, figures.max_drawdown_pct, figures.unrealised} == {Decimal(0)}
     assert figures.flows == -9_200
     assert set(of.curve.daily().tolist()) == {0.0}
+
+
+@settings(max_examples=30, deadline=None)
+@example(1_600)
+@given(st.integers(1, 30_000))
+def test_a_deposit_to_an_account_that_trades_nothing_leaves_no_figure(amount: int) -> None:
+    """1,600 to 10,000 once rounded to a loss of 1e-16, and from that came a Sharpe ratio of -7."""
+    grains = amount * E8
+    of = measured(Tale(rows=240, flows=[(30, grains)], worth={30: CASH + grains}).told(), CASH)
+    assert of.curve.index.tolist() == [CASH] * 240
+    found = performance(of.curve, of.trades, None, stream(1, 1))
+    assert [found[name]["value"] for name in ("sharpe", "sortino", "calmar")] == [None] * 3
+    assert found["under_water"] == {"longest_hours": 0.0, "share_pct": 0.0}
 
 
 def test_daily_returns_start_from_what_was_there_and_months_compound_to_the_whole() -> None:

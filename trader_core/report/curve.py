@@ -93,7 +93,7 @@ def curve_of(told: Told, initial: int) -> Curve:
 
 def _index(told: Told, initial: int, rows: Ints, worth: Ints) -> tuple[Floats, Fraction]:
     """Between two flows the index is the worth times a constant; at a flow that changes, in the proportion in which
-    the flow changed the worth. A flow comes just before its row."""
+    the flow changed the worth. A flow comes just before its row. Whole 1e-8 quote, or a flow's rounding is a gain."""
     if not len(rows):
         return np.zeros(0), Fraction(1)
     index, scale, begin = worth.astype(np.float64), Fraction(1), 0
@@ -104,7 +104,7 @@ def _index(told: Told, initial: int, rows: Ints, worth: Ints) -> tuple[Floats, F
         scale = scale * before / after if after > 0 and before > 0 else scale
         begin = place
     index[begin:] *= float(scale)
-    return index, scale * int(worth[-1]) / initial if initial > 0 else Fraction(1)
+    return np.rint(index), scale * int(worth[-1]) / initial if initial > 0 else Fraction(1)
 
 
 def _flows_by_place(told: Told, rows: Ints) -> list[tuple[int, int]]:
