@@ -160,12 +160,14 @@ def _tried(study: Study, of: Measured) -> tuple[Tried | None, tuple[str, ...]]:
 
 
 def flows_of(study: Study, flows: Sequence[Flow]) -> tuple[Flow, ...]:
-    """Cash that comes or goes during the period. Raises UsageError on what lies outside."""
+    """Cash that comes or goes during the period. Raises UsageError outside it and after its last decision."""
+    bar_ms = study.source.bar_ms
+    last_ms = (study.end_ms - 1) // bar_ms * bar_ms
     for at_ms, amount in flows:
-        if not study.start_ms <= at_ms < study.end_ms:
+        if not study.start_ms <= at_ms <= last_ms:
             raise UsageError(
-                f"the flow of {plain(amount)} at {rfc3339(at_ms)} is not in the period",
-                remedy=f"a time from {rfc3339(study.start_ms)} to before {rfc3339(study.end_ms)}",
+                f"the flow of {plain(amount)} at {rfc3339(at_ms)} belongs to no decision of the period",
+                remedy=f"a time from {rfc3339(study.start_ms)} to {rfc3339(last_ms)}",
             )
     return tuple(sorted(flows))
 

@@ -201,12 +201,27 @@ def test_nobody_takes_cash_that_is_held_in_coins(program: Backtests) -> None:
 
 
 @pytest.mark.parametrize(
-    "flow", ["2023-12-31=5", "2024-01-03=5", "tomorrow=5", "2024-01-01=much", "5", "2024-01-02=-20000"]
+    "flow",
+    [
+        "2023-12-31=5",
+        "2024-01-03=5",
+        "2024-01-02T11:45:01Z=5",
+        "tomorrow=5",
+        "2024-01-01=much",
+        "5",
+        "2024-01-02=-20000",
+    ],
 )
 def test_a_deposit_that_makes_no_sense_is_2(flow: str, program: Backtests) -> None:
+    """The last decision is at 11:45; what comes after it would be told nowhere."""
     done = program.run(*SHORT, "--deposit", flow)
     assert (done.code, done.out) == (2, "")
     assert ("no =" in done.err) == ("=" not in flow)
+
+
+def test_a_deposit_at_the_last_decision_counts(program: Backtests) -> None:
+    found = program.run(*SHORT, "--deposit", "2024-01-02T11:45:00Z=5", "--json").data
+    assert (found["flows"][0]["time"], found["summary"]["flows"]) == ("2024-01-02T11:45:00Z", "5")
 
 
 def test_a_folder_is_told_what_it_cannot_know(program: Backtests) -> None:
