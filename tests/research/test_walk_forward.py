@@ -117,3 +117,19 @@ def test_where_nothing_is_known_to_be_better_nothing_is_traded(tmp_path: Path) -
     assert [(one.parameters, one.test) for one in done.judged] == [(None, None)] * 2
     assert done.total.degradation is None
     assert done.total.total_pnl_pct == done.total.traded_folds == 0
+    assert [(point.at_ms, point.worth) for point in done.equity] == [
+        (START + day * DAY_MS, 100.0) for day in range(3, 7)
+    ]
+
+
+def test_a_test_in_which_nothing_is_traded_is_days_of_the_account(tmp_path: Path) -> None:
+    """Else the ratio of all tests as one account is that of the busy ones alone, and the curve jumps over the rest."""
+    of = study(tmp_path, count=12)
+    folds = folds_of(START, START + 12 * DAY_MS, BAR_MS, Plan(1, 1, False, 0, 0))
+    done = walked(of, candidates(of, fast_bars=(30,), slow_bars=(150,)), folds, "profit_factor")
+    assert {one.test is None for one in done.judged} == {True, False}
+    assert [point.at_ms for point in done.equity] == [one.test[1] for one in folds]
+    returns = [after / before - 1 for before, after in pairwise([100.0, *(point.worth for point in done.equity)])]
+    idle = [one == 0 for one, of in zip(returns, done.judged, strict=True) if of.test is None]
+    assert all(idle)
+    assert done.total.sharpe == pytest.approx(mean(returns) / stdev(returns) * sqrt(365), rel=1e-6)

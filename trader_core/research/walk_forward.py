@@ -155,9 +155,12 @@ def _judged(fold: Fold, best: tuple[Candidate, Figures] | None, test: Scored | N
 
 
 def _total(judged: Sequence[Judged], tests: Sequence[Scored | None]) -> tuple[Total, tuple[Point, ...]]:
-    """A day on which one test ends and the next begins is one day of the account; it ends where the later one does."""
+    """A day on which one test ends and the next begins is one day of the account; it ends where the later one does.
+    Through a test that trades nothing the account stays what it was."""
     level, ends = 100.0, dict[int, float]()
-    for one in tests:
+    for of, one in zip(judged, tests, strict=True):
+        start_ms, end_ms = of.fold.test
+        ends |= dict.fromkeys(range(start_ms // DAY_MS, (end_ms - 1) // DAY_MS + 1), level)
         if one is not None and one.initial > 0:
             ends |= {day: level * close / one.initial for day, close in zip(one.days, one.closes, strict=True)}
             level = ends[one.days[-1]] if one.days else level
