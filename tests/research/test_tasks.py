@@ -107,6 +107,17 @@ def test_a_folder_that_another_machine_does_not_see_is_told(tmp_path: Path) -> N
     assert "--resume" in told.value.remedy
 
 
+@pytest.mark.parametrize("name", ["close.npy", "present.npy", "world.json"])
+@pytest.mark.parametrize("keep", [0, 90, -8])
+def test_a_world_that_a_power_cut_left_in_pieces_is_written_again(tmp_path: Path, name: str, keep: int) -> None:
+    made = world(2)
+    place, digest = write(made, tmp_path)
+    whole = (place / name).read_bytes()
+    (place / name).write_bytes(whole[:keep])
+    assert write(made, tmp_path) == (place, digest)
+    assert (place / name).read_bytes() == whole
+
+
 def test_a_part_of_a_world_decides_as_if_it_had_been_opened_for_that_span(tmp_path: Path) -> None:
     """Windows are exact, so the history in front is the same wherever the file begins."""
     of = study(tmp_path, count=4)

@@ -98,7 +98,7 @@ def _written(policies: Sequence["Settings"], source: CandleSource, start_ms: int
 
 
 def write(world: World, folder: Path) -> tuple[Path, str]:
-    """(where the world lies, digest of all that it is). One that lies there already is left alone."""
+    """(where the world lies, digest of all that it is). One that lies there whole is left alone."""
     frame = world.frame
     about = to_json(
         About(
@@ -116,7 +116,7 @@ def write(world: World, folder: Path) -> tuple[Path, str]:
     for name in ARRAYS:
         found.update(np.ascontiguousarray(getattr(frame, name).T).data)
     place = folder / found.hexdigest()[:32]
-    if not (place / ABOUT).exists():
+    if not _is_whole(place, about, frame):
         place.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
             np.save(place / f"{name}.{os.getpid()}.new.npy", getattr(frame, name))
@@ -125,6 +125,16 @@ def write(world: World, folder: Path) -> tuple[Path, str]:
         new.write_text(json.dumps({"about": about}), encoding="utf-8")
         new.replace(place / ABOUT)
     return place, found.hexdigest()
+
+
+def _is_whole(place: Path, about: str, frame: Frame) -> bool:
+    """Whether it all lies there, to the last bar: a power cut or a failing disk may have left it in pieces."""
+    try:
+        return json.loads((place / ABOUT).read_text(encoding="utf-8")) == {"about": about} and all(
+            np.array_equal(np.load(place / f"{name}.npy", mmap_mode="r"), getattr(frame, name)) for name in ARRAYS
+        )
+    except (OSError, ValueError, EOFError):
+        return False
 
 
 @lru_cache(maxsize=HELD_MAX)
