@@ -45,6 +45,21 @@ def test_a_range_that_makes_no_sense_is_told(text: str) -> None:
         range_of(f"{STOP}={text}", policy())
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{FAST}=1.5..4", "whole"),
+        (f"{STOP}=1..2.5:int", "whole"),
+        (f"{STOP}=0.005..1", "two"),
+        (f"{STOP}=1..1.234", "two"),
+    ],
+)
+def test_a_range_ends_where_values_can_be_drawn(text: str, told: str) -> None:
+    """1.5..4 of a whole number drew 1, and 0.005..1 drew 0.00: below the range."""
+    with pytest.raises(UsageError, match=told):
+        range_of(text, policy())
+
+
 def test_a_key_is_given_once() -> None:
     with pytest.raises(UsageError, match="given twice"):
         list(keys_of([choice_of(f"{FAST}=5", policy()), range_of(f"{FAST}=5..9", policy())]))

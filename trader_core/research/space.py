@@ -70,6 +70,9 @@ def range_of(text: str, policy: "Settings") -> Range:
     if found is None or not sound or (found["scale"] == "log" and low <= 0):
         raise UsageError(f"--range {text}: not LOW..HIGH", remedy="--range strategies.sma_cross.stop_pct=1..8:log")
     whole = found["scale"] == "int" or isinstance(value_at(policy, key), int)
+    if any(one % (1 if whole else CENT) for one in (low, high)):
+        kind = "whole numbers" if whole else "numbers with at most two decimals"
+        raise UsageError(f"--range {text}: LOW..HIGH are {kind} here", remedy="values are drawn with no more digits")
     return Range(key, low, high, found["scale"] == "log", whole)
 
 
