@@ -45,6 +45,8 @@ def montecarlo(
     out: Out = None,
 ) -> Result:
     """Draw a backtest's trades, or its bars, again and again, and tell how the results are spread."""
+    from math import isnan
+
     from trader_core.domain.clocktime import HOUR_MS
     from trader_core.engine.replay import replay_world
     from trader_core.inquiry import about
@@ -52,6 +54,8 @@ def montecarlo(
     from trader_core.research.shelf import opened_world, shelved
 
     check_place(out, "--out")
+    if isnan(ruin):
+        raise UsageError(f"--ruin {ruin} is no number", remedy="--ruin 50")
     options = options_of(shared_of(ctx), since, until, data, seed)
     if bars and DAY_H % (block or DAY_H) and (block or DAY_H) % DAY_H:
         raise UsageError(f"--block {block}: blocks of bars divide a day or are whole days", remedy="--block 24")
