@@ -39,6 +39,8 @@ def diff(before: Before, after: After) -> Result:
 
 def _both(before: Path, after: Path) -> tuple["Settings", "Settings"]:
     """Raises ConfigInvalid with the problems of both."""
+    from shlex import join
+
     from trader_core.domain.errors import ConfigInvalid
     from trader_core.settings.load import load
 
@@ -50,7 +52,8 @@ def _both(before: Path, after: Path) -> tuple["Settings", "Settings"]:
         except ConfigInvalid as invalid:
             problems += invalid.problems
     if problems:
-        raise ConfigInvalid(tuple(dict.fromkeys(problems)))
+        again = join(["trader", "config", "diff", str(before), str(after)])
+        raise ConfigInvalid(tuple(dict.fromkeys(problems)), f"mend the lines above, then: {again}")
     return loaded[0], loaded[1]
 
 

@@ -258,6 +258,7 @@ def test_an_invalid_side_is_10_with_the_problems_of_both(program: Program, confi
     replace(looser, "policy", "max_open_positions: 6", "max_open_positions: 99")
     done = program("config", "diff", config, looser, "--json")
     problems = done.data["error"]["problems"]
+    assert done.data["error"]["remedy"] == f"mend the lines above, then: trader config diff {config} {looser}"
     assert (done.code, len(problems)) == (10, 2)
     assert problems[0].startswith(str(config))
     assert problems[1].startswith(str(looser))
