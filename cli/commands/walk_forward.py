@@ -17,6 +17,7 @@ from cli.research import (
     Out,
     Resume,
     Span,
+    cell,
     dimensions_of,
     report_of,
     short_key,
@@ -147,7 +148,7 @@ def _line(one: "Judged") -> list[str]:
     began = short(EpochMs(one.fold.test[0]))[:10]
     if one.parameters is None or one.train is None or one.test is None:
         return [began, "nothing", "-", "-", "-", "-", "-"]
-    chosen = " ".join(f"{short_key(key)}={value}" for key, value in one.parameters.items())
+    chosen = " ".join(f"{short_key(key)}={cell(value)}" for key, value in one.parameters.items())
     return [
         began, chosen, str(one.test.total_trades), _ratio(one.train.sharpe), _ratio(one.test.sharpe),
         f"{one.test.total_pnl_pct:.2f}", f"{one.test.max_drawdown_pct:.2f}",

@@ -122,6 +122,8 @@ def test_walk_forward_tells_each_fold_and_the_whole(program: Inside) -> None:
     assert (found["total"]["folds"], found["metadata"]["trials"]) == (2, 4)
     assert "walk-forward, 2 folds, 28 bars between training and test" in done.out
     assert program(*words(program, *whole, "--json")).data["folds"] == found["folds"]
+    one_key = (*asked[:3], *asked[5:])
+    assert "enabled=true" in program(*words(program, *one_key, *whole[-6:])).out, "as it was said"
     short = program(*words(program, *asked, *PERIOD))
     assert (short.code, "not one fold fits" in short.err) == (2, True)
 
