@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,16 @@ def check_place(path: Path | None, option: str) -> None:
     """A file that cannot be written is told before the work, not after it. Raises UsageError."""
     if path is not None and (why := _in_the_way(path)):
         raise _refused(path, option, why)
+
+
+def check_apart(files: Sequence[tuple[str, Path | None]]) -> None:
+    """Options that name one file: the last would be all that is left of it. Raises UsageError."""
+    taken: dict[Path, str] = {}
+    for option, path in files:
+        if path is not None and _is_file(path):
+            other = taken.setdefault(path.resolve(), option)
+            if other != option:
+                raise UsageError(f"{other} and {option} name one file: {path}", remedy="a file for each of them")
 
 
 def _in_the_way(path: Path) -> str:

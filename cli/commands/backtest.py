@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.exits import Result, warned
-from cli.files import check_place, save
+from cli.files import check_apart, check_place, save
 from cli.options import SAMPLE_SEED, Data, From, Seed, To, amount_of, options_of, shared_of
 from trader_core.domain.errors import UsageError
 
@@ -74,6 +74,7 @@ def backtest(
     files = [("report", "--out", out), ("page", "--html", html), ("baseline", "--write-baseline", write_baseline)]
     for _, option, file in files:
         check_place(file, option)
+    check_apart([(option, file) for _, option, file in files])
     accepted = _accepted(baseline, write_baseline, reason)
     percent = amount_of("--tolerance", tolerance, "2") or Decimal(0)
     study = study_of(options_of(shared, since, until, data, seed))
@@ -196,7 +197,7 @@ def _gate_text(gate: "Gate | None", ink: "Ink") -> str:
     ]  # fmt: skip
     verdict = ink.good("the baseline holds") if gate.passed else ink.bad("the baseline does not hold")
     head = ["figure", "baseline", "now", "deviation", ""]
-    return f"\n\n{table(head, rows)}\n{verdict}, within {gate.tolerance_pct} %"
+    return f"\n\n{table(head, rows)}\n{verdict}, within {figure_text(gate.tolerance_pct)} %"
 
 
 # --- looking ahead ---------------------------------------------------------------------------------------------------
