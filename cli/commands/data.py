@@ -96,6 +96,8 @@ def fetch(
     if pairs is not None and all_tiers:
         raise UsageError("--pairs and --all-tiers are two answers to one question", remedy="say one of them")
     wanted = [one.strip().upper() for one in (pairs or "").split(",") if one.strip()]
+    if pairs is not None and not wanted:
+        raise UsageError("--pairs names none", remedy="--pairs BTC-USD,ETH-USD, or --all-tiers")
     options = options_of(shared_of(ctx), since, until)
     with Progress("fetching", "calls") as progress:
         found = hand.fetched(options, wanted, granularity, out, progress)

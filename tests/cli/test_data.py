@@ -129,6 +129,8 @@ def test_where_there_are_no_candles_the_answer_is_23(program: Program) -> None:
         (["import", "--data", "data"], "Missing argument 'SOURCE...'"),
         (["import", "export.csv", "--data", "data"], "next: trader data import export.csv --data data --pair BTC-USD"),
         (["check", "--data", "data", "--from", "soon"], "next: --from 2024-08-01"),
+        (["fetch", "--pairs", ""], "--pairs names none"),
+        (["fetch", "--pairs", " , "], "--pairs names none"),
     ],
 )
 def test_what_makes_no_sense_is_2_with_what_to_type(program: Program, words: list[str], told: str) -> None:
