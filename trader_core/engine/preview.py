@@ -27,6 +27,8 @@ def preview(ports: Ports, policy: "Settings", journal: Journal) -> CycleReport |
     guard(ports, journal, decision_ms)
     view = look(ports, policy, journal, decision_ms, Stages())
     decision = decide(view.snapshot, journal.book, policy)
-    prices = view.snapshot.prices
+    seen, prices = view.snapshot, view.snapshot.prices
     foreign = externals(journal.book, view.balances, ports.account_quote, prices)
-    return CycleReport(cycle_id, decision_ms, decision, 0, view.fills, foreign, prices, "", journal.book)
+    return CycleReport(
+        cycle_id, decision_ms, decision, 0, view.fills, foreign, prices, seen.problem, journal.book, seen.told
+    )

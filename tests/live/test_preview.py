@@ -1,0 +1,38 @@
+"""What a preview says stands against entries is what the cycle after it says."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.live.conftest import Stage
+from tests.live.stage import Live
+from tests.ops.ntp import NtpServer
+
+
+def unread(live: Live, servers: list[NtpServer]) -> None:
+    live.sim.fault({"kind": "5xx_before", "path": r"/accounts$"})
+
+
+def late(live: Live, servers: list[NtpServer]) -> None:
+    (live.state / "clock.json").unlink()
+    for server in servers:
+        server.skew_ms = 300.0
+
+
+def disarmed(live: Live, servers: list[NtpServer]) -> None:
+    assert live.inside("disarm", "--reason", "a rehearsal of it").code == 0
+
+
+@pytest.mark.parametrize("trouble", [unread, late, disarmed])
+def test_what_closes_entries_is_told_before_as_in_the_cycle(
+    stage: Stage, servers: list[NtpServer], trouble: Callable[[Live, list[NtpServer]], None]
+) -> None:
+    live = stage()
+    live.sim.risen()
+    trouble(live, servers)
+    ahead, told = live.inside("preview", "--json"), live.inside("preview")
+    cycle = live.cycle()
+    live.sim.cleared()
+    assert cycle.data["problem"] or cycle.data["objections"]
+    assert (ahead.data["problem"], ahead.data["objections"]) == (cycle.data["problem"], cycle.data["objections"])
+    assert "not read: " in told.out or "no entries: " in told.out
