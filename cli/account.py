@@ -200,7 +200,7 @@ def cycle_exit(report: "CycleReport") -> int:
     codes = [
         41 if unknown_orders(book) else 0,
         40 if book.discrepancies else 0,
-        30 if report.problem else 0,
+        max(report.problem_code, 30) if report.problem else 0,
         21 if book.halt.trading is not Trading.ACTIVE else 0,
         42 if unguarded(book) else 0,
         *(one.exit_code for one in report.objections),

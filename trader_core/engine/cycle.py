@@ -24,7 +24,7 @@ from trader_core.domain.order import OrderReport
 from trader_core.domain.values import replace
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
-from trader_core.engine.observe import Snapshot, delisted, observe
+from trader_core.engine.observe import Snapshot, Unread, delisted, observe
 from trader_core.engine.policies import policy_in_force
 from trader_core.engine.record import decision_facts, mark_facts
 from trader_core.engine.review import Review
@@ -66,6 +66,7 @@ class CycleReport:
     book: Book
     objections: tuple[Objection, ...] = ()
     ages_ms: Mapping[str, int] = field(default_factory=dict)  # of the quotes, by symbol
+    problem_code: int = 0  # the highest exit code of what could not be read
     spent_ms: Mapping[str, float] = field(default_factory=dict, compare=False)  # by stage
 
     @property
@@ -99,8 +100,8 @@ def run_cycle(
     for _ in range(ports.patience.passes):
         try:
             view = look(ports, policy, journal, decision_ms, spent)
-        except VenueUnavailable:
-            return _close(ports, journal, decision_ms, None, first, placed, fills, spent("account", spent))
+        except VenueUnavailable as gap:
+            return _end(ports, journal, decision_ms, None, first, placed, fills, spent("account", spent), gap.exit_code)
         fills += view.fills
         snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
         if agreed and first is None:
@@ -119,7 +120,7 @@ def run_cycle(
                 fills += view.fills
             left += stubborn(journal.book, decision.cancels)
     left += shut_in(journal.book, view.snapshot.frozen, view.snapshot.instruments)
-    return _close(ports, journal, decision_ms, view, first, placed, fills, spent, left)
+    return _end(ports, journal, decision_ms, view, first, placed, fills, spent, left=left)
 
 
 def guard(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
@@ -134,7 +135,7 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
 
     Raises VenueUnavailable where not even the instruments can be listed.
     """
-    listed, problem = ports.reader.instruments(), ""
+    listed, missing = ports.reader.instruments(), list[Unread]()
     fills: tuple[Filled, ...] = ()
     account: Account | None = None
     if ports.trader is None:
@@ -144,10 +145,10 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
         try:
             fills, account = spent("account", settle(ports, journal, decision_ms))
         except (VenueUnavailable, TooManyPages) as gap:
-            problem = spent("account", gap.what)
+            missing.append(spent("account", Unread(gap.what, gap.exit_code)))
     journal.record(decision_ms, delisted(ports.reader, journal.book, listed, decision_ms))
     balances = tuple(account.balances) if account else ()
-    snapshot = spent("market", observe(ports, policy, listed, journal.book, balances, decision_ms, problem))
+    snapshot = spent("market", observe(ports, policy, listed, journal.book, balances, decision_ms, missing))
     return View(snapshot, fills, balances, tuple(account.marked) if account else ())
 
 
@@ -190,9 +191,9 @@ def act(
     return len(decision.cancels) + len(ids), placed
 
 
-def _close(
+def _end(
     ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None, placed: int,
-    fills: tuple[Filled, ...], spent: Stages, left: Sequence[str] = (),
+    fills: tuple[Filled, ...], spent: Stages, unlisted: int = 0, left: Sequence[str] = (),
 ) -> CycleReport:  # fmt: skip
     cycle_id = journal.next_cycle
     problem = "; ".join(one for one in (view.snapshot.problem if view else UNREADABLE, *left) if one)
@@ -205,5 +206,5 @@ def _close(
     foreign = externals(journal.book, view.balances, ports.account_quote, prices) if view else ()
     return CycleReport(
         cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections,
-        view.snapshot.ages_ms if view else {}, spent.ended("close"),
+        view.snapshot.ages_ms if view else {}, view.snapshot.problem_code if view else unlisted, spent.ended("close"),
     )  # fmt: skip

@@ -57,7 +57,7 @@ def must_act(ports: Ports, written: "Settings", book: Book) -> bool:
     policy: Settings = ports.policies.in_force(written, at_ms, book.policy_version).settings
     wanted = book.held | {one.symbol for one in ports.reader.instruments() if one.base == policy.signals.regime.base}
     listed = [one for one in ports.reader.instruments() if one.symbol in wanted]
-    seen = observe(ports, policy, listed, book, (), at_ms, "")
+    seen = observe(ports, policy, listed, book, (), at_ms)
     return is_urgent(decide(seen, book, policy), book)
 
 

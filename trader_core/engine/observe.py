@@ -1,9 +1,9 @@
 """Read the world once: candles, quotes, balances. What cannot be read is missing, never guessed."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
 
+class Unread(NamedTuple):
+    """A reading that failed, and the exit code of why."""
+
+    what: str
+    exit_code: int
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """One look at the market, as of `decision_ms`. What is excluded and yet among the instruments may only be sold."""
@@ -47,6 +54,7 @@ class Snapshot:
     closing: frozenset[str] = frozenset()  # symbols that a person wants sold
     policy_ms: int = 0  # age of the policy that this is judged by
     stale: tuple[Objection, ...] = ()  # what is said of that age where it closes entries
+    problem_code: int = field(default=0, compare=False)  # the highest exit code of what could not be read
 
     @property
     def told(self) -> tuple[Objection, ...]:
@@ -77,7 +85,7 @@ def observe(
     book: Book,
     balances: Sequence[Balance],
     decision_ms: EpochMs,
-    problem: str,
+    missing: Sequence[Unread] = (),
 ) -> Snapshot:
     """Closed bars only, as many as the longest window needs, and the closes of the days before them. An instrument
     that cannot be read has no price."""
@@ -85,7 +93,7 @@ def observe(
     instruments, exclusions = watched_universe(listed, reader.exclusions(), policy, book.watched)
     first_ms = decision_ms - lookback_of(policy) * bar_ms
     symbols, days = [one.symbol for one in instruments], days_before(policy, first_ms, decision_ms)
-    problems = [problem] if problem else []
+    problems = list(missing)
     reader.read_markets(symbols, first_ms, decision_ms, days)
     candles = {one: _candles(reader, one, first_ms, decision_ms, problems) for one in symbols}
     before = closes_of(days, [_day_closes(reader, one, days, problems) for one in symbols])
@@ -100,7 +108,8 @@ def observe(
         frozen=reader.frozen(),
         foreign=foreign_to(book, balances, ports.account_quote),
         fees=_fees(reader, problems),
-        problem="; ".join(problems),
+        problem="; ".join(one.what for one in problems),
+        problem_code=max((one.exit_code for one in problems), default=0),
         seen_ms=max(ports.clock.seen_ms(), decision_ms),
         objections=ports.objections(worth_of(book)),
         policy_ms=age.age_ms,
@@ -130,19 +139,19 @@ def _is_known(reader: VenueReader, symbol: str) -> bool:
         return True
 
 
-def _candles(reader: VenueReader, symbol: str, since_ms: int, until_ms: int, problems: list[str]) -> Candles:
+def _candles(reader: VenueReader, symbol: str, since_ms: int, until_ms: int, problems: list[Unread]) -> Candles:
     try:
         return reader.candles(symbol, since_ms, until_ms)
     except VenueUnavailable as gap:
-        problems.append(f"{symbol}: {gap.what}")
+        problems.append(Unread(f"{symbol}: {gap.what}", gap.exit_code))
         return NO_CANDLES
 
 
-def _day_closes(reader: VenueReader, symbol: str, days: range, problems: list[str]) -> Sequence[int]:
+def _day_closes(reader: VenueReader, symbol: str, days: range, problems: list[Unread]) -> Sequence[int]:
     try:
         return reader.day_closes(symbol, days) if days else ()
     except VenueUnavailable as gap:
-        problems.append(f"{symbol}: {gap.what}")
+        problems.append(Unread(f"{symbol}: {gap.what}", gap.exit_code))
         return [0] * len(days)
 
 
@@ -156,19 +165,19 @@ def worth_of(book: Book) -> Decimal | None:
     return book.cash if book.equity is None and not book.held else book.equity
 
 
-def _fees(reader: VenueReader, problems: list[str]) -> Fees | None:
+def _fees(reader: VenueReader, problems: list[Unread]) -> Fees | None:
     try:
         return reader.fees()
     except VenueUnavailable as gap:
-        problems.append(gap.what)
+        problems.append(Unread(gap.what, gap.exit_code))
         return None
 
 
-def _quotes(reader: VenueReader, symbols: list[str], problems: list[str]) -> dict[str, TopOfBook]:
+def _quotes(reader: VenueReader, symbols: list[str], problems: list[Unread]) -> dict[str, TopOfBook]:
     try:
         return reader.quotes(symbols)
     except VenueUnavailable as gap:
-        problems.append(gap.what)
+        problems.append(Unread(gap.what, gap.exit_code))
         return {}
 
 

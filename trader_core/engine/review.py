@@ -63,7 +63,7 @@ class Review:
         reader, journal, at_ms = self.ports.reader, self.journal, self.snapshot.decision_ms
         reader.read_account([], journal.book.fill_cursor)
         fold_fills(self.ports, journal, at_ms)
-        read = observe(self.ports, self.policy, reader.instruments(), journal.book, (), at_ms, "")
+        read = observe(self.ports, self.policy, reader.instruments(), journal.book, (), at_ms)
         return replace(read, foreign=self.snapshot.foreign, closing=self.snapshot.closing)
 
     def _book(self, order: Order) -> Book:

@@ -170,6 +170,7 @@ class Licence:
     client: CoinbaseClient
     policies: PolicyWatch
     problem: str  # why its permissions could not be read
+    problem_code: int = 0  # the exit code of that
 
     def __call__(self, equity: Decimal | None) -> tuple[Objection, ...]:
         """What cannot be read allows no entry; exits go on."""
@@ -182,7 +183,7 @@ class Licence:
         clock = clock_problem(self.policy, self.state, self.client)
         found = (
             Objection(granted.reason, GateClosed.exit_code, reduces=True) if granted.reason else None,
-            Objection(self.problem, VenueUnavailable.exit_code) if self.problem else None,
+            Objection(self.problem, self.problem_code) if self.problem else None,
             Objection(expired, 11) if expired else None,
             Objection(clock, 12) if clock else None,
         )
@@ -211,7 +212,7 @@ def licence_of(connection: Connection, key: ApiKey) -> Licence:
         if not known:
             raise
         what = f"the key's permissions are unknown: {gap.what}"
-        return Licence(policy, state, fingerprint(key), known, connection.client, policies, what)
+        return Licence(policy, state, fingerprint(key), known, connection.client, policies, what, gap.exit_code)
     check_permissions(permissions)
     licence = Licence(policy, state, fingerprint(key), permissions.portfolio_uuid, connection.client, policies, "")
     granted = gate(policy, state, licence.fingerprint, licence.portfolio, None, host_ms(), policies)
