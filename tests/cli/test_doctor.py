@@ -266,6 +266,15 @@ def test_what_is_broken_is_named_with_what_to_type(patient: Patient, ill: str) -
     assert done.data["failed"] == len(found)
 
 
+def test_v45_a_check_that_cannot_run_has_failed_and_nothing_is_armed(patient: Patient) -> None:
+    elsewhere(patient)
+    found = failures(patient.examined())
+    assert {"venue", "permissions", "grant"} <= found.keys(), found
+    assert patient.live.inside("disarm", "--reason", "armed anew").code == 0
+    assert patient.live.inside(*ARM).code == 12, "nobody knows the venue's time"
+    assert "grant" in failures(patient.examined())
+
+
 def test_a_service_that_waits_is_told_what_fails_and_nothing_else(patient: Patient) -> None:
     (patient.state / "KILL_SWITCH").touch()
     told = patient.live.inside("doctor", "--gate")
