@@ -101,3 +101,23 @@ def test_without_a_book_nothing_is_at_risk_and_it_is_said(tmp_path: Path, world:
     assert (data["quality"], data["var_pct"], data["parts"]) == ("empty", None, [])
     assert "nothing is held" in program("risk", "var", *words).out
     assert [one["pct"] for one in program("risk", "exposure", "--json", *words).data["exposures"]] == [0, 0]
+
+
+def test_gate_explain_measures_what_the_next_cycle_does(tmp_path: Path) -> None:
+    """The day has lost enough to halve what is bought, and a cooldown is over when the next bar closes."""
+    program = Inside(tmp_path)
+    assert program.paper("run", "--cycles", "59").code == 0
+    half = ("risk.halve_at_day_loss_pct=0.1", "--reason", "a careful day")
+    for words in (("policy", "set", *half), ("halt", "trip", "--reason", "a drill"), ("halt", "ack")):
+        assert program(*words, "--state", program.state).code == 0
+    given = ("--mode", "PAPER", "--venue", "simulated", "--state", program.state, "--json")
+    before = program("gate", "explain", "SOL", *given).data
+    assert program.paper("run-cycle").code == 0
+    (after,) = program("why", "SOL", "--state", program.state, "--json").data["symbols"]
+    measured = {one["gate"]: one for one in after["gates"]}
+    assert measured["loss_scale"]["value"] == 50
+    assert before["outcome"] == after["outcome"] == "HELD"
+    for one in before["gates"]:
+        if one["verdict"] == "OK":
+            same = measured[one["gate"]]
+            assert (one["value"], one["limit"]) == (same["value"], same["limit"]), one["gate"]

@@ -23,6 +23,8 @@ from trader_core.engine.stages import Stages
 from trader_core.ledger.integers import Axes, to_state
 from trader_core.ports import Ports
 from trader_core.rulebook.account import equity_of, step_mark
+from trader_core.rulebook.gates.losses import loss_scale
+from trader_core.rulebook.halts import step_halt
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Columns, Guard, State, empty_plan
@@ -76,6 +78,7 @@ def glance(ports: Ports, policy: "Settings", journal: Journal) -> Glance | None:
     law, closed = law_of(policy, axes, snapshot.fees), guard_of(journal.book, axes, snapshot, bar_ms_of(policy))
     equity = equity_of(law.instruments, state, columns, row)
     step_mark(state, at_ms, equity)
+    step_halt(law, closed, state, columns, row, equity, empty_plan(0, 0))
     return Glance(at_ms, law, closed, state, columns, row, axes, equity, opinions, snapshot.exclusions)
 
 
@@ -84,10 +87,11 @@ def hypothesis(seen: Glance, symbol: str) -> Hypothesis:
     i, strategy = seen.axes.index[symbol], _strategy(seen, seen.axes.index[symbol])
     law, columns, row, asked = seen.law, seen.columns, seen.row, seen.columns.asked[seen.row]
     plan = empty_plan(len(seen.axes.instruments), len(seen.axes.strategies))
+    plan.shrunk[0] = loss_scale(law, seen.state, seen.at_ms, seen.equity)
     terms = proposed_terms(columns, row, i, strategy, plan)
     draft = new_draft(law, seen.state, columns, row, i, terms, seen.equity, plan.sizes[i])
     if draft.lots == 0:  # nobody wants it: of the size that its tier would have
-        whole = terms._replace(scale=1.0)
+        whole = terms._replace(scale=float(plan.shrunk[0]))
         draft = new_draft(law, seen.state, columns, row, i, whole, seen.equity, plan.sizes[i])
     code, lots = judge(law, seen.guard, seen.state, columns, row, draft, plan.entered, plan.desk, plan.trace[i])
     plan.verdict[i], plan.chosen[i] = code, strategy
