@@ -106,7 +106,7 @@ def history(ctx: typer.Context) -> Result:
     from trader_core.report.halts import history_of
 
     with open_state(options_of(shared_of(ctx))) as (store, account):
-        found = history_of(store.facts())
+        found = history_of(store.told())
     rows = [[f"{short(one.at_ms)}", one.state, one.by or "-", one.reason] for one in found]
     data = {
         "events": [

@@ -14,7 +14,7 @@ from tests.cli.program import Done, Program
 from tests.scenarios.scenes import DIP, RISE, STOPPED
 from tests.tampering import altered
 from tests.world import BAR_MS, START, Series, World, at, outcomes, sent
-from trader_core.domain.clocktime import MINUTE_MS, EpochMs, parse_utc
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs, parse_utc, rfc3339
 from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.facts import (
     Acknowledged,
@@ -162,6 +162,21 @@ def test_a_cooldown_lasts_to_the_last_millisecond(tmp_path: Path) -> None:
         assert command(world, "halt", "ack").data["state"] == "COOLING_DOWN"
         assert world.run(limit=1)[-1].book.halt.state == expected
         assert world.run(limit=1)[-1].book.halt.state is HaltState.ARMED
+
+
+def test_the_history_tells_when_each_move_was_made_and_not_when_the_trip_was(tmp_path: Path) -> None:
+    world = World(tmp_path).market(BTC=[100.0] * 9).configured(policy__halt__cooldown_min=45)
+    (tripped,) = world.run(limit=1)
+    assert command(world, "halt", "trip", "--reason", "a drill").code == 0
+    acknowledged = world.run(limit=2)[-1]
+    assert command(world, "halt", "ack").code == 0
+    (armed,) = world.run(limit=1)
+    assert armed.book.halt.state is HaltState.ARMED
+    events = command(world, "halt", "history").data["events"]
+    assert [(one["state"], one["time"]) for one in events] == [
+        ("TRIPPED", rfc3339(tripped.decision_ms)), ("COOLING_DOWN", rfc3339(acknowledged.decision_ms)),
+        ("ARMED", rfc3339(armed.decision_ms)),
+    ]  # fmt: skip
 
 
 def test_a_cooldown_is_longer_while_the_breach_holds(tmp_path: Path) -> None:

@@ -89,19 +89,26 @@ class HaltEvent(Struct, frozen=True):
     config_digest: str
 
 
-def history_of(facts: Iterable[Fact]) -> tuple[HaltEvent, ...]:
+class JournalRow(Protocol):
+    """When a fact was written down."""
+
+    @property
+    def at_ms(self) -> int: ...
+
+
+def history_of(told: Iterable[tuple[JournalRow, Fact]]) -> tuple[HaltEvent, ...]:
     """Oldest first."""
-    return tuple(_events(facts))
+    return tuple(_events(told))
 
 
-def _events(facts: Iterable[Fact]) -> Iterator[HaltEvent]:
+def _events(told: Iterable[tuple[JournalRow, Fact]]) -> Iterator[HaltEvent]:
     halt: Halt = ARMED
-    for fact in facts:
+    for row, fact in told:
         if isinstance(fact, HaltChanged | HaltReset):
             reset = fact if isinstance(fact, HaltReset) else None
             after = fact.halt
             yield HaltEvent(
-                at_ms=reset.at_ms if reset else after.since_ms,
+                at_ms=EpochMs(row.at_ms),
                 state=after.state,
                 previous=halt.state,
                 reason=reset.reason if reset else after.reason,
