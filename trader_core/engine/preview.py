@@ -6,6 +6,7 @@ from trader_core.engine.cycle import CycleReport, guard, look
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.policies import policy_in_force
+from trader_core.engine.record import mark_facts
 from trader_core.engine.stages import Stages
 from trader_core.execution.reconcile import externals
 from trader_core.ports import Ports
@@ -27,6 +28,7 @@ def preview(ports: Ports, policy: "Settings", journal: Journal) -> CycleReport |
     guard(ports, journal, decision_ms)
     view = look(ports, policy, journal, decision_ms, Stages())
     decision = decide(view.snapshot, journal.book, policy)
+    journal.record(decision_ms, mark_facts(decision))
     seen, prices = view.snapshot, view.snapshot.prices
     foreign = externals(journal.book, view.balances, ports.account_quote, prices)
     return CycleReport(
