@@ -20,10 +20,9 @@ from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KillFile
-from trader_core.settings.coherence import check
 from trader_core.settings.digest import digest
 from trader_core.settings.direction import is_movable, more_of
-from trader_core.settings.edit import Value, edited, value_at
+from trader_core.settings.edit import Value, edited, new_clashes, value_at
 from trader_core.settings.load import load, problem_of
 from trader_core.settings.options import Options
 from trader_core.settings.ratchet import (
@@ -261,7 +260,7 @@ def _changed(place: Place, values: Mapping[str, Value], asked: Asked) -> Changed
     until_ms = _until(place, asked, loose)
     if loose:
         _check_armed(place, loose)
-    problems = _new_clashes(now, values)
+    problems = new_clashes(now, edited(now, values, coherent=False))
     if loose and problems:
         raise ConfigInvalid(problems)
     expected = place.reading.version if asked.expected is None else asked.expected
@@ -309,13 +308,6 @@ def _check_armed(place: Place, loose: list[str]) -> None:
             f"{', '.join(loose)} cannot be loosened: {kill or f'the halt machine is {place.halt}'}", safe=_NOTHING,
             remedy="trader halt show; a tightening is possible at any time",
         )  # fmt: skip
-
-
-def _new_clashes(now: Settings, values: Mapping[str, Value]) -> tuple[str, ...]:
-    """What would not go together any more, and did before."""
-    after = edited(now, values, coherent=False)
-    before = {one.message for one in check(now)}
-    return tuple(f"{one.file}: {one.message}" for one in check(after) if one.message not in before)
 
 
 def _author(user: str | None) -> str:

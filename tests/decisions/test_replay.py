@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Inside
+from tests.decisions.conftest import YOUNG
 from tests.scenarios.crash import AUGUST_2024, SHIPPED_POLICY, options_in
 from tests.tampering import rewritten
 from tests.world import CONFIG, write_config
@@ -94,6 +95,18 @@ def test_what_if_shows_the_gate_that_flips(young: Inside) -> None:
 def test_what_if_with_what_is_there_already_changes_nothing(young: Inside) -> None:
     done = young("what-if", "--set", "policy.cycle.base_bar_min=15", "2", "--state", young.state)
     assert (done.code, "the same to the byte" in done.out) == (0, True)
+
+
+def test_what_if_asks_also_where_a_tightening_had_left_another_limit_without_a_meaning(copied: Inside) -> None:
+    """The clash was taken with a warning then; one that the question itself makes is refused."""
+    at = ("--state", copied.state)
+    done = copied("policy", "set", "risk.max_total_at_risk_pct=3", "--reason", "a storm", *at)
+    assert done.code == 0 and "above max_total_at_risk_pct" in done.err
+    assert copied.paper("run-cycle").code == 0
+    cycle = str(YOUNG + 1)
+    assert copied("what-if", "--set", "risk.max_open_positions=1", cycle, *at).code == 0
+    clash = copied("what-if", "--set", "risk.max_day_loss_pct=8", cycle, *at)
+    assert clash.code == 10 and "max_day_loss_pct 8" in clash.err and "max_total_at_risk_pct" not in clash.err
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def value_at(settings: Settings, key: str) -> Any:
 
 def edited(settings: Settings, edits: Mapping[str, Value], coherent: bool = True) -> Settings:
     """The settings with these known keys changed. Raises ConfigInvalid where one is not sound or, asked for
-    `coherent` ones, where they are not sound together."""
+    `coherent` ones, where they do not go together any more and did before."""
     values = settings.model_dump()
     for key, value in edits.items():
         *blocks, last = key.split(".")
@@ -48,10 +48,16 @@ def edited(settings: Settings, edits: Mapping[str, Value], coherent: bool = True
     except ValidationError as fault:
         said = (f"{dotted(one['loc'])}: {one['msg']}" for one in fault.errors(include_url=False))
         raise ConfigInvalid(tuple(dict.fromkeys(said))) from fault
-    clashes = tuple(f"{one.file}: {one.message}" for one in check(found)) if coherent else ()
+    clashes = new_clashes(settings, found) if coherent else ()
     if clashes:
         raise ConfigInvalid(clashes)
     return found
+
+
+def new_clashes(before: Settings, after: Settings) -> tuple[str, ...]:
+    """What does not go together any more, and did before."""
+    known = {one.message for one in check(before)}
+    return tuple(f"{one.file}: {one.message}" for one in check(after) if one.message not in known)
 
 
 def to_text(settings: Settings) -> str:
