@@ -37,7 +37,7 @@ from trader_core.settings.ratchet import (
     words_of,
 )
 from trader_core.settings.schema import Settings
-from trader_core.store.files import StateFiles
+from trader_core.store.files import StateFiles, newest
 from trader_core.store.policies import PolicyStore, Reading
 
 MODES = ("DRY_RUN", "PAPER", "LIVE")
@@ -135,17 +135,18 @@ class Place:
 
 
 def place_of(options: Options, changing: bool = False, written: Settings | None = None) -> Place:
-    """The policy of the account that is meant: the one there is, or the one that the configuration would begin.
+    """The policy of the account that is meant: the newest there is, or the one that the configuration would begin.
 
-    Raises ConfigInvalid, StateUnusable, and UsageError where there are several and nobody says which.
+    Raises ConfigInvalid, StateUnusable, and UsageError where several could be changed and nobody says which.
     """
     written = written or load(options.config_directory)
     begun = [one for one in MODES if StateFiles(options.state_directory, one).begun and options.mode in (None, one)]
     if len(begun) > 1 and changing:
         told = f"{options.state_directory} holds the accounts of {' and '.join(begun)}"
         raise UsageError(told, safe=_NOTHING, remedy=f"say which one: --mode {begun[-1]}")
-    files = StateFiles(options.state_directory, options.mode or (begun[0] if len(begun) == 1 else written.app.mode))
-    if files.begun:
+    files = StateFiles(options.state_directory, options.mode or written.app.mode)
+    if begun:
+        files = newest(options.state_directory, tuple(begun))
         with files.reading() as kept:
             return place_at(written, files, kept.identity().get("clock", ""), Journal(kept).book)
     simulated = (options.venue or written.app.exchange.venue) in _VIRTUAL

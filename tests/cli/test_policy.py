@@ -302,3 +302,15 @@ def test_each_account_has_a_policy_of_its_own(account: Account) -> None:
     account.policy("set", "risk.max_open_positions=2", "--reason", "a storm")
     other = ("--state", account.world.state, "--config", account.world.config, "--mode", "LIVE", "--json")
     assert Inside(account.world.root)("policy", "show", *map(str, other)).data["version"] == 1
+
+
+def test_of_two_accounts_the_newest_is_shown_as_everywhere_and_none_is_changed_unnamed(account: Account) -> None:
+    account.world.run(mode="DRY_RUN", limit=1)
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=2", "--reason", "a storm")
+    program, given = Inside(account.world.root), ("--state", account.world.state, "--config", account.world.config)
+    status = program("status", "--json", *given).data
+    shown = program("policy", "show", "--json", *given).data
+    assert (shown["mode"], shown["version"]) == (status["mode"], status["policy"]["version"]) == ("PAPER", 2)
+    unnamed = program("policy", "set", "risk.max_open_positions=1", "--reason", "a storm", *given)
+    assert unnamed.code == 2 and "say which one" in unnamed.err
