@@ -157,15 +157,16 @@ def _shown(halt: "Halt", account: "Account", state: "Path") -> Result:
         Trading.REDUCING: "exits and stops; no entries",
         Trading.HALTED: "nothing is sent but stops; no entries and no exits",
     }
-    rows = [("state", halt.state.value), ("trades", what[halt.trading]), ("reason", halt.reason or "-")]
+    latch_rows, latch = _latch_told(state, account.mode)
+    trading = Trading.HALTED if latch_rows else halt.trading
+    rows = [("state", halt.state.value), ("trades", what[trading]), ("reason", halt.reason or "-")]
     rows.append(("since", f"{short(halt.since_ms)} UTC" if halt.since_ms else "the beginning"))
     if halt.until_ms is not None:
         rows.append(("until", f"{short(halt.until_ms)} UTC, then armed again if nothing speaks against it"))
     rows += [("cause", told([one])) for one in halt.causes]
     rows.append(("trips", f"{halt.trips}, resets {halt.resets}"))
-    latch_rows, latch = _latch_told(state, account.mode)
     data: dict[str, Any] = {
-        "state": halt.state, "trading": halt.trading, "reason": halt.reason,
+        "state": halt.state, "trading": trading, "reason": halt.reason,
         "since": moment(halt.since_ms) if halt.since_ms else None, "until": moment(halt.until_ms),
         "trips": halt.trips, "resets": halt.resets, "causes": _measures_data(halt.causes), "latch": latch,
     }  # fmt: skip

@@ -61,6 +61,7 @@ def _look(shared: Shared, oneline: bool) -> Result:
     from cli.plain import jsonable, moment
     from cli.show import Ink, colours
     from trader_core.desk import open_state
+    from trader_core.domain.halt import Trading
     from trader_core.engine.journal import Journal
     from trader_core.report.status import next_decision_ms
     from trader_core.report.status import status as status_of
@@ -73,6 +74,8 @@ def _look(shared: Shared, oneline: bool) -> Result:
     in_force, warnings = _policy(options, account.mode, clock, book)
     latched = _latched(options, account.mode)
     data = {**about, **jsonable(found), **trouble_data(book), **in_force, "latch": latched}
+    if latched is not None:
+        data |= {"halted": True, "trading": Trading.HALTED}
     code = UNPROTECTED if (found.longest_naked_min or -1) > (in_force["max_naked_min"] or 0) else 0
     if oneline:
         return Result(data, _oneline(account, found, book, in_force, _halt_word(found, latched)), code, warnings)

@@ -351,7 +351,10 @@ def test_after_a_kill_nothing_trades_until_a_person_resets_it(tmp_path: Path) ->
     paper(program, 10)
     assert scene.kill("--reason", "news").code == 0
     shown = halt(program, "show")
-    assert shown["state"] == "ARMED", "no cycle has seen it yet"
+    assert (shown["state"], shown["trading"]) == ("ARMED", "HALTED"), "no cycle has seen it yet"
+    status = program("status", "--state", program.state, "--json").data
+    assert (status["halted"], status["trading"], status["latch"]) == (True, "HALTED", "news")
+    assert "entries and exits" not in program("halt", "show", "--state", program.state).out
     assert [part["reason"] for part in shown["latch"].values()] == ["news", "news"]  # type: ignore[attr-defined]
     assert paper(program, 20)["orders"] == 0
     assert halt(program, "show")["state"] == "KILLED"
