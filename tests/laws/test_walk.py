@@ -9,13 +9,10 @@ from tests.laws.test_turn import held_bitcoin, turned
 from tests.laws.worlds import ints
 from trader_core.domain.clocktime import DAY_MS
 from trader_core.rulebook import codes
-from trader_core.rulebook.codes import FILL_FIELDS, NEVER, STOP
+from trader_core.rulebook.codes import BUSY, FILL_FIELDS, FLIP, FLOW, HELD, NEVER, STOP
 from trader_core.rulebook.state import Journey, empty_plan, empty_tape
+from trader_core.rulebook.walk import FILLED as NOTED
 from trader_core.rulebook.walk import (
-    BUSY,
-    FLIP,
-    FLOW,
-    HELD,
     coast_end,
     note_fills,
     step_busy,
@@ -24,7 +21,6 @@ from trader_core.rulebook.walk import (
     step_held,
     step_next,
 )
-from trader_core.rulebook.walk import FILLED as NOTED
 
 COUNT = 4
 

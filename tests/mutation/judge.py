@@ -26,7 +26,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from tests.mutation.mutants import PACKAGE, Mutant, at, code_of, compiled, function_of, functions_of, modules, places
-from trader_core.engine import compiled as engine
+from trader_core.engine import replay
 from trader_core.rulebook.walk import step_walk
 
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
@@ -132,7 +132,8 @@ def run_campaign(tests: list[str], mutants: list[Mutant], terms: Terms, tell: Ca
     )  # fmt: skip
     settings.load_profile("mutants")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and take what is learned with us
-    engine._walk_compiled = step_walk  # what a replay would compile is interpreted, and coasts
+    # What a replay would compile is interpreted, and coasts.
+    pytest.MonkeyPatch().setattr(replay, "compiled_walk", lambda: step_walk)
     campaign = Campaign(mutants, terms, tell)
     options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--no-summary"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what was needed to get here
