@@ -10,7 +10,7 @@ from tests.ops.ntp import NtpServer
 
 
 def unread(live: Live, servers: list[NtpServer]) -> None:
-    live.sim.fault({"kind": "5xx_before", "path": r"/accounts$"})
+    live.sim.fault({"kind": "unauthorized_text", "path": r"/accounts$"})
 
 
 def late(live: Live, servers: list[NtpServer]) -> None:

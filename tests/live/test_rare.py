@@ -242,7 +242,7 @@ def test_a_purchase_that_waited_does_not_leave_while_the_account_cannot_be_read(
     live.sim.fault(SLOW)
     running = live.start("run-cycle")
     assert waited(lambda: [one for one in live.truth if one["kind"] == "order"], 20)
-    live.sim.fault(SLOW, {**DOWN, "method": "GET"})
+    live.sim.fault(SLOW, {"kind": "unauthorized_text", "path": "/fills$"})
     running.communicate(timeout=60)
     live.sim.cleared()
     (why,) = [one[2] for one in facts(live.journal, "closed") if "not sent" in one[2]]
