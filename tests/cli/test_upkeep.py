@@ -423,21 +423,26 @@ def test_a_restore_that_is_cut_short_forgets_nothing_and_no_account_begins_meanw
     program: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At each file that is moved, and once more at the second try."""
-    seen = set[object]()
-    for many in range(12):
-        shutil.rmtree(program.state)
-        assert program.paper("run", "--cycles", "3").code == 0
-        restored_at_last(program, many, monkeypatch, seen)
-    assert seen == {13, 21, "cut short"}
-
-
-def restored_at_last(program: Inside, many: int, monkeypatch: pytest.MonkeyPatch, seen: set[object]) -> None:
-    """Cut short before it has moved so many files and one more, then before half as many, then whole."""
-    place = str(acted(program, "backup")["backup"])
+    shutil.rmtree(program.state)
+    assert program.paper("run", "--cycles", "3").code == 0
+    place, killed = str(acted(program, "backup")["backup"]), program.state.with_name("killed")
     acted(program, "policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
     acted(program, "bans", "add", "ETH", "--reason", "hacked too", "--hours", "999")
     assert kill(Wish(str(program.state), offline="PAPER", reason="hacked"), lambda _: None).exit_code == 0
     (program.state / "KILL_SWITCH").unlink()
+    program.state.rename(killed)
+    seen = set[object]()
+    for many in range(12):
+        shutil.copytree(killed, program.state)
+        restored_at_last(program, place, many, monkeypatch, seen)
+        shutil.rmtree(program.state)
+    assert seen == {13, 21, "cut short"}
+
+
+def restored_at_last(
+    program: Inside, place: str, many: int, monkeypatch: pytest.MonkeyPatch, seen: set[object]
+) -> None:
+    """Cut short before it has moved so many files and one more, then before half as many, then whole."""
     whole, left = Path.rename, [many]
 
     def rename(path: Path, target: Path) -> Path:
