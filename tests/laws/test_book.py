@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.laws import oracle
 from tests.laws.budget import examples
@@ -18,7 +19,7 @@ from trader_core.domain.clocktime import DAY_MS
 from trader_core.report.risk import correlations, value_at_risk
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import GATE_COUNT, Verdict
-from trader_core.rulebook.gates.book import days_until
+from trader_core.rulebook.gates.book import correlation, days_until, note_weights
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.state import NO_RETURN, empty_desk
 
@@ -191,6 +192,47 @@ def test_the_cluster_s_cap_clips_to_what_the_regime_leaves() -> None:
     assert code == Verdict.OK
     assert trace[Verdict.CLUSTER_CAP - 1, 1] == pytest.approx(8.0), "the regime scales every cap by 0.8"
     assert lots * PRICE == pytest.approx(0.07 * EQUITY)
+
+
+returns = st.lists(
+    st.tuples(*[st.sampled_from([NO_RETURN, -0.5, -0.03, -0.01, 0.0, 0.01, 0.03, 0.5])] * 2), max_size=40
+)
+
+
+@given(returns, st.integers(0, 12), st.integers(1, 45))
+@examples(300)
+def test_a_correlation_is_pearson_s_or_1_where_nobody_knows_it(
+    found: list[tuple[float, float]], least: int, window: int
+) -> None:
+    scene = book_of({BTC: [0.0], ETH: [0.0]}, (), ETH, Fraction(1, 100), cluster_min_days=least, cluster_days=window)
+    rows = np.full((len(found), COUNT), NO_RETURN)
+    rows[:, [BTC, ETH]] = np.array(found).reshape(-1, 2)
+    columns = scene.columns._replace(returns=rows, first_day=ints(NOON_MS // DAY_MS - len(found)))
+    pairs = np.array([pair for pair in found[-window:] if min(pair) >= -1.0]).reshape(-1, 2)
+    known = len(pairs) >= max(least, 1) and (np.ptp(pairs, axis=0) > 0.0).all()
+    expected = np.corrcoef(pairs.T)[0, 1] if known else 1.0
+    assert correlation(scene.law, columns, 0, BTC, ETH) == pytest.approx(expected, abs=1e-9)
+
+
+def test_where_no_day_is_known_and_none_is_asked_for_a_bad_day_is_the_stress() -> None:
+    nothing = {BTC: [NO_RETURN] * 3, ETH: [NO_RETURN] * 3}
+    scene = book_of(nothing, (BTC,), ETH, Fraction(1, 10), var_min_days=0, var_stress=0.15)
+    lost, _, code = row_of(scene, Verdict.VAR)
+    assert lost == pytest.approx(0.15 * 0.11 * 100, abs=1e-6) and code == Verdict.OK
+
+
+def test_of_an_unknown_equity_nothing_weighs_anything() -> None:
+    desk = empty_desk(COUNT)
+    desk.rows[0], desk.book[0, :2], desk.weights[0] = 1, (ETH, EQUITY), 7.0
+    for equity, weight in ((-1, 0.0), (0, 0.0), (EQUITY * 4, 0.5)):
+        note_weights(desk, EQUITY, equity)
+        assert desk.weights[0] == weight
+
+
+def test_another_asset_does_not_concentrate_this_one() -> None:
+    scene = book_of({BTC: UP, ETH: FLAT}, (BTC,), ETH, Fraction(1, 10), max_concentration=0.1)
+    value, limit, code = row_of(scene, Verdict.CONCENTRATION)
+    assert value == pytest.approx(10.0, abs=1e-3) and (limit, code) == (10.0, Verdict.OK)
 
 
 # --- against a count in other words ----------------------------------------------------------------------------------

@@ -11,10 +11,19 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.laws.test_turn import Before, held_bitcoin
-from tests.laws.worlds import COUNT, E8, Dice, ints, randoms
+from tests.laws.worlds import COUNT, E8, Dice, instrument_rows, ints, randoms
 from trader_core.rulebook import codes
 from trader_core.rulebook.account import step_funding
-from trader_core.rulebook.exits import NO_LIMIT, Levels, cost_price, exit_reason, is_sellable, levels, lots_to_sell
+from trader_core.rulebook.exits import (
+    NO_LIMIT,
+    Levels,
+    cost_price,
+    exit_reason,
+    is_sellable,
+    levels,
+    lots_above_cap,
+    lots_to_sell,
+)
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Columns, State, empty_state
 
@@ -146,6 +155,45 @@ def test_a_part_is_sold_where_both_the_part_and_the_rest_can_be_sold() -> None:
         "and where it has none, its price counts"
     )
     assert (sold(part, stop=2 * price), sold(part + 1, stop=2 * price)) == (held * 7 // 10, 0)
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> tuple[Law, State, Columns]:
+    """Three instruments, two of one coin, of a few lots each, in an account worth about as little."""
+    world = held_bitcoin()
+    few, law = st.integers(0, 12), world.law
+    units = instrument_rows([(1, 1), (3, 2), (1, 1)], [0, 0, 1])
+    exits = law.exits._replace(trim_ppm=draw(st.sampled_from([0, 1, 100_000, 500_000])))
+    costs = law.costs._replace(taker_fee_ppm=draw(st.sampled_from([0, 50_000])),
+                               half_spread_ppm=draw(st.sampled_from([0, 25_000])))  # fmt: skip
+    risk = law.risk._replace(max_asset=draw(st.sampled_from([0.0, 0.5, 1.0])))
+    state = empty_state(3, 2, 1)
+    state.lots[:] = [draw(few) for _ in range(3)]
+    state.clock[codes.EQUITY] = draw(st.integers(-1, 40))
+    for j in range(3):
+        state.orders[j, codes.EXIT, codes.KIND] = draw(st.sampled_from([0, 0, 0, codes.TAKER]))
+    columns = world.columns._replace(bid=np.array([[draw(st.integers(0, 3)) for _ in range(3)]], np.int64))
+    return law._replace(instruments=units, exits=exits, costs=costs, risk=risk), state, columns
+
+
+@given(crowded(), st.integers(0, 2))
+@examples(600)
+def test_what_stands_above_a_cap_is_what_a_count_in_fractions_finds(
+    account: tuple[Law, State, Columns], i: int
+) -> None:
+    """The fewest lots after which the asset stands below its cap, counted as if each sold at the bid."""
+    law, state, columns = account
+    equity, bids, units = int(state.clock[codes.EQUITY]), columns.bid[0].tolist(), law.instruments
+    per_lot = [Fraction(int(units.num[j]) * bids[j], int(units.den[j])) for j in range(3)]
+    same = [j for j in range(3) if units.asset[j] == units.asset[i] and state.orders[j, codes.EXIT, codes.KIND] == 0]
+    cap, worth = floor(law.risk.max_asset * equity), sum(ceil(int(state.lots[j]) * per_lot[j]) for j in same)
+    band_ppm = law.exits.trim_ppm + 2 * (law.costs.taker_fee_ppm + law.costs.half_spread_ppm)
+    inside = worth <= cap + ceil(Fraction(cap * band_ppm, PPM))
+    if law.exits.trim_ppm == 0 or equity <= 0 or bids[i] == 0 or inside:
+        expected = 0
+    else:
+        expected = min(floor((worth - cap) / per_lot[i]) + 1, int(state.lots[i]))
+    assert lots_above_cap(law, state, columns, 0, i) == expected
 
 
 def test_dust_is_not_sellable_and_nothing_is_neither() -> None:

@@ -173,6 +173,84 @@ def test_unknown_equity_trips_nothing_and_ends_no_cooldown() -> None:
     assert halt[codes.HALT] == codes.COOLING_DOWN and halt[codes.UNTIL_MS] > machine.now
 
 
+MEASURED_BY = (
+    "max_day_loss_ppm", "max_open_loss_ppm", "max_errors", "max_stops", "max_feed_age_ms", "max_naked_ms",
+    "max_troubles",
+)  # fmt: skip
+OFF = dict.fromkeys(MEASURED_BY, 0)
+
+
+@pytest.mark.parametrize("measure", range(codes.MEASURES))
+def test_each_measure_has_a_limit_of_its_own_and_reaching_it_is_enough(measure: int) -> None:
+    name, halt = MEASURED_BY[measure], empty_state(COUNT, 3, 1).halt
+    limits, measured = LIMITS._replace(**OFF)._replace(**{name: 7}), np.zeros(1 + codes.MEASURES, np.int64)
+    for value, found in ((6, 0), (7, 1 << measure)):
+        measured[1 + measure] = value
+        assert halts.breaches(limits, halt, measured, NOON_MS) == found
+    measured[:] = 10**12
+    assert halts.breaches(limits, halt, measured, NOON_MS) == 1 << measure
+    assert halts.breaches(limits._replace(**{name: 0}), halt, measured, NOON_MS) == 0
+
+
+@given(st.integers(0, 2**32))
+@examples(200)
+def test_what_is_measured_is_what_a_count_in_other_words_finds(seed: int) -> None:
+    die = Dice(Random(seed), 0.2)
+    law = die.law()
+    columns = die.columns(law)
+    state, plan, held = die.state(law, columns), empty_plan(COUNT, 1), Random(seed)
+    guard = open_guard()._replace(naked_ms=held.randint(0, 10**6), troubles=held.randint(0, 9))
+    columns.age_ms[0] = [held.randint(0, 10**6) for _ in range(COUNT)]
+    equity = held.choice((-1, 0, 1, die.grains()))
+    if held.random() < 0.3:
+        state.clock[codes.DAY_OPEN] = held.choice((-1, 0, 1, 7))
+    now, units, clock = int(columns.at_ms[0]), law.instruments, state.clock
+    errors, stops = ([now - held.choice((0, 1, law.halts.error_window_ms, law.halts.error_window_ms + 1, 10**9))
+                      for _ in range(held.randint(0, codes.RING))] for _ in range(2))  # fmt: skip
+    for ring, moments in ((codes.ERRORS, errors), (codes.STOPS, stops)):
+        state.halt[ring : ring + codes.RING] = codes.NEVER
+        state.halt[ring : ring + len(moments)] = moments
+    halts.step_measured(law, guard, state, columns, 0, equity, plan.measured)
+    opening = int(clock[codes.DAY_OPEN]) if clock[codes.DAY] == now // DAY_MS else 0
+    mine = [i for i in range(COUNT) if state.lots[i] > 0]
+    worth = {i: int(state.lots[i]) * int(columns.close[0, i]) * int(units.num[i]) // int(units.den[i]) for i in mine}
+    lost = sum(max(int(state.cost[i]) - worth[i], 0) for i in mine)
+    of_all = 10**6 if lost >= equity else lost * 10**6 // max(equity, 1)
+    assert plan.measured[1:].tolist() == [
+        -1 if opening <= 0 or equity < 0 else max(opening - equity, 0) * 10**6 // opening,
+        -1 if equity < 0 else of_all if lost else 0,
+        sum(now - one <= law.halts.error_window_ms for one in errors),
+        sum(now - one <= law.halts.stop_window_ms for one in stops),
+        max((int(columns.age_ms[0, i]) for i in mine), default=0),
+        guard.naked_ms,
+        guard.troubles,
+    ]
+
+
+def test_a_trip_counts_once_and_a_machine_that_has_moved_says_so() -> None:
+    machine = Machine()
+    for equity, trips, moved in ((10_000, 0, 0), (9_400, 1, 1), (9_300, 1, 0)):
+        machine.turn(equity)
+        assert (machine.state.halt[codes.TRIPS], machine.plan.measured[0]) == (trips, moved)
+
+
+def test_an_account_that_is_worth_nothing_and_lost_nothing_cools_down() -> None:
+    machine = Machine(**OFF)
+    machine.state.clock[codes.DAY_OPEN] = 0
+    machine.state.halt[[codes.HALT, codes.UNTIL_MS]] = codes.COOLING_DOWN, machine.now
+    halts.step_halt(machine.law, open_guard(), machine.state, machine.columns, 0, 0, machine.plan)
+    assert machine.state.halt[codes.HALT] == codes.ARMED
+
+
+def test_what_is_held_can_lose_too_much_only_where_that_would_move_the_machine() -> None:
+    state, law = empty_state(COUNT, 3, 1), Machine().law
+    for lost, found in ((99, False), (100, True), (1_000, True)):
+        assert halts.can_lose_too_much(law, state, lost, 1_000, NOON_MS) is found
+    for halt, causes in ((codes.DISABLED, 0), (codes.KILLED, 0), (codes.TRIPPED, 1 << codes.OPEN_LOSS_PPM)):
+        state.halt[[codes.HALT, codes.CAUSE_SET]] = halt, causes
+        assert halts.can_lose_too_much(law, state, 1_000, 1_000, NOON_MS) is False
+
+
 EDGES = {
     ("ARMED", "TRIPPED"), ("ARMED", "COOLING_DOWN"), ("ARMED", "DISABLED"), ("DISABLED", "ARMED"),
     ("DISABLED", "TRIPPED"), ("DISABLED", "COOLING_DOWN"),
