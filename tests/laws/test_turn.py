@@ -25,6 +25,7 @@ from tests.laws.worlds import (
     ints,
     open_guard,
 )
+from trader_core.domain.clocktime import DAY_MS
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import (
     ACTIVE,
@@ -344,6 +345,41 @@ def test_each_reason_to_sell_has_its_own_edge() -> None:
     assert [reason_at(trailing, bid) for bid in (1_800_001, 1_800_000)] == [0, codes.BY_TRAILING]
 
 
+def test_what_stands_above_its_cap_is_trimmed_and_a_stop_for_the_rest_stays() -> None:
+    """A tenth of the equity is held. Of a cap of eight hundredths a fifth is too much, and one lot goes with it."""
+    world = held_bitcoin()
+    world.state.cash[0] = 9 * 10**10
+    law = world.law._replace(exits=world.law.exits._replace(trim_ppm=1))
+    for share, sold in ((0.25, 0), (0.1, 0), (0.08, 200_001)):
+        after, _ = turned(world._replace(law=law._replace(risk=law.risk._replace(max_asset=share))))
+        assert after.orders[0, EXIT, [LOTS, REASON]].tolist() == [sold, codes.BY_TRIM if sold else 0]
+        assert after.orders[0, STOP, LOTS] == 10**6 - sold
+
+
+def test_what_a_shut_market_kept_from_being_sold_comes_first_when_it_opens() -> None:
+    """The first reason stays, though another one or none holds by then."""
+    world = held_bitcoin()
+    world.state.target_bps[0] = 1_000
+    shut = world._replace(columns=world.columns._replace(shut=np.ones_like(world.columns.shut)))
+    state, _ = turned(at_bid(shut, 950_000))
+    assert state.deferred[0] == codes.BY_STOP and not state.orders[0, EXIT, KIND]
+    state, _ = turned(at_bid(shut, 1_100_000, 1), state=state)
+    assert state.deferred[0] == codes.BY_STOP
+    state, _ = turned(at_bid(world, 1_000_000, 2), state=state)
+    assert state.orders[0, EXIT, [LOTS, REASON]].tolist() == [10**6, codes.BY_STOP]
+
+
+def test_a_stop_that_was_filled_in_part_is_right_for_what_is_left() -> None:
+    world = held_bitcoin()
+    state, _ = turned(world)
+    state.orders[0, STOP, FILLED], state.lots[0], state.cost[0] = 10**5, 9 * 10**5, 9 * 10**9
+    _, plan = turned(world, state=state)
+    assert asked(plan) == []
+    state.lots[0], state.cost[0] = 11 * 10**5, 11 * 10**9
+    _, plan = turned(world, state=state)
+    assert asked(plan) == [(CANCEL, 0, STOP), (PLACE, 0, STOP)]
+
+
 def worked(max_reprices: int, fallback: int, filled: float = 0.0) -> list[tuple[int, int, int]]:
     """(kind, reason, tries) of an entry of which so much fills at first and then no more, turn by turn, until nothing
     of it is left."""
@@ -481,6 +517,25 @@ def test_who_waited_is_bought_on_the_terms_it_was_deferred_with() -> None:
     _, plan = turned(doubtful)
     assert plan.verdict[1] == Verdict.CONVICTION, "0.25 of the 0.3 that its strategy asks for"
     assert plan.trace[1, Verdict.CONVICTION - 1, 0] == 25.0
+
+
+def test_who_waited_is_bought_at_half_the_size_on_a_day_that_lost_as_much_as_halves_it() -> None:
+    calm, bad = waiting(1), waiting(1)
+    day = int(bad.columns.at_ms[0]) // DAY_MS
+    bad.state.clock[[codes.DAY, codes.DAY_OPEN, codes.DAY_LOW]] = day, 104 * 10**4 * E8, 10**6 * E8
+    bad = bad._replace(law=bad.law._replace(risk=bad.law.risk._replace(halve_at_day_loss=0.03)))
+    orders = [turned(world)[0].orders[1, ENTRY] for world in (calm, bad)]
+    assert orders[0][LOTS] // 2 == orders[1][LOTS] > 0
+
+
+def test_who_has_waited_for_too_long_is_forgotten_before_anybody_is_judged() -> None:
+    world = waiting(1, 2)
+    law = world.law._replace(risk=world.law.risk._replace(max_wait_ms=60_000))
+    world.state.queue[0, codes.W_SINCE_MS] -= 60_001
+    world.state.queue[1, codes.W_SINCE_MS] -= 60_000
+    after, plan = turned(world._replace(law=law))
+    assert np.flatnonzero(plan.verdict != codes.NEVER).tolist() == [2]
+    assert after.clock[codes.QUEUED] == 0
 
 
 def waiting(*who: int) -> Before:
