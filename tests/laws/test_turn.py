@@ -356,6 +356,20 @@ def test_what_stands_above_its_cap_is_trimmed_and_a_stop_for_the_rest_stays() ->
         assert after.orders[0, STOP, LOTS] == 10**6 - sold
 
 
+def test_what_the_universe_has_no_place_for_is_sold_when_its_time_is_over_and_forgiven_when_it_is_back() -> None:
+    world = held_bitcoin()
+    law = world.law._replace(exits=world.law.exits._replace(purge_ms=60_000))
+    out, back = barred(world.guard, 0), world.guard
+    world, begun = world._replace(law=law), int(world.columns.at_ms[0])
+    state, _ = turned(world._replace(guard=out))
+    assert state.outcast_ms.tolist() == [begun] + [codes.NEVER] * (COUNT - 1)
+    for guard, later, since, reason in (
+        (out, 59_999, begun, 0), (out, 60_000, begun, codes.BY_PURGE), (back, 60_000, codes.NEVER, 0),
+    ):  # fmt: skip
+        after, _ = turned(at_bid(world._replace(guard=guard), 10**6, later), state=state)
+        assert (after.outcast_ms[0], after.orders[0, EXIT, REASON]) == (since, reason)
+
+
 def test_what_a_shut_market_kept_from_being_sold_comes_first_when_it_opens() -> None:
     """The first reason stays, though another one or none holds by then."""
     world = held_bitcoin()
