@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
+from errno import ENOSPC
 from pathlib import Path
 
 from trader_core.domain.errors import UsageError
@@ -61,6 +62,24 @@ def save(path: Path, option: str, content: str | bytes, mode: int = 0o666) -> No
         if whole:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
+        raise _refused(path, option, failed.strerror or str(failed)) from failed
+
+
+def add_line(path: Path, option: str, line: str) -> None:
+    """At the end of a file, and never behind half a line that a crash left there. Raises UsageError, and then the file
+    is as it was."""
+    whole = _is_file(path)
+    try:
+        with path.open("ab", buffering=0) as file:
+            kept = file.tell() if whole else 0
+            cut = kept > 0 and not path.read_bytes().endswith(b"\n")
+            content = f"\n{line}\n".encode()[not cut :]
+            if file.write(content) != len(content):
+                file.truncate(kept)
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+            if whole:
+                os.fsync(file.fileno())
+    except OSError as failed:
         raise _refused(path, option, failed.strerror or str(failed)) from failed
 
 

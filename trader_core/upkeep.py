@@ -292,7 +292,8 @@ def _anchors_in(file: Path) -> Iterator[Anchor]:
                     raise ValueError
                 yield Anchor(**found)
             except (ValueError, KeyError, TypeError, AttributeError):
-                raise _torn(f"line {number} of {file} is no anchor") from None
+                half = "a line that was cut off may be taken out: the others hold by themselves"
+                raise _torn(f"line {number} of {file} is no anchor", half) from None
 
 
 def _sealed(anchor: Anchor, key: bytes) -> str:
@@ -310,8 +311,8 @@ def _key() -> bytes:
     return found
 
 
-def _torn(what: str) -> JournalBroken:
-    return JournalBroken(what, safe="nothing was changed", remedy="compare with a backup: trader restore DIR --verify")
+def _torn(what: str, remedy: str = "compare with a backup: trader restore DIR --verify") -> JournalBroken:
+    return JournalBroken(what, safe="nothing was changed", remedy=remedy)
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------

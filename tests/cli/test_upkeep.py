@@ -351,6 +351,43 @@ def test_an_anchor_that_somebody_wrote_into_holds_nothing(
     assert done.code == 61, done.err
 
 
+def test_an_anchor_is_not_glued_to_half_a_line(
+    program: Inside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A crash, or `>>` on a disk that was full, leaves one: the anchors after it hold all the same."""
+    kept = tmp_path / "anchors"
+    monkeypatch.setenv("TRADER_AUDIT_KEY", KEY)
+    acted(program, "audit", "anchor", "--to", kept)
+    first = kept.read_text()
+    kept.write_text(first + first[:40])
+    second = str(acted(program, "audit", "anchor", "--to", kept)["line"])
+    assert kept.read_text() == f"{first}{first[:40]}\n{second}\n"
+    done = program("audit", "verify", "--anchors", kept, "--state", program.state)
+    assert done.code == 61 and "line 2" in done.err and "cut off may be taken out" in done.err
+    kept.write_text(f"{first}{second}")
+    third = str(acted(program, "audit", "anchor", "--to", kept)["line"])
+    assert kept.read_text() == f"{first}{second}\n{third}\n"
+    assert acted(program, "audit", "verify", "--anchors", kept)["anchors"] == 3
+
+
+def test_an_anchor_that_cannot_be_kept_is_told_as_of_every_file(
+    program: Inside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRADER_AUDIT_KEY", KEY)
+    for place, why in ((tmp_path / "no" / "anchors", "there is no such folder"), (tmp_path, "it is a folder")):
+        done = program("audit", "anchor", "--to", place, "--state", program.state)
+        assert done.code == 2 and f"--to {place} cannot be written: {why}" in done.err
+    kept = tmp_path / "anchors"
+    kept.write_text("x" * 4_000_000 + "\n")
+    for place, small in ((Path("/dev/full"), []), (kept, ["prlimit", "--fsize=4000100"])):
+        words = [*small, *START, "audit", "anchor", "--to", str(place), "--state", str(program.state), "--json"]
+        full = {**program.environment, "TRADER_AUDIT_KEY": KEY}
+        done = subprocess.run(words, cwd=tmp_path, env=full, capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and f"--to {place} cannot be written" in done.stderr
+        assert f"{place} cannot be written" in json.loads(done.stdout)["data"]["error"]["what"]
+    assert kept.read_text() == "x" * 4_000_000 + "\n"
+
+
 def test_a_file_without_an_anchor_in_it_proves_nothing(program: Inside, tmp_path: Path) -> None:
     (tmp_path / "anchors").write_text("\n")
     done = program("audit", "verify", "--anchors", tmp_path / "anchors", "--state", program.state)
