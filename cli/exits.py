@@ -4,10 +4,10 @@ The only broad `except` of the command line is here: whatever happens, the calle
 """
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,6 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     try:
         return _told(act(), shared)
     except BrokenPipeError:  # the reader has seen enough
-        _mute()
         return 141
     except Exit as over:
         return over.exit_code
@@ -92,8 +91,6 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     except OSError as refused:  # a file, a folder or the output itself
         where = f"{refused.filename}: " if refused.filename else ""
         what = f"{where}{refused.strerror or refused}"
-        if refused.filename is None:
-            _mute()  # it was the output that failed
         return _failed(shared, asked_json, 13, what, "what was recorded stays recorded", "mend it, and run it again")
     except (KeyboardInterrupt, Abort):
         return _failed(shared, asked_json, 130, "interrupted", "what was recorded stays recorded", "run it again")
@@ -102,11 +99,6 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
         what = f"{type(error).__name__}: {error}"
         safe = "this is a bug; what was recorded stays recorded"
         return _failed(shared, asked_json, 1, what, safe, "trader status, and report the lines above")
-
-
-def _mute() -> None:
-    """What is still to be written to a lost output goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(result: object, shared: Shared) -> int:
@@ -133,7 +125,8 @@ def _failed(
     TALK.say("\n".join(line for line in lines if line), Level.ERROR, exit_code=str(code), exit_name=EXITS[code])
     if asked_json or shared.json:
         error = {"what": what, "safe": safe, "remedy": remedy, "problems": list(problems)}
-        _print(_envelope(shared.command, code, {"error": error}, ()))
+        with suppress(OSError):  # a lost output changes nothing of what went wrong
+            _print(_envelope(shared.command, code, {"error": error}, ()))
     return code
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -114,8 +115,9 @@ def _is_ours(journal: str) -> bool:
 def _write(form: str, text: str, level: Level, fields: Mapping[str, str]) -> None:
     if form == SYSTEMD and sent(JOURNAL, text, level, fields):
         return
-    sys.stderr.write(worded(form, text, level, fields))
-    sys.stderr.flush()
+    with suppress(OSError):  # a disk that is full or a reader that went ends no work
+        sys.stderr.write(worded(form, text, level, fields))
+        sys.stderr.flush()
 
 
 def worded(form: str, text: str, level: Level, fields: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Damaged files, lost outputs and absurd figures: each its own answer, never a traceback, never a new start."""
 
+import json
 import shutil
 import signal
 import sqlite3
@@ -134,6 +135,33 @@ def test_a_lost_output_is_no_traceback(program: Program, output: str) -> None:
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert done.returncode == (0 if output == "closed" else 13)
+
+
+LOST = {"full": 'exec "$@" {}>/dev/full', "without a reader": 'exec "$@" {}> >(true)'}
+
+
+@pytest.mark.parametrize("output", LOST)
+@pytest.mark.parametrize("stream", [1, 2])
+def test_what_went_wrong_is_told_by_whichever_output_is_left(tmp_path: Path, output: str, stream: int) -> None:
+    program = Program(tmp_path)
+    words = [*START, "status", "--state", str(program.state), "--json"]
+    done = subprocess.run(
+        ["bash", "-c", LOST[output].format(stream), "trader", *words],
+        cwd=program.home, env=program.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 13 and "Traceback" not in done.stderr
+    told = done.stderr if stream == 1 else done.stdout
+    assert f"there is no state in {program.state}" in told
+
+
+def test_a_loop_goes_on_where_nobody_hears_what_it_says_beside_its_work(program: Program) -> None:
+    words = [*START, "run", "--mode", "PAPER", "--venue", "simulated", "--state", str(program.state), *CYCLES]
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$@" 2>/dev/full', "trader", *words, "--log", "json", "--json"],
+        cwd=program.home, env=program.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["data"]["cycles"] == 3
 
 
 def test_a_kill_in_the_first_moments_never_leaves_a_state_that_cannot_go_on(tmp_path: Path) -> None:
