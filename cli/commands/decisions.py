@@ -7,11 +7,13 @@ import typer
 
 from cli.exits import Result, warned
 from cli.files import save_new
-from cli.looking import SAFE, Since, Symbol, meant, since_of
+from cli.looking import NEAREST_MAX, SAFE, Since, Symbol, meant, since_of
 from cli.options import Shared, options_of, shared_of
 from trader_core.domain.errors import GateClosed, StateUnusable, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trader_core.domain.account import Account
     from trader_core.report.decisions import Record
 
@@ -38,7 +40,7 @@ def list_(
     known = tuple(sorted({name for one in records for name in one.symbols}))
     symbols = meant(known, symbol, "the account", "trader decisions list --symbol")
     from_ms = since_of(since, records[-1].decision_ms)
-    chosen = wanted(records, from_ms, symbols, verdict)[::-1]
+    chosen = wanted(records, from_ms, symbols, _outcome(verdict, records))[::-1]
     found = [one for one in chosen if not one.away]
     away = len(chosen) - len(found)
     shown = found[:LISTED_MAX]
@@ -61,6 +63,29 @@ def list_(
     text = fitted(columns, rows, ("id",), left=2, words=2) if rows else ""
     data_of = {"total": len(found), "decisions": data, "away": away}
     return Result(data_of, f"{head}\n{text}".rstrip(), 0, warned(_lost(away)), account=account)
+
+
+def _outcome(asked: str | None, records: "Sequence[Record]") -> str | None:
+    """The verdict that somebody means by 'held' or 'HELD'. Raises UsageError on a stranger."""
+    from difflib import get_close_matches
+
+    from cli.commands.why import WORDS
+    from trader_core.report.decisions import verdicts
+
+    if asked is None:
+        return None
+    names = verdicts(records) | set(WORDS)
+    known = {name.upper(): name for name in names}
+    wanted = asked.strip().upper()
+    if wanted not in known:
+        near = [known[name] for name in get_close_matches(wanted, known, n=NEAREST_MAX)]
+        there_are = "" if near else f"; there are {', '.join(sorted(names))}"
+        raise UsageError(
+            f"there is no verdict {asked}{there_are}",
+            safe=SAFE,
+            remedy=" or ".join(f"trader decisions list --verdict {name}" for name in near or ["OK"]),
+        )
+    return known[wanted]
 
 
 def _lost(away: int) -> list[str]:

@@ -22,6 +22,7 @@ WORDS = {
     "OK": "passed every gate",
     "decided_before": "decided before the process was interrupted",
     "excluded": "excluded",
+    "exit_deferred": "exit deferred",
     "no_signal": "no signal",
     "not_judged": "not judged",
     "warming_up": "not enough history yet",

@@ -58,6 +58,11 @@ def test_the_list_is_the_newest_first_and_is_filtered(lived: Inside) -> None:
     passed = listed("--verdict", "OK")
     assert passed and {one["cycle"] for one in passed} == {one["cycle"] for one in every if one["passed"]}
     assert len(listed("--verdict", "OK", "--symbol", "BTC")) < len(passed)
+    assert listed("--verdict", "ok") == passed
+    assert listed("--verdict", "NO_SIGNAL") == listed("--verdict", "no_signal")
+    for wrong, near in (("REGME", "--verdict REGIME"), ("zz", "--verdict OK")):
+        done = lived("decisions", "list", "--verdict", wrong, "--state", lived.state)
+        assert done.code == 2 and f"there is no verdict {wrong}" in done.err and near in done.err
     done = lived("decisions", "list", "--state", lived.state)
     assert done.out.splitlines()[1] == "96 decisions"
 

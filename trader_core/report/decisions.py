@@ -21,6 +21,7 @@ from trader_core.domain.money import Quote, plain
 from trader_core.domain.order import ApprovedOrder, OrderStatus
 from trader_core.domain.values import is_value, names_of
 from trader_core.report.why import is_judged
+from trader_core.rulebook.codes import GATES
 
 SCHEMA = 1
 LENGTHS = ("hold_ms",)  # of time; every other name that ends so is a moment
@@ -203,6 +204,11 @@ def wanted(
 ) -> list[Record]:
     """Decisions from that time on, in which one of the symbols met that verdict."""
     return [one for one in records if (since_ms is None or one.decision_ms >= since_ms) and _met(one, symbols, verdict)]
+
+
+def verdicts(records: Iterable[Record]) -> set[str]:
+    """Those of the gates, and whatever else was said in these."""
+    return {"OK", *(gate.verdict.name for gate in GATES), *(it.outcome for one in records for it in one.judgements)}
 
 
 def _met(record: Record, symbols: Sequence[str], verdict: str | None) -> bool:
