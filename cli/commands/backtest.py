@@ -74,7 +74,9 @@ def backtest(
     files = [("report", "--out", out), ("page", "--html", html), ("baseline", "--write-baseline", write_baseline)]
     for _, option, file in files:
         check_place(file, option)
-    check_apart([(option, file) for _, option, file in files])
+    check_apart([("--baseline", baseline), *((option, file) for _, option, file in files)])
+    kept = out is not None or shared.json
+    _check_used(ctx, kept, baseline is not None, write_baseline is not None)
     accepted = _accepted(baseline, write_baseline, reason)
     percent = amount_of("--tolerance", tolerance, "2") or Decimal(0)
     study = study_of(options_of(shared, since, until, data, seed))
@@ -99,6 +101,19 @@ def backtest(
     answer = {**report, **_gate_data(gate), **_findings_data(findings)}
     code = PEEKED if findings else FAILED if gate and not gate.passed else 0
     return Result(answer, text, code, warnings, FAILED_NAME if code == FAILED else "")
+
+
+def _check_used(ctx: typer.Context, kept: bool, compared: bool, accepted: bool) -> None:
+    """An option that would change nothing was meant to. Raises UsageError."""
+    for option, used, beside in (
+        ("--tolerance", compared, "--baseline FILE"),
+        ("--min-trades", compared or accepted, "--baseline FILE"),
+        ("--reason", accepted, "--write-baseline FILE"),
+        ("--full", kept, "--out FILE or --json"),
+    ):
+        source = ctx.get_parameter_source(option.removeprefix("--").replace("-", "_"))
+        if not used and source and source.name == "COMMANDLINE":
+            raise UsageError(f"{option} changes nothing without {beside}", remedy=f"add {beside}, or leave it out")
 
 
 def _flow(text: str) -> tuple[int, Decimal]:

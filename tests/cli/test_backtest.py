@@ -156,6 +156,33 @@ def test_one_file_is_not_written_twice(program: Backtests) -> None:
     assert "--out and --write-baseline name one file" in done.err
 
 
+def test_a_baseline_is_not_overwritten_by_what_is_compared_with_it(program: Backtests) -> None:
+    kept = program.home / "kept.json"
+    kept.write_bytes(BASELINE.read_bytes())
+    for option in ("--out", "--html"):
+        done = program.run(*SHORT, "--baseline", kept, option, kept)
+        assert done.code == 2 and f"--baseline and {option} name one file" in done.err
+    assert kept.read_bytes() == BASELINE.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "beside"),
+    [
+        (("--tolerance", "1"), "--baseline FILE"),
+        (("--tolerance", "2", "--write-baseline", "x", "--reason", "y"), "--baseline FILE"),
+        (("--min-trades", "10"), "--baseline FILE"),
+        (("--reason", "y", "--baseline", BASELINE), "--write-baseline FILE"),
+        (("--full",), "--out FILE or --json"),
+        (("--full", "--html", "x"), "--out FILE or --json"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_2(words: tuple[str, ...], beside: str, program: Backtests) -> None:
+    done = program.run(*SHORT, *words)
+    option = next(one for one in words if one not in ("--html", "x"))
+    assert (done.code, done.out) == (2, "") and f"{option} changes nothing without {beside}" in done.err
+    assert not program.state.exists(), "nothing was tried"
+
+
 # --- the report ------------------------------------------------------------------------------------------------------
 
 
