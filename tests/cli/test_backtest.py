@@ -101,6 +101,20 @@ def test_other_data_or_too_few_trades_are_2(program: Backtests) -> None:
     assert program.run(*SHORT, "--baseline", program.home / "few.json", "--min-trades", "1").code == 0
 
 
+def test_a_run_with_a_deposit_and_one_without_cannot_be_compared(program: Backtests) -> None:
+    flow, few = ("--deposit", "2024-01-01T06:00=5000"), ("--min-trades", "1")
+    kept, report = program.home / "kept.json", program.home / "report.json"
+    done = program.run(*SHORT, *flow, *few, "--write-baseline", kept, "--reason", "a deposit", "--out", report)
+    assert done.code == 0, done.err
+    for file in (kept, report):
+        assert program.run(*SHORT, *flow, *few, "--baseline", file).code == 0
+        without = program.run(*SHORT, *few, "--baseline", file)
+        assert without.code == 2 and f"{file} was made with other deposits" in without.err
+    old = {name: part for name, part in json.loads(kept.read_text()).items() if name != "flows"}
+    kept.write_text(json.dumps(old))
+    assert program.run(*SHORT, *flow, *few, "--baseline", kept).code == 2
+
+
 # --- its files -------------------------------------------------------------------------------------------------------
 
 

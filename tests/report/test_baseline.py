@@ -23,7 +23,7 @@ FIGURES: dict[str, Any] = {
 
 
 def report(about: Mapping[str, Any] | None = None, /, **changed: Any) -> dict[str, Any]:
-    return {"metadata": {**ABOUT, **(about or {})}, "regression_keys": FIGURES | changed}
+    return {"metadata": {**ABOUT, **(about or {})}, "flows": [], "regression_keys": FIGURES | changed}
 
 
 def gate(then: dict[str, Any], now: dict[str, Any], tolerance: str = "2") -> Gate:

@@ -61,6 +61,7 @@ def baseline_of(report: Mapping[str, Any], reason: str, min_trades: int) -> dict
         "schema": SCHEMA,
         "reason": reason.strip(),
         "metadata": {name: report["metadata"][name] for name in _KEPT},
+        "flows": report["flows"],
         "regression_keys": dict(report["regression_keys"]),
     }
 
@@ -84,8 +85,11 @@ def read(text: str, name: str) -> dict[str, Any]:
 def compared(
     baseline: Mapping[str, Any], report: Mapping[str, Any], tolerance_pct: Decimal, min_trades: int, name: str
 ) -> Gate:
-    """Raises UsageError where the two cannot be compared: other data, or too few trades to mean anything."""
+    """Raises UsageError where the two cannot be compared: other data, other deposits, or too few trades to mean
+    anything."""
     _check_data(baseline["metadata"], report["metadata"], name)
+    if baseline.get("flows", []) != report["flows"]:
+        raise UsageError(f"{name} was made with other deposits", remedy="the same --deposit, or write a new baseline")
     then = {key: _figure(baseline["regression_keys"][key], key, name) for key in KEYS}
     now = {key: _figure(report["regression_keys"][key], key, "the report") for key in KEYS}
     trades = then["total_trades"]
