@@ -115,6 +115,12 @@ def test_a_run_with_a_deposit_and_one_without_cannot_be_compared(program: Backte
     assert program.run(*SHORT, *flow, *few, "--baseline", kept).code == 2
 
 
+def test_what_json_printed_is_a_baseline_too(program: Backtests) -> None:
+    kept = program.home / "kept.json"
+    kept.write_text(program.run(*SHORT, "--json").out)
+    assert program.run(*SHORT, "--min-trades", "1", "--baseline", kept).code == 0
+
+
 # --- its files -------------------------------------------------------------------------------------------------------
 
 

@@ -72,6 +72,7 @@ def read(text: str, name: str) -> dict[str, Any]:
         found = json.loads(text, parse_float=Decimal)
     except ValueError as wrong:
         raise UsageError(f"{name} is not JSON: {wrong}", remedy=_WRITE) from wrong
+    found = found.get("data", found) if isinstance(found, dict) else found  # as --json prints a report
     sections = found if isinstance(found, dict) else {}
     absent = [part for part in _SECTIONS if not isinstance(sections.get(part), dict)]
     if absent:
