@@ -69,11 +69,14 @@ def _look(shared: Shared, oneline: bool) -> Result:
     options, ink = options_of(shared), Ink(not shared.json and colours())
     with open_state(options) as (store, account):
         clock, book = store.identity().get("clock", ""), Journal(store).book
+        ((begun_ms,),) = store.query("SELECT coalesce(min(decision_ms), 0) FROM cycles")
     found, next_ms = status_of(book), next_decision_ms(book, clock)
     about = {**as_dict(account), "clock": clock, "next_decision_time": moment(next_ms)}
     in_force, warnings = _policy(options, account.mode, clock, book)
     latched = _latched(options, account.mode)
     data = {**about, **jsonable(found), **trouble_data(book), **in_force, "latch": latched}
+    if not book.halt.since_ms:  # it never moved
+        data["halt"]["since_time"] = moment(begun_ms)
     if latched is not None:
         data |= {"halted": True, "trading": Trading.HALTED}
     code = UNPROTECTED if (found.longest_naked_min or -1) > (in_force["max_naked_min"] or 0) else 0

@@ -24,7 +24,7 @@ from cli.main import main
 from tests.cli.program import START as COMMAND
 from tests.cli.program import Done, Program
 from tests.report.journals import BAR_MS, Account, judged, quiet
-from trader_core.domain.clocktime import DAY_MS, EpochMs
+from trader_core.domain.clocktime import DAY_MS, EpochMs, parse_utc, rfc3339
 from trader_core.domain.facts import (
     Banned,
     CycleClosed,
@@ -432,6 +432,14 @@ def test_a_halt_is_told_with_the_way_out_of_it(tmp_path: Path, which: str) -> No
     assert all(one in look("status").out for one in words)
     data = look("status", "--json").data
     assert (data["trading"], data["halt_state"], data["halted"]) == (halt.trading, halt.state, which == "killed")
+
+
+def test_a_halt_machine_that_never_moved_is_armed_since_the_first_cycle(tmp_path: Path) -> None:
+    program, account = Program(tmp_path), Account()
+    write(program, account.cycle().cycle().facts)
+    data = looker(program)("status", "--json").data
+    assert (data["halt"]["state"], data["cycles"]) == ("ARMED", 2)
+    assert data["halt"]["since_time"] == rfc3339(parse_utc(data["last_decision_time"]) - BAR_MS)
 
 
 def test_a_cycle_in_which_a_halt_refuses_entries_is_21(program: Program) -> None:
