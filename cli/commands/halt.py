@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trader_core.desk import Desk
     from trader_core.domain.account import Account
     from trader_core.domain.halt import Halt, Measure
+    from trader_core.kill.back import Standing
     from trader_core.kill.latch import Seen
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the journal.")]
@@ -38,7 +39,7 @@ def trip(ctx: typer.Context, reason: Reason) -> Result:
     """Stop entries now: exits and stops go on until everything is flat."""
     from trader_core.domain.halt import tripped
 
-    return _changed(ctx, lambda desk: tripped(desk.journal.book.halt, said(reason), desk.at_ms))
+    return _changed(ctx, lambda desk: tripped(_seen(desk)[0], said(reason), desk.at_ms))
 
 
 def ack(ctx: typer.Context) -> Result:
@@ -47,7 +48,7 @@ def ack(ctx: typer.Context) -> Result:
     from trader_core.domain.halt import acknowledged
 
     def change(desk: "Desk") -> "Halt":
-        return acknowledged(desk.journal.book.halt, desk.policy.policy.halt.cooldown_min * MINUTE_MS, desk.at_ms)
+        return acknowledged(_seen(desk)[0], desk.policy.policy.halt.cooldown_min * MINUTE_MS, desk.at_ms)
 
     return _changed(ctx, change)
 
@@ -78,16 +79,23 @@ def reset(
         return _shown(armed, desk.account, desk.files.directory)
 
 
+def _seen(desk: "Desk") -> "tuple[Halt, Standing]":
+    """The halt machine, killed where a kill stands that maybe no cycle has seen, and what stands."""
+    from trader_core.domain.halt import killed
+    from trader_core.kill.back import standing
+
+    halt, latch = desk.journal.book.halt, standing(desk.files.state)
+    return killed(halt, f"killed: {latch.reason}", desk.at_ms) if latch else halt, latch
+
+
 def _reset(desk: "Desk", user: str, why: str, force: bool) -> "Halt":
     from trader_core.desk import host_user
     from trader_core.domain.facts import HaltChanged
-    from trader_core.domain.halt import killed
     from trader_core.engine.halting import reset_fact
-    from trader_core.kill.back import lift, standing
+    from trader_core.kill.back import lift
     from trader_core.settings.digest import digest
 
-    book, latch = desk.journal.book, standing(desk.files.state)
-    halt = killed(book.halt, f"killed: {latch.reason}", desk.at_ms) if latch else book.halt  # maybe no cycle saw it
+    book, (halt, latch) = desk.journal.book, _seen(desk)
     facts = [HaltChanged(halt)] if halt != book.halt else []
     policy = desk.policy
     done = reset_fact(book, halt, policy, desk.at_ms, user, host_user(), why, force, digest(policy))

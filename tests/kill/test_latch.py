@@ -356,6 +356,10 @@ def test_after_a_kill_nothing_trades_until_a_person_resets_it(tmp_path: Path) ->
     assert (status["halted"], status["trading"], status["latch"]) == (True, "HALTED", "news")
     assert "entries and exits" not in program("halt", "show", "--state", program.state).out
     assert [part["reason"] for part in shown["latch"].values()] == ["news", "news"]  # type: ignore[attr-defined]
+    for words in (("trip", "--reason", "more"), ("ack",)):
+        done = program("halt", *words, "--state", program.state)
+        assert done.code == 20 and "the halt machine is KILLED (killed: news)" in done.err
+    assert halt(program, "show")["state"] == "ARMED", "nothing was changed"
     assert paper(program, 20)["orders"] == 0
     assert halt(program, "show")["state"] == "KILLED"
     assert program("halt", "ack", "--state", program.state).code == 20
