@@ -277,7 +277,18 @@ def _changed(place: Place, values: Mapping[str, Value], asked: Asked) -> Changed
     place.files.make_directory()
     unwritten = place.store.append(made)
     told = (*problems, *((unwritten,) if unwritten else ()), *((place.reading.note,) if place.reading.note else ()))
-    return Changed(made, replace(place, reading=place.store.read()), told)
+    after = replace(place, reading=place.store.read())
+    return Changed(made, after, (*told, *_kept_by_profile(place, after, values)))
+
+
+def _kept_by_profile(before: Place, after: Place, values: Mapping[str, Value]) -> list[str]:
+    """Where the profile is tighter than what was moved, nothing changes while it is the one in force."""
+    then = {row.key: row.effective for row in key_rows(before)}
+    return [
+        f"{row.key} stays {words_of(row.effective)} in force: profile {after.in_force.policy.profile} is tighter"
+        for row in key_rows(after)
+        if row.key in values and row.binds == "profile" and row.effective == then[row.key]
+    ]
 
 
 def _until(place: Place, asked: Asked, loose: list[str]) -> EpochMs | None:

@@ -226,6 +226,17 @@ def test_a_bolder_profile_ends_and_is_clipped_and_spot_has_no_leverage(account: 
     assert account.policy("show")["profile"] == "CAUTIOUS", "at once, and for good"
 
 
+def test_a_limit_that_is_moved_under_a_tighter_profile_is_told_to_change_nothing_yet(account: Account) -> None:
+    account.world.configured(policy__profiles__CAUTIOUS__max_open_positions=2, policy__profile="CAUTIOUS")
+    account.world.run(limit=1)
+    stays = f"{POSITIONS} stays 2 in force: profile CAUTIOUS is tighter"
+    for words, told in ((("=4",), [stays]), (("=5", "--expires", "1h"), [stays]), (("=1",), [])):
+        value, *more = words
+        done = account("policy", "set", f"risk.max_open_positions{value}", "--reason", "a test", *more, "--json")
+        assert done.document["warnings"] == told
+    assert account.key(POSITIONS)["effective"] == 1
+
+
 def test_the_profile_tightens_what_risk_allows(account: Account) -> None:
     account.world.configured(policy__profiles__CAUTIOUS__max_open_positions=2, policy__profile="CAUTIOUS")
     reports = account.world.run()
