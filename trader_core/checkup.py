@@ -38,7 +38,7 @@ from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.backups import FOLDER, backups_in
 from trader_core.store.chain import verified
-from trader_core.store.files import StateFiles
+from trader_core.store.files import StateFiles, begun_in
 from trader_core.store.policies import PolicyStore
 from trader_core.strategies import STRATEGIES
 from trader_core.telling import addresses_of
@@ -148,6 +148,9 @@ class Clinic:
         except StateUnusable as lost:
             return fail(lost.what, lost.remedy)
         if not self._files.begun:
+            if others := begun_in(self._files.directory):
+                told = f"there is no {self._mode} account, but one of {' and '.join(others)}"
+                return warn(told, f"trader doctor --mode {others[-1]}")
             return warn(NOT_BEGUN, f"trader run-cycle{self._said}")
         with self._files.reading() as store:
             ((told,),) = store.query("PRAGMA quick_check(1)")

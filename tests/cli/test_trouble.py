@@ -196,3 +196,13 @@ def test_a_venue_that_cannot_be_reached_is_30_and_says_what_to_type(tmp_path: Pa
     assert safe == "  safe now: nothing was sent"
     assert following == "  next: trader check-clock, then: trader runbook show venue-down"
     assert program("runbook", "show", "venue-down").code == 0
+
+
+def test_an_account_of_another_mode_is_named_where_the_one_asked_for_is_not_there(program: Program) -> None:
+    told = f"there is no DRY_RUN account in {program.state}, but one of PAPER"
+    for words in (("reconcile",), ("status", "--mode", "DRY_RUN"), ("backup", "--mode", "DRY_RUN")):
+        done = program(*words, "--state", program.state)
+        assert done.code == 13 and told in done.err and "next: --mode PAPER" in done.err
+    done = program("doctor", "--state", program.state)
+    assert "there is no DRY_RUN account, but one of PAPER" in done.out
+    assert "next: trader doctor --mode PAPER" in done.out

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from trader_core.domain.errors import StateUnusable
-from trader_core.store.latch import latched_in
+from trader_core.store.latch import databases, latched_in
 from trader_core.store.sqlite import SqliteStore, aside_of, check_not_lost, is_blank, upgrade
 
 SHELVES_MAX = 100_000
@@ -124,12 +124,24 @@ class StateFiles:
             raise StateUnusable(f"{self.state} is missing, but {self.venue.name} belongs to it", remedy=_NEW)
 
 
+def begun_in(directory: Path) -> list[str]:
+    """The modes that have an account in the directory."""
+    modes = [path.stem.upper() for path in databases(directory)]
+    return [mode for mode in modes if StateFiles(directory, mode).begun]
+
+
 def newest(directory: Path, modes: tuple[str, ...]) -> StateFiles:
     """The state in the directory that was written last. Raises StateUnusable where there is none, or it was lost."""
     found = [files for mode in modes if (files := StateFiles(directory, mode)).begun]
     if not found:
         for mode in modes:
             StateFiles(directory, mode).check_not_lost()
+        if others := begun_in(directory):
+            raise StateUnusable(
+                f"there is no {' or '.join(modes)} account in {directory}, but one of {' and '.join(others)}",
+                safe="nothing was read or changed",
+                remedy=f"--mode {others[-1]}",
+            )
         raise StateUnusable(
             f"there is no state in {directory}",
             safe="nothing was read or changed",
