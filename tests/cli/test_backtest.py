@@ -353,6 +353,8 @@ def test_an_unusable_registry_costs_the_count_and_nothing_else(program: Backtest
     assert done.data["performance"]["deflated_sharpe"] is None
     assert any("registry of trials" in one for one in done.document["warnings"])
     assert "warning: the registry of trials" in done.err
+    damaged = program("trials", "--state", program.state)
+    assert damaged.code == 13 and "next: move it away: only the count of what was tried is lost" in damaged.err
 
 
 # --- the page --------------------------------------------------------------------------------------------------------

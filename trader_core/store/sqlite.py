@@ -25,6 +25,7 @@ STEP_S = 0.02  # between two tries of what does not wait by itself
 OLDEST_SCHEMA = 2  # journals of the first schema cannot be read: their facts said less
 PRIMARY = 0xFF  # of SQLite's extended codes
 MAY_NOT = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN)
+_RESTORE = "restore it from a backup; limits are never reset to defaults"
 _ELSE = "move the file away, or name another place with --state DIR"
 NO_END = (1 << 63) - 1
 _BARS = (
@@ -320,16 +321,14 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def as_state_error(path: Path) -> Iterator[None]:
-    """SQLite's and the decoder's complaints in our own words."""
+def as_state_error(path: Path, remedy: str = _RESTORE) -> Iterator[None]:
+    """SQLite's and the decoder's complaints in our own words, and the remedy where the file is damaged."""
     try:
         yield
     except sqlite3.OperationalError as failed:
         raise StateUnusable(f"{path} cannot be used: {failed}", remedy=_remedy(failed, path)) from failed
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as failed:
-        raise StateUnusable(
-            f"{path} is damaged: {failed}", remedy="restore it from a backup; limits are never reset to defaults"
-        ) from failed
+        raise StateUnusable(f"{path} is damaged: {failed}", remedy=remedy) from failed
 
 
 def _remedy(failed: sqlite3.OperationalError, path: Path) -> str:
