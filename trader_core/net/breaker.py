@@ -142,8 +142,9 @@ class Breakers:
 
         wait_ms, is_probe = self._change(dependency, direction, step)
         if wait_ms:
+            what = "no entry is" if direction is Direction.ENTRIES else "nothing is"
             raise Unreachable(
-                f"{dependency} failed too often: no {direction} are tried for another {-(-wait_ms // 1_000)} s",
+                f"{dependency} failed too often: {what} tried for another {-(-wait_ms // 1_000)} s",
                 remedy="wait, or look at what is wrong with it",
             )
         return Pass(dependency, direction, is_probe)
