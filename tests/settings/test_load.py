@@ -197,6 +197,8 @@ def test_holdings_are_quantities_by_asset(config: Config, old: str, new: str, wh
         ("MEME: 4", "meme: 4", ".meme must be the name of a theme in capitals, like LAYER1, not meme"),
         ("MEME: 4", "MEME: 0", ".MEME is 0, outside 0.01 to 100"),
         ("MEME: 4", "MEME: 4.001", ".MEME must have at most 2 decimals, not 4.001"),
+        ("MEME: 4", 'MEME: "4"', '.MEME must be a number, not "4": leave the quotes out'),
+        ("MEME: 4", 'MEME: "1e5"', ".MEME must be a number, not 1e5"),
         ("MEME: 4", "MEME: {max: 4}", ".MEME must be a number, not a block of keys"),
         ("MEME: 4", "MEME: 4\n    MEME: 5", ".MEME is given twice"),
     ],

@@ -1,5 +1,6 @@
 """Five YAML files to one frozen Settings, or the list of everything that is wrong with them."""
 
+import re
 import stat
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -36,6 +37,8 @@ _MUST = {
     "string_type": "must be text; put quotes around it",
     "tuple_type": "must be a list",
 }
+_NO_TEXT = ("bool_type", "float_type", "int_type", "is_instance_of")
+_QUOTED = re.compile(r"-?\d+(\.\d+)?|true|false")  # text that is none without its quotes
 _NAMES = {
     FieldInfo.from_annotation(Asset).metadata[0].pattern: "an asset code in capitals, like BTC",
     FieldInfo.from_annotation(Theme).metadata[0].pattern: "the name of a theme in capitals, like LAYER1",
@@ -164,6 +167,8 @@ def _reason(model: type[Section], at: KeyPath, error: ErrorDetails, given: objec
         return f"must be {context['expected'].replace(chr(39), '')}, not {shown(given)}"
     if kind == "value_error":
         return f"{context['error']}, not {shown(given)}"
+    if kind in _NO_TEXT and isinstance(given, str) and _QUOTED.fullmatch(given):
+        return f'{_MUST[kind]}, not "{given}": leave the quotes out'
     return f"{_MUST.get(kind, error['msg'])}, not {shown(given)}"
 
 
