@@ -168,7 +168,7 @@ def test_compare_puts_two_reports_side_by_side(program: Inside) -> None:
         (("sweep", *GRID, "--random", "2", "--optuna", "2"), "two ways"),
         (("sweep", *GRID, "--objective", "luck"), "--objective luck is not known"),
         (("sweep", *GRID, "--engine", "spark://here"), "--engine spark://here is not known"),
-        (("sweep", *GRID, "--engine", "dask://127.0.0.1:1"), "no dask cluster answers at 127.0.0.1:1"),
+        (("sweep", *GRID, "--engine", "dask://127.0.0.1:1"), "no dask cluster answers at 127.0.0.1:1\n"),
         (("montecarlo", "--ruin", "nan"), "--ruin nan is no number"),
         (("compare", "pyproject.toml", "pyproject.toml"), "is not JSON"),
         (("compare", "nowhere.json", "nowhere.json"), "cannot be read"),

@@ -152,7 +152,7 @@ def _dask(address: str, jobs: int) -> Iterator[DaskPool]:
     try:
         client = distributed.Client(f"tcp://{address}", timeout=CONNECT_S)
     except OSError as silent:
-        raise _silent("dask", address, silent) from silent
+        raise _silent("dask", address) from silent
     with client:
         yield DaskPool(distributed, client)
 
@@ -198,7 +198,7 @@ def _ray(address: str, jobs: int) -> Iterator[Any]:
         try:
             ray.init(**where, log_to_driver=False, logging_level=logging.CRITICAL)
         except ConnectionError as silent:
-            raise _silent("ray", address, silent) from silent
+            raise _silent("ray", address) from silent
         try:
             yield ray
         finally:
@@ -224,6 +224,5 @@ def _without(engine: str) -> UsageError:
     return UsageError(f"--engine {engine}:// needs an extra", remedy="pip install 'trader[research]'")
 
 
-def _silent(engine: str, address: str, why: Exception) -> UsageError:
-    reason = str(why.__cause__ or why).partition("\n")[0]
-    return UsageError(f"no {engine} cluster answers at {address}: {reason}", remedy=f"{engine}://local starts one here")
+def _silent(engine: str, address: str) -> UsageError:
+    return UsageError(f"no {engine} cluster answers at {address}", remedy=f"{engine}://local starts one here")
