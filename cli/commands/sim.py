@@ -1,5 +1,6 @@
 """`trader sim`: a venue of our own on loopback, for drills and tests."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve a venue on 127.0.0.1 that speaks like Coinbase; one JSON line on stdout says that it is ready."""
+    if not isfinite(speed):
+        raise UsageError(f"--speed {speed} is no number to go by", remedy="--speed 60")
     if realtime and data is not None:
         raise UsageError("--realtime generates a market and --data replays one; it is one or the other")
     if data is None and (since or until):
