@@ -90,6 +90,9 @@ def cycle_data(report: "CycleReport") -> dict[str, Any]:
         "orders": [order_data(one) for one in decision.orders] if decision else [],
         "cancels": len(decision.cancels) if decision else 0,
         "placed": report.placed,
+        "not_placed": [
+            {"symbol": one.order.symbol, "role": one.order.role, "why_not": one.why_not} for one in report.not_placed
+        ],
         "fills": [fill_data(one.fill) for one in report.fills],
         "refusals": [{"symbol": one.symbol, "verdict": one.outcome} for one in decision.refusals] if decision else [],
         "realised": worth.realised if worth else None,
@@ -200,10 +203,11 @@ def cycle_exit(report: "CycleReport") -> int:
     codes = [
         41 if unknown_orders(book) else 0,
         40 if book.discrepancies else 0,
-        max(report.problem_code, 30) if report.problem else 0,
+        (report.problem_code or 30) if report.problem else 0,
         21 if book.halt.trading is not Trading.ACTIVE else 0,
         42 if unguarded(book) else 0,
         *(one.exit_code for one in report.objections),
+        *(one.exit_code for one in report.not_placed),
     ]
     return worst(codes)
 

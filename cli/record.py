@@ -55,6 +55,7 @@ def _cycle(report: "CycleReport") -> None:
     for one in report.decision.refusals if report.decision else ():
         refusals[one.outcome] = refusals.get(one.outcome, 0) + 1
     against = [report.problem] * bool(report.problem) + [one.what for one in report.objections]
+    against += [f"{one.order.symbol} {one.why_not}" for one in report.not_placed]
     halted = "" if book.halt.trading is Trading.ACTIVE else f", {book.halt.state.value}"
     took_ms = sum(report.spent_ms.values())
     told = f"decided at {short(report.decision_ms)} UTC: "

@@ -16,7 +16,7 @@ from trader_core.domain.decision import GateRow, Judgement
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
 from trader_core.domain.money import cents, plain
-from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderStatus, Role
+from trader_core.domain.order import ApprovedOrder, OrderKind, Role
 
 if TYPE_CHECKING:
     from trader_core.engine.cycle import CycleReport
@@ -231,18 +231,13 @@ def _events(report: "CycleReport", ink: Ink) -> list[tuple[str, _Style]]:
     if report.decision is None:
         return out
     would = "" if any(one.placed_ms == report.decision_ms for one in book.orders.values()) else "would "
-    refused = {one.approved.symbol: one for one in book.orders.values() if _failed(one, report)}
+    not_placed = {(one.order.symbol, one.order.role) for one in report.not_placed}
     for order_ in report.decision.orders:
-        if order_.symbol in refused and refused[order_.symbol].approved == order_:
-            out.append((f"{order_words(order_)}: not accepted", ink.bad))
-        else:
+        if (order_.symbol, order_.role) not in not_placed:
             out.append((would + order_words(order_), ink.dim if order_.role is Role.STOP else str))
+    out += [(f"{order_words(one.order)}: {one.why_not}", ink.bad) for one in report.not_placed]
     out += [(refusal_words(one), ink.no) for one in report.decision.refusals]
     return out
-
-
-def _failed(order: Order, report: "CycleReport") -> bool:
-    return order.status is OrderStatus.REJECTED and order.placed_ms == report.decision_ms
 
 
 def order_words(order: ApprovedOrder) -> str:

@@ -85,12 +85,15 @@ class DataUnavailable(TraderError):
 
 
 class VenueUnavailable(TraderError):
-    """The venue did not answer; nothing is known."""
+    """The venue did not answer; nothing is known. Where it answered and refused, `exit_code` says so."""
 
     exit_code = 30
 
-    def __init__(self, what: str, *, safe: str = "nothing was sent", remedy: str = "") -> None:
+    def __init__(
+        self, what: str, *, safe: str = "nothing was sent", remedy: str = "", exit_code: int | None = None
+    ) -> None:
         super().__init__(what, safe=safe, remedy=remedy or "trader check-clock, then: trader runbook show venue-down")
+        self.exit_code = self.exit_code if exit_code is None else exit_code
 
 
 class Unreachable(VenueUnavailable):

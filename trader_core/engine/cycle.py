@@ -28,7 +28,7 @@ from trader_core.engine.observe import Snapshot, Unread, delisted, observe
 from trader_core.engine.policies import policy_in_force
 from trader_core.engine.record import decision_facts, mark_facts
 from trader_core.engine.review import Review
-from trader_core.engine.send import cancel, resend, send
+from trader_core.engine.send import Outcome, cancel, not_made, resend, send
 from trader_core.engine.settle import settle
 from trader_core.engine.stages import Stages
 from trader_core.execution.protection import bans_of_unprotected
@@ -66,8 +66,9 @@ class CycleReport:
     book: Book
     objections: tuple[Objection, ...] = ()
     ages_ms: Mapping[str, int] = field(default_factory=dict)  # of the quotes, by symbol
-    problem_code: int = 0  # the highest exit code of what could not be read
+    problem_code: int = 0  # the highest exit code of what could not be read, or is left undone
     spent_ms: Mapping[str, float] = field(default_factory=dict, compare=False)  # by stage
+    not_placed: tuple[Outcome, ...] = ()  # refused by the venue or not sent, and not made good in the same cycle
 
     @property
     def valuation(self) -> Valuation | None:
@@ -96,22 +97,22 @@ def run_cycle(
     spent.ends("guard")
     first: Decision | None = None
     fills: tuple[Filled, ...] = ()
-    placed, left = 0, list[str]()
+    sent, left = list[Outcome](), list[str]()
     for _ in range(ports.patience.passes):
         try:
             view = look(ports, policy, journal, decision_ms, spent)
         except VenueUnavailable as gap:
-            return _end(ports, journal, decision_ms, None, first, placed, fills, spent("account", spent), gap.exit_code)
+            return _end(ports, journal, decision_ms, None, first, sent, fills, spent("account", spent), gap.exit_code)
         fills += view.fills
         snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
         if agreed and first is None:
             agreed(decide(snapshot, journal.book, policy))
-        again = mend(ports, ports.trader, journal, view, decision_ms) if ports.trader is not None else 0
+        again = mend(ports, ports.trader, journal, view, decision_ms) if ports.trader is not None else ()
         decision = spent("decide", decide(spent("mend", snapshot), journal.book, policy))
         first = first or decision
-        tried, went = spent("send", act(ports, policy, journal, snapshot, decision, spent))
-        placed += went
-        if not tried + again:
+        tried = spent("send", act(ports, policy, journal, snapshot, decision, spent))
+        sent += [*(one for one in again if one.why_not), *tried]
+        if not decision.cancels + tried and not any(one.placed for one in again):
             break
     else:
         if ports.patience.passes > 1:  # what was sent last has been answered since
@@ -120,7 +121,7 @@ def run_cycle(
                 fills += view.fills
             left += stubborn(journal.book, decision.cancels)
     left += shut_in(journal.book, view.snapshot.frozen, view.snapshot.instruments)
-    return _end(ports, journal, decision_ms, view, first, placed, fills, spent, left=left)
+    return _end(ports, journal, decision_ms, view, first, sent, fills, spent, left=left)
 
 
 def guard(ports: Ports, journal: Journal, decision_ms: EpochMs) -> None:
@@ -152,24 +153,23 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
     return View(snapshot, fills, balances, tuple(account.marked) if account else ())
 
 
-def mend(ports: Ports, trader: VenueTrader, journal: Journal, view: View, decision_ms: EpochMs) -> int:
-    """What works at the venue and is over for us is canceled, and so is a purchase that rests in a market that takes
-    no order; what sells and never arrived is sent once more; what nobody can protect is not bought again. Returns how
-    many were sent."""
+def mend(ports: Ports, trader: VenueTrader, journal: Journal, view: View, at_ms: EpochMs) -> tuple[Outcome, ...]:
+    """What works at the venue and is over for us is canceled, and so is a purchase that rests where no order is taken;
+    what sells and never arrived is sent once more, and returned; what nobody can protect is not bought again."""
     for order in undead(journal.book, view.marked):
         with suppress(OutcomeUnknown, VenueUnavailable):
             trader.cancel(order)
-    cancel(trader, journal, stuck_entries(journal.book, view.snapshot.frozen), decision_ms)
-    sent = resend(trader, ports.clock, journal, decision_ms)
-    journal.record(decision_ms, bans_of_unprotected(journal.book, decision_ms))
-    return sent
+    cancel(trader, journal, stuck_entries(journal.book, view.snapshot.frozen), at_ms)
+    outcomes = resend(trader, ports.clock, journal, at_ms)
+    journal.record(at_ms, bans_of_unprotected(journal.book, at_ms))
+    return outcomes
 
 
 def act(
     ports: Ports, policy: "Settings", journal: Journal, snapshot: Snapshot, decision: Decision, spent: Stages
-) -> tuple[int, int]:
-    """Write the decision, what it was taken from and its orders down, then send them; (cancels and orders tried, orders
-    placed). Without a trader that is all. A halt that moves is on disk by itself, before what follows from it."""
+) -> tuple[Outcome, ...]:
+    """Write the decision, what it was taken from and its orders down, then send them: what came of each order. Without
+    a trader nothing is sent. A halt that moves is on disk by itself, before what follows from it."""
     at_ms, began_ms, rows, facts = decision.decision_ms, ports.clock.host_ms(), journal.rows, mark_facts(decision)
     if decision.halt is not None:
         journal.record(at_ms, facts)
@@ -179,7 +179,7 @@ def act(
     facts += told
     if ports.trader is None:
         journal.record(at_ms, facts, taken)
-        return spent("record", (0, 0))
+        return spent("record", ())
     first = before.intents + 1
     ids = [ports.order_id(first + n, 0) for n in range(len(decision.orders))]
     for one, order in zip(ids, decision.orders, strict=True):
@@ -187,24 +187,24 @@ def act(
     journal.record(at_ms, facts, taken)
     spent.ends("record")
     review = Review(ports, policy, journal, snapshot, before, tuple(facts), began_ms)
-    placed = send(ports.trader, ports.halts, ports.clock, journal, decision.cancels, ids, at_ms, review)
-    return len(decision.cancels) + len(ids), placed
+    return send(ports.trader, ports.halts, ports.clock, journal, decision.cancels, ids, at_ms, review)
 
 
 def _end(
-    ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None, placed: int,
-    fills: tuple[Filled, ...], spent: Stages, unlisted: int = 0, left: Sequence[str] = (),
+    ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None,
+    sent: Sequence[Outcome], fills: tuple[Filled, ...], spent: Stages, unlisted: int = 0, left: Sequence[str] = (),
 ) -> CycleReport:  # fmt: skip
-    cycle_id = journal.next_cycle
+    cycle_id, placed = journal.next_cycle, sum(one.placed for one in sent)
     problem = "; ".join(one for one in (view.snapshot.problem if view else UNREADABLE, *left) if one)
     objections = view.snapshot.told if view else ()
     refused = len(decision.refusals) if decision else 0
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])
+    code = max(view.snapshot.problem_code if view else unlisted, VenueUnavailable.exit_code if left else 0)
     troubled = view is None or bool(view.snapshot.problem)
     journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms(), troubled)])
     prices = view.snapshot.prices if view else {}
     foreign = externals(journal.book, view.balances, ports.account_quote, prices) if view else ()
     return CycleReport(
         cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections,
-        view.snapshot.ages_ms if view else {}, view.snapshot.problem_code if view else unlisted, spent.ended("close"),
+        view.snapshot.ages_ms if view else {}, code, spent.ended("close"), not_made(sent),
     )  # fmt: skip

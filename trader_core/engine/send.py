@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.errors import OutcomeUnknown, Unreachable, VenueUnavailable
+from trader_core.domain.errors import OutcomeUnknown, Unreachable, VenueRefused, VenueUnavailable
 from trader_core.domain.facts import Acknowledged, Closed, Fact, Leaving, Resent, SendFailed
 from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
-from trader_core.domain.order import Order, OrderReport, OrderStatus, Role
+from trader_core.domain.order import ApprovedOrder, Order, OrderReport, OrderStatus, Role
 from trader_core.engine.journal import Journal
 from trader_core.execution.reconcile import awaits_fills
 from trader_core.ports import Clock, Halts, VenueTrader
@@ -17,11 +19,27 @@ LATE_MS = 5_000  # what leaves later than this after it was written down is writ
 Against = Callable[[Order], str]  # why this purchase must not leave now
 
 
+class Outcome(Struct, frozen=True):
+    """What came of an order at once. `why_not` is empty where it was placed, or nobody knows; `exit_code` is of a
+    failure: not of a kill, of another judgement, or of a market that moved."""
+
+    order: ApprovedOrder
+    placed: bool = False
+    why_not: str = ""
+    exit_code: int = 0
+
+
+def not_made(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """What was not placed, and not made good by a later order of its kind."""
+    last = {(one.order.symbol, one.order.role): one for one in outcomes}
+    return tuple(one for one in last.values() if one.why_not)
+
+
 def send(
     trader: VenueTrader, halts: Halts, clock: Clock, journal: Journal, cancels: Sequence[str], ids: Sequence[str],
     now_ms: EpochMs, against: Against,
-) -> int:  # fmt: skip
-    """Cancel, then place the intents with these ids. Returns how many were placed.
+) -> tuple[Outcome, ...]:  # fmt: skip
+    """Cancel, then place the intents with these ids. Returns what came of each.
 
     A purchase that cannot be canceled holds back purchases, and a sale sales: a position never loses its stop for want
     of an answer about an entry.
@@ -31,7 +49,7 @@ def send(
     what it decided in that knowledge is sent.
     """
     orders = journal.book.orders
-    placed = 0
+    outcomes: list[Outcome] = []
     for symbol in dict.fromkeys(orders[one].approved.symbol for one in (*cancels, *ids)):
         killed = _news_of_a_kill(halts, journal)
         stuck: set[Side] = set()
@@ -42,8 +60,8 @@ def send(
         for one in ids:
             if orders[one].approved.symbol == symbol:
                 why_not = killed or (PREDECESSOR if orders[one].approved.side in stuck else "")
-                placed += _place(trader, halts, clock, journal, one, why_not, now_ms, against)
-    return placed
+                outcomes.append(_place(trader, halts, clock, journal, one, why_not, now_ms, against))
+    return tuple(outcomes)
 
 
 def cancel(trader: VenueTrader, journal: Journal, cancels: Sequence[str], now_ms: EpochMs) -> None:
@@ -74,30 +92,32 @@ def _cancel(trader: VenueTrader, journal: Journal, client_order_id: str, now_ms:
 def _place(
     trader: VenueTrader, halts: Halts, clock: Clock, journal: Journal, client_order_id: str, why_not: str,
     now_ms: EpochMs, against: Against,
-) -> int:  # fmt: skip
+) -> Outcome:  # fmt: skip
     """An order whose outcome is unknown stays as it is, fully reserved, until the venue has been asked."""
     order = journal.book.orders[client_order_id]
     if not why_not and order.approved.side is Side.BUY:
         why_not = _news_of_a_kill(halts, journal) or against(order)
     if why_not:
-        journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, f"not sent: {why_not}", now_ms)])
-        return 0
+        told = f"not sent: {why_not}"
+        journal.record(now_ms, [Closed(client_order_id, OrderStatus.REJECTED, told, now_ms)])
+        return Outcome(order.approved, why_not=told)
     return _sent(trader, clock, journal, order, now_ms)
 
 
-def resend(trader: VenueTrader, clock: Clock, journal: Journal, now_ms: EpochMs) -> int:
-    """Send once more, byte for byte and under the same id, what sells and may never have arrived. Returns how many.
+def resend(trader: VenueTrader, clock: Clock, journal: Journal, now_ms: EpochMs) -> tuple[Outcome, ...]:
+    """Send once more, byte for byte and under the same id, what sells and may never have arrived. Returns what came of
+    each.
 
     Arrived before, the venue says so again; a purchase is never repeated: what it was decided on is gone.
     """
-    standing, sent = journal.book.halt.trading is Trading.HALTED, 0
+    standing, outcomes = journal.book.halt.trading is Trading.HALTED, list[Outcome]()
     for order in tuple(journal.book.orders.values()):
         lost = order.status is OrderStatus.INTENDED and order.sends == 1
         wanted = order.approved.role is Role.STOP or (order.approved.role is Role.EXIT and not standing)
         if lost and wanted and _is_free(trader, journal, order, standing, now_ms):
             journal.record(now_ms, [Resent(order.client_order_id, now_ms)])
-            sent += _sent(trader, clock, journal, journal.book.orders[order.client_order_id], now_ms)
-    return sent
+            outcomes.append(_sent(trader, clock, journal, journal.book.orders[order.client_order_id], now_ms))
+    return tuple(outcomes)
 
 
 def _is_free(trader: VenueTrader, journal: Journal, sale: Order, standing: bool, now_ms: EpochMs) -> bool:
@@ -112,27 +132,31 @@ def _is_free(trader: VenueTrader, journal: Journal, sale: Order, standing: bool,
     return not (standing and stops) and all(_cancel(trader, journal, one.client_order_id, now_ms) for one in stops)
 
 
-def _sent(trader: VenueTrader, clock: Clock, journal: Journal, order: Order, now_ms: EpochMs) -> int:
+def _sent(trader: VenueTrader, clock: Clock, journal: Journal, order: Order, now_ms: EpochMs) -> Outcome:
     """An order that never left is closed; one whose outcome nobody knows stays, fully reserved, until the venue has
     been asked. Failures are counted: so many in a row trip the halt machine. How long the venue may take to show it
     counts from when it left."""
     if clock.host_ms() - order.sent_ms > LATE_MS:
         journal.record(now_ms, [Leaving(order.client_order_id, now_ms, clock.host_ms())])
+    word, code = "refused: ", VenueRefused.exit_code
     try:
         report = trader.place(order.client_order_id, order.approved, order.payload)
     except Unreachable as denied:
         status = OrderStatus.CANCELED if order.approved.role is Role.STOP else OrderStatus.REJECTED  # nobody refused it
         report = OrderReport(order.client_order_id, status, f"not sent: {denied.what}", order.placed_ms)
+        word, code = "", denied.exit_code
     except (OutcomeUnknown, VenueUnavailable) as failed:
         journal.record(now_ms, [SendFailed(order.client_order_id, f"no answer: {failed.what}", now_ms)])
-        return 0
+        return Outcome(order.approved)
     placed = report.status is OrderStatus.WORKING
     # that what was sent before is turned away now says nothing of the first time
     news: list[Fact] = [_outcome(report)] if order.sends == 1 or placed else []
     if not placed and not report.expected:
         news.append(SendFailed(order.client_order_id, report.reason, now_ms))
     journal.record(report.at_ms, news)
-    return 1 if placed else 0
+    if placed:
+        return Outcome(order.approved, placed=True)
+    return Outcome(order.approved, why_not=word + report.reason, exit_code=0 if report.expected else code)
 
 
 def _outcome(report: OrderReport) -> Fact:

@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 
 from trader_core.domain.account import Balance, BalancePage, Fees
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
-from trader_core.domain.errors import OutcomeUnknown, TraderError, Unreachable, VenueRefused, VenueUnavailable
+from trader_core.domain.errors import (
+    KeyRefused,
+    OutcomeUnknown,
+    RateLimited,
+    TraderError,
+    Unreachable,
+    VenueRefused,
+    VenueUnavailable,
+)
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.ids import bears_mark
@@ -44,6 +52,7 @@ KNOWN_MS = DAY_MS // 2  # the ledger keeps what is over for twice as long
 CANCEL_LOOKS = 6  # how often an order is looked at until its cancel is done
 CANCEL_PAUSE_S = 0.25
 PPM = 1_000_000
+NOT_LOOKED_AT = {Reason.KEY: KeyRefused.exit_code, Reason.RATE: RateLimited.exit_code}
 WALLETS = (Wallet.CRYPTO, Wallet.FIAT)
 STATUS = {
     Status.FILLED: OrderStatus.FILLED,
@@ -222,8 +231,9 @@ class CoinbaseVenue:
         if isinstance(answer, Refused):
             if answer.reason is Reason.DUPLICATE:
                 raise OutcomeUnknown(f"the venue has an order {client_order_id} already")
-            if answer.reason in (Reason.KEY, Reason.RATE):
-                raise Unreachable(f"the venue did not look at it: {answer.word}")
+            if answer.reason in NOT_LOOKED_AT:
+                code = NOT_LOOKED_AT[answer.reason]
+                raise Unreachable(f"the venue did not look at it: {answer.word}", exit_code=code)
             why = f"{answer.reason}: {answer.word}"
             expected = answer.reason is Reason.WOULD_TAKE
             return OrderReport(client_order_id, OrderStatus.REJECTED, why, now_ms, expected=expected)
