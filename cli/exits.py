@@ -51,6 +51,7 @@ EXITS: dict[int, str] = {
 }
 UNDELIVERED = 70  # of alerts; the work itself is done
 WORST_FIRST = (50, 42, 41, 40, 61)  # above every other code, in this order
+TIMER_FINE = (20, 21, 23, 75)  # a healthy no: a timer need not call for help; below every other code
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Result:
 def worst(codes: Sequence[int]) -> int:
     """The one code that a command with several ends with."""
     ranked = [code for code in WORST_FIRST if code in codes]
-    return ranked[0] if ranked else max(codes, default=0)
+    return ranked[0] if ranked else max(codes, default=0, key=lambda code: (code not in (0, *TIMER_FINE), code))
 
 
 def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:

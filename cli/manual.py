@@ -39,7 +39,6 @@ MEANS = {  # what each exit code says, and what a timer may make of it
     141: "Whoever read the output has gone.",
     143: "Ended by a signal, between two steps.",
 }
-TIMER_FINE = (20, 23, 75)  # a healthy no: a timer need not call for help
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.exits import EXITS, worst
+from cli.exits import EXITS, TIMER_FINE, worst
 from cli.options import MODES, SAMPLE_SEED, VENUES
 from cli.table import COMMANDS
 from tests.cli.program import ROOT, START, Program
 from trader_core import bootstrap
 from trader_core.domain import errors
+from trader_core.ops.units import HEALTHY
 from trader_core.settings.options import Options
 
 HEAVY = ("numpy", "pydantic", "requests", "rich", "pyarrow", "tabulate", "sqlite3", "trader_core.bootstrap")
@@ -117,10 +118,18 @@ def test_every_failure_has_a_named_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codes", "code"), [([], 0), ([0, 21], 21), ([40, 41], 41), ([30, 40], 40), ([42, 41, 50], 50)]
-)
+    ("codes", "code"),
+    [
+        ([], 0), ([0, 21], 21), ([40, 41], 41), ([30, 40], 40), ([42, 41, 50], 50), ([11, 20], 11), ([21, 12], 12),
+        ([20, 23, 0], 23),
+    ],
+)  # fmt: skip
 def test_the_worst_code_wins(codes: list[int], code: int) -> None:
     assert worst(codes) == code
+
+
+def test_a_timer_takes_for_healthy_what_the_table_says() -> None:
+    assert f"SuccessExitStatus={' '.join(map(str, TIMER_FINE))}" == HEALTHY
 
 
 def test_the_light_words_are_the_real_ones() -> None:

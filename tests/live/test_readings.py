@@ -18,6 +18,7 @@ READINGS = {
     "fills": r"/orders/historical/fills$",
 }
 KINDS = ("unauthorized_text", "5xx_before", "truncated_json")
+CODE = {**dict.fromkeys(KINDS, 30), "unauthorized_text": 11}
 MARKETS = ("candles", "books", "products")
 PAIRS = [(one, kind) for one in MARKETS for kind in KINDS] if PROVING else [("candles", "unauthorized_text")]
 
@@ -39,7 +40,7 @@ def test_a_reading_that_fails_closes_entries_and_leaves_the_stop(stage: Stage, r
         assert "Traceback" not in done.err
         assert live.sim.fired() > 0 or reading == "candles"  # of a bar that is known already, none is asked for
         if live.sim.fired() > 3:
-            assert (kind, done.code) == (kind, 30), done.err
+            assert (kind, done.code) == (kind, CODE[kind]), done.err
             assert done.data["problem"]
         live.sim.cleared()
         assert live.checked() == before
@@ -53,7 +54,7 @@ def test_without_a_market_nothing_is_bought(stage: Stage, reading: str, kind: st
     live.sim.risen()
     live.sim.fault({"kind": kind, "path": READINGS[reading]})
     done = live.cycle()
-    assert done.code == 30, done.err
+    assert done.code == CODE[kind], done.err
     assert done.data["problem"]
     assert told_by(live.journal).intents == {}
 
@@ -68,3 +69,14 @@ def test_a_venue_that_was_asked_too_often_is_told_from_one_that_is_away(stage: S
     assert (done.code, by_hand.code) == (31, 31), done.err + by_hand.err
     assert (done.document["exit_name"], done.data["placed"]) == ("RATE_LIMITED", 0)
     assert done.data["problem"]
+
+
+def test_a_key_that_is_refused_is_told_from_a_venue_that_is_away(stage: Stage) -> None:
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().code == 0
+    live.sim.fault({"kind": "unauthorized_text", "path": READINGS["accounts"]})
+    done, by_hand = live.cycle(), live.inside("reconcile", "--json")
+    live.sim.cleared()
+    assert (done.code, by_hand.code) == (11, 11), done.err + by_hand.err
+    assert "look at the key" in by_hand.err

@@ -370,7 +370,8 @@ def told(part: "Future[Told]") -> Told:
 def _unavailable(failed: BaseException) -> Any:
     if isinstance(failed, VenueUnavailable) or not isinstance(failed, TraderError):
         return failed
-    return VenueUnavailable(failed.what, safe=failed.safe, remedy=failed.remedy)
+    code = failed.exit_code if isinstance(failed, KeyRefused | VenueRefused) else None
+    return VenueUnavailable(failed.what, safe=failed.safe, remedy=failed.remedy, exit_code=code)
 
 
 def _over(order: VenueOrder | None) -> bool:
