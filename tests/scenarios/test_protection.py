@@ -79,6 +79,20 @@ class NoQuotes(ReadOnly):
         raise VenueUnavailable("no quotes")
 
 
+class Ahead(ReadOnly):
+    """Quotes that are stamped so many ms after the market's own time."""
+
+    ahead_ms = 5_001
+
+    def quotes(self, symbols: Sequence[str]) -> dict[str, TopOfBook]:
+        found = super().quotes(symbols)
+        return {name: replace(one, at_ms=EpochMs(one.at_ms + self.ahead_ms)) for name, one in found.items()}
+
+
+class AlmostAhead(Ahead):
+    ahead_ms = 5_000
+
+
 class NoBalances(ReadOnly):
     def balances(self, cursor: str) -> Any:
         raise VenueUnavailable("no balances")
@@ -119,6 +133,19 @@ def test_an_exit_that_finds_no_buyer_is_protected_by_its_stop_inside_the_same_ba
     (sold,) = fills(world, Side.SELL)
     assert sold.at_ms == at(10)
     assert 96 < sold.price < 97, "at the stop, five percent below 101.9, not at 60"
+
+
+@pytest.mark.parametrize(("reader", "is_stale"), [(Ahead, True), (AlmostAhead, False)])
+def test_a_quote_from_the_future_buys_nothing(reader: Any, is_stale: bool, tmp_path: Path) -> None:
+    world = World(tmp_path).market(BTC=(*HELD, 104, 104))
+    told = outcomes(run_with(world, reader=reader), "BTC-USD")
+    assert ("STALE_DATA" in told, "OK" in told) == (is_stale, not is_stale)
+
+
+def test_a_quote_from_the_future_still_sells(tmp_path: Path) -> None:
+    world = World(tmp_path).market(BTC=(*HELD, 104, 104, 97, 97))
+    assert working(world.run(limit=6)[-1], Role.STOP) == ["BTC-USD"]
+    assert ("BTC-USD", "EXIT", "signal") in sent(run_with(world, reader=Ahead))
 
 
 @pytest.mark.parametrize("blind", [NoCandlesOf, NoQuotes, NoBalances])

@@ -79,7 +79,7 @@ def quoted(columns: Columns, row: int, snapshot: Snapshot) -> Columns:
             bid[i] = int(quote.bid // instrument.tick)
             ask[i] = -int(-quote.ask // instrument.tick)
             depth[i] = grains_down(quote.depth)
-            age[i] = max(snapshot.seen_ms - min(quote.at_ms, snapshot.decision_ms), 0)
+            age[i] = snapshot.age_of(quote)
     return with_quotes(columns, row, bid, ask, depth, age)
 
 

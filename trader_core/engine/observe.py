@@ -9,7 +9,7 @@ import numpy as np
 
 from trader_core.domain.account import Balance, Fees
 from trader_core.domain.book import Book
-from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.errors import TooManyPages, VenueUnavailable
 from trader_core.domain.facts import Delisted
 from trader_core.domain.halt import Trading
@@ -27,6 +27,10 @@ from trader_core.ports import PAGES_MAX, Ports, VenueReader
 
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
+
+
+AHEAD_MAX_MS = 5_000  # of a quote's time before the market's own
+UNKNOWN_AGE_MS = DAY_MS + 1  # more than any limit may allow
 
 
 class Unread(NamedTuple):
@@ -69,7 +73,13 @@ class Snapshot:
     @property
     def ages_ms(self) -> dict[str, int]:
         """How old each quote was, by the market's time."""
-        return {one: max(self.seen_ms - min(quote.at_ms, self.decision_ms), 0) for one, quote in self.quotes.items()}
+        return {symbol: self.age_of(quote) for symbol, quote in self.quotes.items()}
+
+    def age_of(self, quote: TopOfBook) -> int:
+        """In ms. One from further in the future than AHEAD_MAX_MS is of no known age: too old for every entry."""
+        if quote.at_ms > self.seen_ms + AHEAD_MAX_MS:
+            return UNKNOWN_AGE_MS
+        return max(self.seen_ms - min(quote.at_ms, self.decision_ms), 0)
 
     @property
     def prices(self) -> dict[str, Decimal]:
