@@ -224,9 +224,13 @@ def _page(account: "Account", found: "Status", in_force: dict[str, Any], followi
 
 
 def _today(found: "Status", limit: float | None) -> str:
-    """'-0.23 % (limit -3 %)': the change since the UTC day's first mark, and where entries close."""
-    gained = "unknown" if found.day_loss_pct is None else f"{0.0 - found.day_loss_pct:+.2f} %"
-    return gained if limit is None else f"{gained} (limit -{limit:g} %)"
+    """'-0.23 % (low -3.10 %, limit -3 %)': the change since the UTC day's first mark, at its lowest where that is
+    lower, and where entries close for the day, also after a recovery."""
+    now, low = found.day_loss_pct, found.day_low_loss_pct
+    gained = "unknown" if now is None else f"{0.0 - now:+.2f} %"
+    told = [f"low {0.0 - low:+.2f} %"] if low is not None and (now is None or low > now) else []
+    told += [] if limit is None else [f"limit -{limit:g} %"]
+    return f"{gained} ({', '.join(told)})" if told else gained
 
 
 def _oneline(account: "Account", found: "Status", book: "Book", in_force: dict[str, Any], halt: str) -> str:

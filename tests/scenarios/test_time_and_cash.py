@@ -1,11 +1,13 @@
 """T20: what is counted by the hour, the day and the week is forgotten once, by the calendar. T8: cash that comes and
 goes is neither gain nor loss."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tests.cli.program import Program
 from tests.scenarios.scenes import DIP, RISE, STOPPED
 from tests.world import START, Series, World, at, outcomes
 from trader_core.domain.book import Book
@@ -95,6 +97,8 @@ def test_a_loss_that_closed_the_day_closes_all_of_it_however_prices_recover(rest
     book = monday[-1].book
     assert book.equity and book.day_open and book.equity > book.day_open
     assert outcomes(monday, "ETH-USD")[-1] == "DAY_LOSS"
+    told = Program(world.root)("status", "--state", world.state, "--config", world.config, "--mode", "PAPER").out
+    assert re.search(r"today +\+\d+\.\d\d % \(low -\d+\.\d\d %, limit -0\.06 %\)", told), told
     assert "OK" in outcomes(asked(world, DAY + 6, DAY + 8), "ETH-USD")
 
 

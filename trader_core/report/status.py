@@ -38,6 +38,7 @@ class Status(Struct, frozen=True):
     cash: Decimal | None
     realised: Decimal
     day_loss_pct: float | None
+    day_low_loss_pct: float | None  # at the day's lowest mark: what the limit of the day is held against
     positions: int
     open_positions: tuple[Position, ...]
     open_orders: tuple[OpenOrder, ...]
@@ -58,7 +59,8 @@ def status(book: Book) -> Status:
         equity=book.equity,
         cash=book.cash,
         realised=book.realised,
-        day_loss_pct=_day_loss_pct(book),
+        day_loss_pct=_day_loss_pct(book, book.equity),
+        day_low_loss_pct=_day_loss_pct(book, book.day_low),
         positions=len(held),
         open_positions=held,
         open_orders=tuple(_open_order(order) for order in sorted(orders, key=lambda one: one.approved.symbol)),
@@ -82,11 +84,11 @@ def is_virtual(clock: str) -> bool:
     return clock.startswith("virtual")
 
 
-def _day_loss_pct(book: Book) -> float | None:
-    """Loss since the first mark of the newest day, in percent of it; below zero is a gain."""
-    if book.day_open is None or book.equity is None or not book.day_open or day_index(book.closed_ms) != book.day:
+def _day_loss_pct(book: Book, mark: Decimal | None) -> float | None:
+    """Loss from the first mark of the newest day to this one, in percent of it; below zero is a gain."""
+    if book.day_open is None or mark is None or not book.day_open or day_index(book.closed_ms) != book.day:
         return None
-    return round(float(100 * (book.day_open - book.equity) / book.day_open), 4)
+    return round(float(100 * (book.day_open - mark) / book.day_open), 4)
 
 
 def _open_order(order: Order) -> OpenOrder:
