@@ -382,9 +382,9 @@ def test_an_anchor_that_cannot_be_kept_is_told_as_of_every_file(
     for place, small in ((Path("/dev/full"), []), (kept, ["prlimit", "--fsize=4000100"])):
         words = [*small, *START, "audit", "anchor", "--to", str(place), "--state", str(program.state), "--json"]
         full = {**program.environment, "TRADER_AUDIT_KEY": KEY}
-        done = subprocess.run(words, cwd=tmp_path, env=full, capture_output=True, text=True, check=False)
-        assert done.returncode == 2 and f"--to {place} cannot be written" in done.stderr
-        assert f"{place} cannot be written" in json.loads(done.stdout)["data"]["error"]["what"]
+        ended = subprocess.run(words, cwd=tmp_path, env=full, capture_output=True, text=True, check=False)
+        assert ended.returncode == 2 and f"--to {place} cannot be written" in ended.stderr
+        assert f"{place} cannot be written" in json.loads(ended.stdout)["data"]["error"]["what"]
     assert kept.read_text() == "x" * 4_000_000 + "\n"
 
 
