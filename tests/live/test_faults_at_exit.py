@@ -22,13 +22,23 @@ def flat(live: Live) -> bool:
     return not checked.held[BTC] and not checked.working
 
 
-@pytest.mark.parametrize("kind", faults_at("exit"))
-def test_an_exit_meets_a_fault(stage: Stage, kind: str) -> None:
-    live = stage()
+def fallen(live: Live) -> Live:
+    """A position is held, and its price has gone to where it is left."""
     live.sim.risen()
     done = live.cycle()
     assert (done.code, done.data["positions"]) == (0, 1), done.err
     live.sim.price("95000.00")
+    return live
+
+
+def test_an_exit_that_the_venue_never_looked_at_waits_for_no_other_decision(stage: Stage) -> None:
+    """It was not refused: what counts refusals does not count it."""
+    assert strike(fallen(stage()), "429_json", "exit", flat) == FATE["429_json"] == "later 42"
+
+
+@pytest.mark.parametrize("kind", [one for one in faults_at("exit") if one != "429_json"])
+def test_an_exit_meets_a_fault(stage: Stage, kind: str) -> None:
+    live = fallen(stage())
     assert strike(live, kind, "exit", flat) == FATE[kind]
     if kind == "product_status":  # the stop stays where it is
         assert list(live.checked().working.values()) == ["SELL"]

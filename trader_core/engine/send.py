@@ -142,7 +142,7 @@ def _sent(trader: VenueTrader, clock: Clock, journal: Journal, order: Order, now
     try:
         report = trader.place(order.client_order_id, order.approved, order.payload)
     except Unreachable as denied:
-        status = OrderStatus.CANCELED if order.approved.role is Role.STOP else OrderStatus.REJECTED  # nobody refused it
+        status = OrderStatus.REJECTED if order.approved.side is Side.BUY else OrderStatus.CANCELED  # nobody refused it
         report = OrderReport(order.client_order_id, status, f"not sent: {denied.what}", order.placed_ms)
         word, code = "", denied.exit_code
     except (OutcomeUnknown, VenueUnavailable) as failed:
