@@ -10,7 +10,7 @@ import pytest
 
 from tests.world import BAR_MS, START, Bar, Price, Series, World, at, outcomes, sent
 from trader_core.domain.clocktime import EpochMs, parse_utc
-from trader_core.domain.errors import OutcomeUnknown, StateUnusable, VenueUnavailable
+from trader_core.domain.errors import OutcomeUnknown, StateUnusable, Unreachable, VenueUnavailable
 from trader_core.domain.facts import Closed, Filled, HaltChanged, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.market import Candles, TopOfBook
@@ -174,6 +174,23 @@ def test_an_exit_that_takes_at_once_protects_nothing_when_its_bar_is_over(bars: 
     causes = [cause.name for one in world.facts() if isinstance(one, HaltChanged) for cause in one.halt.causes]
     assert causes == (["naked"] if bars == 4 else [])
     assert naked_since(blind[-1].book) == {"BTC-USD": EpochMs(sold[-1].decision_ms + BAR_MS)}
+
+
+def never_leaves(venue: VenueTrader, client_order_id: str, order: ApprovedOrder) -> OrderReport:
+    if order.role is Role.ENTRY:
+        return venue.place(client_order_id, order, "")
+    raise Unreachable("no route to the venue")
+
+
+def test_what_never_left_protects_nothing(tmp_path: Path) -> None:
+    """Its stop is sent anew in every cycle, and none of them ever stood at the venue."""
+    world = World(tmp_path).market(BTC=(*HELD, 104, 104, 105, 106, 107))
+    world.configured(policy__halt__max_execution_errors=100)
+    reports = run_with(world, trader=lambda inner: Trader(inner, never_leaves))
+    opened_ms = reports[-1].book.holdings["BTC-USD"].opened_ms
+    assert naked_since(reports[-1].book) == {"BTC-USD": opened_ms}
+    causes = [cause.name for one in world.facts() if isinstance(one, HaltChanged) for cause in one.halt.causes]
+    assert causes == ["naked"]
 
 
 def test_a_venue_that_answers_nothing_leaves_a_record_and_the_next_cycle_goes_on(tmp_path: Path) -> None:

@@ -33,9 +33,11 @@ def _protects(order: Order, at_ms: EpochMs) -> bool:
 
 
 def _ended(guards: Iterable[Order], symbol: str) -> int:
-    """When the newest of these orders ended; 0 where none did of late. What the venue refused protected nothing."""
+    """When the newest of these orders ended; 0 where none did of late. What the venue refused protected nothing, and
+    neither did what was over when it began: it never left."""
     refused = (OrderStatus.INTENDED, OrderStatus.REJECTED)
-    there = (one for one in guards if one.approved.symbol == symbol and one.status not in refused)
+    stood = (one for one in guards if one.status not in refused and one.closed_ms != one.placed_ms)
+    there = (one for one in stood if one.approved.symbol == symbol)
     return max((one.approved.expires_ms if one.closed_ms is None else one.closed_ms for one in there), default=0)
 
 
