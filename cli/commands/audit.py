@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.exits import Result, warned
-from cli.files import add_line, check_place, save_new
+from cli.files import add_line, save_new
 from cli.looking import Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.clocktime import EpochMs
@@ -48,7 +48,6 @@ def anchor(ctx: typer.Context, to: To = None) -> Result:
     """Seal the journal's end with the audit key, as one line to be kept where this machine cannot change it."""
     from trader_core import upkeep
 
-    check_place(to, "--to")
     found = upkeep.anchored(options_of(shared_of(ctx)))
     if to is not None:
         add_line(to, "--to", found.text())

@@ -374,7 +374,7 @@ def test_an_anchor_that_cannot_be_kept_is_told_as_of_every_file(
     program: Inside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TRADER_AUDIT_KEY", KEY)
-    for place, why in ((tmp_path / "no" / "anchors", "there is no such folder"), (tmp_path, "it is a folder")):
+    for place, why in ((tmp_path / "no" / "anchors", "No such file or directory"), (tmp_path, "Is a directory")):
         done = program("audit", "anchor", "--to", place, "--state", program.state)
         assert done.code == 2 and f"--to {place} cannot be written: {why}" in done.err
     kept = tmp_path / "anchors"
@@ -386,6 +386,18 @@ def test_an_anchor_that_cannot_be_kept_is_told_as_of_every_file(
         assert ended.returncode == 2 and f"--to {place} cannot be written" in ended.stderr
         assert f"{place} cannot be written" in json.loads(ended.stdout)["data"]["error"]["what"]
     assert kept.read_text() == "x" * 4_000_000 + "\n"
+
+
+def test_an_anchor_goes_into_a_file_whose_folder_takes_no_other(program: Inside, tmp_path: Path) -> None:
+    """The folder is somebody else's, who lets lines be added to this one file."""
+    (tmp_path / "theirs").mkdir()
+    kept = tmp_path / "theirs" / "anchors"
+    kept.touch()
+    kept.parent.chmod(0o555)
+    words = [*NOT_ALMIGHTY, *START, "audit", "anchor", "--to", str(kept), "--state", str(program.state)]
+    given = {**program.environment, "TRADER_AUDIT_KEY": KEY}
+    ended = subprocess.run(words, cwd=tmp_path, env=given, capture_output=True, text=True, check=False)
+    assert (ended.returncode, kept.read_text().splitlines()) == (0, ended.stdout.splitlines()[-1:]), ended.stderr
 
 
 def test_a_file_without_an_anchor_in_it_proves_nothing(program: Inside, tmp_path: Path) -> None:
