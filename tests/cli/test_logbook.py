@@ -76,6 +76,12 @@ def test_of_two_open_incidents_one_must_be_named(program: Inside) -> None:
     assert acted(program, "incident", "note", "now it is clear")["number"] == 1
 
 
+def test_what_is_refused_begins_no_logbook(program: Inside) -> None:
+    for word in ("note", "close"):
+        assert program("incident", word, "of what", "--state", program.state / "new").code == 2
+    assert not list((program.state / "new").glob("*"))
+
+
 def test_incidents_that_begin_in_the_same_moment_are_each_one_of_their_own(program: Inside) -> None:
     titles = [f"thing {n}" for n in range(4)]
     begun = [program.start("incident", "start", one, "--state", program.state) for one in titles]

@@ -49,7 +49,9 @@ class Logbook:
 
     def append(self, fact_after: Callable[[tuple[LogFact, ...]], F], at_ms: int) -> F:
         """What follows from the facts before it: nobody writes between these and it. On disk when this returns, or not
-        at all."""
+        at all; where it raises, there is no logbook that was none before."""
+        if not self.path.exists():
+            fact_after(())
         with closing(connect(self.path, create=True)) as db, as_state_error(self.path), transaction(db):
             for table in _TABLES:
                 db.execute(table)
