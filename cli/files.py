@@ -47,9 +47,11 @@ def save(path: Path, option: str, content: str | bytes, mode: int = 0o666) -> No
     this one, less the umask. Raises UsageError."""
     whole = _is_file(path)
     place = path.resolve() if whole else path
-    draft = place.with_name(f".{place.name}.{os.getpid()}.tmp") if whole else place
+    draft, alone = (place.with_name(f".{place.name}.{os.getpid()}.tmp"), os.O_EXCL) if whole else (place, 0)
     try:
-        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        if whole:
+            draft.unlink(missing_ok=True)  # of a crash, or of somebody who wants to read what is written
+        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags | alone, mode)) as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             if whole:

@@ -284,6 +284,16 @@ def test_an_export_replaces_nothing_unless_it_is_forced(told: Told, tmp_path: Pa
     assert [one["exit_reason"] for one in rows(target.read_text())] == ["trailing", "stop"]
 
 
+def test_an_export_passes_through_no_file_of_another(told: Told, tmp_path: Path) -> None:
+    """In a folder where everybody writes, somebody has laid a link under the name of its draft."""
+    theirs = tmp_path / "theirs"
+    theirs.touch()
+    (tmp_path / f".trades.csv.{os.getpid()}.tmp").symlink_to(theirs)
+    assert told("export", "--csv", tmp_path / "trades.csv", "--what", "trades").code == 0
+    assert theirs.read_text() == "" and not (tmp_path / "trades.csv").is_symlink()
+    assert (tmp_path / "trades.csv").stat().st_mode & 0o777 == 0o600
+
+
 def test_an_export_goes_where_a_link_leads_and_into_a_pipe_that_is_there(told: Told, tmp_path: Path) -> None:
     link, kept, pipe = tmp_path / "newest.csv", tmp_path / "kept.csv", tmp_path / "pipe"
     kept.write_text("old")
