@@ -203,13 +203,18 @@ def cycle_exit(report: "CycleReport") -> int:
     codes = [
         41 if unknown_orders(book) else 0,
         40 if book.discrepancies else 0,
-        (report.problem_code or 30) if report.problem else 0,
+        reading_exit(report),
         21 if book.halt.trading is not Trading.ACTIVE else 0,
         42 if unguarded(book) else 0,
         *(one.exit_code for one in report.objections),
         *(one.exit_code for one in report.not_placed),
     ]
     return worst(codes)
+
+
+def reading_exit(report: "CycleReport") -> int:
+    """0 where everything could be looked at that a decision is taken on."""
+    return (report.problem_code or 30) if report.problem else 0
 
 
 def unguarded(book: "Book") -> list[str]:

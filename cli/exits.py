@@ -106,9 +106,14 @@ def _told(result: object, shared: Shared) -> int:
     if not isinstance(result, Result):
         return 0  # help was asked for, and has been given
     if shared.json:
-        _print(_envelope(shared.command, result.exit_code, _data(result), result.warnings, result.exit_name))
+        text = _envelope(shared.command, result.exit_code, _data(result), result.warnings, result.exit_name)
     else:
-        _print(f"{result.account}\n{result.text}" if result.account else result.text)
+        text = f"{result.account}\n{result.text}" if result.account else result.text
+    try:
+        _print(text)
+    except OSError:  # what the work found outranks a lost output
+        if not result.exit_code:
+            raise
     return result.exit_code
 
 

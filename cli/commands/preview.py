@@ -23,8 +23,8 @@ def preview(
     equity: Equity = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the plan there, as JSON.")] = None,
 ) -> Result:
-    """Say what the next cycle would do. Records nothing and sends nothing."""
-    from cli.account import cycle_data, cycle_text, header, opening_warnings, trouble_text
+    """Say what the next cycle would do. Records nothing and sends nothing. 0 where everything could be looked at."""
+    from cli.account import cycle_data, cycle_text, header, opening_warnings, reading_exit, trouble_text
     from cli.commands.backtest import write
     from cli.plain import jsonable
     from cli.show import Ink, colours
@@ -45,7 +45,8 @@ def preview(
     if out is not None:
         write(out, sealed(jsonable(plan_of(system, report, book))))
         text += ["", f"the plan is in {out}"]
-    return Result(cycle_data(report), "\n".join([*text, *trouble_text(report.book, ink)]), 0, warnings)
+    told = "\n".join([*text, *trouble_text(report.book, ink)])
+    return Result(cycle_data(report), told, reading_exit(report), warnings)
 
 
 def plan_of(system: "System", report: "CycleReport", before: "Book") -> dict[str, Any]:

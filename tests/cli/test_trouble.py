@@ -137,6 +137,16 @@ def test_a_lost_output_is_no_traceback(program: Program, output: str) -> None:
     assert done.returncode == (0 if output == "closed" else 13)
 
 
+def test_what_a_cycle_found_outranks_a_lost_output(program: Program) -> None:
+    assert program("halt", "trip", "--reason", "a storm is on its way", "--state", program.state).code == 0
+    words = [*START, "run-cycle", "--mode", "PAPER", "--venue", "simulated", "--state", str(program.state)]
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$@" >/dev/full', "trader", *words],
+        cwd=program.home, env=program.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 21, done.stderr
+
+
 LOST = {"full": 'exec "$@" {}>/dev/full', "without a reader": 'exec "$@" {}> >(true)'}
 
 

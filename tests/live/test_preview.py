@@ -36,3 +36,4 @@ def test_what_closes_entries_is_told_before_as_in_the_cycle(
     assert cycle.data["problem"] or cycle.data["objections"]
     assert (ahead.data["problem"], ahead.data["objections"]) == (cycle.data["problem"], cycle.data["objections"])
     assert "not read: " in told.out or "no entries: " in told.out
+    assert ahead.code == told.code == (cycle.code if cycle.data["problem"] else 0)

@@ -32,5 +32,6 @@ def preview(ports: Ports, policy: "Settings", journal: Journal) -> CycleReport |
     seen, prices = view.snapshot, view.snapshot.prices
     foreign = externals(journal.book, view.balances, ports.account_quote, prices)
     return CycleReport(
-        cycle_id, decision_ms, decision, 0, view.fills, foreign, prices, seen.problem, journal.book, seen.told
-    )
+        cycle_id, decision_ms, decision, 0, view.fills, foreign, prices, seen.problem, journal.book, seen.told,
+        problem_code=seen.problem_code,
+    )  # fmt: skip
