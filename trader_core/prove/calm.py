@@ -9,18 +9,10 @@ from trader_core.rulebook.codes import REGIMES
 from trader_core.settings.schema import PROFILES
 
 BAR_MIN = 15
-CALM: dict[str, Any] = {
-    "policy.cycle.base_bar_min": BAR_MIN,
-    "policy.orders.maker_ttl_bars": 0,
-    "universe.tiers.tier_1_core.bases": ["BTC"],
-    "universe.tiers.tier_2_rotational.bases": [],
+WIDE: dict[str, Any] = {  # limits that nothing reaches, windows of a few hours, one strategy
     "strategies.rules.enabled": False,
     "strategies.sma_cross.enabled": True,
     "strategies.sma_cross.max_at_risk_pct": 100,
-    "strategies.sma_cross.fast_bars": 2,
-    "strategies.sma_cross.slow_bars": 3,
-    "strategies.sma_cross.stop_pct": 5,
-    "strategies.sma_cross.target_pct": 50,
     "signals.regime.trend_h": 2,
     "signals.regime.confirm_h": 1,
     "signals.regime.recall_h": 0,
@@ -63,4 +55,15 @@ CALM: dict[str, Any] = {
         for name in PROFILES
         for key, most in (("max_day_loss_pct", 50), ("max_open_positions", 50), ("max_stop_loss_pct", 5))
     },
+}
+CALM: dict[str, Any] = {
+    **WIDE,
+    "policy.cycle.base_bar_min": BAR_MIN,
+    "policy.orders.maker_ttl_bars": 0,
+    "universe.tiers.tier_1_core.bases": ["BTC"],
+    "universe.tiers.tier_2_rotational.bases": [],
+    "strategies.sma_cross.fast_bars": 2,
+    "strategies.sma_cross.slow_bars": 3,
+    "strategies.sma_cross.stop_pct": 5,
+    "strategies.sma_cross.target_pct": 50,
 }
