@@ -76,11 +76,17 @@ def test_an_order_stays_open_until_its_fills_are_told(status: OrderStatus) -> No
     assert [one.status for one in facts if isinstance(one, Closed)] == [status] * (status is not OrderStatus.FILLED)
 
 
-def test_a_working_order_that_the_venue_does_not_know_is_over() -> None:
+@given(st.integers(0, 2 * UNSEEN_MS), st.integers(0, 2 * UNSEEN_MS))
+def test_a_working_order_that_the_venue_does_not_know_is_over_and_not_before_the_lists_have_had_their_time(
+    ours_ms: int, theirs_ms: int
+) -> None:
     journal = Journal()
     name = journal.place("BTC-USD", Role.STOP, "1")
-    (fact,) = order_facts(fold(journal.facts), {}, NOW)
-    assert fact == Closed(name, OrderStatus.CANCELED, "the venue does not know it", NOW)
+    book = fold(journal.facts)
+    sent_ms, placed_ms = book.orders[name].sent_ms, book.orders[name].placed_ms
+    facts = order_facts(book, {}, NOW, host_ms=sent_ms + ours_ms, seen_ms=placed_ms + theirs_ms, unseen_ms=UNSEEN_MS)
+    lost = Closed(name, OrderStatus.CANCELED, "the venue does not know it", NOW)
+    assert facts == (lost,) * (min(ours_ms, theirs_ms) >= UNSEEN_MS)
 
 
 def test_what_is_over_for_us_and_works_at_the_venue_is_found() -> None:

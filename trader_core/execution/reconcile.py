@@ -13,6 +13,11 @@ from trader_core.domain.money import plain
 from trader_core.domain.order import Order, OrderReport, OrderStatus, Role
 from trader_core.ledger.laws import broken_laws
 
+LOST = {
+    OrderStatus.INTENDED: (OrderStatus.REJECTED, "the venue never saw it"),
+    OrderStatus.WORKING: (OrderStatus.CANCELED, "the venue does not know it"),
+}
+
 
 @dataclass(frozen=True)
 class Account:
@@ -34,20 +39,19 @@ def order_facts(
     An intent that the venue has never seen, and would show by now, was never sent and is closed; it is not sent again.
     One that was sent twice is waited for twice as long: the second time was before the first wait was over. The wait
     is over by this machine's clock and by the venue's time: either may be set meanwhile.
-    A working order that the venue does not know any more is over too: a lost stop is placed anew, a lost purchase is
-    not. What has fills that have not been told yet stays open until they have.
+    A working order that the venue does not know any more, and is not so young that it may not know it yet, is over too:
+    a lost stop is placed anew, a lost purchase is not. What has fills that have not been told yet stays open until they
+    have.
     """
     facts: list[Fact] = []
     for order in book.orders.values():
         report = reports.get(order.client_order_id)
         if not order.is_open:
             continue
-        if report is None and order.status is OrderStatus.INTENDED:
+        if report is None:
             waited_ms = min(host_ms - order.sent_ms, seen_ms - order.placed_ms)
-            if waited_ms >= unseen_ms * order.sends:
-                facts.append(Closed(order.client_order_id, OrderStatus.REJECTED, "the venue never saw it", now_ms))
-        elif report is None:
-            facts.append(Closed(order.client_order_id, OrderStatus.CANCELED, "the venue does not know it", now_ms))
+            if max(waited_ms, 0) >= unseen_ms * order.sends:
+                facts.append(Closed(order.client_order_id, *LOST[order.status], now_ms))
         else:
             if order.status is OrderStatus.INTENDED and report.status is not OrderStatus.REJECTED:
                 facts.append(Acknowledged(order.client_order_id, report.at_ms, report.venue_order_id))
