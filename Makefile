@@ -126,7 +126,7 @@ coverage: setup ## every branch of what decides, over the whole suite; the law i
 	.venv/bin/python -m coverage combine --quiet && .venv/bin/python -m coverage report && exit $$held
 
 mutation: setup ## every small mistake in every rule, and who notices: an hour; goes on where it was stopped
-	@.venv/bin/python -m tests.prove_mutation
+	@.venv/bin/python -m tests.prove_mutation --out docs/explanation/proof/mutation.json
 
 docs: setup ## the documentation as pages, in .bench/docs; a warning is an error
 	@.venv/bin/python -m sphinx -q -W --keep-going -j auto -b html -d .bench/docs-trees docs .bench/docs

@@ -23,6 +23,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from time import monotonic
 from typing import Any
 
 import yaml
@@ -31,9 +32,12 @@ from tests.mutation.judge import SURVIVED, TIMEOUT, Fate, Terms, run_campaign
 from tests.mutation.mutants import Mutant, functions_of, modules, mutants_of
 from tests.shared import ROOT
 from trader_core.engine.compiled import digest_of_the_law
+from trader_core.prove.proved import Figure, Proved, Violation
 
 RESULTS = ROOT / ".bench" / "mutation" / "results.jsonl"
 LISTED = Path(__file__).with_name("mutation_survivors.yaml")
+CLAIM = "A small mistake in any rule is noticed by a test of the law."
+AGAIN = "python -m tests.prove_mutation"
 SCORE_PCT = 90.0
 PATIENCE_S = 20.0
 ASKED = ("tests/laws",)
@@ -58,6 +62,9 @@ class Result:
 
 
 def main() -> int:
+    from cli.commands.prove import told
+
+    began_s = monotonic()
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seed", type=int, default=1, help="which mutants --count takes")
     options.add_argument("--count", type=int, help="so many mutants, by chance; else all")
@@ -66,6 +73,7 @@ def main() -> int:
     options.add_argument("--listed", type=Path, default=LISTED, help="the survivors that are no gap")
     options.add_argument("--tests", action="append", help="the tests that are asked; again for more")
     options.add_argument("--patience", type=float, default=PATIENCE_S, help="CPU seconds of tests about one mutant")
+    options.add_argument("--out", type=Path, default=None, help="keep the result for the pages of the proof")
     options.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = options.parse_args()
     possible = [one for module in asked.only or modules() for one in mutants_of(module)]
@@ -95,30 +103,46 @@ def main() -> int:
             noticed = Counter((one.module, one.function, before[one.name].by) for one in possible if one.name in before)
             terms = Terms(asked.jobs, asked.patience, asked.resume.with_name("learned"), seal, noticed)
             run_campaign(paths, left, terms, tell)
-    listed = {name for name in listed_in(asked.listed) if module_of(name) in (asked.only or modules())}
-    return report(chosen, results, listed, sorted(listed - {one.name for one in possible}))
+    meant = asked.only or modules()
+    listed = {name: why for name, why in listed_in(asked.listed).items() if module_of(name) in meant}
+    for mutant in chosen:
+        if results[mutant.name].fate == SURVIVED and mutant.name not in listed:
+            print(f"survived: {mutant.name}")
+    stale = sorted(listed.keys() - {one.name for one in possible})
+    said = told(proved(chosen, results, listed, stale, len(left), monotonic() - began_s), asked.out)
+    print(said.text)
+    return said.exit_code
 
 
-def report(chosen: list[Mutant], results: dict[str, Result], listed: set[str], stale: list[str]) -> int:
-    """The figures last. 1 where the score is too low, or the list of survivors is wrong."""
+def proved(
+    chosen: list[Mutant], results: dict[str, Result], listed: dict[str, str], stale: list[str], last: int,
+    took_s: float,
+) -> Proved:  # fmt: skip
+    """Wrong are a score that is too low, and a list of survivors that names what is noticed or is not there. `took_s`
+    is of the last sitting, in which so many were judged."""
     survived = [one.name for one in chosen if results[one.name].fate == SURVIVED]
-    counted = [name for name in survived if name not in listed]
-    wrong = [one.name for one in chosen if one.name in listed and one.name not in survived]
-    for name in counted:
-        print(f"survived: {name}")
-    for name in wrong:
-        print(f"listed as a survivor, but {results[name].by or 'a timeout'} notices it: {name}")
-    for name in stale:
-        print(f"listed as a survivor, but there is no such mutant: {name}")
-    judged = len(chosen) - (len(survived) - len(counted))
-    slow = sum(results[one.name].fate == TIMEOUT for one in chosen)
-    killed = judged - len(counted)
-    score = 100.0 * killed / judged if judged else 100.0
-    print(
-        f"{len(chosen)} mutants, {killed} killed ({slow} of them by time), {len(counted)} survived, "
-        f"{len(survived) - len(counted)} listed, score {score:.2f} %"
-    )
-    return int(score < SCORE_PCT or bool(wrong) or bool(stale))
+    gaps = [name for name in survived if name not in listed]
+    excused = len(survived) - len(gaps)
+    judged = len(chosen) - excused
+    score = 100.0 * (judged - len(gaps)) / judged if judged else 100.0
+    violations = [
+        *([Violation("score", f"{score:.2f} %, and {SCORE_PCT:g} are asked", AGAIN)] if score < SCORE_PCT else []),
+        *(
+            Violation(one.name, f"listed as a survivor, but {results[one.name].by or 'a timeout'} notices it", AGAIN)
+            for one in chosen
+            if one.name in listed and one.name not in survived
+        ),
+        *(Violation(name, "listed as a survivor, but there is no such mutant", AGAIN) for name in stale),
+    ]
+    figures: dict[str, Figure] = {
+        "mutants": len(chosen), "killed": judged - len(gaps),
+        "of_them_by_time": sum(results[one.name].fate == TIMEOUT for one in chosen),
+        "survived": len(gaps), "survived_and_no_gap": excused, "score_pct": f"{score:.2f}",
+        "judged_in_the_last_sitting": last,
+    }  # fmt: skip
+    reasons = Counter(listed[name] for name in survived if name in listed)
+    rows = [("mutants", "why it is no gap that they survive"), *((str(n), why) for why, n in reasons.most_common())]
+    return Proved("mutation", CLAIM, figures, violations, round(took_s, 1), table=rows if reasons else ())
 
 
 def sample(mutants: list[Mutant], seed: int, count: int | None) -> list[Mutant]:

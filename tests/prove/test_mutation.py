@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,23 +16,23 @@ class Trial:
     """The tool over two modules, asked about by the tests of one."""
 
     def __init__(self, root: Path) -> None:
-        self.results, self.listed = root / "results.jsonl", root / "listed.yaml"
+        self.results, self.listed, self.out = root / "results.jsonl", root / "listed.yaml", root / "mutation.json"
         self.lists()
 
     def lists(self, *names: str) -> None:
         self.listed.write_text(json.dumps([{"reason": "nobody asks", "mutants": names}] if names else []))
 
-    def run(self) -> tuple[int, list[str], list[str]]:
-        """How it ended, what it said, and the mutants that it judged."""
+    def run(self) -> tuple[int, dict[str, Any], list[str]]:
+        """How it ended, what it found, and the mutants that it judged."""
         done = subprocess.run(
             [sys.executable, "-m", "tests.prove_mutation", "--only", "money", "--only", "orders", "--count", "8",
              "--tests", "tests/laws/test_money.py", "--jobs", "1", "--resume", str(self.results), "--listed",
-             str(self.listed)],
+             str(self.listed), "--out", str(self.out)],
             cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
         judged = [line for line in done.stderr.splitlines() if " killed " in line or " survived " in line]
         assert len(done.stderr.splitlines()) == len(judged) + done.stderr.count("learned what "), done.stderr
-        return done.returncode, done.stdout.splitlines(), judged
+        return done.returncode, json.loads(self.out.read_text()), judged
 
     def fates(self) -> dict[str, str]:
         lines = [json.loads(line) for line in self.results.read_text().splitlines()]
@@ -40,27 +41,34 @@ class Trial:
 
 def test_who_is_asked_notices_and_what_was_judged_is_not_judged_again(tmp_path: Path) -> None:
     trial = Trial(tmp_path)
-    code, said, judged = trial.run()
+    code, found, judged = trial.run()
     fates = trial.fates()
     gaps = sorted(name for name, fate in fates.items() if fate == "survived")
     assert len(judged) == len(fates) == 8
     assert {name.partition(".")[0] for name in gaps} == {"orders"}, "of these no test of money runs a line"
     assert 4 <= len(fates) - len(gaps) < 8
     assert all(name.startswith("money.") for name, fate in fates.items() if fate != "survived")
-    assert code == 1 and said[-1].startswith(f"8 mutants, {8 - len(gaps)} killed")
+    assert code == 60 and found["figures"]["killed"] == 8 - len(gaps)
+    assert [one["at"] for one in found["violations"]] == ["score"]
 
     trial.lists(*gaps)
-    code, said, judged = trial.run()
-    assert (code, judged) == (0, [])
-    assert said[-1] == f"8 mutants, {8 - len(gaps)} killed (0 of them by time), 0 survived, {len(gaps)} listed, " \
-        "score 100.00 %"  # fmt: skip
+    code, found, judged = trial.run()
+    assert (code, judged, found["violations"]) == (0, [], [])
+    assert found["figures"] == {
+        "mutants": 8, "killed": 8 - len(gaps), "of_them_by_time": 0, "survived": 0, "survived_and_no_gap": len(gaps),
+        "score_pct": "100.00", "judged_in_the_last_sitting": 0,
+    }  # fmt: skip
+    assert found["table"][1:] == [[str(len(gaps)), "nobody asks"]]
 
     noticed = next(name for name in fates if name not in gaps)
     trial.lists(*gaps, noticed, "money.mul_div: nothing -> nothing")
-    code, said, _ = trial.run()
-    assert code == 1
-    assert any(line.startswith("listed as a survivor, but tests/laws/test_money.py::") for line in said)
-    assert "listed as a survivor, but there is no such mutant: money.mul_div: nothing -> nothing" in said
+    code, found, _ = trial.run()
+    assert code == 60
+    noticed_one, missing = found["violations"]
+    assert noticed_one["at"] == noticed
+    assert noticed_one["words"].startswith("listed as a survivor, but tests/laws/test_money.py::")
+    assert missing["at"] == "money.mul_div: nothing -> nothing"
+    assert missing["words"] == "listed as a survivor, but there is no such mutant"
 
 
 @pytest.mark.parametrize("module", modules())
