@@ -78,5 +78,6 @@ def _by_hand(held: "Sequence[Position]", ink: "Ink") -> list[str]:
     for one in held:
         if one.delisted:
             told = f"{one.symbol} is delisted: the venue does not list it any more, so nothing here can sell it"
-            lines += ["", *(ink.bad(line) for line in wrapped(f"{told}; sell by hand"))]
+            what_next = "sell by hand, then: trader reconcile --apply --reason TEXT"
+            lines += ["", *(ink.bad(line) for line in wrapped(f"{told}; {what_next}"))]
     return lines

@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.live.conftest import Stage
-from tests.live.stage import Venue, venue_served
+from tests.live.stage import CASH, Venue, venue_served
 
 BTC = "BTC-USD"
 SPOILT: dict[str, Any] = {}  # of the product's row, while a test says so
@@ -117,3 +118,25 @@ def test_a_list_that_is_cut_short_delists_nothing_that_the_venue_knows_by_name(s
     GONE.update({"from the list", "by name"})
     done = live.cycle()
     assert done.data["positions"] == 0 and "delisted" in live.inside("status", "--json").out, done.err
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_what_was_delisted_and_sold_by_hand_can_be_written_off(stage: Stage) -> None:
+    """It was worth nothing in every figure already: no mark of a loss moves, and the loss is realised."""
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().code == 0
+    GONE.update({"from the list", "by name"})
+    equity = Decimal(live.cycle().data["equity"])
+    assert live.inside("reconcile", "--json").data["differences"] == [], "it is there still"
+    live.sim.admin("balances", BTC="0")
+    told = live.inside("reconcile", "--json")
+    assert (told.code, [one["kind"] for one in told.data["differences"]]) == (40, ["missing coins"]), told.err
+    assert live.inside("reconcile", "--apply", "--json").code == 40, "nobody has said why"
+    done = live.inside("reconcile", "--apply", "--reason", "sold elsewhere", "--json")
+    assert done.code == 0, done.err
+    assert done.data["differences"] == []
+    status = live.inside("status", "--json").data
+    assert (status["delisted"], Decimal(status["equity"])) == ([], equity)
+    assert Decimal(status["realised"]) == Decimal(status["cash"]) - CASH
+    assert live.inside("liquidate", "--yes").code == 0

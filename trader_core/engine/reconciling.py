@@ -20,13 +20,14 @@ from trader_core.domain.money import EXACT, GRAIN, Base, Quote, plain, quantise_
 from trader_core.domain.order import Order, OrderStatus, Role
 from trader_core.engine.journal import Journal
 from trader_core.engine.settle import settle
-from trader_core.execution.reconcile import Account, awaits_fills, differences, held_by_asset, undead
+from trader_core.execution.reconcile import Account, awaits_fills, differences, missing_coins, undead
 from trader_core.ports import Ports
 
 CASH, COINS, FILL, FLOW, LEDGER, LOST, PENDING, STOP, STRANGE, STRANGER, UNDEAD = (
     "cash", "missing coins", "fill", "flow", "ledger", "lost order", "unknown order", "missing stop", "strange fill",
     "stranger", "undead order",
 )  # fmt: skip
+WORTHLESS = Decimal("1e-18")  # a price has to be above zero; at this one 10^10 coins are worth 1e-8 quote
 DOES = {
     CASH: "books it as a deposit or withdrawal",
     COINS: "writes the position down, with --reason",
@@ -75,17 +76,17 @@ def _findings(
     if after.flows != before.flows:
         yield Finding(FLOW, quote, "a deposit or withdrawal that is not in the ledger yet", before.flows, after.flows)
     yield from _orders(before, after, account)
-    at_venue = {one.asset: one.total for one in account.balances}
-    ours = held_by_asset(after)
     for subject, detail in differences(after, account, quote, ports.patience.cash).items():
         if subject == quote:
-            yield Finding(CASH, quote, detail, after.cash, at_venue.get(quote, Decimal(0)))
-        elif subject in ours:
-            yield Finding(COINS, subject, detail, ours[subject], at_venue.get(subject, Decimal(0)))
+            theirs = next((one.total for one in account.balances if one.asset == quote), Decimal(0))
+            yield Finding(CASH, quote, detail, after.cash, theirs)
         elif subject == "ledger":
             yield Finding(LEDGER, subject, detail)
         elif subject == "fills":
             yield Finding(STRANGE, subject, detail)
+    for base, (ours, theirs) in _missing(after, account).items():
+        detail = f"the ledger has {plain(ours)} {base}, the venue {plain(theirs)}"
+        yield Finding(COINS, base, detail, ours, theirs)
     for symbol in sorted(after.held):
         covered = any(after.working(symbol, role) for role in (Role.STOP, Role.EXIT))
         if after.holdings[symbol].stop_bps and not covered:
@@ -133,7 +134,7 @@ def settle_up(ports: Ports, journal: Journal, at_ms: EpochMs, reason: str) -> Ap
         names = ", ".join(one.client_order_id for one in pending)
         return Applied(canceled, (*not_canceled, f"cash and coins are not booked while orders are unknown: {names}"))
     facts, told = _booked(ports, journal.book, account, at_ms, reason)
-    missing = [base for base, (ours, theirs) in _missing(journal.book, account).items() if theirs < ours]
+    missing = _missing(journal.book, account)
     unsaid = [f"{base} is missing: a person has to say why, with --reason" for base in missing if not reason]
     journal.record(at_ms, facts)
     return Applied((*canceled, *told), (*not_canceled, *unsaid))
@@ -177,9 +178,8 @@ def _needs(order: Order, quote: str) -> tuple[str, Decimal]:
 
 
 def _missing(book: Book, account: Account) -> dict[str, tuple[Decimal, Decimal]]:
-    """(ours, the venue's) of every coin that the bot holds."""
-    at_venue = {one.asset: one.total for one in account.balances}
-    return {base: (ours, at_venue.get(base, Decimal(0))) for base, ours in held_by_asset(book).items()}
+    """(ours, the venue's) of every coin of which the bot has more, also where it was written off."""
+    return missing_coins(book, book.held | book.stranded, account.balances)
 
 
 def _booked(
@@ -193,7 +193,7 @@ def _booked(
         told.append(f"booked a {'deposit' if extra > 0 else 'withdrawal'} of {plain(abs(extra))} {quote}")
     listed = {one.symbol: one for one in ports.reader.instruments()}
     for base, (ours, theirs) in _missing(book, account).items():
-        if theirs < ours and reason:
+        if reason:
             moved = list(_written_down(ports, book, listed, base, ours - theirs, at_ms, reason))
             facts += moved
             told += [f"wrote {one.symbol} down by {plain(one.quantity)} at {plain(one.price)}" for one in moved]
@@ -204,7 +204,7 @@ def _written_down(
     ports: Ports, book: Book, listed: dict[str, Instrument], base: str, missing: Decimal, at_ms: EpochMs, reason: str
 ) -> Iterator[CoinsMoved]:
     """In whole lots: what is written down too much is not ours any more, and never sold."""
-    for symbol in sorted(one for one in book.held if base_of(one) == base):
+    for symbol in sorted(one for one in book.held | book.stranded if base_of(one) == base):
         held = book.holdings[symbol]
         lots = quantise_up(missing, listed[symbol].lot) if symbol in listed else missing
         part = min(lots, held.quantity)
@@ -216,7 +216,9 @@ def _written_down(
 
 
 def _price(ports: Ports, book: Book, symbol: str) -> Decimal:
-    """The bid; where nobody bids, what was paid."""
+    """The bid; where nobody bids, what was paid; what was written off is worth nothing."""
+    if symbol in book.stranded:
+        return WORTHLESS
     held, quotes = book.holdings[symbol], dict[str, Decimal]()
     with suppress(VenueUnavailable):
         quotes = {name: top.bid for name, top in ports.reader.quotes([symbol]).items()}

@@ -79,11 +79,18 @@ def differences(book: Book, account: Account, quote: str, least_cash: Decimal) -
     cash = at_venue.get(quote, Decimal(0))
     if book.cash is not None and cash != book.cash and abs(cash - book.cash) >= least_cash:
         found[quote] = f"the ledger has {plain(book.cash)} {quote}, the venue {plain(cash)}"
-    for asset, ours in held_by_asset(book).items():
-        theirs = at_venue.get(asset, Decimal(0))
-        if theirs < ours:
-            found[asset] = f"the ledger has {plain(ours)} {asset}, the venue {plain(theirs)}"
+    for asset, (ours, theirs) in missing_coins(book, book.held, account.balances).items():
+        found[asset] = f"the ledger has {plain(ours)} {asset}, the venue {plain(theirs)}"
     return found
+
+
+def missing_coins(
+    book: Book, symbols: Iterable[str], balances: Iterable[Balance]
+) -> dict[str, tuple[Decimal, Decimal]]:
+    """(ours, the venue's) of each asset of which we have more in these symbols."""
+    at_venue = {one.asset: one.total for one in balances}
+    both = {asset: (ours, at_venue.get(asset, Decimal(0))) for asset, ours in by_asset(book, symbols).items()}
+    return {asset: (ours, theirs) for asset, (ours, theirs) in both.items() if theirs < ours}
 
 
 def difference_facts(book: Book, found: Mapping[str, str], now_ms: EpochMs) -> tuple[Fact, ...]:
@@ -135,9 +142,10 @@ def delistings(
     return tuple(Delisted(symbol, now_ms) for symbol in sorted(book.held - there)) if listed else ()
 
 
-def held_by_asset(book: Book) -> dict[str, Decimal]:
+def by_asset(book: Book, symbols: Iterable[str]) -> dict[str, Decimal]:
+    """How much of each asset the bot has in these symbols."""
     held: dict[str, Decimal] = {}
-    for symbol in sorted(book.held):
+    for symbol in sorted(symbols):
         held[base_of(symbol)] = held.get(base_of(symbol), Decimal(0)) + book.holdings[symbol].quantity
     return held
 
@@ -155,6 +163,6 @@ def externals(
 
 def foreign_to(book: Book, balances: Sequence[Balance], quote: str) -> dict[str, Decimal]:
     """How much of each coin is at the venue beyond what the bot bought, by asset."""
-    ours = held_by_asset(book)
+    ours = by_asset(book, book.held)
     extra = {one.asset: one.total - ours.get(one.asset, Decimal(0)) for one in balances if one.asset != quote}
     return {asset: extra[asset] for asset in sorted(extra) if extra[asset] > 0}
