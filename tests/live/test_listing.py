@@ -140,3 +140,15 @@ def test_what_was_delisted_and_sold_by_hand_can_be_written_off(stage: Stage) -> 
     assert (status["delisted"], Decimal(status["equity"])) == ([], equity)
     assert Decimal(status["realised"]) == Decimal(status["cash"]) - CASH
     assert live.inside("liquidate", "--yes").code == 0
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_coarser_steps_of_a_coin_that_is_held_make_it_no_dearer(stage: Stage) -> None:
+    """0.00571822 are held, and from now on only 0.005 of them can be sold: at the price that was paid, no loss."""
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().code == 0
+    SPOILT["base_increment"] = "0.001"
+    done, found = live.settled(), live.checked()
+    assert (done.code, done.data["positions"], done.data["realised"]) == (0, 1, "0"), done.err
+    assert (list(found.working.values()), found.wrong) == (["SELL"], ())

@@ -151,13 +151,21 @@ def _grains(amount: Decimal | None) -> int:
 
 def _put_holding(state: State, i: int, instrument: Instrument, holding: Holding, axes: Axes) -> None:
     state.lots[i] = lots_of(instrument, holding.quantity)
-    state.cost[i] = grains_up(holding.cost)
+    state.cost[i] = grains_up(_cost_of_lots(instrument, holding))
     state.strategy[i] = strategy_row(axes, holding.strategy)
     state.flow[i] = grains_down(holding.flow)
     state.stop_bps[i], state.target_bps[i] = holding.stop_bps, holding.target_bps
     state.hold_ms[i], state.opened_ms[i] = holding.hold_ms, holding.opened_ms
     state.peak[i], state.parted[i] = ticks_of(instrument, holding.peak), holding.parted
     state.deferred[i], state.outcast_ms[i] = reason_code(holding.deferred), holding.outcast_ms
+
+
+def _cost_of_lots(instrument: Instrument, holding: Holding) -> Decimal:
+    """Of what can be sold: the venue may have made its steps coarser since it was bought."""
+    whole = EXACT.multiply(lots_of(instrument, holding.quantity), instrument.lot)
+    if whole == holding.quantity:
+        return holding.cost
+    return EXACT.divide(EXACT.multiply(holding.cost, whole), holding.quantity)
 
 
 def _put_order(state: State, i: int, axes: Axes, order: Order) -> None:
