@@ -36,6 +36,33 @@ def test_each_fact_is_read_once_a_cycle(stage: Stage, venue: Venue) -> None:
     assert within_a_bar(live) <= FIXED + 4
 
 
+def test_what_a_person_has_traded_since_our_newest_fill_is_not_looked_at_order_by_order(
+    stage: Stage, venue: Venue
+) -> None:
+    """The venue is a quarter of an hour further, so that the newest orders are none of theirs."""
+    live = stage("BTC")
+    venue.risen()
+    assert live.cycle().data["positions"] == 1
+    venue.price("57400.00")
+    assert live.cycle().data["positions"] == 0
+    terms = {"market_market_ioc": {"quote_size": "9"}}
+    for n in range(5):
+        by_hand = {"client_order_id": f"by-hand-{n}", "product_id": "ETH-USD", "side": "BUY"}
+        venue.admin("orders", **by_hand, order_configuration=terms)
+    venue.admin("clock", advance_ms=15 * MINUTE_MS)
+    one_by_one = {"kind": "latency", "ms": 0, "path": "/orders/historical/[0-9a-f]{8}-"}
+    venue.fault({"kind": "clock_skew", "ms": 15 * MINUTE_MS, "path": "^(?!.*/time$)"}, one_by_one)
+    before = looked_at_alone(venue)
+    done = live.cycle()
+    assert list(done.data["discrepancies"]) == ["USD"], done.err
+    assert looked_at_alone(venue) == before
+
+
+def looked_at_alone(venue: Venue) -> int:
+    """How often an order was looked at by itself."""
+    return int(venue.state()["faults"][-1]["fired"])
+
+
 @pytest.mark.skipif(not PROVING, reason="waits for a bar to close: make prove-faults")
 def test_when_a_bar_has_closed_its_candles_are_asked_for_too(stage: Stage, venue: Venue) -> None:
     live = stage("BTC", "ETH", "SOL", "XRP", policy__cycle__base_bar_min=1)

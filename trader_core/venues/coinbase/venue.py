@@ -113,11 +113,12 @@ class CoinbaseVenue:
         return self._listing().frozen
 
     def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
-        """Orders from a while before the oldest that is open, fills from a while before the newest one known."""
+        """Fills from a while before the newest one known. Orders as far back, so that whose fills they are is read in
+        pages, and from a while before the oldest that is open."""
         now_ms = self.client.venue_ms()
         oldest = min((one.sent_ms for one in asked if one.sent_ms), default=now_ms)
-        orders_ms = EpochMs(max(min(oldest, now_ms) - OVERLAP_MS, self.since_ms))
         fills_ms = EpochMs(max(int(fill_cursor or 0) - OVERLAP_MS, self.since_ms))
+        orders_ms = EpochMs(min(max(min(oldest, now_ms) - OVERLAP_MS, self.since_ms), fills_ms))
         start, client = self.pool.submit, self.client
         self._look = Look(
             asked=tuple(asked),
