@@ -117,3 +117,11 @@ def test_where_nobody_answers_the_cycle_says_so(stage: Stage) -> None:
     done = live.inside("run-cycle", "--equity", "5000", "--json")
     assert done.code == 30
     assert "does not even say what it lists" in done.data["problem"]
+
+
+def test_a_pair_that_is_another_name_of_one_is_told_as_that_and_not_as_unlisted(stage: Stage) -> None:
+    """The venue lists BTC-USDC, and its book is that of BTC-USD."""
+    live = stage("BTC")
+    live.configured(mode="DRY_RUN", exchange__quote="USDC")
+    done = live.inside("preview")
+    assert "BTC-USDC: it has no book but that of BTC-USD" in " ".join(done.out.split()), done.out

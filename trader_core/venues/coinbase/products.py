@@ -41,12 +41,14 @@ class Products:
 def listing_of(page: ProductPage, quote: str) -> Listing:
     """Products of that currency with a book of their own. One that accepts no order stays listed: what is held of it
     is still ours."""
-    ours = [one for one in page.listings if one.quote == quote and not one.alias]
+    named = [one for one in page.listings if one.quote == quote]
+    ours = [one for one in named if not one.alias]
+    shared = [Exclusion(one.product_id, f"it has no book but that of {one.alias}") for one in named if one.alias]
     closed = {one.product_id: why for one in ours if (why := one.why_closed)}
     unread = [Exclusion(one.product_id, one.why) for one in page.excluded if one.product_id.endswith(f"-{quote}")]
     return Listing(
         instruments=tuple(_instrument(one) for one in ours),
-        exclusions=(*(Exclusion(symbol, why) for symbol, why in closed.items()), *unread),
+        exclusions=(*(Exclusion(symbol, why) for symbol, why in closed.items()), *shared, *unread),
         frozen=frozenset(closed),
         ticks={one.product_id: one.price_increment for one in ours},
     )
