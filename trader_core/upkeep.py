@@ -29,7 +29,7 @@ from trader_core.ops.units import SYSUSERS, Place, units
 from trader_core.settings.environment import process_environment
 from trader_core.settings.options import Options
 from trader_core.settings.secrets import audit_key
-from trader_core.store.backups import FOLDER, Backup, Shelf, back_up, backups_in, check_backup, read_backup
+from trader_core.store.backups import FOLDER, RECORDS, Backup, Shelf, back_up, backups_in, check_backup, read_backup
 from trader_core.store.files import StateFiles, newest
 from trader_core.store.latch import read_row
 from trader_core.store.policies import PolicyStore
@@ -137,6 +137,7 @@ def _made(made: StateFiles, backup: Backup, forbidden: Forbidden, places: Sequen
     for one in stays:
         _copied(one, made.directory / one.name)
     wanted = {made.state.name, made.venue.name} | ({f"{policy}.db"} if not stays else set())
+    wanted |= {name for name in RECORDS if not (places[0] / name).exists()}
     for name in backup.files:
         if name in wanted or PurePosixPath(name).parent == closed:
             _copied(backup.place / name, made.directory / name)

@@ -22,6 +22,7 @@ from trader_core.kill.run import Wish, kill
 from trader_core.ops.lock import StateLock
 from trader_core.store.segments import digest_of_file
 from trader_core.store.sqlite import SqliteStore
+from trader_core.store.trials import Trial, Trials
 from trader_core.upkeep import SKIPPED
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -210,6 +211,20 @@ def order_ids(program: Inside) -> list[str]:
     with sqlite3.connect(program.state / "paper.db") as db:
         rows = db.execute("SELECT body FROM journal WHERE kind = 'intended' ORDER BY seq").fetchall()
     return [json.loads(body)[0] for (body,) in rows]
+
+
+def test_incidents_and_trials_move_to_another_machine_with_the_account(program: Inside, tmp_path: Path) -> None:
+    """Where there are some already, they stay: they are newer."""
+    acted(program, "incident", "start", "the first")
+    Trials(program.state).note([Trial("data", EpochMs(0), EpochMs(1), "config", 1.0, 3, "backtest")])
+    copy, there = Path(str(acted(program, "backup")["backup"])), tmp_path / "another"
+    acted(program, "incident", "close", "it was nothing")
+    for state, ended in ((there, False), (program.state, True)):
+        done = program("restore", copy, "--yes", "--state", state, "--json")
+        assert done.code == 0, done.err
+        (told,) = program("incident", "list", "--state", state, "--json").data["incidents"]
+        assert (told["title"], told["ended"] is not None) == ("the first", ended)
+        assert [one.command for one in Trials(state).all()] == ["backtest"]
 
 
 def test_what_to_type_after_a_restore_works_as_it_is_copied(program: Inside) -> None:

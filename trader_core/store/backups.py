@@ -20,13 +20,16 @@ from msgspec import Struct
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable
 from trader_core.store.files import StateFiles
+from trader_core.store.logbook import NAME as LOGBOOK
 from trader_core.store.segments import Segments, digest_of_file
 from trader_core.store.sqlite import check_pages, copy_database, folder_of
+from trader_core.store.trials import NAME as TRIALS
 
 FOLDER, PAGE = "backups", "backup.json"
 SCHEMA = "trader.backup/v1"
 SAME_SECOND_MAX = 10_000
-BESIDE = ("alerts.db", "permits.db")  # of the state directory, whatever the mode
+RECORDS = (LOGBOOK, TRIALS)  # of the state directory, whatever the mode; put back where there are none
+BESIDE = ("alerts.db", "permits.db", *RECORDS)
 
 
 class Backup(Struct, frozen=True):
