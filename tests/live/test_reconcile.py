@@ -94,6 +94,7 @@ def test_cash_that_came_or_went_is_booked_as_a_flow_and_never_as_profit(bought: 
     orders = traded(bought)
     done = reconciled(bought, "--apply", "--plan", tmp_path / "plan.json", "--reason", "savings")
     assert (done.code, done.data["applied"]) == (0, ["booked a deposit of 251.5 USD"])
+    assert bought.inside("status", "--json").data["discrepancies"] == {}
     assert traded(bought) == orders
     (copy,) = done.data["backup"]
     with closing(sqlite3.connect(copy)) as kept, closing(sqlite3.connect(bought.journal)) as now:

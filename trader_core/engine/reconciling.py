@@ -20,7 +20,7 @@ from trader_core.domain.money import EXACT, GRAIN, Base, Quote, plain, quantise_
 from trader_core.domain.order import Order, OrderStatus, Role
 from trader_core.engine.journal import Journal
 from trader_core.engine.settle import settle
-from trader_core.execution.reconcile import Account, awaits_fills, differences, missing_coins, undead
+from trader_core.execution.reconcile import Account, awaits_fills, difference_facts, differences, missing_coins, undead
 from trader_core.ports import Ports
 
 CASH, COINS, FILL, FLOW, LEDGER, LOST, PENDING, STOP, STRANGE, STRANGER, UNDEAD = (
@@ -137,6 +137,8 @@ def settle_up(ports: Ports, journal: Journal, at_ms: EpochMs, reason: str) -> Ap
     missing = _missing(journal.book, account)
     unsaid = [f"{base} is missing: a person has to say why, with --reason" for base in missing if not reason]
     journal.record(at_ms, facts)
+    left = differences(journal.book, account, ports.account_quote, ports.patience.cash)
+    journal.record(at_ms, difference_facts(journal.book, left, at_ms))
     return Applied((*canceled, *told), (*not_canceled, *unsaid))
 
 
