@@ -139,6 +139,15 @@ def test_queries_repeat_the_key_and_times_are_written_as_the_venue_wants() -> No
 
 
 @responses.activate
+def test_orders_are_asked_for_by_name_fifty_at_a_time() -> None:
+    names = [f"order-{n}" for n in range(120)]
+    served("orders_list_open_and_filled", "/orders/historical/batch")
+    client().orders_named(names)
+    queries = [asked(n)[1]["order_ids"] for n in range(len(responses.calls))]
+    assert queries == [names[:50], names[50:100], names[100:]]
+
+
+@responses.activate
 def test_without_a_key_the_public_twins_are_asked_and_nothing_is_signed() -> None:
     one = client(key=None)
     served("server_time", "/time")

@@ -63,6 +63,7 @@ BUCKETS_MAX = 300  # candles in one call; the venue refuses 350
 RULES: Mapping[str, Rule] = MappingProxyType({"private": Rule(rate=10, burst=30), "public": Rule(rate=5, burst=20)})
 CLOSED_AFTER_S = 2  # a bucket is closed when its end is so long ago by the venue's clock
 ACCOUNTS_LIMIT, ORDERS_LIMIT, FILLS_LIMIT = 250, 250, 100
+NAMES_AT_ONCE = 50  # of orders in one query, which is 2.4 kB then
 DATA, ACCOUNT, ORDERS = "coinbase data", "coinbase account", "coinbase orders"  # dependencies, each with its breakers
 _NOT_EXECUTED = (400, 401, 403, 404, 429)  # an order answered with these was not accepted
 _JSON = {"Content-Type": "application/json"}
@@ -191,6 +192,11 @@ class CoinbaseClient:
     def orders_since(self, start_ms: EpochMs) -> tuple[VenueOrder, ...]:
         """Every order created from then on, whatever became of it. The list lags; an absent order may still exist."""
         return self._orders([("start_date", rfc3339(start_ms))])
+
+    def orders_named(self, order_ids: Sequence[str]) -> tuple[VenueOrder, ...]:
+        """Those of these orders that the list shows, whenever they were created."""
+        parts = (order_ids[n : n + NAMES_AT_ONCE] for n in range(0, len(order_ids), NAMES_AT_ONCE))
+        return tuple(one for part in parts for one in self._orders([("order_ids", name) for name in part]))
 
     def fills_since(self, start_ms: EpochMs) -> tuple[tuple[FillRow, ...], tuple[StrangeFill, ...]]:
         """Fills from then on, oldest first and each once, and the rows that are no plain fills."""

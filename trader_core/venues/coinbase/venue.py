@@ -4,7 +4,7 @@ Each remote fact is read once a look: the account in one bundle of calls that ru
 another. What failed there fails again when it is asked for, with the same words.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
@@ -113,12 +113,11 @@ class CoinbaseVenue:
         return self._listing().frozen
 
     def read_account(self, asked: Sequence[Order], fill_cursor: str) -> None:
-        """Fills from a while before the newest one known. Orders as far back, so that whose fills they are is read in
-        pages, and from a while before the oldest that is open."""
+        """Orders from a while before the oldest that is open, fills from a while before the newest one known."""
         now_ms = self.client.venue_ms()
         oldest = min((one.sent_ms for one in asked if one.sent_ms), default=now_ms)
+        orders_ms = EpochMs(max(min(oldest, now_ms) - OVERLAP_MS, self.since_ms))
         fills_ms = EpochMs(max(int(fill_cursor or 0) - OVERLAP_MS, self.since_ms))
-        orders_ms = EpochMs(min(max(min(oldest, now_ms) - OVERLAP_MS, self.since_ms), fills_ms))
         start, client = self.pool.submit, self.client
         self._look = Look(
             asked=tuple(asked),
@@ -175,7 +174,7 @@ class CoinbaseVenue:
     def fills(self, cursor: str) -> tuple[Filled, ...]:
         """Fills of orders that bear our mark, oldest first. What is no plain fill is in `oddities`."""
         fills, _ = told(self._looked().fills)
-        self._learn()
+        self._learn(one.order_id for one in fills)
         owned = [(self._owner_of(one.order_id), one) for one in self._with_late(fills)]
         return tuple(_filled(owner, one) for owner, one in owned if bears_mark(owner))
 
@@ -211,7 +210,7 @@ class CoinbaseVenue:
     def oddities(self) -> tuple[str, ...]:
         """Judged by whose order it is: what Coinbase tells of a person's own trades is not ours to worry about."""
         _, strange = told(self._looked().fills)
-        self._learn()
+        self._learn(one.order_id for one in strange)
         ours = (one for one in strange if one.order_id and bears_mark(self._owner_of(one.order_id)))
         return tuple(f"the fill {one.entry_id} of {one.product_id} is {one.why}: look at it by hand" for one in ours)
 
@@ -317,8 +316,16 @@ class CoinbaseVenue:
         except TraderError as failed:
             raise _unavailable(failed) from None
 
-    def _learn(self) -> None:
+    def _learn(self, venue_ids: Iterable[str] = ()) -> None:
+        """Whose orders these are: from the lists, and where they do not go back so far, many at a time."""
         self._owner.update((one.order_id, one.client_order_id) for one in self._listed())
+        unknown = sorted({one for one in venue_ids if one} - self._owner.keys())
+        if len(unknown) > 1:
+            try:
+                shown = self.client.orders_named(unknown)
+            except TraderError as failed:
+                raise _unavailable(failed) from None
+            self._owner.update((one.order_id, one.client_order_id) for one in shown)
 
     def _owner_of(self, venue_id: str) -> str:
         """Our id of an order, empty where it is not ours."""
