@@ -102,13 +102,17 @@ def resting(venue: Served, number: int, side: str, size: str = "0.01", identity:
     return found
 
 
-def stop(venue: Served, number: int, size: str) -> str:
+def stop_shape(venue: Served, size: str) -> dict[str, Any]:
     trigger = bid(venue) * Decimal("0.9")
     shape = {
         "base_size": size, "stop_price": f"{trigger:.2f}", "limit_price": f"{trigger - 50:.2f}",
         "stop_direction": "STOP_DIRECTION_STOP_DOWN",
     }  # fmt: skip
-    found = venue.create(id_of(number, 0), "SELL", {"stop_limit_stop_limit_gtc": shape}, ETH)
+    return {"stop_limit_stop_limit_gtc": shape}
+
+
+def stop(venue: Served, number: int, size: str) -> str:
+    found = venue.create(id_of(number, 0), "SELL", stop_shape(venue, size), ETH)
     assert isinstance(found, str), found
     return found
 
@@ -370,6 +374,33 @@ def test_flatten_sells_what_the_ledger_holds_and_no_coin_more(
     assert len(list(store.facts())) == 4, "the journal is the loop's"
     store.close()
     assert key_seen(scene, done) == []
+
+
+def killed_while(venue: Served, scene: Scene, act: Callable[[], object]) -> Done:
+    """A flatten during which this is done: between its last look at the orders and its sale."""
+    venue.admin("faults", {"replace": [{"kind": "latency", "ms": 600, "path": "/product_book"}]})
+    with ThreadPoolExecutor(1) as pool:
+        killing = pool.submit(scene.kill, "--flatten", "--json")
+        while not sum(one["fired"] for one in venue.admin("faults")["faults"]):
+            time.sleep(0.02)
+        act()
+        return killing.result()
+
+
+@beside()
+def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served, scene: Scene) -> None:
+    """A person's own order has the coins; once it is gone, nobody has to ask what became of the sale before."""
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="1.25")
+    shape, theirs = limit("1.25", f"{bid(venue) * Decimal('1.2'):.2f}"), list[str]()
+    done = killed_while(venue, scene, lambda: theirs.append(venue.create("a-person", "SELL", shape, ETH)))
+    assert done.code == 50
+    assert "INSUFFICIENT_FUND" in done.out
+    assert sales(scene.state) == ()
+    venue.post("/orders/batch_cancel", {"order_ids": theirs})
+    done = scene.kill("--flatten", "--json")
+    assert done.code == 0, done.out + done.err
+    assert venue.money()["ETH"] == (Decimal(0), Decimal(0))
 
 
 @beside()

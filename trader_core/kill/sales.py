@@ -19,7 +19,8 @@ SLOT, SLOTS = 2_048, 32  # bytes of a line in the spare file, and lines
 
 @dataclass(frozen=True)
 class Sale:
-    """An immediate-or-cancel sale. Amounts are exact decimals as text; `payload` is the very bytes that were sent."""
+    """An immediate-or-cancel sale. Amounts are exact decimals as text; `payload` is the very bytes that were sent. One
+    that is written down again as `refused` has sold nothing for sure."""
 
     client_order_id: str
     symbol: str
@@ -27,6 +28,7 @@ class Sale:
     limit: str  # worst price accepted
     payload: str
     host_ms: int
+    refused: bool = False
 
 
 def prepare_room(state: Path) -> None:
@@ -74,10 +76,10 @@ def _write_in_place(path: Path, line: bytes) -> None:
 
 
 def sales(state: Path) -> tuple[Sale, ...]:
-    """Oldest first, those of the spare file last; each once, though both files may have it. A line that was cut short
-    was never sent. Raises OSError where a file cannot be read."""
+    """Oldest first, those of the spare file last; each once, though both files may have it, and none that was refused.
+    A line that was cut short was never sent. Raises OSError where a file cannot be read."""
     found = {one.client_order_id: one for name in (FILE, SPARE) for one in _sales_in(state / name)}
-    return tuple(found.values())
+    return tuple(one for one in found.values() if not one.refused)
 
 
 def _sales_in(path: Path) -> Iterator[Sale]:

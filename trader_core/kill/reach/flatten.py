@@ -5,6 +5,7 @@ product, and its bytes are sent again at most once, under the same id.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import ROUND_FLOOR, Decimal
 from functools import partial
 from itertools import count
@@ -18,6 +19,7 @@ from trader_core.domain.fill import Side
 from trader_core.domain.ids import OrderIdsOf
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import EXACT, Base, plain, quantise_up
+from trader_core.domain.values import replace
 from trader_core.kill.reach.insist import OutOfTime, beside, insist
 from trader_core.kill.run import Progress
 from trader_core.kill.sales import Sale, record_sale
@@ -110,19 +112,21 @@ class Flattening:
             identity = self._id_of(next(self._numbers), 0)
         spec = LimitIoc(BaseSize(Base(size)), limit)
         body, sent_ms = order_body(identity, symbol, Side.SELL, spec), host_ms()
+        sale = Sale(identity, symbol, plain(size), plain(limit), body.decode(), sent_ms)
         try:
-            record_sale(self._state, Sale(identity, symbol, plain(size), plain(limit), body.decode(), sent_ms))
+            record_sale(self._state, sale)
         except OSError as full:
             self._progress.problems.append(f"the sale {identity} is not written down: {full.strerror}")
-        order = self._final(self._placed(identity, body, EpochMs(sent_ms - LOOK_BACK_MS)))
+        order = self._final(self._placed(sale, body, EpochMs(sent_ms - LOOK_BACK_MS)))
         self._progress.sold.append(
             {"product": symbol, "quantity": plain(order.filled_size), "value": plain(order.filled_value),
              "order_id": order.order_id, "client_order_id": identity}
         )  # fmt: skip
         return Decimal(order.filled_size)
 
-    def _placed(self, identity: str, body: bytes, since_ms: EpochMs) -> str:
-        """The venue's id of the order. What surely was not accepted is sent again; what may have been, once."""
+    def _placed(self, sale: Sale, body: bytes, since_ms: EpochMs) -> str:
+        """The venue's id of the order. What surely was not accepted is sent again; what may have been, once. A refusal
+        of what was sent once is written down: nobody has to wait until that sale can turn up no more."""
         resends = 1
         while monotonic() < self._until_s:
             try:
@@ -131,7 +135,7 @@ class Flattening:
                 sleep(PAUSE_S)
                 continue
             except OutcomeUnknown as lost:
-                found = self._found(identity, since_ms)
+                found = self._found(sale.client_order_id, since_ms)
                 if found:
                     return found
                 if not resends:
@@ -140,14 +144,17 @@ class Flattening:
                 continue
             if isinstance(answer, Accepted):
                 return answer.order_id
-            self._refused(answer)
+            self._refused(sale, answer, sent_once=resends > 0)
             sleep(PAUSE_S)
         raise OutOfTime("the order was not accepted in time")
 
-    def _refused(self, answer: object) -> None:
+    def _refused(self, sale: Sale, answer: object, sent_once: bool) -> None:
         """Only too many requests are worth another try."""
         if isinstance(answer, Refused) and answer.reason is Reason.RATE:
             return
+        if isinstance(answer, Refused) and answer.reason is not Reason.DUPLICATE and sent_once:
+            with suppress(OSError):
+                record_sale(self._state, replace(sale, refused=True))
         said = f"{answer.word} {answer.message}" if isinstance(answer, Refused) else "an answer nobody can read"
         raise Unsold(f"refused: {said}")
 
