@@ -388,6 +388,19 @@ def killed_while(venue: Served, scene: Scene, act: Callable[[], object]) -> Done
 
 
 @beside()
+def test_what_a_loop_protects_anew_while_it_is_to_be_sold_is_sold_all_the_same(venue: Served, scene: Scene) -> None:
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="1.25")
+    first, shape = stop(venue, 1, "1.25"), stop_shape(venue, "1.25")
+    again: list[str] = []
+    done = killed_while(venue, scene, lambda: again.append(venue.create(id_of(2, 0), "SELL", shape, ETH)))
+    assert done.code == 0, done.out + done.err
+    assert statuses(venue, first, *again) == [GONE, GONE]
+    assert venue.money()["ETH"] == (Decimal(0), Decimal(0))
+    assert len(done.data["venue"]["canceled"]) == 2
+
+
+@beside()
 def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served, scene: Scene) -> None:
     """A person's own order has the coins; once it is gone, nobody has to ask what became of the sale before."""
     scene.holding({ETH: "1.25"})

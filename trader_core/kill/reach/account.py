@@ -17,7 +17,7 @@ from trader_core.settings.secrets import IN_USE, NEXT, find
 
 if TYPE_CHECKING:
     from trader_core.kill.reach.ledger import Ledger
-    from trader_core.kill.reach.sweep import Orders
+    from trader_core.kill.reach.sweep import Sweep
     from trader_core.venues.coinbase.client import CoinbaseClient
     from trader_core.venues.coinbase.sign import ApiKey
 
@@ -60,9 +60,9 @@ def _clear(wish: Wish, state: Path | None, progress: Progress, until_s: float, f
     clients = [_client(hints, one, progress) for one in keys]
     ledger = reading.result(progress)
     progress.phases.append(("prepare", round((monotonic() - began_s) * 1_000)))
-    client, ended = _swept(clients, ledger, wish, progress, until_s)
+    client, sweep = _swept(clients, ledger, wish, progress, until_s)
     if wish.flatten:
-        _flattened(client, ledger, state, ended, progress, flatten_s)
+        _flattened(client, ledger, state, sweep, progress, flatten_s)
 
 
 def _has_account(state: Path) -> bool:
@@ -75,8 +75,8 @@ def _has_account(state: Path) -> bool:
 
 def _swept(
     clients: "list[CoinbaseClient]", ledger: "Ledger | None", wish: Wish, progress: Progress, until_s: float
-) -> "tuple[CoinbaseClient, Orders]":
-    """(the client whose key the venue took, how our orders ended); a rotation may be half done."""
+) -> "tuple[CoinbaseClient, Sweep]":
+    """(the client whose key the venue took, what it has swept); a rotation may be half done."""
     from trader_core.kill.reach.sweep import Sweep
 
     settled_s = monotonic() + SETTLED_S
@@ -84,18 +84,19 @@ def _swept(
     for client, sweep in zip(clients[:-1], sweeps, strict=False):
         try:
             sweep.run(wish.everything, stops_too=wish.flatten)
-            return client, sweep.ended
+            return client, sweep
         except KeyRefused as refused:
             progress.notes.append(f"the key in use was refused, so the new one is tried: {refused.what}")
     sweeps[-1].run(wish.everything, stops_too=wish.flatten)
-    return clients[-1], sweeps[-1].ended
+    return clients[-1], sweeps[-1]
 
 
 def _flattened(
-    client: "CoinbaseClient", ledger: "Ledger | None", state: Path | None, ended: "Orders", progress: Progress,
+    client: "CoinbaseClient", ledger: "Ledger | None", state: Path | None, sweep: "Sweep", progress: Progress,
     flatten_s: float,
 ) -> None:  # fmt: skip
-    """By the ledger as it is now: what a loop had begun to send before the latch is in it."""
+    """By the ledger as it is now: what a loop had begun to send before the latch is in it. A loop keeps what it holds
+    protected, also under a kill: a stop that it has placed anew is canceled, and the rest is sold then."""
     from trader_core.kill.reach.flatten import Flattening
     from trader_core.kill.reach.owned import owned
 
@@ -104,8 +105,14 @@ def _flattened(
         raise StateUnusable("nothing was sold, because what is ours is not known")
     began_s = monotonic()
     until_s = began_s + flatten_s
-    ledger = _Reading(state).found() or ledger
-    Flattening(client, state, progress, until_s).run(owned(client, ledger, state, ended, progress, until_s))
+    while True:
+        ledger, told = _Reading(state).found() or ledger, len(progress.problems)
+        selling = Flattening(client, state, progress, until_s)
+        selling.run(owned(client, ledger, state, sweep.ended, progress, until_s))
+        progress.problems += selling.unsold
+        if selling.unwritten or not selling.not_free or not sweep.again(until_s):
+            break
+        del progress.problems[told:]
     progress.phases.append(("flatten", round((monotonic() - began_s) * 1_000)))
 
 

@@ -41,15 +41,20 @@ class Unsold(TraderError):
     """What is left of a position, and why."""
 
 
+class NotFree(Unsold):
+    """Something holds the coins: an order that came to rest meanwhile."""
+
+
 class Flattening:
     """One kill's sales. `until_s` is on the monotonic clock."""
 
     def __init__(self, client: CoinbaseClient, state: Path, progress: Progress, until_s: float) -> None:
         self._client, self._state, self._progress, self._until_s = client, state, progress, until_s
+        self.unsold, self.not_free, self.unwritten = list[str](), False, False
         self._id_of, self._numbers, self._lock = OrderIdsOf(f"kill-{host_ms()}"), count(1), Lock()
 
     def run(self, held: Mapping[str, Decimal]) -> None:
-        """All positions beside each other. What stays unsold stands in `progress`."""
+        """All positions beside each other. What stays unsold stands in `unsold`."""
         if not held:
             self._progress.notes.append("no position is held")
             return
@@ -74,10 +79,11 @@ class Flattening:
         missing = quantity - left[0]
         try:
             if missing > 0:
-                raise Unsold(f"the account has only {plain(left[0])} of it free")
+                raise NotFree(f"the account has only {plain(left[0])} of it free")
             self._sell(symbol, left)
         except TraderError as failed:
-            self._progress.problems.append(f"{plain(left[0] + missing)} {symbol} not sold: {failed.what}")
+            self.not_free |= isinstance(failed, NotFree)
+            self.unsold.append(f"{plain(left[0] + missing)} {symbol} not sold: {failed.what}")
 
     def _sell(self, symbol: str, left: list[Decimal]) -> None:
         """Slice by slice, until what is left is dust. Raises TraderError."""
@@ -116,6 +122,7 @@ class Flattening:
         try:
             record_sale(self._state, sale)
         except OSError as full:
+            self.unwritten = True
             self._progress.problems.append(f"the sale {identity} is not written down: {full.strerror}")
         order = self._final(self._placed(sale, body, EpochMs(sent_ms - LOOK_BACK_MS)))
         self._progress.sold.append(
@@ -156,7 +163,8 @@ class Flattening:
             with suppress(OSError):
                 record_sale(self._state, replace(sale, refused=True))
         said = f"{answer.word} {answer.message}" if isinstance(answer, Refused) else "an answer nobody can read"
-        raise Unsold(f"refused: {said}")
+        short = isinstance(answer, Refused) and answer.reason is Reason.FUNDS
+        raise (NotFree if short else Unsold)(f"refused: {said}")
 
     def _found(self, identity: str, since_ms: EpochMs) -> str:
         listed = insist(partial(self._client.orders_since, since_ms), self._until_s)

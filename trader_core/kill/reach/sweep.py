@@ -60,6 +60,15 @@ class Sweep:
         self._progress.verified = True
         self._phase("verify", began_s)
 
+    def again(self, until_s: float) -> bool:
+        """Whether anything risky has come to rest since, which a loop had begun to send; it is gone now. Raises
+        TraderError."""
+        self._until_s, found = until_s, False
+        while risky := self._risky(self._look()):
+            self._cancel(risky)
+            found = True
+        return found
+
     def _unseen(self) -> None:
         """What was written down a moment ago and no list shows may have left, and may still turn up."""
         unsure = {} if self._ledger is None else self._ledger.unsure
