@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from decimal import Decimal
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,6 +22,8 @@ from trader_core.domain.facts import Acknowledged, Fact, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.money import Base
 from trader_core.domain.order import ApprovedOrder, OrderKind, Role
+from trader_core.engine.adopt import adopt
+from trader_core.engine.journal import Journal
 from trader_core.kill.sales import Sale, record_sale, sales
 from trader_core.store.sqlite import SqliteStore
 
@@ -381,7 +383,7 @@ def killed_while(venue: Served, scene: Scene, act: Callable[[], object]) -> Done
     venue.admin("faults", {"replace": [{"kind": "latency", "ms": 600, "path": "/product_book"}]})
     with ThreadPoolExecutor(1) as pool:
         killing = pool.submit(scene.kill, "--flatten", "--json")
-        while not sum(one["fired"] for one in venue.admin("faults")["faults"]):
+        while not killing.done() and not sum(one["fired"] for one in venue.admin("faults")["faults"]):
             time.sleep(0.02)
         act()
         return killing.result()
@@ -400,16 +402,21 @@ def test_what_a_loop_protects_anew_while_it_is_to_be_sold_is_sold_all_the_same(v
     assert len(done.data["venue"]["canceled"]) == 2
 
 
-@beside()
-def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served, scene: Scene) -> None:
-    """A person's own order has the coins; once it is gone, nobody has to ask what became of the sale before."""
-    scene.holding({ETH: "1.25"})
+@beside(False, True, ids=["alone", "adopted"])
+def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served, scene: Scene, adopted: bool) -> None:
+    """A person's own order has the coins; once it is gone, nobody has to ask what became of the sale before, also where
+    a loop has taken it into the ledger meanwhile."""
+    live = scene.holding({ETH: "1.25"})
     fund(venue, ETH="1.25")
     shape, theirs = limit("1.25", f"{bid(venue) * Decimal('1.2'):.2f}"), list[str]()
     done = killed_while(venue, scene, lambda: theirs.append(venue.create("a-person", "SELL", shape, ETH)))
     assert done.code == 50
     assert "INSUFFICIENT_FUND" in done.out
     assert sales(scene.state) == ()
+    if adopted:
+        first, *_ = (scene.state / "kill-orders.jsonl").read_text().splitlines()
+        with closing(SqliteStore(live, IDENTITY, "digest")) as store:
+            adopt(Journal(store), [Sale(**json.loads(first))], EpochMs(int(time.time() * 1_000)))
     venue.post("/orders/batch_cancel", {"order_ids": theirs})
     done = scene.kill("--flatten", "--json")
     assert done.code == 0, done.out + done.err

@@ -82,6 +82,11 @@ def sales(state: Path) -> tuple[Sale, ...]:
     return tuple(one for one in found.values() if not one.refused)
 
 
+def turned_away(state: Path) -> frozenset[str]:
+    """Our ids of those that have sold nothing for sure. Raises OSError where a file cannot be read."""
+    return frozenset(one.client_order_id for name in (FILE, SPARE) for one in _sales_in(state / name) if one.refused)
+
+
 def _sales_in(path: Path) -> Iterator[Sale]:
     try:
         text = path.read_bytes().strip()  # a spare file is blank: nothing else is to be done for it

@@ -1,6 +1,7 @@
 """What the live account's ledger says is ours, read beside a loop that may be writing it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from trader_core.domain.clocktime import SECOND_MS, EpochMs
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.instrument import base_of
 from trader_core.domain.order import Order
+from trader_core.kill.sales import turned_away
 from trader_core.ledger.fold import fold
 from trader_core.ops.clock import host_ms
 from trader_core.store.sqlite import SqliteStore
@@ -53,7 +55,10 @@ def read_ledger(state: Path | None) -> Ledger:
     finally:
         store.close()
     held = {symbol: Decimal(one.quantity) for symbol, one in book.holdings.items() if one.quantity > 0}
-    working = [one for one in book.orders.values() if one.is_open]
+    over = frozenset[str]()  # sales that a loop has taken in before the venue refused them
+    with suppress(OSError):
+        over = turned_away(path.parent)
+    working = [one for one in book.orders.values() if one.is_open and one.client_order_id not in over]
     known = {one.client_order_id: one.venue_order_id for one in working}
     unsure = {
         one.client_order_id: f"{one.approved.side} {one.approved.symbol}"
