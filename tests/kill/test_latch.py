@@ -144,6 +144,17 @@ def test_a_place_that_cannot_be_is_not_latched_and_said(scene: Scene) -> None:
     assert (nowhere.code, "stop the loop by hand" in nowhere.out) == (50, True)
 
 
+def test_a_directory_that_is_gone_keeps_nobody_from_a_kill_that_names_its_place(scene: Scene) -> None:
+    """It was typed in it, and TRADER_STATE begins in it."""
+    live = scene.begun("live")
+    gone = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh"]
+    scene.given["TRADER_STATE"] = "state"
+    nowhere = scene.kill("--mode", "PAPER", under=gone)
+    assert (nowhere.code, "Traceback" in nowhere.err, "stop the loop by hand" in nowhere.out) == (50, False, True)
+    done = scene.kill("--mode", "PAPER", "--state", scene.state, under=gone)
+    assert (done.code, scene.file.exists(), str(live) in done.err) == (0, True, True), done.out + done.err
+
+
 def test_before_the_latch_nothing_is_loaded_that_could_be_slow_or_broken(scene: Scene) -> None:
     """Nor at all, where there is no key and no account."""
     start = [START[0], "-X", "importtime", *START[1:], "kill"]

@@ -10,8 +10,8 @@ from trader_core.domain.errors import StateUnusable
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`config` is as the variable has it; `state` is absolute, or None where nothing tells a place for it.
-    `own_configs` are the places that the service manager and the person have for one, absolute, the nearest first."""
+    """Places are as the variables have them; `state` is None where nothing tells one. `own_configs` are the places that
+    the service manager and the person have for a configuration, the nearest first."""
 
     config: Path | None
     state: Path | None
@@ -52,32 +52,37 @@ def process_environment() -> Mapping[str, str]:
 
 
 def state_directory(option: Path | None, environment: Environment) -> Path:
-    """Absolute: the `--state` option, else what the environment says. Raises StateUnusable where neither tells."""
-    state = option.absolute() if option else environment.state
+    """Absolute: the `--state` option, else what the environment says. Raises StateUnusable where neither tells, or it
+    is within a directory that is gone."""
+    state = option or environment.state
     if state is None:
         raise StateUnusable("there is no place for the state: HOME is not set", remedy="add --state DIR")
-    return state
+    try:
+        return state.absolute()
+    except FileNotFoundError as gone:
+        told = f"nobody can say where {state} is: the directory in which this was typed is gone"
+        raise StateUnusable(told, remedy="name the whole path: --state /DIR, or TRADER_STATE=/DIR") from gone
 
 
 def _own_configs(environ: Mapping[str, str]) -> Iterator[Path]:
     """systemd's first $CONFIGURATION_DIRECTORY; $XDG_CONFIG_HOME/trader (if absolute), else ~/.config/trader."""
     own = environ.get("CONFIGURATION_DIRECTORY", "").split(":")[0]
     if own:
-        yield Path(own).absolute()
+        yield Path(own)
     shared, home = environ.get("XDG_CONFIG_HOME", ""), environ.get("HOME")
     if Path(shared).is_absolute():
         yield Path(shared, "trader")
     elif home:
-        yield Path(home, ".config", "trader").absolute()
+        yield Path(home, ".config", "trader")
 
 
 def _state(environ: Mapping[str, str]) -> Path | None:
     """$TRADER_STATE, systemd's first $STATE_DIRECTORY, $XDG_STATE_HOME/trader (if absolute), ~/.local/state/trader."""
     own = environ.get("TRADER_STATE") or environ.get("STATE_DIRECTORY", "").split(":")[0]
     if own:
-        return Path(own).absolute()
+        return Path(own)
     shared = environ.get("XDG_STATE_HOME", "")
     if Path(shared).is_absolute():
         return Path(shared, "trader")
     home = environ.get("HOME")
-    return Path(home, ".local", "state", "trader").absolute() if home else None
+    return Path(home, ".local", "state", "trader") if home else None
