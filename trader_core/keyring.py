@@ -121,7 +121,7 @@ def key_in_force(policy: Settings, state: Path) -> "ApiKey":
     rotation, the one that there is. Raises KeyUnusable."""
     from trader_core.venues.coinbase.sign import fingerprint
 
-    active = rotation_of(Permits(state).facts()).active
+    active = active_key(state)
     given: list[str] = []
     for slot in (IN_USE, NEXT):
         key = _signing(find(slot, process_environment(), policy.app.secrets.files_allowed))
@@ -134,6 +134,11 @@ def key_in_force(policy: Settings, state: Path) -> "ApiKey":
         f"the key in force is {active}, and this process was given {' and '.join(given)}",
         remedy=f"give it that key, or put the other one in force: {RECORD}",
     )
+
+
+def active_key(state: Path) -> str:
+    """The fingerprint of the key that was put in force last, '' before the first rotation. Raises StateUnusable."""
+    return rotation_of(Permits(state).facts()).active
 
 
 def key_in_view(policy: Settings) -> "ApiKey | None":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trader_core.settings.options import Options
 
 KEY_UNUSABLE = 11
+RUNNING = "a loop that runs signs with the key that it began with: stop it, and start it again"
 
 Status = Annotated[bool, typer.Option("--status", help="Which key is in force and how old it is. The default.")]
 Stage = Annotated[bool, typer.Option("--stage", help="Note the new key: coinbase-new.json or COINBASE_NEW_API_KEY.")]
@@ -134,10 +135,11 @@ def _next(previous: str, steps: set[str]) -> list[str]:
     """What is left for a person to do."""
     if "activated" in steps:
         keep = f"keep {previous} at the venue until you are sure (--rollback), then delete it there" if previous else ""
-        rest = ["next: trader arm, because grants before this are void and nothing is signed without one", keep]
-        return [one for one in rest if one]
+        rest = ["next: trader arm, because grants before this are void and nothing is signed without one", RUNNING]
+        return [*rest, keep] if keep else rest
     if "rolled back" in steps:
-        return ["next: give this key to the service again, then trader arm: exits go on, entries need a new grant"]
+        again = "next: give this key to the service again, then trader arm: exits go on, entries need a new grant"
+        return [again, RUNNING]
     if "verified" in steps:
         return ["next: trader rotate-secrets --activate, within the hour"]
     return ["next: trader rotate-secrets --verify"] if "staged" in steps else []

@@ -5,9 +5,12 @@ import time
 from subprocess import Popen
 
 from tests.live.conftest import Stage
-from tests.live.stage import BAR_MS, SETTLED_MS, Live, now_ms
+from tests.live.stage import ARM, BAR_MS, SETTLED_MS, Live, now_ms
 from tests.live.test_scenarios import facts, waited
+from trader_core.bootstrap import open_system
+from trader_core.engine.run import cycles
 from trader_core.ops.lock import StateLock, holder_of
+from trader_core.settings.options import Options
 
 WHY = ("--reason", "the exchange talks of an outage")
 PROMPT_S = 15
@@ -66,3 +69,17 @@ def test_a_person_who_stands_still_in_the_middle_of_writing_keeps_no_cycle_waiti
         code, err = ended(running)
     assert code == 143, err
     assert live.checked().wrong == ()
+
+
+def test_a_loop_beside_a_rotation_says_that_it_signs_with_the_old_key(stage: Stage) -> None:
+    live = stage("BTC")
+    live.sim.risen()
+    with live.at_home(), open_system(Options(state=live.state, config=live.config, mode="LIVE")) as system:
+        live.presenting(live.key, live.new_key("fresh"))
+        rotated = live.inside("rotate-secrets", "--stage", "--verify", "--activate")
+        assert "a loop that runs" in rotated.out
+        assert live.inside(*ARM).code == 0
+        report = next(cycles(system.ports, system.policy, system.journal, lambda: False, 1))
+        first, *_ = report.objections
+        assert (report.placed, first.exit_code, "start it anew" in first.what) == (0, 11, True)
+    assert live.cycle().data["objections"] == [], "who begins now signs with the new one"

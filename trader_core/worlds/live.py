@@ -19,7 +19,7 @@ from trader_core.candles.fetched import Fetch, FetchedCandles
 from trader_core.candles.files import Rows
 from trader_core.domain.clocktime import DAY_MS, SECOND_MS, EpochMs
 from trader_core.domain.emergency import Emergencies, no_emergency
-from trader_core.domain.errors import GateClosed, StateUnusable, VenueUnavailable
+from trader_core.domain.errors import GateClosed, KeyUnusable, StateUnusable, VenueUnavailable
 from trader_core.domain.facts import Intended
 from trader_core.domain.grant import Permission
 from trader_core.domain.ids import OrderIdsOf
@@ -28,6 +28,7 @@ from trader_core.domain.objection import Objection
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import bar_ms_of, costs_of
 from trader_core.keyring import (
+    active_key,
     age_of_key,
     check_ever_granted,
     client_of,
@@ -178,10 +179,14 @@ class Licence:
         try:
             granted = gate(self.policy, self.state, self.fingerprint, self.portfolio, equity, now_ms, self.policies)
             _, expired = age_of_key(self.policy, self.state, self.fingerprint, now_ms)
+            active = active_key(self.state)
         except StateUnusable as broken:
             return (Objection(broken.what, broken.exit_code, reduces=True),)
         clock = clock_problem(self.policy, self.state, self.client)
+        other = active not in ("", self.fingerprint)
+        signs = f"the key in force is {active}, and this process signs with {self.fingerprint}: start it anew"
         found = (
+            Objection(signs, KeyUnusable.exit_code, reduces=True) if other else None,
             Objection(granted.reason, GateClosed.exit_code, reduces=True) if granted.reason else None,
             Objection(self.problem, self.problem_code) if self.problem else None,
             Objection(expired, 11) if expired else None,
