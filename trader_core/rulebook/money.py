@@ -72,7 +72,7 @@ def lots_for(instruments: Instruments, i: int, grains: int, ticks: int) -> int:
     if grains <= 0 or ticks <= 0:
         return 0
     num, den = instruments.num[i], instruments.den[i]
-    if float(grains) * den >= SAFE and grains // num >= LIMIT // den:
+    if float(grains) * den >= SAFE and grains // num > LIMIT // den:
         return LIMIT // ticks  # only a product beyond SAFE can be that much, and a division takes its time
     return min(mul_div_down(grains, den, num), LIMIT) // ticks
 
