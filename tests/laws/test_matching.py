@@ -1,10 +1,11 @@
 """The fill model is never kinder than a market: no price beyond an order's own, no share or fee that flatters."""
 
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,25 +14,36 @@ from tests.laws.worlds import Array, Dice, dice
 from trader_core.rulebook import codes
 from trader_core.rulebook.bar import step_bar
 from trader_core.rulebook.codes import ENTRY, EXIT, MAKER, STOP, STOP_MARKET, TAKER
-from trader_core.rulebook.costs import fee_of, slippage_of, worst_fee
+from trader_core.rulebook.costs import (
+    bar_cents,
+    depth_of,
+    entry_cost_ppm,
+    fee_of,
+    round_trip_ppm,
+    slippage_of,
+    worst_fee,
+)
 from trader_core.rulebook.exposure import cost_with_fee
 from trader_core.rulebook.limits import Costs, Slippage
-from trader_core.rulebook.matching import match
+from trader_core.rulebook.matching import match, meet
 from trader_core.rulebook.money import PPM
 from trader_core.rulebook.orders import step_place
 from trader_core.rulebook.state import Bars, empty_state
 
-ppm = st.sampled_from([0, 1, 500, 12_000, 60_000])
-models = st.builds(
-    Slippage,
-    st.lists(ppm, min_size=4, max_size=4).map(lambda each: np.array(each, np.int64)),
-    large=st.sampled_from([0, 10**12]),
-    per_decade=st.sampled_from([0.0, 0.2]),
-    most_large=st.sampled_from([1.0, 1.2]),
-    restless_pct=st.sampled_from([1.0, 5.0]),
-    most_restless=st.sampled_from([1.0, 1.5]),
-)
-costs = st.builds(Costs, ppm, ppm, ppm, models, st.sampled_from([1, 10_000, 333_333, PPM]), st.just(5_000))
+PPMS = (0, 1, 500, 12_000, 60_000)
+ppm = st.sampled_from(PPMS)
+
+
+def modelled(die: Dice) -> Costs:
+    """Any fill model."""
+    maker, taker, half_spread = (die.one_of(PPMS) for _ in range(3))
+    base = np.array([die.one_of(PPMS) for _ in range(4)], np.int64)
+    large, restless = (die.one_of((0, 10**12)), die.one_of((0.0, 0.2)), die.one_of((1.0, 1.2))), (1.0, 5.0)
+    slippage = Slippage(base, *large, die.one_of(restless), die.one_of((1.0, 1.5)))
+    return Costs(maker, taker, half_spread, slippage, die.one_of((1, 10_000, 333_333, PPM)), 5_000)
+
+
+costs = dice.map(modelled)
 ticks = st.one_of(st.integers(1, 30), st.integers(9_000, 11_000), st.integers(1, 10**9))
 lots = st.one_of(st.integers(1, 20), st.integers(1, 10**9))
 volumes = st.one_of(st.integers(0, 200), st.integers(0, 2**56))
@@ -54,14 +66,12 @@ Bar = tuple[int, int, int, int]
 def test_a_taker_fills_whole_at_the_open_made_worse_and_never_beyond_its_limit(
     model: Costs, slippage: int, buys: bool, wanted: int, bar: Bar, off: int
 ) -> None:
-    limit = max(bar[0] + off, 1)
-    got, price = match(model, slippage, TAKER, buys, wanted, limit, 0, *bar)
+    limit = max(bar[0] + off, 0)
     worse = Fraction(model.half_spread_ppm + slippage, PPM)
-    if got == 0:
-        assert bar[0] * (1 + worse) > limit - 1 if buys else bar[0] * (1 - worse) < limit + 1
-        return
-    assert got == wanted
-    assert bar[0] * (1 + worse) <= price <= limit if buys else bar[0] * (1 - worse) >= price >= limit
+    price = ceil(bar[0] * (1 + worse)) if buys else floor(bar[0] * (1 - worse))
+    within = price <= limit if buys else price >= max(limit, 1)
+    expected = (wanted, price) if within else (0, 0)
+    assert match(model, slippage, TAKER, buys, wanted, limit, 0, *bar) == expected
 
 
 @given(costs, st.booleans(), lots, bars(), near)
@@ -90,6 +100,34 @@ def test_a_stop_fills_when_touched_and_never_better_than_its_trigger_or_the_open
     assert got == (held if low <= trigger and worst >= 1 else 0)
     assert price <= worst
     assert got == 0 or price > worst - 1
+
+
+OPEN_MS, CLOSE_MS = 900, 1_800
+
+
+@pytest.mark.parametrize(
+    ("kind", "buys", "limit", "trigger", "expected"),
+    [
+        (TAKER, True, 100, 0, (7, 100, OPEN_MS)), (TAKER, True, 99, 95, (0, 0, OPEN_MS)),
+        (TAKER, False, 100, 95, (7, 100, OPEN_MS)), (TAKER, False, 101, 95, (7, 95, CLOSE_MS)),
+        (TAKER, False, 101, 90, (7, 90, CLOSE_MS)), (TAKER, False, 101, 89, (0, 0, CLOSE_MS)),
+        (TAKER, False, 101, 0, (0, 0, OPEN_MS)), (MAKER, True, 91, 0, (7, 91, CLOSE_MS)),
+        (MAKER, False, 104, 0, (7, 104, CLOSE_MS)), (STOP_MARKET, False, 0, 95, (7, 95, CLOSE_MS)),
+    ],
+)  # fmt: skip
+def test_a_taker_meets_the_opening_all_else_the_close_and_a_sale_without_a_buyer_is_the_stop_it_replaced(
+    kind: int, buys: bool, limit: int, trigger: int, expected: tuple[int, int, int]
+) -> None:
+    """A bar from 100 up to 105 and down to 90."""
+    free = Slippage(np.zeros(4, np.int64), 0, 0.0, 1.0, 5.0, 1.0)
+    model = Costs(0, 0, 0, free, PPM, 0)
+    assert meet(model, 0, kind, buys, 7, limit, trigger, 100, 105, 90, 1_000, OPEN_MS, CLOSE_MS) == expected
+
+
+def test_a_stop_that_a_sale_has_replaced_slips_and_rests_as_low_as_a_price_goes() -> None:
+    model = Costs(0, 0, 0, Slippage(np.zeros(4, np.int64), 0, 0.0, 1.0, 5.0, 1.0), PPM, 0)
+    assert meet(model, 20_000, TAKER, False, 7, 101, 95, 100, 105, 90, 0, OPEN_MS, CLOSE_MS) == (7, 93, CLOSE_MS)
+    assert meet(model, 0, TAKER, False, 7, 2, 1, 1, 1, 1, 0, OPEN_MS, CLOSE_MS) == (7, 1, CLOSE_MS)
 
 
 @given(costs, st.sampled_from([MAKER, TAKER, STOP_MARKET]), st.booleans(), lots, ticks)
@@ -131,6 +169,40 @@ def test_slippage_by_the_figures_of_the_specification() -> None:
         (10_000, 50.0, 3_750), (10_000, -1.0, 3_750), (100_000, 6.0, 3_600),
     ):  # fmt: skip
         assert slippage_of(costs_of_it, 2, value * 10**8, range_pct) == ppm_expected
+    of_a_grain = costs_of_it._replace(slippage=model._replace(large=1))
+    assert [slippage_of(of_a_grain, 2, value, 0.0) for value in (1, 10)] == [2_500, 3_000]
+
+
+@pytest.mark.parametrize(
+    ("lots", "ticks", "unit", "cents"),
+    [
+        (3, 333_333, 1.0, 0), (4, 250_000, 1.0, 1), (3, 500_000, 1.0, 1), (3, 500_000, 7.5, 11),
+        (3, 500_000, 0.01, 0), (300, 500_000, 0.01, 1), (2**40, 2**40, 1.0, 2**42),
+    ],
+)  # fmt: skip
+def test_a_bar_s_volume_is_worth_whole_cents_at_its_close_and_no_more_than_adds_up(
+    lots: int, ticks: int, unit: float, cents: int
+) -> None:
+    """A cent is a million grains."""
+    assert bar_cents(np.array([lots], np.float64), np.array([ticks], np.float64), unit).tolist() == [cents]
+
+
+def test_the_depth_that_is_assumed_is_a_part_of_the_day_s_volume_and_can_be_counted() -> None:
+    model = Costs(0, 0, 0, Slippage(np.zeros(4, np.int64), 0, 0.0, 1.0, 5.0, 1.0), PPM, 5_000)
+    found = depth_of(model, np.array([0.0, 1.0, 100_000.0, 2.0**55])).tolist()
+    assert found == [0, 5_000, 5 * 10**8, 2**61], "of a thousand quote five"
+
+
+@given(costs, st.sampled_from([MAKER, TAKER]), st.integers(0, 5_000), st.integers(0, 5_000))
+@examples(50)
+def test_who_enters_pays_a_fee_and_what_it_loses_on_the_way_and_leaves_by_the_worst_way(
+    model: Costs, kind: int, entering: int, leaving: int
+) -> None:
+    """A maker loses nothing on the way in; everybody is a taker on the way out, across half the spread."""
+    paid = model.maker_fee_ppm if kind == MAKER else model.taker_fee_ppm + entering
+    assert entry_cost_ppm(model, kind, entering) == paid
+    out = model.taker_fee_ppm + model.half_spread_ppm + leaving
+    assert round_trip_ppm(model, kind, entering, leaving) == paid + out
 
 
 def around(die: Dice, close: Array) -> Bars:
