@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.laws.test_turn import held_bitcoin
-from trader_core.rulebook.codes import QUEUED, W_INSTRUMENT, W_SINCE_MS
-from trader_core.rulebook.queue import step_deferred, step_late, step_left
-from trader_core.rulebook.state import Columns, Draft, Plan, empty_plan
+from trader_core.rulebook.codes import NEVER, QUEUE_PLACES, QUEUED, W_INSTRUMENT, W_SINCE_MS
+from trader_core.rulebook.queue import first_waiting, step_deferred, step_late, step_left
+from trader_core.rulebook.state import Columns, Draft, Plan, empty_plan, empty_state
 from trader_core.rulebook.turn import PROPOSALS_MAX, step_proposed
 
 MANY = PROPOSALS_MAX + 20
@@ -78,6 +78,51 @@ def test_the_queue_keeps_its_order_and_each_asset_once(moves: list[tuple[str, in
     count = state.clock[QUEUED]
     assert [tuple(one) for one in state.queue[:count, [W_INSTRUMENT, W_SINCE_MS]].tolist()] == expected
     assert not state.queue[count:].any()
+
+
+def test_the_queue_has_a_hundred_places_and_whoever_comes_to_a_full_one_is_refused() -> None:
+    """Who is in it already keeps its place with the newer time; who leaves makes room for one, at the end."""
+    scene = held_bitcoin()
+    law = scene.law._replace(
+        risk=scene.law.risk._replace(max_wait_ms=WAIT_MS),
+        instruments=scene.law.instruments._replace(asset=np.arange(MANY)),
+    )
+    state, everybody = empty_state(MANY, MANY, 1), list(range(QUEUE_PLACES))
+
+    def waiting() -> list[int]:
+        assert state.clock[QUEUED] == QUEUE_PLACES == 100
+        return list(map(int, state.queue[:, W_INSTRUMENT]))
+
+    for i in range(QUEUE_PLACES + 1):
+        step_deferred(law, state, draft(i), 1.0, i)
+    assert waiting() == everybody
+    step_deferred(law, state, draft(7), 1.0, 500)
+    assert (waiting(), state.queue[7, W_SINCE_MS]) == (everybody, 500)
+    for place, newcomer in ((QUEUE_PLACES - 1, QUEUE_PLACES), (0, QUEUE_PLACES + 1)):
+        step_left(state, place)
+        assert state.clock[QUEUED] == QUEUE_PLACES - 1 and not state.queue[-1].any()
+        step_deferred(law, state, draft(newcomer), 1.0, 600)
+        del everybody[place]
+        everybody.append(newcomer)
+        assert waiting() == everybody
+
+
+def test_where_nobody_may_wait_a_refusal_stands_and_a_millisecond_is_a_wait() -> None:
+    world = held_bitcoin()
+    for wait_ms in (0, 1):
+        law = world.law._replace(risk=world.law.risk._replace(max_wait_ms=wait_ms))
+        step_deferred(law, world.state, draft(2), 1.0, 7)
+        assert world.state.clock[QUEUED] == wait_ms
+        assert world.state.queue.any() == bool(wait_ms)
+
+
+@pytest.mark.parametrize(("i", "positions", "turn"), [(2, 1, NEVER), (2, 2, 2), (0, 1, 0), (0, 2, 0)])
+def test_a_turn_comes_where_a_position_more_is_allowed_or_none_is_needed(i: int, positions: int, turn: int) -> None:
+    """Bitcoin is held: more of it takes no slot."""
+    world = held_bitcoin()
+    law = world.law._replace(risk=world.law.risk._replace(max_wait_ms=WAIT_MS, max_positions=positions))
+    step_deferred(law, world.state, draft(i), 1.0, 0)
+    assert first_waiting(law, world.state) == turn
 
 
 def test_whoever_waited_for_too_long_is_forgotten_and_nobody_else() -> None:
