@@ -129,7 +129,7 @@ def recovery_scale(recovery: Recovery, drawdown: float) -> float:
 @rule
 def record_scale(sizing: Sizing, record: Record) -> float:
     """A pair that has lost too often is traded smaller; what it won never makes it larger."""
-    known = record.trades >= sizing.poor_trades and record.trades > 0
+    known = record.trades >= sizing.poor_trades
     return sizing.poor_scale if known and record.won < sizing.poor_rate * record.trades else 1.0
 
 
