@@ -161,12 +161,13 @@ def test_slippage_grows_with_tier_size_and_restlessness_within_its_bounds(
 
 
 def test_slippage_by_the_figures_of_the_specification() -> None:
-    """25 bps in tier 2; ten times 10,000 adds a fifth; a range of 6 % on a limit of 5 % makes it a fifth more."""
+    """25 bps in tier 2; ten times 10,000 adds a fifth, twice it 0.3 of that; a range of 6 % on a limit of 5 % makes it
+    a fifth more."""
     model = Slippage(np.array([0, 1_000, 2_500, 5_000], np.int64), 10_000 * 10**8, 0.2, 1.2, 5.0, 1.5)
     costs_of_it = Costs(4_000, 6_000, 0, model, 10_000, 5_000)
     for value, range_pct, ppm_expected in (
-        (10_000, 5.0, 2_500), (100_000, 5.0, 3_000), (10_000_000, 5.0, 3_000), (10_000, 6.0, 3_000),
-        (10_000, 50.0, 3_750), (10_000, -1.0, 3_750), (100_000, 6.0, 3_600),
+        (10_000, 5.0, 2_500), (20_000, 5.0, 2_651), (100_000, 5.0, 3_000), (10_000_000, 5.0, 3_000),
+        (10_000, 6.0, 3_000), (10_000, 50.0, 3_750), (10_000, -1.0, 3_750), (100_000, 6.0, 3_600),
     ):  # fmt: skip
         assert slippage_of(costs_of_it, 2, value * 10**8, range_pct) == ppm_expected
     of_a_grain = costs_of_it._replace(slippage=model._replace(large=1))

@@ -364,6 +364,13 @@ def test_where_more_is_bound_than_may_be_there_is_no_room_and_no_debt(name: str)
     assert (found.margin, found.notional) == (0, 0)
 
 
+@pytest.mark.parametrize("name", ["cash", "exposure_room", "asset_room"])
+def test_on_spot_all_that_is_bought_is_own_money_to_the_grain_however_much_it_is(name: str) -> None:
+    """More than a float counts by ones."""
+    found = sized(NEUTRAL, ask(**{"equity": LIMIT - 1, "share": 1.0, name: 2**53 + 1}))
+    assert (found.margin, found.notional) == (2**53 + 1, 2**53 + 1)
+
+
 def test_a_position_that_costs_more_than_it_may_is_not_bought_on() -> None:
     found = sized(NEUTRAL._replace(max_position=7 * E8), ask(held=8 * E8))
     assert (found.margin, found.notional, found.bound_by) == (0, 0, MAX_POSITION)
