@@ -195,7 +195,7 @@ def test_the_cluster_s_cap_clips_to_what_the_regime_leaves() -> None:
 
 
 returns = st.lists(
-    st.tuples(*[st.sampled_from([NO_RETURN, -0.5, -0.03, -0.01, 0.0, 0.01, 0.03, 0.5])] * 2), max_size=40
+    st.tuples(*[st.sampled_from([NO_RETURN, -1.0, -0.5, -0.03, -0.01, 0.0, 0.01, 0.03, 0.5])] * 2), max_size=40
 )
 
 
@@ -212,6 +212,14 @@ def test_a_correlation_is_pearson_s_or_1_where_nobody_knows_it(
     known = len(pairs) >= max(least, 1) and (np.ptp(pairs, axis=0) > 0.0).all()
     expected = np.corrcoef(pairs.T)[0, 1] if known else 1.0
     assert correlation(scene.law, columns, 0, BTC, ETH) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("move", "expected"), [(2.5e-8, -1.0), (2.4e-8, 1.0)])
+def test_what_moves_no_more_than_floats_are_off_by_does_not_move(move: float, expected: float) -> None:
+    """Sixteen squares of the larger add up to 1e-14. Of what does not move nobody knows."""
+    for one, other in ((move, 0.01), (0.01, move)):
+        scene = book_of({BTC: [one, -one] * 8, ETH: [-other, other] * 8}, (), ETH, Fraction(1, 100), cluster_min_days=1)
+        assert correlation(scene.law, scene.columns, 0, BTC, ETH) == pytest.approx(expected)
 
 
 def test_where_no_day_is_known_and_none_is_asked_for_a_bad_day_is_the_stress() -> None:

@@ -327,36 +327,6 @@ def both(*changes: Change) -> Change:
     return change
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        put("columns", "age_ms", HERE, 1_800_000),
-        put("columns", "jump", HERE, 6.0),
-        put("columns", "jump", HERE, 0.0),
-        put("columns", "volatility", HERE, 150.0),
-        put("columns", "volatility", HERE, 0.0),
-        put("columns", "atr_ratio", HERE, 1.05),
-        put("columns", "day_range", HERE, 5.0),
-        put("columns", "day_range", HERE, 0.0),
-        both(put("columns", "day_range", HERE, 5.1), drafted("conviction", 0.8)),
-        drafted("conviction", 0.3),
-        both(drafted("lots", 1), limit("liquidity", "min_notional", 0)),
-        limit("risk", "max_positions", 2),
-    ],
-)
-def test_right_at_its_limit_a_gate_lets_pass(change: Change) -> None:
-    assert verdicts(change(base())) == [Verdict.OK] * GATE_COUNT
-
-
-def test_as_much_slippage_as_is_allowed_passes_and_a_millionth_less_does_not() -> None:
-    def allowed(ppm: int) -> int:
-        return verdicts(limit("liquidity", "max_slippage_ppm", ppm)(base()))[Verdict.SLIPPAGE - 1]
-
-    least = next(ppm for ppm in range(6_000) if allowed(ppm) == Verdict.OK)
-    assert least == 1_000, "half the spread of as much, and the 500 of its tier"
-    assert allowed(least - 1) == Verdict.SLIPPAGE
-
-
 @pytest.mark.parametrize("opening", [(codes.DAY, codes.NEVER), (codes.DAY_OPEN, codes.NEVER), (codes.DAY_OPEN, 0)])
 def test_a_day_s_stop_and_target_without_an_opening_to_measure_from_refuse(opening: tuple[int, int]) -> None:
     """Two percent are lost and nobody knows of what: that is no reason to go on."""

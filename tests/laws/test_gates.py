@@ -10,7 +10,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.laws import oracle
@@ -311,6 +311,7 @@ def test_a_wider_limit_never_turns_a_yes_into_a_no(verdict: Verdict) -> None:
 
 # --- one by one ----------------------------------------------------------------------------------------------
 
+FREE = base().law._replace(costs=base().law.costs._replace(maker_fee_ppm=0, taker_fee_ppm=0))
 # Prices from below a hundredth of a grain per lot to a thousand quote, in every kind of unit.
 UNIT_ROWS = [(1, 1), (1, 100), (15, 2), (7, 1_000_000), (60, 1)]
 
@@ -322,6 +323,7 @@ UNIT_ROWS = [(1, 1), (1, 100), (15, 2), (7, 1_000_000), (60, 1)]
     lots=st.one_of(st.integers(0, 50), st.integers(0, 10**9)),
     room=st.one_of(st.integers(-5, 50), st.integers(0, 10**9), st.integers(0, 10**17)),
 )
+@example(law=FREE, i=1, price=1, lots=9, room=0)
 @examples(300)
 def test_what_fits_is_paid_by_the_room_and_one_lot_more_would_not_be(
     law: Law, i: int, price: int, lots: int, room: int
