@@ -113,10 +113,15 @@ def test_v32_of_29_days_nobody_knows_which_refuses_whatever_the_limit() -> None:
     assert row_of(book_of({BTC: days(count=60)}, (), ETH, Fraction("0.01")), Verdict.VAR)[2] == Verdict.VAR
 
 
-@pytest.mark.parametrize(("count", "tail"), [(60, 3), (59, 3), (30, 2), (41, 3), (40, 2), (100, 5)])
-def test_the_tail_is_a_twentieth_of_the_days_rounded_up(count: int, tail: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "ppm", "tail"), [
+        (60, 50_000, 3), (59, 50_000, 3), (30, 50_000, 2), (41, 50_000, 3), (40, 50_000, 2), (100, 50_000, 5),
+        (100, 10_000, 1), (100, 10_001, 2), (101, 9_901, 2), (100, 1, 1),
+    ],
+)  # fmt: skip
+def test_the_tail_is_its_part_of_the_days_rounded_up(count: int, ppm: int, tail: int) -> None:
     worst = [-0.20 + 0.01 * n for n in range(count)]
-    scene = book_of({ETH: worst[::-1]}, (), ETH, Fraction(1), var_days=100)
+    scene = book_of({ETH: worst[::-1]}, (), ETH, Fraction(1), var_days=101, var_tail_ppm=ppm)
     assert row_of(scene, Verdict.VAR)[0] == pytest.approx(-100 * worst[tail - 1])
 
 
@@ -211,7 +216,9 @@ def test_a_correlation_is_pearson_s_or_1_where_nobody_knows_it(
     pairs = np.array([pair for pair in found[-window:] if min(pair) >= -1.0]).reshape(-1, 2)
     known = len(pairs) >= max(least, 1) and (np.ptp(pairs, axis=0) > 0.0).all()
     expected = np.corrcoef(pairs.T)[0, 1] if known else 1.0
-    assert correlation(scene.law, columns, 0, BTC, ETH) == pytest.approx(expected, abs=1e-9)
+    told = correlation(scene.law, columns, 0, BTC, ETH)
+    assert told == pytest.approx(expected, abs=1e-9)
+    assert -1.0 <= told <= 1.0
 
 
 @pytest.mark.parametrize(("move", "expected"), [(2.5e-8, -1.0), (2.4e-8, 1.0)])

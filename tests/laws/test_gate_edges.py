@@ -254,7 +254,11 @@ EDGES: dict[Verdict, list[Edge]] = {
     Verdict.TIER_CAP: capped(limit("risk", "max_tier", 0.0, 2), HELD // 2),
     Verdict.TOTAL_EXPOSURE: capped(limit("risk", "max_total", 0.0), HELD),
     Verdict.CLUSTER_CAP: capped(limit("portfolio", "max_cluster", 0.0), HELD // 2),
-    Verdict.CLUSTER_ASSETS: [(NOTHING, 1, 1, YES), (limit("portfolio", "min_correlation", 0.2), 2, 1, NO)],
+    Verdict.CLUSTER_ASSETS: [
+        (NOTHING, 1, 1, YES), (limit("portfolio", "min_correlation", 0.2), 2, 1, NO),
+        # Of too few days nobody knows whether two move together, however alike they would have to be.
+        (both(limit("portfolio", "min_correlation", 1.0), limit("portfolio", "cluster_min_days", 5)), 2, 1, NO),
+    ],
     Verdict.VAR: [
         (drafted("equity", 10**12), 0.006078172, 50, YES), (limit("portfolio", "var_min_days", 5), -1, 50, NO),
         (both(limit("portfolio", "var_min_days", 5), drafted("equity", 0)), 0, 50, YES),
@@ -320,6 +324,26 @@ def test_right_at_its_limit_a_gate_lets_pass_beyond_it_closes_and_it_tells_both(
         told, there, code = trace[verdict - 1]
         assert (told, there) == pytest.approx((value, most), rel=1e-9, abs=1e-12), n
         assert code == said[says], n
+
+
+FEWER, THEIR_COST = 15_000, 1_519_518_000
+
+
+def share(held: int) -> float:
+    """A cap that in this regime leaves what fewer lots cost beside what is held, and less than one lot's price more."""
+    return (held + THEIR_COST + 1_000) / EQUITY / 0.8
+
+
+@pytest.mark.parametrize("cap", [
+    put("state", "cash", 0, THEIR_COST), limit("strategies", "max_at_risk", share(HELD), 0),
+    limit("risk", "max_asset", share(HELD // 2)), limit("risk", "max_theme", share(HELD // 2), 1),
+    limit("risk", "max_tier", share(HELD // 2), 2), limit("risk", "max_total", share(HELD)),
+    limit("portfolio", "max_cluster", share(HELD // 2)), put("columns", "depth", HERE, 2 * FEWER * 100_100),
+])  # fmt: skip
+def test_a_cap_alone_shrinks_the_order_to_what_it_leaves_and_who_comes_after_it_measures_that(cap: Change) -> None:
+    code, lots, trace = judged(cap(base()))
+    assert (code, lots) == (Verdict.OK, FEWER)
+    assert trace[Verdict.MIN_NOTIONAL - 1, 0] == pytest.approx((2 * FEWER * 100_100 - THEIR_COST) / E8)
 
 
 def test_a_day_that_has_lost_as_much_as_halves_positions_halves_them_until_it_is_over() -> None:
