@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.laws import oracle
@@ -204,7 +204,9 @@ returns = st.lists(
 )
 
 
-@given(returns, st.integers(0, 12), st.integers(1, 45))
+@given(found=returns, least=st.integers(0, 12), window=st.integers(1, 45))
+@example(found=[(0.01, 0.01), (-0.03, -0.03)] * 2, least=1, window=9)  # whose quotient is a little more than 1
+@example(found=[(0.01, -0.01), (-0.03, 0.03)] * 2, least=1, window=9)
 @examples(300)
 def test_a_correlation_is_pearson_s_or_1_where_nobody_knows_it(
     found: list[tuple[float, float]], least: int, window: int
