@@ -86,6 +86,6 @@ def gate_min_notional(law: Law, draft: Draft, lots: int) -> Judged:
     """What is left of the order after the fee must still be worth having, for us and for the venue."""
     i = draft.instrument
     value = value_down(law.instruments, i, lots, draft.price)
-    net = value - (cost_with_fee(law, i, lots, draft.price) - value) if lots > 0 else 0
+    net = value - (cost_with_fee(law, i, lots, draft.price) - value)
     floor = max(law.liquidity.min_notional, law.instruments.min_notional[i])
     return (CLOSED if lots < 1 or net < floor else PASS), lots, net / E8, floor / E8
