@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.laws.test_turn import Before, held_bitcoin
-from tests.laws.worlds import COUNT, E8, Dice, instrument_rows, ints, randoms
+from tests.laws.worlds import COUNT, E8, Dice, copied, instrument_rows, ints, open_guard, randoms
 from trader_core.rulebook import codes
 from trader_core.rulebook.account import step_funding
 from trader_core.rulebook.exits import (
@@ -19,17 +19,20 @@ from trader_core.rulebook.exits import (
     Levels,
     cost_price,
     exit_reason,
+    is_purged,
     is_sellable,
     levels,
     lots_above_cap,
     lots_to_sell,
+    step_outcast,
 )
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Columns, State, empty_state
 
 BPS, PPM = 10**4, 10**6
-distances = st.sampled_from([0, 1, 200, 999, 10_000, 12_000])
-shares = st.sampled_from([0, 1, 10_000, 333_333])
+distances = (0, 1, 200, 999, 10_000, 12_000)
+shares = (0, 0, 1, 10_000, 333_333)
+CALM = held_bitcoin()
 
 
 class Position(NamedTuple):
@@ -49,26 +52,25 @@ class Position(NamedTuple):
         return worth / (lots * int(units.num[self.i]))
 
 
-@st.composite
-def positions(draw: st.DrawFn) -> Position:
+def position(random: Random) -> Position:
     """Of any instrument, with or without each kind of exit, of its own or by the policy."""
-    law, i = Dice(draw(randoms)).law(), draw(st.integers(0, COUNT - 1))
+    law, i, one_of = Dice(random).law(), random.randrange(COUNT), random.choice
     exits = law.exits._replace(
-        default_stop_bps=draw(distances), default_target_bps=draw(distances), break_even_ppm=draw(shares),
-        partial_ppm=draw(shares), partial_share_ppm=draw(st.sampled_from([1, 300_000, 500_000, 999_999])),
+        default_stop_bps=one_of(distances), default_target_bps=one_of(distances), break_even_ppm=one_of(shares),
+        partial_ppm=one_of(shares), partial_share_ppm=one_of((1, 300_000, 500_000, 999_999)),
     )  # fmt: skip
-    law = law._replace(exits=exits, orders=law.orders._replace(trailing_ppm=draw(shares)))
+    law = law._replace(exits=exits, orders=law.orders._replace(trailing_ppm=one_of(shares)))
     state = empty_state(COUNT, COUNT, 2)
-    lots, price = draw(st.integers(1, 10**9)), draw(st.integers(1, 10**6))
+    lots, price = random.randint(1, 10**9), random.randint(1, 10 ** random.randint(0, 6))
     worth = -(-lots * price * int(law.instruments.num[i]) // int(law.instruments.den[i]))
-    state.lots[i], state.cost[i] = lots, worth + draw(st.integers(0, 99))
-    state.stop_bps[i], state.target_bps[i] = draw(distances), draw(distances)
-    state.peak[i] = price * draw(st.integers(90, 250)) // 100
-    state.parted[i] = draw(st.integers(0, 1))
+    state.lots[i], state.cost[i] = lots, worth + random.randint(0, 99)
+    state.stop_bps[i], state.target_bps[i] = one_of(distances), one_of(distances)
+    state.peak[i] = price * one_of((90, 100, 101, 102, 110, 134, 250)) // 100 + one_of((0, 0, 1))
+    state.parted[i] = random.randint(0, 1)
     return Position(law, state, i)
 
 
-@given(positions())
+@given(randoms.map(position))
 @examples(200)
 def test_every_level_is_where_fractions_put_it(held: Position) -> None:
     law, state, i = held
@@ -154,30 +156,29 @@ def test_a_part_is_sold_where_both_the_part_and_the_rest_can_be_sold() -> None:
     assert (sold(part, stop=0), sold(part + 1, stop=0)) == (held * 7 // 10, 0), (
         "and where it has none, its price counts"
     )
+    lowest = part // price
+    assert (sold(lowest, stop=1), sold(lowest + 1, stop=1)) == (held * 7 // 10, 0)
     assert (sold(part, stop=2 * price), sold(part + 1, stop=2 * price)) == (held * 7 // 10, 0)
 
 
-@st.composite
-def crowded(draw: st.DrawFn) -> tuple[Law, State, Columns]:
+def crowded(random: Random) -> tuple[Law, State, Columns]:
     """Three instruments, two of one coin, of a few lots each, in an account worth about as little."""
-    world = held_bitcoin()
-    few, law = st.integers(0, 12), world.law
+    law, one_of = CALM.law, random.choice
     units = instrument_rows([(1, 1), (3, 2), (1, 1)], [0, 0, 1])
-    exits = law.exits._replace(trim_ppm=draw(st.sampled_from([0, 1, 100_000, 500_000])))
-    costs = law.costs._replace(taker_fee_ppm=draw(st.sampled_from([0, 50_000])),
-                               half_spread_ppm=draw(st.sampled_from([0, 25_000])))  # fmt: skip
-    risk = law.risk._replace(max_asset=draw(st.sampled_from([0.0, 0.5, 1.0])))
+    exits = law.exits._replace(trim_ppm=one_of((0, 1, 1, 100_000, 500_000)))
+    costs = law.costs._replace(taker_fee_ppm=one_of((0, 100_000)), half_spread_ppm=one_of((0, 0, 250_000)))
+    risk = law.risk._replace(max_asset=one_of((0.0, 0.5, 1.0)))
     state = empty_state(3, 2, 1)
-    state.lots[:] = [draw(few) for _ in range(3)]
-    state.clock[codes.EQUITY] = draw(st.integers(-1, 40))
+    state.lots[:] = [random.randint(0, 12) for _ in range(3)]
+    state.clock[codes.EQUITY] = one_of((-1, 0, 1, random.randint(2, 40)))
     for j in range(3):
-        state.orders[j, codes.EXIT, codes.KIND] = draw(st.sampled_from([0, 0, 0, codes.TAKER]))
-    columns = world.columns._replace(bid=np.array([[draw(st.integers(0, 3)) for _ in range(3)]], np.int64))
+        state.orders[j, codes.EXIT, codes.KIND] = one_of((0, 0, 0, codes.TAKER))
+    columns = CALM.columns._replace(bid=np.array([[random.randint(0, 3) for _ in range(3)]], np.int64))
     return law._replace(instruments=units, exits=exits, costs=costs, risk=risk), state, columns
 
 
-@given(crowded(), st.integers(0, 2))
-@examples(600)
+@given(randoms.map(crowded), st.integers(0, 2))
+@examples(400)
 def test_what_stands_above_a_cap_is_what_a_count_in_fractions_finds(
     account: tuple[Law, State, Columns], i: int
 ) -> None:
@@ -203,20 +204,58 @@ def test_dust_is_not_sellable_and_nothing_is_neither() -> None:
     assert is_sellable(law, 0, 1, 10**6)
 
 
-def test_a_partial_target_is_a_reason_after_every_other() -> None:
+def test_the_part_that_is_above_its_cap_may_be_all_of_it() -> None:
+    """Whatever the venue would say of the nothing that is left."""
     world = held_bitcoin()
-    columns, state = world.columns, world.state
-    columns.bid[0, 0] = 10**6
-    at = Levels(0, 0, codes.BY_STOP, 10**6, NO_LIMIT)
-    assert exit_reason(state, columns, 0, 0, at) == codes.BY_PARTIAL
-    assert exit_reason(state, columns, 0, 0, at._replace(partial=10**6 + 1)) == 0
-    assert exit_reason(state, columns, 0, 0, at._replace(partial=0)) == 0
-    assert exit_reason(state, columns, 0, 0, at._replace(target=10**6)) == codes.BY_TARGET
-    columns.leave[0, 0, 0] = 1
-    assert exit_reason(state, columns, 0, 0, at) == codes.BY_SIGNAL
-    state.strategy[0] = codes.NEVER
-    columns.leave[:] = 1
-    assert exit_reason(state, columns, 0, 0, at) == codes.BY_PARTIAL, "of a strategy that is no more nobody leaves"
+    held = int(world.state.lots[0])
+    units = world.law.instruments._replace(min_notional=ints(*[1] * COUNT))
+    law = parting(world)._replace(instruments=units)
+    for above, sold in ((held, held), (held - 1, 0), (held // 2, held // 2)):
+        assert lots_to_sell(law, world.state, 0, codes.BY_TRIM, 10**6, 1, above) == sold
+
+
+@given(randoms)
+@examples(400)
+def test_of_all_reasons_to_leave_the_first_in_rank_is_told_and_without_a_bid_there_is_none(random: Random) -> None:
+    """In figures as small as they can be: a stop or a target of one tick is one, and none of nothing."""
+    state, few = copied(CALM.state), (0, 1, 2, 3)
+    columns = CALM.columns._replace(bid=CALM.columns.bid.copy(), leave=CALM.columns.leave.copy())
+    bid, stop, target, partial = (random.choice(few) for _ in range(4))
+    if random.random() < 0.7:
+        stop = 0
+    strategy, hold_ms, held_ms = random.randint(-1, 1), random.randint(0, 2), random.randint(0, 2)
+    leave = [random.randint(0, 1) for _ in range(2)]
+    columns.bid[0, 0], columns.leave[:, 0, 0] = bid, leave
+    state.strategy[0], state.hold_ms[0], state.opened_ms[0] = strategy, hold_ms, columns.at_ms[0] - held_ms
+    ranked = (
+        (codes.BY_BREAK_EVEN, bid <= stop),
+        (codes.BY_TARGET, bid >= target > 0),
+        (codes.BY_TIME, held_ms >= hold_ms > 0),
+        (codes.BY_SIGNAL, strategy >= 0 and leave[strategy] == 1),
+        (codes.BY_PARTIAL, bid >= partial > 0),
+    )
+    expected = next((reason for reason, holds in ranked if holds and bid > 0), 0)
+    assert exit_reason(state, columns, 0, 0, Levels(stop, target, codes.BY_BREAK_EVEN, partial, NO_LIMIT)) == expected
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1, 1, 2]), st.integers(0, 1), st.integers(0, 1)), max_size=6),
+    st.sampled_from([0, 1, 2, 3]),
+)
+@examples(200)
+def test_what_the_universe_has_had_no_place_for_long_enough_is_sold(
+    turns: list[tuple[int, int, int]], purge_ms: int
+) -> None:
+    """Since it has had none in every turn, and while it is held."""
+    state, guard, now, outcast = copied(CALM.state), open_guard(), 0, list[int]()
+    law = CALM.law._replace(exits=CALM.law.exits._replace(purge_ms=purge_ms))
+    for later_ms, lots, barred in turns:
+        now += later_ms
+        state.lots[0], guard.barred[0] = lots, barred
+        step_outcast(guard, state, 0, now)
+        outcast = [*outcast, now] if lots and barred else []
+        assert state.outcast_ms[0] == (outcast[0] if outcast else codes.NEVER)
+        assert is_purged(law, state, 0, now) is bool(purge_ms and outcast and now - outcast[0] >= purge_ms)
 
 
 # --- what holding costs ----------------------------------------------------------------------------------------------
