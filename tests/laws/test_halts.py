@@ -132,6 +132,10 @@ def test_a_loss_that_was_seen_trips_when_it_has_grown_or_on_the_next_day() -> No
         machine = Machine()
         machine.state.halt[codes.SEEN_DAY], machine.state.halt[codes.SEEN_DAY_PPM] = machine.now // DAY_MS - 1, 60_000
         assert machine.turn(equity) == codes.TRIPPED, "seen yesterday"
+    for seen_ppm, state in ((49_999, codes.TRIPPED), (50_000, codes.ARMED)):
+        machine = Machine()
+        machine.state.halt[codes.SEEN_DAY], machine.state.halt[codes.SEEN_DAY_PPM] = machine.now // DAY_MS, seen_ppm
+        assert machine.turn(9_450) == state, "what was seen is a loss that had reached the limit"
 
 
 def test_a_late_first_mark_counts_what_was_lost_since_yesterday_s_last() -> None:
@@ -183,8 +187,9 @@ OFF = dict.fromkeys(MEASURED_BY, 0)
 @pytest.mark.parametrize("measure", range(codes.MEASURES))
 def test_each_measure_has_a_limit_of_its_own_and_reaching_it_is_enough(measure: int) -> None:
     name, halt = MEASURED_BY[measure], empty_state(COUNT, 3, 1).halt
-    limits, measured = LIMITS._replace(**OFF)._replace(**{name: 7}), np.zeros(1 + codes.MEASURES, np.int64)
-    for value, found in ((6, 0), (7, 1 << measure)):
+    measured = np.zeros(1 + codes.MEASURES, np.int64)
+    for limit, value, found in ((1, 0, 0), (1, 1, 1 << measure), (7, 6, 0), (7, 7, 1 << measure)):
+        limits = LIMITS._replace(**OFF)._replace(**{name: limit})
         measured[1 + measure] = value
         assert halts.breaches(limits, halt, measured, NOON_MS) == found
     measured[:] = 10**12
@@ -249,6 +254,93 @@ def test_what_is_held_can_lose_too_much_only_where_that_would_move_the_machine()
     for halt, causes in ((codes.DISABLED, 0), (codes.KILLED, 0), (codes.TRIPPED, 1 << codes.OPEN_LOSS_PPM)):
         state.halt[[codes.HALT, codes.CAUSE_SET]] = halt, causes
         assert halts.can_lose_too_much(law, state, 1_000, 1_000, NOON_MS) is False
+
+
+@pytest.mark.parametrize("state", range(len(codes.HALT_STATES)), ids=codes.HALT_STATES)
+def test_the_machine_and_what_stands_outside_of_it_allow_what_the_stricter_of_them_does(state: int) -> None:
+    """A trip alone spares what rests, or sells all, where the policy says so; a kill does neither."""
+    machine = Machine()
+    machine.state.halt[codes.HALT] = state
+    tripped = state in (codes.TRIPPED, codes.COOLING_DOWN)
+    own = codes.STANDING if state == codes.KILLED else codes.REDUCING if tripped else codes.ACTIVE
+    for outside in (codes.ACTIVE, codes.REDUCING, codes.STANDING):
+        guard = open_guard()._replace(halted=outside)
+        assert halts.halted_of(guard, machine.state) == max(own, outside)
+        for on_trip in (codes.HOLD, codes.CANCEL_ENTRIES, codes.FLATTEN):
+            law = machine.law._replace(halts=LIMITS._replace(on_trip=on_trip))
+            spared = outside == codes.ACTIVE and (own == codes.ACTIVE or (tripped and on_trip == codes.HOLD))
+            assert halts.spares_entries(law, guard, machine.state) is spared
+            assert halts.flattens(law, machine.state) is (tripped and on_trip == codes.FLATTEN)
+
+
+def test_a_trip_cools_down_by_itself_from_its_beginning_on_and_never_what_a_person_has_tripped() -> None:
+    now = Machine().now
+    operator, both = codes.BY_OPERATOR, codes.BY_OPERATOR + 1
+    for since_min, rearms, causes, until_ms in (
+        (5, 1, 1, now + 10 * MINUTE_MS), (20, 1, 1, now), (5, 0, 1, codes.NEVER), (5, 1, operator, codes.NEVER),
+        (5, 1, both, codes.NEVER),
+    ):  # fmt: skip
+        machine = Machine(auto_rearm=rearms)
+        halt = machine.state.halt
+        halt[[codes.HALT, codes.SINCE_MS, codes.CAUSE_SET]] = codes.TRIPPED, now - since_min * MINUTE_MS, causes
+        assert machine.turn(10_000) == (codes.TRIPPED if until_ms == codes.NEVER else codes.COOLING_DOWN)
+        assert (halt[codes.UNTIL_MS], halt[codes.CAUSE_SET]) == (until_ms, causes)
+
+
+@pytest.mark.parametrize("doubt", ["unknown", "differs"])
+@pytest.mark.parametrize("i", [0, COUNT - 1])
+def test_no_cooldown_ends_while_one_order_or_one_position_is_in_doubt(doubt: str, i: int) -> None:
+    for wrong, state in ((0, codes.ARMED), (1, codes.COOLING_DOWN)):
+        machine, guard = Machine(), open_guard()
+        getattr(guard, doubt)[i] = wrong
+        machine.state.halt[[codes.HALT, codes.UNTIL_MS]] = codes.COOLING_DOWN, machine.now
+        halts.step_halt(machine.law, guard, machine.state, machine.columns, 0, 10_000 * E8, machine.plan)
+        assert machine.state.halt[codes.HALT] == state
+
+
+def test_who_arms_the_machine_begins_to_count_anew() -> None:
+    state = empty_state(COUNT, 3, 1)
+    state.halt[:] = 7
+    halts.step_recounted(state)
+    assert (state.halt[: codes.ERRORS] == 7).all() and (state.halt[codes.ERRORS :] == codes.NEVER).all()
+
+
+@given(
+    st.sampled_from([1, 2, 3, 1_000, 999_983, 10**14]),
+    st.sampled_from([1, 20_000, 333_333, 999_999, 10**6]),
+    st.sampled_from([0, 20_000, 10**6]),
+    st.integers(-2, 2),
+)
+@examples(200)
+def test_no_equity_above_the_lowest_calm_one_trips_by_the_day_s_loss_and_every_other_does(
+    opening: int, limit_ppm: int, seen_ppm: int, off: int
+) -> None:
+    """A replay that coasts by it leaves no trip out."""
+    machine = Machine(**OFF | {"max_day_loss_ppm": limit_ppm})
+    state = machine.state
+    state.clock[[codes.DAY_OPEN, codes.DAY_LOW]] = opening, opening
+    state.halt[[codes.SEEN_DAY, codes.SEEN_DAY_PPM]] = machine.now // DAY_MS, seen_ppm
+    floor = halts.lowest_calm(machine.law, state, machine.now)
+    assert 0 <= floor < opening
+    equity = max(floor + off, 0)
+    halts.step_halt(machine.law, open_guard(), state, machine.columns, 0, equity, machine.plan)
+    limit = max(limit_ppm, seen_ppm + LIMITS.retrip_ppm) if seen_ppm >= limit_ppm else limit_ppm
+    trips = max(opening - equity, 0) * 10**6 >= limit * opening
+    assert trips is bool(state.halt[codes.HALT] == codes.TRIPPED)
+    assert trips is bool(equity <= floor and limit <= 10**6)
+
+
+def test_what_cannot_trip_by_the_day_s_loss_is_calm_at_any_equity() -> None:
+    """Where nothing is known of the day, the machine sleeps, or has that cause already."""
+    machine = Machine()
+    halt, clock = machine.state.halt, machine.state.clock
+    assert halts.lowest_calm(machine.law, machine.state, machine.now) == 9_500 * E8
+    for state, causes, opening in (
+        (codes.DISABLED, 0, 10**12), (codes.KILLED, 0, 10**12), (codes.TRIPPED, 1, 10**12), (codes.ARMED, 0, -1),
+        (codes.ARMED, 0, 0),
+    ):  # fmt: skip
+        halt[[codes.HALT, codes.CAUSE_SET]], clock[codes.DAY_OPEN] = (state, causes), opening
+        assert halts.lowest_calm(machine.law, machine.state, machine.now) <= 1
 
 
 EDGES = {
