@@ -9,8 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.laws import oracle
 from tests.laws.budget import examples
-from tests.laws.worlds import Array, Dice, dice
+from tests.laws.make import BAR_MS
+from tests.laws.worlds import (
+    ASSET_COUNT,
+    COUNT,
+    NOON_MS,
+    STRATEGY_COUNT,
+    Array,
+    Dice,
+    copied,
+    dice,
+    ints,
+    randoms,
+)
 from trader_core.rulebook import codes
 from trader_core.rulebook.bar import step_bar
 from trader_core.rulebook.codes import ENTRY, EXIT, MAKER, STOP, STOP_MARKET, TAKER
@@ -28,7 +41,7 @@ from trader_core.rulebook.limits import Costs, Slippage
 from trader_core.rulebook.matching import match, meet
 from trader_core.rulebook.money import PPM
 from trader_core.rulebook.orders import step_place
-from trader_core.rulebook.state import Bars, empty_state
+from trader_core.rulebook.state import Bars, State, empty_state
 
 PPMS = (0, 1, 500, 12_000, 60_000)
 ppm = st.sampled_from(PPMS)
@@ -255,3 +268,86 @@ def test_a_stop_is_younger_than_the_resting_entry_and_older_than_what_completes_
         assert step_bar(law, state, columns, bar, 0, fills) == 2
         assert fills[:2, 1].tolist() == expected
         assert state.lots[1] == 300
+
+
+# --- what a bar leaves in the books ----------------------------------------------------------------------------------
+
+
+CALM = Dice(Random(1)).columns(Dice(Random(1)).law(), 3)
+
+
+def ordered(random: Random, state: State, i: int, bar_ms: int) -> None:
+    """A position with any of its three orders, of few lots each, around a price of a hundred."""
+    one_of, few = random.choice, (1, 1, 2, 9)
+    leaving, resting = one_of((0, *few)), one_of((0, *few))
+    state.lots[i] = leaving + resting + one_of((0, 1))
+    state.cost[i], state.strategy[i] = 7 * state.lots[i], 1 if state.lots[i] else codes.NEVER
+    around = (98, 100, 102)
+    orders = (
+        (ENTRY, one_of((MAKER, TAKER, TAKER)), one_of((0, *few)), one_of(around), 0),
+        (EXIT, TAKER, leaving, one_of(around), one_of((0, *around))),
+        (STOP, STOP_MARKET, resting, 0, one_of(around)),
+    )
+    for slot, kind, lots, limit, trigger in orders:
+        before = one_of((0, 0, 1, 5))
+        placed_ms, terms = random.randint(0, 2) * bar_ms, (random.randint(1, 14), random.randint(0, 1), 3, 5, 7)
+        if lots:
+            step_place(state, i, slot, kind, lots + before, limit, trigger, placed_ms, 0, *terms, 0)
+            state.orders[i, slot, codes.FILLED] = before
+
+
+def in_turn(orders: Array) -> list[int]:
+    """Exits first; of stop and entry the older, and the stop of two that are as old."""
+    aged = sorted((STOP, ENTRY), key=lambda slot: int(orders[slot, codes.PLACED_MS]))
+    return [slot for slot in (EXIT, *aged) if orders[slot, codes.KIND]]
+
+
+@given(randoms)
+@examples(150)
+def test_a_bar_books_what_the_model_fills_each_order_once_and_touches_nothing_else(random: Random) -> None:
+    """Slippage is that of the hour in which the order was sent; purchases are rounded up, sales down."""
+    die = Dice(random)
+    law, state, t = die.law(), empty_state(COUNT, ASSET_COUNT, STRATEGY_COUNT), random.randint(0, 2)
+    large = law.costs.slippage._replace(base_ppm=ints(0, *(random.choice((0, 1, 9_000)) for _ in range(3))))
+    law = law._replace(costs=law.costs._replace(slippage=large, max_share_ppm=random.choice((300_000, PPM))))
+    columns, cells = CALM._replace(day_range=np.array([[1.0], [6.0], [-1.0]]) * np.ones(COUNT)), range(3 * COUNT)
+    opened = np.array([random.choice((0, 95, 100, 100, 105)) for _ in cells], np.int64).reshape(3, COUNT)
+    high, low = opened + random.choice((0, 5)), np.maximum(opened - random.choice((0, 2, 5)), 0)
+    bars = Bars(opened, high, low, np.full_like(opened, random.choice((0, 1, 7, 10**6))))
+    for i in range(COUNT):
+        ordered(random, state, i, law.orders.bar_ms)
+    before, fills = copied(state), np.zeros((3 * COUNT, codes.FILL_FIELDS), np.int64)
+    count = step_bar(law, state, columns, bars, t, fills)
+    close_ms, expected = NOON_MS + t * BAR_MS, list[list[int]]()
+    for i in range(COUNT):
+        first, highest, lowest, volume = (int(each[t, i]) for each in bars)
+        for slot in in_turn(before.orders[i]):
+            order = [int(one) for one in before.orders[i, slot]]
+            kind, rest = order[codes.KIND], order[codes.LOTS] - order[codes.FILLED]
+            tier, worth = int(law.instruments.tier[i]), ceil(oracle.value(law, i, rest, first))
+            slippage = slippage_of(law.costs, tier, worth, float(columns.day_range[max(t - 1, 0), i]))
+            limit, trigger = order[codes.LIMIT], order[codes.TRIGGER]
+            got, price, at_ms = meet(
+                law.costs, slippage, kind, slot == ENTRY, rest, limit, trigger, first, highest, lowest, volume,
+                close_ms - BAR_MS, close_ms,
+            )  # fmt: skip
+            if got:
+                exact = oracle.value(law, i, got, price)
+                value = ceil(exact) if slot == ENTRY else floor(exact)
+                terms = order[codes.REASON], order[codes.STRATEGY]
+                expected.append([i, slot, got, price, value, fee_of(law.costs, kind, value), at_ms, *terms])
+            left = 0 if got == rest or kind == TAKER else kind
+            assert state.orders[i, slot, codes.KIND] == left
+            assert state.orders[i, slot, codes.FILLED] == (order[codes.FILLED] + got if left else 0)
+        mine = [one for one in expected if one[0] == i]
+        assert state.lots[i] - before.lots[i] == sum(one[2] if one[1] == ENTRY else -one[2] for one in mine)
+        if before.lots[i] == 0 and mine:
+            own = [int(each[i]) for each in (state.strategy, state.stop_bps, state.target_bps, state.hold_ms)]
+            assert own == [mine[0][8], 3, 5, 7]
+        if not mine:
+            for each, was in zip(state[2:14], before[2:14], strict=True):
+                assert each[i] == was[i]
+    assert fills[:count].tolist() == expected
+    assert state.cash[0] == sum((-one[4] if one[1] == ENTRY else one[4]) - one[5] for one in expected)
+    sellers = {int(law.instruments.asset[one[0]]) for one in expected if one[1] != ENTRY}
+    assert set(np.flatnonzero(state.exit_ms >= 0).tolist()) == sellers
