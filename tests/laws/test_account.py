@@ -48,8 +48,10 @@ def test_an_equity_is_cash_and_positions_and_of_a_price_that_is_far_off_nobody_k
     columns = die.columns(law)
     state = die.state(law, columns)
     columns.outlier[0] = [die.one_of((0, 0, 0, FAR_OFF, INCOMPARABLE)) for _ in range(COUNT)]
-    if die.seldom():
-        state.cash[0] = -die.grains()
+    if die.often(0.2):
+        state.cash[0] = die.one_of((0, -die.grains()))
+    if die.often(0.1):
+        state.known[0] = 0
     if die.often():
         state.lots[:] = np.minimum(state.lots, 1)
     held = [i for i in range(COUNT) if state.lots[i] > 0]
@@ -149,6 +151,16 @@ def test_money_that_comes_or_goes_moves_every_mark_in_its_proportion(before: int
     assert (state.clock[others] == was[others]).all()
 
 
+def test_what_comes_to_an_account_worth_nothing_is_first_known_at_its_mark() -> None:
+    """A day that this mark opens late has lost nothing yet; the first money of another account was known before."""
+    for before, opened in ((0, 90), (1, 101)):
+        state, midnight = empty_state(1, 1, 1), SUNDAY_MS + DAY_MS
+        step_mark(state, midnight - HOUR_MS, before)
+        step_cash(state, 100)
+        step_mark(state, midnight + HOUR_MS, 90)
+        assert clock_of(state, codes.DAY_OPEN) == (opened,)
+
+
 # --- what was bought and sold ----------------------------------------------------------------------------------------
 
 
@@ -175,7 +187,7 @@ def trades(random: Random) -> list[Fill]:
         i, now = random.randrange(3), now + random.choice((0, 0, 1, HOUR_MS))
         buys = held[i] == 0 or random.random() < 0.3
         lots = random.randint(1, 9) if buys else random.choice((held[i], random.randint(1, held[i])))
-        terms = (random.randint(-1, 1), *(random.randint(1, 9) for _ in range(3)))
+        terms = random.randint(-1, 1), random.randint(1, 9), random.randint(1, 9), random.randint(0, 9)
         told_ms = now - random.choice((0, 0, 0, 1, 2 * HOUR_MS))
         value, fee = lots * random.randint(1, 4), random.choice((0, 0, 1))
         fills.append(Fill(i, buys, lots, value, fee, told_ms, random.choice(reasons), terms))
