@@ -6,11 +6,13 @@ from random import Random
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws import oracle
 from tests.laws.budget import examples
+from tests.laws.test_gate_independence import base
 from tests.laws.worlds import COUNT, Dice, Seeded, randoms
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS
 from trader_core.rulebook import codes
@@ -18,6 +20,7 @@ from trader_core.rulebook.account import (
     MONDAY_MS,
     WEEK_MS,
     equity_of,
+    moment,
     step_cash,
     step_entered,
     step_fill,
@@ -30,10 +33,17 @@ from trader_core.rulebook.state import FAR_OFF, INCOMPARABLE, State, empty_state
 
 SUNDAY_MS = MONDAY_MS + 2_800 * WEEK_MS - DAY_MS
 ASSET = (0, 0, 1)  # of three instruments
+CALM = base().columns
 
 
 def clock_of(state: State, *fields: int) -> tuple[int, ...]:
     return tuple(int(state.clock[one]) for one in fields)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_row_closes_when_its_column_says_so(rows: int) -> None:
+    columns = CALM._replace(at_ms=SUNDAY_MS + HOUR_MS * np.arange(rows))
+    assert [moment(columns, t) for t in range(rows)] == columns.at_ms.tolist()
 
 
 # --- what it is worth -------------------------------------------------------------------------------------------------
