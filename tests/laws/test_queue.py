@@ -3,7 +3,7 @@ leaves first. Who waits for a slot keeps its turn."""
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.laws.budget import examples
@@ -40,6 +40,7 @@ def test_v16_one_more_than_a_hundred_must_be_more_convinced_than_the_least(new: 
 
 
 @given(st.lists(st.integers(0, 6).map(lambda n: n / 6), min_size=PROPOSALS_MAX, max_size=MANY))
+@example([0.5, 0.1, *[0.5] * (PROPOSALS_MAX - 2), 0.2])
 @examples(30)
 def test_no_proposal_is_listed_before_one_that_is_more_convinced(convictions: list[float]) -> None:
     _, plan = proposing(convictions)
