@@ -274,11 +274,14 @@ def test_an_instrument_with_nothing_but_an_order_has_no_levels_and_what_rests_to
 
 def test_one_lot_that_is_held_is_held() -> None:
     """It is protected once, sold, and too much."""
-    world = changed(held_bitcoin(), put("state", "lots", 0, 1), put("state", "cost", 0, 10**4))
-    after, plan = turned(world)
-    assert asked(plan) == [(PLACE, 0, STOP)] and asked(turned(world, state=after)[1]) == []
+
+    def one_lot(*changes: Change) -> Before:
+        return changed(held_bitcoin(), put("state", "lots", 0, 1), put("state", "cost", 0, 10**4), *changes)
+
+    after, plan = turned(one_lot())
+    assert asked(plan) == [(PLACE, 0, STOP)] and asked(turned(one_lot(), state=after)[1]) == []
     for sold in ((put("columns", "leave", (0, 0, 0), 1),), (exits(trim_ppm=1), risk(max_asset=1e-12))):
-        assert asked(turned(changed(world, *sold))[1]) == [(PLACE, 0, EXIT)]
+        assert asked(turned(one_lot(*sold))[1]) == [(PLACE, 0, EXIT)]
 
 
 # --- who is bought, and who waits ------------------------------------------------------------------------------------

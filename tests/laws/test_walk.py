@@ -271,13 +271,16 @@ def test_a_row_is_the_money_that_moved_what_the_bar_filled_and_the_turn_that_a_l
     law = die.law()
     columns = die.columns(law)
     columns.funding_ppm[:] = die.one_of((0, 1_000))
+    for each in (columns.close, columns.bid, columns.ask):
+        each[1] = each[0] * 101 // 100  # no coin is worth a million times as much a bar later
     bars = Bars(columns.close.copy(), columns.close + 9, columns.close * 97 // 100, np.full_like(columns.close, 10**12))
     start, guard = die.state(law, columns), die.guard()
     cells = [(t, i) for t in range(2) for i in range(COUNT) if columns.enter[:, t, i].any()]
     path = journey(busy=np.array(cells).reshape(-1, 2), flows=np.array([[0, 9], [1, -3]]), foreign=guard.foreign.copy())
     walked, live = copied(start), copied(start)
+    guard = guard._replace(foreign=np.zeros(COUNT, np.int64))
     tape, plan, expected = empty_tape(COUNT, 2), empty_plan(COUNT, STRATEGY_COUNT), list[list[Any]]([[], [], [], []])
-    alive = guard._replace(foreign=np.where(columns.close[0] == 0, 0, guard.foreign))
+    alive = guard._replace(foreign=np.where(columns.close[0] == 0, 0, path.foreign))
     for t in range(2):
         step_row(law, guard, walked, columns, bars, path, plan, tape, t)
         told, fills = empty_plan(COUNT, STRATEGY_COUNT), np.zeros((3 * COUNT, FILL_FIELDS), np.int64)
@@ -285,7 +288,7 @@ def test_a_row_is_the_money_that_moved_what_the_bar_filled_and_the_turn_that_a_l
         count = step_bar(law, live, columns, bars, t, fills) if t else 0
         step_funding(law.instruments, live, columns, t)
         assert step_turn(law, alive, live, columns, t, told) == tape.equity[t]
-        assert bytes_of(walked) == bytes_of(live)
+        assert bytes_of(walked, guard) == bytes_of(live, alive)
         judged, asked, filled, halted = expected
         judged += [[t, i, told.chosen[i], told.verdict[i]] for i in range(COUNT) if told.verdict[i] != NEVER]
         for action, i, slot in told.actions[: told.asked[0]].tolist():
