@@ -156,7 +156,8 @@ def step_listings(guard: Guard, state: State, columns: Columns, journey: Journey
 
 @rule
 def step_foreign(guard: Guard, columns: Columns, journey: Journey, t: int) -> None:
-    """Coins that are not ours count from the pair's first price on, and no more when it is not listed any more."""
+    """Coins that are not ours count, before the pair's first price as more than any cap allows, and no more when it is
+    not listed any more."""
     for i in range(journey.foreign.shape[0]):
         gone = columns.close[t, i] == 0 and t >= journey.listed[i]
         guard.foreign[i] = 0 if gone else journey.foreign[i]
