@@ -22,10 +22,8 @@ from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.net.breaker import PREFIX, closed_again, named, seen
 from trader_core.ops.clock import host_ms
-from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import WAIT_MS, StateLock, alone
 from trader_core.policies import PolicyWatch
-from trader_core.ports import Halts
 from trader_core.report.status import is_virtual
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
@@ -41,36 +39,42 @@ A_MOMENT = "type this again when its cycle is over; at once: trader kill, trader
 
 
 @dataclass(frozen=True)
-class Desk:
+class Brakes:
     """An account between its cycles: a person may write into its journal.
 
     `at_ms` is the account's own time: see `account_ms`.
     """
 
     journal: Journal
-    policy: Settings
     files: StateFiles
-    halts: Halts
     quote: str
     account: Account
     at_ms: EpochMs
 
 
+@dataclass(frozen=True)
+class Desk(Brakes):
+    """The same, and the settings in force."""
+
+    policy: Settings
+
+
 @contextmanager
-def open_desk(options: Options) -> Iterator[Desk]:
-    """The one state in the directory, ours between two cycles, for commands that change it.
+def open_brakes(options: Options, config_digest: str = "") -> Iterator[Brakes]:
+    """The one state in the directory, ours between two cycles, for commands that change it. Who only stops needs no
+    configuration, and is kept by none.
 
     Raises StateUnusable, UsageError where there are several and nobody says which, GateClosed before its first cycle,
     or StateLocked where somebody is at work on it for longer than a cycle takes.
     """
-    policy, files = settings_of(options), newest(options.state_directory, _modes(options))
+    files = newest(options.state_directory, _modes(options))
     others = [one for one in _modes(options) if StateFiles(options.state_directory, one).begun]
     if len(others) > 1:
         told = f"{options.state_directory} holds the accounts of {' and '.join(others)}"
         raise UsageError(told, safe="nothing was changed", remedy=f"say which one: --mode {others[-1]}")
     with (
         StateLock(files.turn, WAIT_MS, A_MOMENT),
-        closing(SqliteStore.writing(files.state, digest(policy))) as store,
+        closing(SqliteStore.writing(files.state, config_digest)) as store,
     ):
         journal = Journal(store)
         if journal.book.closed_ms < 0:
@@ -78,11 +82,19 @@ def open_desk(options: Options) -> Iterator[Desk]:
                 f"the {files.mode} account has not run a cycle yet, so it has no time of its own",
                 safe="nothing was changed and nothing trades", remedy="trader run-cycle, then this again",
             )  # fmt: skip
-        at_ms, watch = account_ms(store, journal.book), PolicyWatch(PolicyStore(files.directory, files.mode))
-        ours: Settings = watch.in_force(policy, at_ms, journal.book.policy_version).settings
         identity = store.identity()
         account = Account(files.mode, identity["venue"])
-        yield Desk(journal, ours, files, KillFile(files.directory), identity["quote"], account, at_ms)
+        yield Brakes(journal, files, identity["quote"], account, account_ms(store, journal.book))
+
+
+@contextmanager
+def open_desk(options: Options) -> Iterator[Desk]:
+    """As `open_brakes`, for what needs the settings in force. Raises ConfigInvalid too."""
+    written = settings_of(options)
+    with open_brakes(options, digest(written)) as brakes:
+        watch = PolicyWatch(PolicyStore(brakes.files.directory, brakes.files.mode))
+        policy: Settings = watch.in_force(written, brakes.at_ms, brakes.journal.book.policy_version).settings
+        yield Desk(**vars(brakes), policy=policy)
 
 
 def account_ms(store: SqliteStore, book: Book) -> EpochMs:

@@ -8,10 +8,10 @@ from cli.exits import Result
 from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from trader_core.desk import Desk
+    from trader_core.desk import Brakes, Desk
     from trader_core.domain.account import Account
     from trader_core.domain.halt import Halt, Measure
     from trader_core.kill.back import Standing
@@ -37,20 +37,22 @@ def show(ctx: typer.Context) -> Result:
 
 def trip(ctx: typer.Context, reason: Reason) -> Result:
     """Stop entries now: exits and stops go on until everything is flat."""
+    from trader_core.desk import open_brakes
     from trader_core.domain.halt import tripped
 
-    return _changed(ctx, lambda desk: tripped(_seen(desk)[0], said(reason), desk.at_ms))
+    with open_brakes(options_of(shared_of(ctx))) as brakes:
+        return _changed(brakes, tripped(_seen(brakes)[0], said(reason), brakes.at_ms))
 
 
 def ack(ctx: typer.Context) -> Result:
     """Acknowledge a trip: entries come back by themselves when the cooldown is over."""
+    from trader_core.desk import open_desk
     from trader_core.domain.clocktime import MINUTE_MS
     from trader_core.domain.halt import acknowledged
 
-    def change(desk: "Desk") -> "Halt":
-        return acknowledged(_seen(desk)[0], desk.policy.policy.halt.cooldown_min * MINUTE_MS, desk.at_ms)
-
-    return _changed(ctx, change)
+    with open_desk(options_of(shared_of(ctx))) as desk:
+        cooldown_ms = desk.policy.policy.halt.cooldown_min * MINUTE_MS
+        return _changed(desk, acknowledged(_seen(desk)[0], cooldown_ms, desk.at_ms))
 
 
 def reset(
@@ -79,13 +81,13 @@ def reset(
         return _shown(armed, desk.account, desk.files.directory)
 
 
-def _seen(desk: "Desk") -> "tuple[Halt, Standing]":
+def _seen(brakes: "Brakes") -> "tuple[Halt, Standing]":
     """The halt machine, killed where a kill stands that maybe no cycle has seen, and what stands."""
     from trader_core.domain.halt import killed
     from trader_core.kill.back import standing
 
-    halt, latch = desk.journal.book.halt, standing(desk.files.state)
-    return killed(halt, f"killed: {latch.reason}", desk.at_ms) if latch else halt, latch
+    halt, latch = brakes.journal.book.halt, standing(brakes.files.state)
+    return killed(halt, f"killed: {latch.reason}", brakes.at_ms) if latch else halt, latch
 
 
 def _reset(desk: "Desk", user: str, why: str, force: bool) -> "Halt":
@@ -144,14 +146,11 @@ def said(reason: str) -> str:
     return reason.strip()
 
 
-def _changed(ctx: typer.Context, change: "Callable[[Desk], Halt]") -> Result:
-    from trader_core.desk import open_desk
+def _changed(brakes: "Brakes", halt: "Halt") -> Result:
     from trader_core.domain.facts import HaltChanged
 
-    with open_desk(options_of(shared_of(ctx))) as desk:
-        halt = change(desk)
-        desk.journal.record(desk.at_ms, [HaltChanged(halt)])
-        return _shown(halt, desk.account, desk.files.directory)
+    brakes.journal.record(brakes.at_ms, [HaltChanged(halt)])
+    return _shown(halt, brakes.account, brakes.files.directory)
 
 
 def _shown(halt: "Halt", account: "Account", state: "Path") -> Result:

@@ -9,12 +9,12 @@ from cli.options import options_of, shared_of
 
 def pause(ctx: typer.Context, reason: Reason) -> Result:
     """Close entries until `trader resume`. Resting entries are canceled by the next cycle."""
-    from trader_core.desk import open_desk
+    from trader_core.desk import open_brakes
     from trader_core.domain.facts import Paused
 
-    with open_desk(options_of(shared_of(ctx))) as desk:
-        desk.journal.record(desk.at_ms, [Paused(said(reason), desk.at_ms)])
-        mode = desk.files.mode
+    with open_brakes(options_of(shared_of(ctx))) as brakes:
+        brakes.journal.record(brakes.at_ms, [Paused(said(reason), brakes.at_ms)])
+        mode = brakes.files.mode
     text = f"{mode} is paused: {said(reason)}\n  no entries; exits and stops go on; trader resume --reason TEXT ends it"
     return Result({"mode": mode, "paused": True, "reason": said(reason)}, text)
 

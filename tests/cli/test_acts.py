@@ -1,12 +1,13 @@
 """halt, pause, bans, paper and plans: what a person may change, with a reason, and what the next cycle makes of it."""
 
 import json
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Inside
+from tests.cli.program import ROOT, Inside
 
 
 @pytest.fixture
@@ -68,6 +69,23 @@ def test_a_pause_closes_entries_until_somebody_resumes(program: Inside) -> None:
     assert "the exchange has maintenance" in status.out
     assert acted(program, "resume", "--reason", "it is over")["was"] == "the exchange has maintenance"
     assert ran(program, 40)["orders"] != 0
+
+
+def test_who_stops_entries_is_kept_by_no_configuration_and_who_gives_them_back_is(program: Inside) -> None:
+    """A typing mistake in a file beside a loop that goes on trading with the one that it has read."""
+    ran(program, 10)
+    config = program.home / "config"
+    shutil.copytree(ROOT / "config", config)
+    app = config / "app.yaml"
+    app.write_text(app.read_text(encoding="utf-8").replace("\nmode:", "\nmodus:"), encoding="utf-8")
+    acted(program, "pause", "--reason", "the exchange has maintenance", "--config", str(config))
+    tripped = acted(program, "halt", "trip", "--reason", "news of a hack", "--config", str(config))
+    assert (tripped["mode"], tripped["state"]) == ("PAPER", "TRIPPED")
+    named = ("--user", "me", "--reason", "it is over", "--config", str(config))
+    for words in (("resume", *named[2:]), ("halt", "ack", *named[4:]), ("halt", "reset", *named)):
+        assert "modus is not a known key" in refused(program, 10, *words)
+    assert ran(program, 10)["refusals_by_verdict"].keys() == {"HALTED"}  # type: ignore[attr-defined]
+    acted(program, "audit", "verify")
 
 
 def test_a_ban_lasts_its_hours_and_can_be_lifted(program: Inside) -> None:
