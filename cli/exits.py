@@ -45,6 +45,7 @@ EXITS: dict[int, str] = {
     61: "JOURNAL_BROKEN",
     70: "ALERT_UNDELIVERED",
     75: "TRY_AGAIN",
+    129: "HUNG_UP",
     130: "INTERRUPTED",
     141: "PIPE_CLOSED",
     143: "TERMINATED",

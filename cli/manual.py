@@ -35,6 +35,7 @@ MEANS = {  # what each exit code says, and what a timer may make of it
     61: "The journal's chain of hashes is broken.",
     70: "The work is done, but an alert was not delivered.",
     75: "Not now; the next tick tries again.",
+    129: "The terminal went away; ended between two steps.",
     130: "Interrupted by Ctrl-C. What was recorded stays recorded.",
     141: "Whoever read the output has gone.",
     143: "Ended by a signal, between two steps.",

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EIO
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,14 +64,17 @@ def _shown(system: "System", port: int | None) -> Iterator[None]:
 
 @contextmanager
 def stopping() -> Iterator[list[int]]:
-    """The signals that asked to stop, as they come in. The second one is no longer held back."""
+    """The signals that asked to stop, as they come in. The second one is no longer held back, but for that of a
+    terminal that went, which comes from several sides at once; `nohup` switches it off."""
     asked: list[int] = []
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if old[signal.SIGHUP] is signal.SIG_IGN:
+        del old[signal.SIGHUP]
 
     def ask(number: int, _: object) -> None:
         asked.append(number)
-        for one, handler in old.items():
-            signal.signal(one, handler)
+        for one in () if number == signal.SIGHUP else (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, old[one])
 
     for number in old:
         signal.signal(number, ask)
@@ -90,7 +94,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     from trader_core.upkeep import service_manager
 
     ink, service = Ink(not shared.json and colours()), service_manager()
-    say: Print = (lambda _: None) if shared.json else (lambda text: print(text, flush=True))
+    say: Print = (lambda _: None) if shared.json else _said
     tally, last = Tally(system.journal.book.equity, system.journal.book.flows), None
     say(header(system, options, ink))
     opening(system)
@@ -126,6 +130,15 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     return Result(
         _data(system, options, tally, last, ended), _summary(system, shared, tally, last, ink), code, warnings
     )
+
+
+def _said(text: str) -> None:
+    """A terminal that went takes no word any more; whether that ends the loop, the signal says."""
+    try:
+        print(text, flush=True)
+    except OSError as lost:
+        if lost.errno != EIO:
+            raise
 
 
 def status_line(report: "CycleReport") -> str:

@@ -2,8 +2,11 @@
 
 import fcntl
 import os
+import pty
 import re
 import signal
+import subprocess
+import termios
 import time
 from decimal import Decimal
 from hashlib import sha256
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program
+from tests.cli.program import START, Program
 from tests.world import World, write_config
 
 COUNTS = ("cycles", "orders", "fills", "refusals", "positions")
@@ -132,6 +135,45 @@ def test_a_signal_lets_the_cycle_finish_and_the_summary_be_told(
     assert f"stopped by {number.name}" in err
     cycles = int(out.partition("after ")[2].split()[0])
     assert program("status", "--state", program.state, "--json").data["cycles"] == cycles
+
+
+def test_a_terminal_that_goes_away_lets_the_cycle_finish_however_often_that_is_told(program: Program) -> None:
+    """As a lost connection is: nothing can be written any more, and the signal comes from the shell and the kernel."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        [*START, "run", "--mode", "PAPER", "--venue", "simulated", "--state", str(program.state)],
+        cwd=program.home, env=program.environment, stdin=its, stdout=its, stderr=its, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(its)
+    seen = b""
+    while b"enter" not in seen:
+        seen += os.read(ours, 4096)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    os.close(ours)
+    assert process.wait(30) == 129
+    cycles = program("status", "--state", program.state, "--json").data["cycles"]
+    assert cycles > 0
+    assert program.paper("run-cycle", "--json").data["cycle"] == cycles + 1
+
+
+def test_under_nohup_it_goes_on_without_a_terminal(program: Program) -> None:
+    with (program.home / "nohup.out").open("wb") as out:
+        process = subprocess.Popen(
+            [*START, "run", "--mode", "PAPER", "--venue", "simulated", "--state", str(program.state)],
+            cwd=program.home, env=program.environment, stdout=out, stderr=out,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        )  # fmt: skip
+    while b"enter" not in (told := (program.home / "nohup.out").read_bytes()):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGHUP)
+    while (program.home / "nohup.out").read_bytes() == told:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143
+    assert b"this run" in (program.home / "nohup.out").read_bytes()
 
 
 def test_a_reader_that_leaves_is_no_error(program: Program) -> None:
