@@ -49,6 +49,7 @@ def test_a_fitting_grant_is_open_from_its_first_to_its_last_millisecond() -> Non
         (seeing(host_ms=END), "the grant expired at 2023-11-15T22:13:20Z"),
         (seeing(host_ms=NOW - 1), "clock is before the grant"),
         (seeing(digest="another"), "the configuration is another, and the grant is for digest"),
+        (seeing(digest="another"), "start a loop anew that was started before the files changed"),
         (seeing(equity=Decimal("1000.00000001")), "the equity 1000.00000001 is above the grant's 1000"),
         (seeing(equity=None), "the equity is unknown"),
     ],

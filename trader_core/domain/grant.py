@@ -167,7 +167,8 @@ def _against(grant: LiveGrant, digest: str, equity: Decimal | None, host_ms: int
     if host_ms >= grant.expires_ms:
         yield f"the grant expired at {rfc3339(grant.expires_ms)}"
     if digest != grant.config_digest:
-        yield f"the configuration is {digest[:12]}, and the grant is for {grant.config_digest[:12]}"
+        told = "arm it, or start a loop anew that was started before the files changed"
+        yield f"the configuration is {digest[:12]}, and the grant is for {grant.config_digest[:12]}: {told}"
     if equity is None:
         yield f"the equity is unknown, and the grant ends at {plain(grant.max_equity)}"
     elif equity > grant.max_equity:
