@@ -84,12 +84,12 @@ def drained(options: Options, stop: Callable[[], bool], once: bool = False) -> D
     outbox = Outbox(directory)
     if not outbox.exists:
         return Drained()
-    rules, found = _rules(options, outbox), Drained()
+    (rules, mode), found = _rules(options, outbox), Drained()
     linger_ms = max(LINGER_MS, (rules.escalate_s + 60) * SECOND_MS) if to.are_any and not once else 0
     for _ in range(TURNS_MAX):
         try:
             with StateLock(directory / LOCK, LOCK_MS):
-                look = _watch(outbox, rules, KillFile(directory))
+                look = _watch(outbox, rules, mode, KillFile(directory))
                 drainer = Drainer(outbox, to, rules_of(rules), rules.timeout_s, host_ms, look)
                 drainer.run(sleep, stop, linger_ms)
         except StateLocked:
@@ -107,18 +107,19 @@ def _is_left(outbox: Outbox, to: Addresses, rules: Rules) -> bool:
     return any(at is not None and at <= host_ms() for at in ahead)
 
 
-def _rules(options: Options, outbox: Outbox) -> Alerts:
-    """As the settings say, else as they did at the newest cycle. Raises ConfigInvalid."""
+def _rules(options: Options, outbox: Outbox) -> tuple[Alerts, str]:
+    """(the rules, the mode) as the settings say, else the rules of the newest cycle and ''. Raises ConfigInvalid."""
     try:
-        return load(options.config_directory).app.alerts
+        app = load(options.config_directory).app
+        return app.alerts, app.mode
     except ConfigInvalid:
         kept = rules_kept(outbox)
         if kept is None:
             raise
-        return kept
+        return kept, ""
 
 
-def _watch(outbox: Outbox, rules: Alerts, kill: KillFile) -> Callable[[int], None]:
+def _watch(outbox: Outbox, rules: Alerts, mode: str, kill: KillFile) -> Callable[[int], None]:
     """Looks now and then for what no cycle can tell of: that there is none, a kill that none has seen yet, and a
     channel that takes nothing."""
     looked_ms = -LOOK_MS
@@ -131,8 +132,10 @@ def _watch(outbox: Outbox, rules: Alerts, kill: KillFile) -> Callable[[int], Non
         open_ = {(one.account, one.alert.alarm.fingerprint) for one in outbox.live() if not is_closed(one.alert)}
         for key, text in outbox.values(CYCLE).items():
             account = key.removeprefix(CYCLE)
-            exposure = exposure_kept(outbox, account)
-            for code, told in _unseen(json.loads(text), kill.kill_requested(), rules, now_ms):
+            newest, exposure = json.loads(text), exposure_kept(outbox, account)
+            if newest.get("as_written") and mode not in ("", account):  # the files have moved on to another account
+                newest["expected"] = False
+            for code, told in _unseen(newest, kill.kill_requested(), rules, now_ms):
                 if (account, code) not in open_:
                     outbox.tell(account, [alarm_of(code, told, exposure)], rules_of(rules), now_ms, whole=False)
         silent = outbox.silent(now_ms - rules.undelivered_min * MINUTE_MS)

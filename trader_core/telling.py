@@ -44,6 +44,7 @@ MEGABYTE = 1_000_000
 IDLE = ("HELD", "ADD_SPACING", "ADDS_PER_DAY", "MAX_POSITIONS")  # refusals of more than what is held
 PERMITS = "permits.db"
 CALLED, ORDERED, BROKEN = "calls", "orders", "exceptions"  # samples
+LIVE = "LIVE"  # its cycles are expected whatever the files say now
 
 
 class Voice:
@@ -156,9 +157,10 @@ class Telling:
         """What others need to know of this cycle when it is the newest."""
         bar_ms = self._system.source.bar_ms
         is_of_now = 0 <= now_ms - report.decision_ms < 2 * bar_ms  # a simulated market lives in another time
+        is_written = self._system.policy.app.mode == self._account
         newest = {
             "at_ms": now_ms, "bar_ms": bar_ms, "expected": is_of_now and not is_last, "exposure": exposure,
-            "killed": report.book.halt.state is HaltState.KILLED,
+            "killed": report.book.halt.state is HaltState.KILLED, "as_written": is_written and self._account != LIVE,
         }  # fmt: skip
         rows = {
             CYCLE + self._account: json.dumps(newest),

@@ -241,6 +241,20 @@ def test_it_is_told_of(code: str, receiver: Receiver, tmp_path: Path) -> None:
     assert "exposure now: " in told[0]["message"] and "next: " in told[0]["message"]
 
 
+def test_an_account_on_paper_that_the_files_have_left_is_not_expected_to_go_on(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    """A timer's cycles go where the files say, and have moved on to real money."""
+    world = ToldWorld(tmp_path).configured(app__mode="PAPER")
+    cycle_missing(world)
+    world.configured(app__mode="LIVE")
+    assert world.drained(receiver).code == 0
+    assert receiver.titles == []
+    world.configured(app__mode="PAPER")
+    assert world.drained(receiver).code == 0
+    assert receiver.titles == ["CRITICAL trader PAPER cycle_missing"]
+
+
 def test_a_channel_that_takes_nothing_is_told_of_to_the_others(receiver: Receiver, tmp_path: Path) -> None:
     world = ToldWorld(tmp_path)
     kill(world)
