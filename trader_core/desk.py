@@ -170,7 +170,7 @@ def archive_paper(options: Options) -> Path:
     UsageError where another account is asked for."""
     _refuse_another(options)
     files = newest(options.state_directory, ("PAPER",))
-    with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS):
+    with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS), StateLock(files.changing, WAIT_MS):
         with files.reading() as store:
             halt = Journal(store).book.halt
         if halt.trading is not Trading.ACTIVE:

@@ -20,6 +20,7 @@ from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KillFile
+from trader_core.ops.lock import WAIT_MS, StateLock
 from trader_core.settings.digest import digest
 from trader_core.settings.direction import is_movable, more_of
 from trader_core.settings.edit import Value, edited, new_clashes, value_at
@@ -275,7 +276,8 @@ def _changed(place: Place, values: Mapping[str, Value], asked: Asked) -> Changed
     at_ms = EpochMs(place.at_ms)
     made = PolicyVersion(expected + 1, at_ms, host_ms(), _author(asked.user), asked.reason.strip(), changes)
     place.files.make_directory()
-    unwritten = place.store.append(made)
+    with StateLock(place.files.changing, WAIT_MS, "type this again when that is over"):
+        unwritten = place.store.append(made)
     told = (*problems, *((unwritten,) if unwritten else ()), *((place.reading.note,) if place.reading.note else ()))
     after = replace(place, reading=place.store.read())
     return Changed(made, after, (*told, *_kept_by_profile(place, after, values)))

@@ -113,7 +113,7 @@ def restored(options: Options, place: Path) -> Back:
         raise UsageError(f"{place} is a copy of the {backup.mode} account", remedy=f"--mode {backup.mode}")
     files = StateFiles(options.state_directory, backup.mode)
     files.make_directory()
-    with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS):
+    with alone(files.lock, files.turn, WAIT_MS), StateLock(files.moving, WAIT_MS), StateLock(files.changing, WAIT_MS):
         cut_short = files.cut_short()
         before = [files, *(StateFiles(one, files.mode) for one in cut_short if not _begun(files))]
         forbidden, made = _together(map(_forbidden, before)), files.aside()

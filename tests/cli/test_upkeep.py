@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import START, Inside, Program
+from tests.cli.program import START, Done, Inside, Program
 from tests.kill.scene import IDENTITY, NOT_ALMIGHTY
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import CashFlow
@@ -243,6 +243,27 @@ def test_a_tightened_policy_outlives_a_restore(program: Inside) -> None:
     acted(program, *tighter)
     acted(program, "restore", str(copy["backup"]), "--yes")
     assert "paper.policy.db" in {one.name for one in program.state.iterdir()}
+    assert acted(program, "policy", "show")["version"] == 2
+
+
+def test_a_policy_is_not_tightened_while_a_restore_replaces_it(
+    program: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be in the archive alone, and in force nowhere."""
+    copy = acted(program, "backup")
+    tighter = ("policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
+    whole, beside = Path.rename, list[Done]()
+
+    def rename(path: Path, target: Path) -> Path:
+        if not beside:
+            beside.append(program(*tighter, "--state", program.state))
+        return whole(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        acted(program, "restore", str(copy["backup"]), "--yes")
+    assert beside[0].code == 14 and "type this again" in beside[0].err, beside[0].out
+    acted(program, *tighter)
     assert acted(program, "policy", "show")["version"] == 2
 
 

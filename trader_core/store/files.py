@@ -47,6 +47,11 @@ class StateFiles:
         return self.directory / f"{self.mode.lower()}.moving.lock"
 
     @property
+    def changing(self) -> Path:
+        """The lock of who changes the policy: beside one who trades, never beside one who replaces it."""
+        return self.directory / f"{self.mode.lower()}.changing.lock"
+
+    @property
     def begun(self) -> bool:
         """Whether there is a state: a first start that was cut short leaves a file without a table, or none."""
         return self.state.exists() and not is_blank(self.state)
@@ -96,7 +101,7 @@ class StateFiles:
         place = next(one for n in range(1, SHELVES_MAX) if not (one := shelf / f"{self.mode.lower()}-{n}").exists())
         place.mkdir(parents=True, mode=0o700)
         for one in sorted(self.directory.glob(f"{self.mode.lower()}.*"), key=lambda found: found == self.state):
-            if one not in (self.lock, self.turn, self.moving):
+            if one not in (self.lock, self.turn, self.moving, self.changing):
                 one.rename(place / one.name)
         return place
 
