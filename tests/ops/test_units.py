@@ -92,6 +92,12 @@ def test_a_cycle_is_never_made_up_for_and_a_backup_is() -> None:
     assert "Persistent=true" in found["trader-backup.timer"]
 
 
+def test_what_runs_once_a_day_runs_once_where_the_clock_is_set_forward_and_back() -> None:
+    found = units(Place(PurePosixPath("/bin/true")))
+    daily = [line for text in found.values() for line in text.splitlines() if line.startswith("OnCalendar=*-*-* ")]
+    assert len(daily) == 3 and all(one.endswith(" UTC") for one in daily), daily
+
+
 def test_the_kill_depends_on_nothing_that_trades() -> None:
     found = units(Place(PurePosixPath("/bin/true")))
     assert "PathChanged=/var/lib/trader/KILL_SWITCH" in found["trader-kill.path"]

@@ -105,9 +105,9 @@ def units(place: Place) -> Mapping[str, str]:
     timers = {
         "trader-run-cycle": _timer("A cycle of trader every minute", "*:*:05", "10s", catch_up=False),
         "trader-reconcile": _timer("Reconcile trader every hour", "*:20", "60s"),
-        "trader-rotate-secrets": _timer("Look at the age of trader's key every day", "*-*-* 07:00", "10min"),
-        "trader-backup": _timer("Back trader up every day", "*-*-* 00:20", "10min"),
-        "trader-retain": _timer("Move trader's old decisions every day", "*-*-* 01:20", "10min"),
+        "trader-rotate-secrets": _timer("Look at the age of trader's key every day", "*-*-* 07:00 UTC", "10min"),
+        "trader-backup": _timer("Back trader up every day", "*-*-* 00:20 UTC", "10min"),
+        "trader-retain": _timer("Move trader's old decisions every day", "*-*-* 01:20 UTC", "10min"),
         "trader-alerts": _timer("Deliver trader's alerts every minute", "*:*:35", "5s", catch_up=False),
     }
     found = {f"{name}.service": text for name, text in services.items()}
