@@ -14,7 +14,7 @@ from trader_core.domain.account import Account
 from trader_core.domain.book import Book
 from trader_core.domain.breaker import BreakerSeen
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.errors import GateClosed, UsageError
+from trader_core.domain.errors import GateClosed, StateUnusable, UsageError
 from trader_core.domain.grant import BreakerReset
 from trader_core.domain.halt import Trading
 from trader_core.domain.money import from_grains, grains_down, plain
@@ -29,7 +29,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.buckets import SharedRows
-from trader_core.store.files import StateFiles, newest
+from trader_core.store.files import StateFiles, begun_in, newest
 from trader_core.store.grants import Permits
 from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
@@ -182,11 +182,18 @@ def archive_paper(options: Options) -> Path:
 
 
 def _refuse_another(options: Options) -> None:
-    """Who names a mode means that account and no other."""
+    """Who names a mode means that account and no other; where none is on paper, naming another one helps nobody."""
     if "PAPER" not in _modes(options):
         raise UsageError(
             f"--mode {options.mode} is no paper account", safe="nothing was changed", remedy="leave --mode out"
         )
+    begun = begun_in(options.state_directory)
+    if begun and "PAPER" not in begun:
+        StateFiles(options.state_directory, "PAPER").check_not_lost()
+        raise StateUnusable(
+            f"there is no PAPER account in {options.state_directory}, but one of {' and '.join(begun)}",
+            safe="nothing was read or changed", remedy="name the place of the paper account with --state DIR",
+        )  # fmt: skip
 
 
 def _modes(options: Options) -> tuple[str, ...]:

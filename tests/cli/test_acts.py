@@ -118,6 +118,15 @@ def test_cash_that_comes_and_goes_is_neither_gain_nor_loss(program: Inside) -> N
     assert abs(Decimal(str(acted(program, "status")["day_loss_pct"])) - Decimal(str(loss))) < Decimal("0.1")
 
 
+def test_where_no_account_is_on_paper_its_cash_is_not_moved_by_naming_another(program: Inside) -> None:
+    done = program("run", "--cycles", "1", "--mode", "DRY_RUN", "--venue", "simulated", "--state", program.state)
+    assert done.code == 0, done.err
+    for words in (("reset", "--yes"), ("deposit", "5"), ("withdraw", "5")):
+        told = refused(program, 13, "paper", *words)
+        assert "no PAPER account" in told and "but one of DRY_RUN" in told
+        assert "--mode" not in told and "--state DIR" in told
+
+
 def test_a_reset_keeps_the_old_account_and_begins_a_new_one(program: Inside) -> None:
     ran(program, 3)
     for words in (("reset", "--yes"), ("deposit", "5"), ("withdraw", "5")):
