@@ -57,7 +57,8 @@ def _text(found: "Reconciled", plan: Path | None) -> str:
     if not found.findings:
         return "\n".join([*parts, "account and ledger agree"])
     still = "left" if found.applied else "found"
-    told = f"{count(len(found.findings), 'difference')} {still}: entries stay closed"
+    told = f"{count(len(found.findings), 'difference')} {still}"
+    told += ": entries stay closed" if any(one.closes for one in found.findings) else "; that alone closes no entries"
     parts += [_table(found.findings), "", told]
     if plan is not None:
         parts.append(f"the plan is in {plan}; to book it: trader reconcile --apply --plan {plan}")

@@ -132,6 +132,7 @@ def test_what_was_delisted_and_sold_by_hand_can_be_written_off(stage: Stage) -> 
     live.sim.admin("balances", BTC="0")
     told = live.inside("reconcile", "--json")
     assert (told.code, [one["kind"] for one in told.data["differences"]]) == (40, ["missing coins"]), told.err
+    assert live.inside("reconcile").out.rstrip().splitlines()[-2] == "1 difference found; that alone closes no entries"
     assert live.inside("reconcile", "--apply", "--json").code == 40, "nobody has said why"
     done = live.inside("reconcile", "--apply", "--reason", "sold elsewhere", "--json")
     assert done.code == 0, done.err

@@ -117,6 +117,7 @@ def test_missing_coins_are_written_down_only_with_a_reason(bought: Live) -> None
     bought.sim.admin("balances", BTC=str(half))
     told = reconciled(bought)
     assert (told.code, set(kinds(told))) == (40, {"missing coins", "lost order", "missing stop"})
+    assert "3 differences found: entries stay closed" in bought.inside("reconcile").out
     silent = reconciled(bought, "--apply")
     assert (silent.code, set(kinds(silent))) == (40, {"missing coins", "missing stop"})
     assert "BTC is missing: a person has to say why" in silent.err

@@ -44,13 +44,14 @@ DOES = {
 
 
 class Finding(Struct, frozen=True):
-    """One thing in which account and ledger differ; None where it is no amount."""
+    """One thing in which account and ledger differ; None where it is no amount. `closes` entries while it lasts."""
 
     kind: str
     subject: str
     detail: str
     ledger: Decimal | None = None
     venue: Decimal | None = None
+    closes: bool = False
 
     @property
     def does(self) -> str:
@@ -76,17 +77,18 @@ def _findings(
     if after.flows != before.flows:
         yield Finding(FLOW, quote, "a deposit or withdrawal that is not in the ledger yet", before.flows, after.flows)
     yield from _orders(before, after, account)
-    for subject, detail in differences(after, account, quote, ports.patience.cash).items():
+    closing = differences(after, account, quote, ports.patience.cash)
+    for subject, detail in closing.items():
         if subject == quote:
             theirs = next((one.total for one in account.balances if one.asset == quote), Decimal(0))
-            yield Finding(CASH, quote, detail, after.cash, theirs)
+            yield Finding(CASH, quote, detail, after.cash, theirs, closes=True)
         elif subject == "ledger":
-            yield Finding(LEDGER, subject, detail)
+            yield Finding(LEDGER, subject, detail, closes=True)
         elif subject == "fills":
-            yield Finding(STRANGE, subject, detail)
+            yield Finding(STRANGE, subject, detail, closes=True)
     for base, (ours, theirs) in _missing(after, account).items():
         detail = f"the ledger has {plain(ours)} {base}, the venue {plain(theirs)}"
-        yield Finding(COINS, base, detail, ours, theirs)
+        yield Finding(COINS, base, detail, ours, theirs, closes=base in closing)
     for symbol in sorted(after.held):
         covered = any(after.working(symbol, role) for role in (Role.STOP, Role.EXIT))
         if after.holdings[symbol].stop_bps and not covered:
@@ -98,7 +100,7 @@ def _orders(before: Book, after: Book, account: Account) -> Iterator[Finding]:
         now = after.orders[name]
         told = f"{order.approved.symbol} {order.approved.role}"
         if order.is_open and now.status is OrderStatus.INTENDED:
-            yield Finding(PENDING, name, f"{told}: sent, and nobody knows whether it arrived")
+            yield Finding(PENDING, name, f"{told}: sent, and nobody knows whether it arrived", closes=True)
         elif order.status is OrderStatus.INTENDED and now.status is OrderStatus.WORKING:
             yield Finding(LOST, name, f"{told}: the venue has it")
         elif order.is_open and not now.is_open and now.status is not OrderStatus.FILLED:
@@ -108,7 +110,7 @@ def _orders(before: Book, after: Book, account: Account) -> Iterator[Finding]:
     for stranger in account.marked:
         if stranger.client_order_id not in after.orders:
             detail = f"{stranger.status}: of a trader, and not in this ledger: another one uses this account"
-            yield Finding(STRANGER, stranger.client_order_id, detail)
+            yield Finding(STRANGER, stranger.client_order_id, detail, closes=True)
 
 
 class Applied(Struct, frozen=True):
