@@ -435,6 +435,21 @@ def test_a_second_flatten_sells_nothing_of_what_a_person_holds(venue: Served, sc
     assert done.data["venue"]["sold"] == []
 
 
+@beside(".kill-orders-spare", "kill-orders.jsonl", ids=["spare", "file"])
+def test_what_earlier_kills_sold_and_nobody_can_read_is_told_and_nothing_is_sold(
+    venue: Served, scene: Scene, name: str
+) -> None:
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="20")
+    (scene.state / name).unlink(missing_ok=True)
+    (scene.state / name).touch(mode=0)
+    done = scene.kill("--flatten", "--json", under=NOT_ALMIGHTY)
+    assert (done.code, venue.money()["ETH"][0]) == (50, Decimal(20)), done.out + done.err
+    (told,) = [one for one in done.data["not_done"] if "earlier kills" in one]
+    assert "Permission denied" in told and name in told and "a bug" not in done.out
+    assert "Traceback" not in done.err
+
+
 def sale_of_ours(number: int, role: Role, quantity: str, venue_order_id: str = "") -> Sequence[Fact]:
     """As the loop wrote it down; without the venue's word, when it was still waited for."""
     now_ms = EpochMs(int(time.time() * 1_000))

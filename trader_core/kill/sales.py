@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from trader_core.domain.errors import StateUnusable
+
 FILE, SPARE = "kill-orders.jsonl", ".kill-orders-spare"
 SLOT, SLOTS = 2_048, 32  # bytes of a line in the spare file, and lines
 
@@ -77,8 +79,12 @@ def _write_in_place(path: Path, line: bytes) -> None:
 
 def sales(state: Path) -> tuple[Sale, ...]:
     """Oldest first, those of the spare file last; each once, though both files may have it, and none that was refused.
-    A line that was cut short was never sent. Raises OSError where a file cannot be read."""
-    found = {one.client_order_id: one for name in (FILE, SPARE) for one in _sales_in(state / name)}
+    A line that was cut short was never sent. Raises StateUnusable where a file cannot be read."""
+    try:
+        found = {one.client_order_id: one for name in (FILE, SPARE) for one in _sales_in(state / name)}
+    except OSError as refused:
+        told = f"what earlier kills have sold cannot be read: {refused.filename}: {refused.strerror}"
+        raise StateUnusable(told, remedy=f"give it to who runs trader: chown, or chmod u+r {refused.filename}") from refused
     return tuple(one for one in found.values() if not one.refused)
 
 

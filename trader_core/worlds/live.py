@@ -291,10 +291,7 @@ class Unadopted:
         self._known: frozenset[str] = frozenset()
 
     def __call__(self) -> tuple[Sale, ...]:
-        try:
-            written = sales(self._state)
-        except OSError as broken:
-            raise StateUnusable(f"what a kill has sold cannot be read: {broken.strerror}") from broken
+        written = sales(self._state)
         if all(one.client_order_id in self._known for one in written):
             return ()
         facts = self._store.facts(judged=False)
