@@ -84,7 +84,8 @@ def sales(state: Path) -> tuple[Sale, ...]:
         found = {one.client_order_id: one for name in (FILE, SPARE) for one in _sales_in(state / name)}
     except OSError as refused:
         told = f"what earlier kills have sold cannot be read: {refused.filename}: {refused.strerror}"
-        raise StateUnusable(told, remedy=f"give it to who runs trader: chown, or chmod u+r {refused.filename}") from refused
+        remedy = f"give it to who runs trader: chown, or chmod u+r {refused.filename}"
+        raise StateUnusable(told, remedy=remedy) from refused
     return tuple(one for one in found.values() if not one.refused)
 
 
