@@ -58,8 +58,14 @@ def backed_up(options: Options, to: Path | None, keep: int) -> tuple[Backup, tup
     whose, found = _whose(made), backups_in(shelf)
     older = [one.place for one in found.copies if one.mode == made.mode and _whose(one) == whose][:-keep]
     for one in older:
-        shutil.rmtree(one)
+        shutil.rmtree(one, onerror=_gone)
     return made, tuple(older), found.damaged
+
+
+def _gone(_: object, __: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+    """Another one that keeps copies here has taken it away meanwhile, or it stays, which is told."""
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]
 
 
 def _whose(backup: Backup) -> str | None:

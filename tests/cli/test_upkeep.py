@@ -132,6 +132,28 @@ def test_only_the_newest_copies_are_kept(program: Inside) -> None:
     assert len(acted(program, "backup", "--list")["backups"]) == 2  # type: ignore[arg-type]
 
 
+def test_two_that_let_go_of_the_same_copies_at_once_both_do_their_work(
+    program: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer and a person: the other one is through before the first has taken anything away."""
+    for _ in range(2):
+        acted(program, "backup")
+    whole, other = shutil.rmtree, list[Done]()
+
+    def rmtree(path: Path, **how: Any) -> None:
+        if not other:
+            other.append(Done(-1, "", ""))
+            other[0] = program("backup", "--keep", "2", "--state", program.state)
+        whole(path, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", rmtree)
+        done = program("backup", "--keep", "1", "--state", program.state, "--json")
+    assert (done.code, other[0].code) == (0, 0), done.err + other[0].err
+    left = [Path(str(one["backup"])) for one in acted(program, "backup", "--list")["backups"]]
+    assert len(left) <= 2 and len(list((program.state / "backups").iterdir())) == len(left)
+
+
 def test_a_copy_of_another_account_in_the_same_place_is_never_let_go_of(tmp_path: Path) -> None:
     made = [tmp_path / name / "state" for name in "ab"]
     for state in made:
