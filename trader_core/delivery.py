@@ -84,12 +84,12 @@ def drained(options: Options, stop: Callable[[], bool], once: bool = False) -> D
     outbox = Outbox(directory)
     if not outbox.exists:
         return Drained()
-    (rules, mode), found = _rules(options, outbox), Drained()
+    (rules, named), found = _rules(options, outbox), Drained()
     linger_ms = max(LINGER_MS, (rules.escalate_s + 60) * SECOND_MS) if to.are_any and not once else 0
     for _ in range(TURNS_MAX):
         try:
             with StateLock(directory / LOCK, LOCK_MS):
-                look = _watch(outbox, rules, mode, KillFile(directory))
+                look = _watch(outbox, rules, named, KillFile(directory))
                 drainer = Drainer(outbox, to, rules_of(rules), rules.timeout_s, host_ms, look)
                 drainer.run(sleep, stop, linger_ms)
         except StateLocked:
@@ -107,8 +107,9 @@ def _is_left(outbox: Outbox, to: Addresses, rules: Rules) -> bool:
     return any(at is not None and at <= host_ms() for at in ahead)
 
 
-def _rules(options: Options, outbox: Outbox) -> tuple[Alerts, str]:
-    """(the rules, the mode) as the settings say, else the rules of the newest cycle and ''. Raises ConfigInvalid."""
+def _rules(options: Options, outbox: Outbox) -> tuple[Alerts, str | None]:
+    """(the rules, whose account the files name) as the settings say, else the rules of the newest cycle and None.
+    Raises ConfigInvalid."""
     try:
         app = load(options.config_directory).app
         return app.alerts, app.mode
@@ -116,10 +117,10 @@ def _rules(options: Options, outbox: Outbox) -> tuple[Alerts, str]:
         kept = rules_kept(outbox)
         if kept is None:
             raise
-        return kept, ""
+        return kept, None
 
 
-def _watch(outbox: Outbox, rules: Alerts, mode: str, kill: KillFile) -> Callable[[int], None]:
+def _watch(outbox: Outbox, rules: Alerts, named: str | None, kill: KillFile) -> Callable[[int], None]:
     """Looks now and then for what no cycle can tell of: that there is none, a kill that none has seen yet, and a
     channel that takes nothing."""
     looked_ms = -LOOK_MS
@@ -133,7 +134,7 @@ def _watch(outbox: Outbox, rules: Alerts, mode: str, kill: KillFile) -> Callable
         for key, text in outbox.values(CYCLE).items():
             account = key.removeprefix(CYCLE)
             newest, exposure = json.loads(text), exposure_kept(outbox, account)
-            if newest.get("as_written") and mode not in ("", account):  # the files have moved on to another account
+            if newest.get("as_written") and named not in (None, account):  # the files have moved on to another account
                 newest["expected"] = False
             for code, told in _unseen(newest, kill.kill_requested(), rules, now_ms):
                 if (account, code) not in open_:

@@ -245,7 +245,8 @@ def test_an_account_on_paper_that_the_files_have_left_is_not_expected_to_go_on(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     """A timer's cycles go where the files say, and have moved on to real money."""
-    world = ToldWorld(tmp_path).configured(app__mode="PAPER")
+    world = ToldWorld(tmp_path)
+    world.configured(app__mode="PAPER")
     cycle_missing(world)
     world.configured(app__mode="LIVE")
     assert world.drained(receiver).code == 0

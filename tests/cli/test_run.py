@@ -166,6 +166,7 @@ def test_under_nohup_it_goes_on_without_a_terminal(program: Program) -> None:
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
         )  # fmt: skip
     while b"enter" not in (told := (program.home / "nohup.out").read_bytes()):
+        assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGHUP)
     while (program.home / "nohup.out").read_bytes() == told:
