@@ -35,6 +35,7 @@ def test_a_decision_that_cannot_be_written_down_whole_sends_nothing(tmp_path: Pa
     failed = run(program, full=True)
     assert failed.returncode == 13, failed.stderr
     assert "paper.db cannot be used" in failed.stderr
+    assert "make room on its disk" in failed.stderr and "leave the file where it is" in failed.stderr
     orders, decided = (
         "SELECT count(*) FROM orders",
         "SELECT count(*) FROM journal WHERE kind IN ('decided', 'intended')",

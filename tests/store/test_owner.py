@@ -2,7 +2,9 @@
 
 import os
 import pwd
+import resource
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -77,6 +79,27 @@ def test_a_lock_that_may_not_be_taken_leaves_the_account_where_it_is(state: Path
     with another(), pytest.raises(StateUnusable) as found, StateLock(lock):
         pass
     assert f"who owns {state.parent}" in found.value.remedy and "--state" not in found.value.remedy
+
+
+def test_a_state_that_another_process_holds_stays_where_it_is(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trader_core.store.sqlite.BUSY_TIMEOUT_MS", 20)
+    with closing(sqlite3.connect(state, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StateUnusable) as found:
+            written(state)
+    assert "locked" in found.value.what
+    assert f"fuser {state}" in found.value.remedy and found.value.remedy.endswith("leave the file where it is")
+
+
+def test_a_process_that_may_open_no_more_files_leaves_the_state_where_it_is(state: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(StateUnusable) as found:
+            written(state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "ulimit -n" in found.value.remedy and found.value.remedy.endswith("leave the file where it is")
 
 
 def test_what_is_no_file_at_all_is_named_as_before(state: Path) -> None:

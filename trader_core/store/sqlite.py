@@ -25,8 +25,10 @@ STEP_S = 0.02  # between two tries of what does not wait by itself
 OLDEST_SCHEMA = 2  # journals of the first schema cannot be read: their facts said less
 PRIMARY = 0xFF  # of SQLite's extended codes
 MAY_NOT = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN)
+HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _RESTORE = "restore it from a backup; limits are never reset to defaults"
 _ELSE = "move the file away, or name another place with --state DIR"
+_STAYS = "leave the file where it is"
 NO_END = (1 << 63) - 1
 _BARS = (
     "SELECT symbol, open_ms, open, high, low, close, volume FROM bars "
@@ -332,13 +334,19 @@ def as_state_error(path: Path, remedy: str = _RESTORE) -> Iterator[None]:
 
 
 def _remedy(failed: sqlite3.OperationalError, path: Path) -> str:
-    """A file that we may not write stays where it is: the limits of the account are in it."""
+    """A file that is only out of reach stays where it is: the limits of the account are in it."""
     code = getattr(failed, "sqlite_errorcode", 0) & PRIMARY
     place = kept_from_us(path) if code in MAY_NOT else None
     if place is not None:
         return mended(place)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"look who owns {path} and what is beside it (ls -l), mend that with chown or chmod u+rw; leave it there"
+    if code in HELD:
+        return f"look what holds it (fuser {path}), and run it again; {_STAYS}"
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return f"make room on its disk, or mend that (df -h {path.parent}), and run it again; {_STAYS}"
+    if code == sqlite3.SQLITE_CANTOPEN and path.is_file():
+        return f"look at ulimit -n and at what lies beside it (ls -l {path.parent}), and run it again; {_STAYS}"
     return _ELSE
 
 
