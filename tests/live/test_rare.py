@@ -1,9 +1,11 @@
 """What hardly ever happens at a venue, met by the program as it is wired: it says so, and nothing is invented."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -74,6 +76,35 @@ def test_a_cycle_is_due_where_something_cannot_wait_and_not_where_nothing_can_be
 def test_before_the_first_cycle_nothing_is_due(stage: Stage) -> None:
     with opened(stage("BTC")) as system:
         assert not is_due(system.ports, system.policy, system.journal)
+
+
+# --- a journal that cannot be written any more -----------------------------------------------------------------------
+
+
+def test_a_cycle_that_breaks_off_after_a_purchase_does_not_say_that_nothing_was_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trader_core.store.sqlite.BUSY_TIMEOUT_MS", 200)
+    live, over = stage("BTC"), Event()
+    live.sim.risen()
+    live.sim.fault({**SLOW, "ms": 2_000})
+
+    def hold() -> None:
+        assert waited(lambda: live.sim.state()["orders"], 20)
+        with closing(sqlite3.connect(live.journal, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            over.wait(20)
+
+    holder = Thread(target=hold)
+    holder.start()
+    done = live.cycle()
+    over.set()
+    holder.join()
+    assert done.code == 13 and "database is locked" in done.err
+    assert live.checked().venue_orders, "it was bought"
+    assert "nothing was sent" not in done.err and "may have been sent" in done.data["error"]["safe"]
+    assert live.settled().code == 0
+    assert list(live.checked().working.values()) == ["SELL"], "and protected by the next"
 
 
 # --- readings --------------------------------------------------------------------------------------------------------

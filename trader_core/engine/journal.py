@@ -1,12 +1,12 @@
 """The open account: facts go to disk first and into the book after, so the disk never knows less."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trader_core.domain.book import Book
-from trader_core.domain.errors import StateUnusable
+from trader_core.domain.errors import JournalBroken, StateLocked, StateUnusable
 from trader_core.domain.facts import CycleClosed, Fact
 from trader_core.domain.inputs import Taken
 from trader_core.ledger.checkpoint import EVERY, code_digest, from_text, to_text
@@ -15,6 +15,8 @@ from trader_core.ports import Store
 
 if TYPE_CHECKING:
     from trader_core.engine.inputs import Recorder
+
+CUT_SHORT = "what was recorded stays recorded; what was written down may have been sent: the next cycle asks the venue"
 
 
 class Journal:
@@ -57,6 +59,17 @@ class Journal:
             if taken:
                 self.recorder.written()
             self._remember(any(isinstance(one, CycleClosed) for one in facts))
+
+    @contextmanager
+    def acted_on(self) -> Iterator[None]:
+        """While what is written down is sent too: a failure after the first row does not say that nothing was."""
+        rows = self.rows
+        try:
+            yield
+        except (JournalBroken, StateLocked, StateUnusable) as broken:
+            if self.rows > rows:
+                broken.safe = CUT_SHORT
+            raise
 
     def _remember(self, cycle_is_over: bool) -> None:
         """What is folded need not be folded again. Where it cannot be kept, nothing is lost but time."""

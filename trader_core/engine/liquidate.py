@@ -185,7 +185,8 @@ def _rounds(
         if decision_ms is None:
             return reports, "the market has ended"
         moves, before = decision_ms > journal.book.closed_ms, _standing(journal.book)
-        reports.append(run_cycle(ports, policy, journal, decision_ms, closing=watch))
+        with journal.acted_on():
+            reports.append(run_cycle(ports, policy, journal, decision_ms, closing=watch))
         book = journal.book
         waits, left = on_their_way(book), [one for one in watch.left(book) if one.is_open]
         if not waits and not left:

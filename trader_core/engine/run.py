@@ -43,6 +43,7 @@ def told_cycle(
 ) -> CycleReport:
     """One cycle, of which is told once everything of it is on disk."""
     began_ms = ports.clock.host_ms()
-    report = run_cycle(ports, policy, journal, decision_ms, agreed=agreed)
+    with journal.acted_on():
+        report = run_cycle(ports, policy, journal, decision_ms, agreed=agreed)
     tell(report, ports.clock.host_ms() - began_ms)
     return report
