@@ -110,6 +110,17 @@ def test_a_cycle_that_breaks_off_after_a_purchase_does_not_say_that_nothing_was_
 # --- readings --------------------------------------------------------------------------------------------------------
 
 
+def test_candles_that_cannot_be_kept_are_a_missing_reading_and_what_is_held_is_cared_for(bought: Live) -> None:
+    kept = bought.state / "candles"
+    kept.rename(bought.state / "candles.away")
+    kept.write_text("not a folder")
+    bought.sim.price("69000.00")
+    done = bought.cycle()
+    assert done.code == 30 and f"{kept}" in done.data["problem"], done.err
+    assert list(bought.checked().working.values()) == []
+    assert sum(size for size in bought.checked().held.values()) == 0, "sold at its target all the same"
+
+
 def test_without_the_fees_no_purchase_is_decided(stage: Stage) -> None:
     live = stage("BTC")
     live.sim.risen()

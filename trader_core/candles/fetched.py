@@ -5,7 +5,8 @@ The venue's newest bars may come late or be corrected before they are closed, so
 that the venue did not have is asked for again for as long as it is the newest. Nothing is filled in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from trader_core.candles.files import NO_ROWS, CandleFile, Rows, granularity_nam
 from trader_core.candles.merge import Merged, merge
 from trader_core.candles.writing import write_rows
 from trader_core.domain.clocktime import DAY_MS, EpochMs
-from trader_core.domain.errors import DataUnavailable
+from trader_core.domain.errors import DataUnavailable, StateUnusable
 from trader_core.domain.instrument import Exclusion, Instrument
 from trader_core.domain.market import Candles
 
@@ -91,8 +92,8 @@ class FetchedCandles:
 
     def rows(self, symbol: str, since_ms: int, until_ms: int) -> Rows:
         """Everything that is kept of it, and reaches over that time. What lies between two questions is asked for too,
-        so that what is kept has no hole of ours."""
-        with self._locks.setdefault(symbol, Lock()):
+        so that what is kept has no hole of ours. Raises StateUnusable where it cannot be kept."""
+        with self._locks.setdefault(symbol, Lock()), _written(self.directory):
             kept = self._there(symbol)
             if not len(kept):
                 self._begin(symbol).unlink(missing_ok=True)  # it tells of a file that was moved away
@@ -163,6 +164,15 @@ class FetchedCandles:
         write_rows(self._file(symbol).path, rows)
         self._kept[symbol] = self._stamp(symbol), rows
         return rows
+
+
+@contextmanager
+def _written(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as refused:
+        told = f"candles cannot be kept in {directory}: {refused.strerror or refused}"
+        raise StateUnusable(told, remedy="make room, or look who owns that folder, and run it again") from refused
 
 
 def _day_closes(rows: Rows, days: range, tick: Decimal, lot: Decimal, bar_ms: int) -> list[int]:
