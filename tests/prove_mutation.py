@@ -141,7 +141,7 @@ def proved(
         "judged_in_the_last_sitting": last,
     }  # fmt: skip
     reasons = Counter(listed[name] for name in survived if name in listed)
-    rows = [("mutants", "why it is no gap that they survive"), *((str(n), why) for why, n in reasons.most_common())]
+    rows = [("why it is no gap that they survive", "mutants"), *((why, str(n)) for why, n in reasons.most_common())]
     return Proved("mutation", CLAIM, figures, violations, round(took_s, 1), table=rows if reasons else ())
 
 
