@@ -402,6 +402,26 @@ def test_what_a_loop_protects_anew_while_it_is_to_be_sold_is_sold_all_the_same(v
     assert len(done.data["venue"]["canceled"]) == 2
 
 
+@beside()
+def test_where_the_rest_cannot_be_sold_after_all_the_report_names_it_and_what_failed(
+    venue: Served, scene: Scene
+) -> None:
+    """The key runs out between the loop's new stop, which is canceled, and the second look at the fills."""
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="1.25")
+    shape = stop_shape(venue, "1.25")
+
+    def protected() -> None:
+        venue.create(id_of(2, 0), "SELL", shape, ETH)
+        venue.admin("faults", {"replace": [{"kind": "unauthorized_text", "path": "/fills$"}]})
+
+    done = killed_while(venue, scene, protected)
+    assert done.code == 50
+    unsold, failed = done.data["not_done"]
+    assert unsold.startswith(f"1.25 {ETH} not sold: refused: PREVIEW_INSUFFICIENT_FUND")
+    assert failed.startswith("selling what the ledger holds: ")
+
+
 @beside(False, True, ids=["alone", "adopted"])
 def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served, scene: Scene, adopted: bool) -> None:
     """A person's own order has the coins; once it is gone, nobody has to ask what became of the sale before, also where

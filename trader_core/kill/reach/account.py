@@ -25,6 +25,7 @@ OFFLINE = ("DRY_RUN", "PAPER")  # modes that have no orders at a venue
 CONNECT_S, READ_S, CALL_S = 2.0, 3.0, 4.0  # a call with all its attempts takes CALL_S at most
 LEDGER_S = 3.0  # how long the ledger is waited for
 RESERVE_S = 0.2  # of the time there is, to end in
+SELLING = "selling what the ledger holds"
 SETTLED_S = 1.5  # from here on; what the loop had begun to send before the latch is listed by then
 
 
@@ -100,19 +101,19 @@ def _flattened(
     from trader_core.kill.reach.flatten import Flattening
     from trader_core.kill.reach.owned import owned
 
-    progress.stage, progress.selling = "selling what the ledger holds", True
+    progress.stage, progress.selling = SELLING, True
     if ledger is None or state is None:
         raise StateUnusable("nothing was sold, because what is ours is not known")
     began_s = monotonic()
-    until_s = began_s + flatten_s
+    until_s, before = began_s + flatten_s, len(progress.problems)
     while True:
         ledger, told = _Reading(state).found() or ledger, len(progress.problems)
-        selling = Flattening(client, state, progress, until_s)
+        selling, progress.stage = Flattening(client, state, progress, until_s), SELLING
         selling.run(owned(client, ledger, state, sweep.ended, progress, until_s))
+        del progress.problems[before:told]  # of a try before this one, which was the last word until now
         progress.problems += selling.unsold
         if selling.unwritten or not selling.not_free or not sweep.again(until_s):
             break
-        del progress.problems[told:]
     progress.phases.append(("flatten", round((monotonic() - began_s) * 1_000)))
 
 
