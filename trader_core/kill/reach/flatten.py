@@ -35,6 +35,7 @@ LEVELS = 100  # of the book
 SLICES_MAX = 12
 PAUSE_S = 0.25
 LOOK_BACK_MS = 10 * SECOND_MS  # our clock and the venue's are not one
+UNSURE = (Reason.DUPLICATE, Reason.VENUE)  # refusals of what may be at work: it is there, or the venue failed
 
 
 class Unsold(TraderError):
@@ -159,7 +160,7 @@ class Flattening:
         """Only too many requests are worth another try."""
         if isinstance(answer, Refused) and answer.reason is Reason.RATE:
             return
-        if isinstance(answer, Refused) and answer.reason is not Reason.DUPLICATE and sent_once:
+        if isinstance(answer, Refused) and answer.reason not in UNSURE and sent_once:
             with suppress(OSError):
                 record_sale(self._state, replace(sale, refused=True))
         said = f"{answer.word} {answer.message}" if isinstance(answer, Refused) else "an answer nobody can read"
