@@ -35,6 +35,8 @@ from trader_core.store.latch import read_row
 from trader_core.store.policies import PolicyStore
 from trader_core.store.proof import Proof, proven
 from trader_core.store.sqlite import SqliteStore, folder_of
+from trader_core.store.trials import LOST
+from trader_core.store.trials import NAME as TRIALS
 
 ROW_S = 5.0  # how long the row of a kill is waited for
 SKIPPED = 100_000  # intents that an account may have numbered after its copy was taken
@@ -59,7 +61,10 @@ def backed_up(options: Options, to: Path | None, keep: int) -> tuple[Backup, tup
     older = [one.place for one in found.copies if one.mode == made.mode and _whose(one) == whose][:-keep]
     for one in older:
         shutil.rmtree(one, onerror=_gone)
-    return made, tuple(older), found.damaged
+    registry = files.directory / TRIALS
+    is_left = registry.exists() and TRIALS not in made.files
+    left = (f"{registry} cannot be read and is not in the copy: {LOST}",) if is_left else ()
+    return made, tuple(older), (*left, *found.damaged)
 
 
 def _gone(_: object, __: str, error: tuple[type[BaseException], BaseException, object]) -> None:

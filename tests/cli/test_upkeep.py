@@ -249,6 +249,16 @@ def test_incidents_and_trials_move_to_another_machine_with_the_account(program: 
         assert [one.command for one in Trials(state).all()] == ["backtest"]
 
 
+def test_a_damaged_registry_of_trials_keeps_no_copy_from_being_made(program: Inside) -> None:
+    """Nor what takes one first: reconcile --apply."""
+    (program.state / "trials.sqlite").write_text("not a database, but long enough to be taken for one at first sight")
+    done = program("backup", "--state", program.state, "--json")
+    assert done.code == 0, done.err
+    (told,) = done.document["warnings"]
+    assert "trials.sqlite cannot be read and is not in the copy: move it away" in told
+    acted(program, "restore", done.data["backup"], "--yes")
+
+
 def test_what_to_type_after_a_restore_works_as_it_is_copied(program: Inside) -> None:
     place = str(acted(program, "backup")["backup"])
     done = program("restore", place, "--yes", "--state", program.state)

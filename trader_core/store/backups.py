@@ -44,12 +44,12 @@ class Backup(Struct, frozen=True):
 
 
 def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
-    """Copy everything of that mode. Raises StateUnusable, and leaves nothing where a file is damaged or the disk is
-    full. A folder without its page is no backup."""
+    """Copy everything of that mode; a registry of trials that nobody can read stays out: only a count is lost.
+    Raises StateUnusable, and leaves nothing where another file is damaged or the disk is full. A folder without its
+    page is no backup."""
     named = [files.state, files.venue, files.directory / f"{files.mode.lower()}.policy.db"]
-    sources = [one for one in (*named, *(files.directory / name for name in BESIDE)) if one.exists()]
-    for one in sources:
-        check_pages(one)
+    there = [one for one in (*named, *(files.directory / name for name in BESIDE)) if one.exists()]
+    sources = [one for one in there if _is_sound(one)]
     stamp = rfc3339(made_ms // 1_000 * 1_000).replace(":", "").replace("-", "")
     names = (shelf / f"{files.mode.lower()}-{stamp}{f'-{n}' if n else ''}" for n in range(SAME_SECOND_MAX))
     place = next(one for one in names if not one.exists())
@@ -62,6 +62,17 @@ def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
         made = _copied(files, sources, shelf, place, made_ms)
         undo.pop_all()
     return made
+
+
+def _is_sound(source: Path) -> bool:
+    """Whether it goes along. Raises StateUnusable where anything but the registry of trials cannot be read."""
+    try:
+        check_pages(source)
+    except StateUnusable:
+        if source.name != TRIALS:
+            raise
+        return False
+    return True
 
 
 def _copied(files: StateFiles, sources: Sequence[Path], shelf: Path, place: Path, made_ms: EpochMs) -> Backup:

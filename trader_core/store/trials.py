@@ -24,7 +24,7 @@ _NOTE = """
 INSERT INTO trials (data, from_ms, to_ms, config, sharpe, trades, command) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (data, from_ms, to_ms, config) DO UPDATE SET sharpe = excluded.sharpe, trades = excluded.trades
 """
-_LOST = "move it away: only the count of what was tried is lost"
+LOST = "move it away: only the count of what was tried is lost"
 _ALL = "SELECT data, from_ms, to_ms, config, sharpe, trades, command FROM trials ORDER BY number"
 _SEEN = "SELECT sharpe FROM trials WHERE data = ? ORDER BY number"
 
@@ -60,7 +60,7 @@ class Trials:
             (one.data, one.from_ms, one.to_ms, one.config, one.sharpe, one.trades, one.command) for one in trials
         ]  # fmt: skip
         self._make_directory()
-        with closing(connect(self.path, create=True)) as db, as_state_error(self.path, _LOST), transaction(db):
+        with closing(connect(self.path, create=True)) as db, as_state_error(self.path, LOST), transaction(db):
             db.execute(_TABLE)
             db.executemany(_NOTE, rows)
 
@@ -68,14 +68,14 @@ class Trials:
         """The Sharpe ratio of every trial on that data, in the order in which they were first tried."""
         if not self.path.exists():
             return []
-        with closing(connect(self.path, create=False)) as db, as_state_error(self.path, _LOST):
+        with closing(connect(self.path, create=False)) as db, as_state_error(self.path, LOST):
             return [sharpe for (sharpe,) in db.execute(_SEEN, (data,))]
 
     def all(self) -> tuple[Trial, ...]:
         """In the order in which they were first tried; none where nothing was ever tried."""
         if not self.path.exists():
             return ()
-        with closing(connect(self.path, create=False)) as db, as_state_error(self.path, _LOST):
+        with closing(connect(self.path, create=False)) as db, as_state_error(self.path, LOST):
             return tuple(Trial(*row) for row in db.execute(_ALL))
 
     def _make_directory(self) -> None:
