@@ -128,10 +128,11 @@ class CoinbaseClient:
         where it is asked for, and else says that there is no such thing."""
         wanted = [("product_type", "SPOT"), *(("product_ids", one) for one in product_ids)]
         wanted += [("get_tradability_status", "true")] if self.has_key else []
-        return parse.products(self._read_market("/products", wanted))
+        return parse.products(self._read_market("/products", wanted, direction=Direction.EXITS))
 
     def product(self, product_id: str) -> ProductListing:
-        return parse.product(self._read_market(f"/products/{quote(product_id, safe='')}"))
+        path = f"/products/{quote(product_id, safe='')}"
+        return parse.product(self._read_market(path, direction=Direction.EXITS))
 
     def book(self, product_id: str, limit: int) -> Pricebook:
         query = [("product_id", product_id), ("limit", str(limit))]
