@@ -19,7 +19,7 @@ MEANS = {  # what each exit code says, and what a timer may make of it
     11: "The venue's key is missing, badly kept, too old, or may do what it must not.",
     12: "This machine's clock is off, or nobody knows how far.",
     13: "The state is missing, unreadable, of another account or of another version.",
-    14: "Another process owns this state.",
+    14: "Another process owns this state, or holds a file of it for too long.",
     20: "Trading or a reset was refused, or a check failed. No harm: nothing was sent.",
     21: "A kill or a halt is in force.",
     22: "What was agreed to is not what would happen now: a plan, a version.",

@@ -100,7 +100,7 @@ def test_a_cycle_that_breaks_off_after_a_purchase_does_not_say_that_nothing_was_
     done = live.cycle()
     over.set()
     holder.join()
-    assert done.code == 13 and "database is locked" in done.err
+    assert done.code == 14 and "database is locked" in done.err
     assert live.checked().venue_orders, "it was bought"
     assert "nothing was sent" not in done.err and "may have been sent" in done.data["error"]["safe"]
     assert live.settled().code == 0

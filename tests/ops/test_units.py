@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from trader_core.domain.errors import StateLocked, StateUnusable
 from trader_core.ops.service import Service
 from trader_core.ops.units import Place, units
 
@@ -143,3 +144,11 @@ def test_where_nobody_listens_nothing_is_said(tmp_path: Path) -> None:
         service = Service(environ)
         service.ready("PAPER")
         service.alive()
+
+
+def test_a_loop_that_found_its_state_held_for_a_moment_is_started_again() -> None:
+    """As whoever owns it goes: a state that cannot be read stays so, one that is held does not."""
+    loop = dict(line.split("=", 1) for line in (PAGES / "trader.service").read_text().splitlines() if "=" in line)
+    never = {int(code) for code in loop["RestartPreventExitStatus"].split()}
+    assert loop["Restart"] == "on-failure" and StateLocked.exit_code not in never
+    assert StateUnusable.exit_code in never

@@ -54,8 +54,8 @@ class JournalBroken(TraderError):
     exit_code = 61
 
 
-class StateLocked(TraderError):
-    """Another process owns this state."""
+class StateLocked(StateUnusable):
+    """Another process owns this state, or holds a file of it for too long."""
 
     exit_code = 14
 

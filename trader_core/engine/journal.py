@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trader_core.domain.book import Book
-from trader_core.domain.errors import JournalBroken, StateLocked, StateUnusable
+from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.facts import CycleClosed, Fact
 from trader_core.domain.inputs import Taken
 from trader_core.ledger.checkpoint import EVERY, code_digest, from_text, to_text
@@ -66,7 +66,7 @@ class Journal:
         rows = self.rows
         try:
             yield
-        except (JournalBroken, StateLocked, StateUnusable) as broken:
+        except (JournalBroken, StateUnusable) as broken:
             if self.rows > rows:
                 broken.safe = CUT_SHORT
             raise

@@ -67,7 +67,8 @@ class Permits:
                 remedy=f"look into it; move {self.path.name} away, then trader rotate-secrets and trader arm again",
             ) from broken
         except StateUnusable as failed:
-            raise StateUnusable(failed.what, safe=_WORDS, remedy=failed.remedy) from failed
+            failed.safe = _WORDS
+            raise
 
     def _make_directory(self) -> None:
         try:

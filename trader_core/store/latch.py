@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from trader_core.domain.errors import StateUnusable
+from trader_core.domain.errors import StateLocked, StateUnusable
 
 DATABASES = ("live.db", "paper.db", "dry_run.db")  # every mode's
+PRIMARY = 0xFF  # of SQLite's extended codes
+HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 PATIENCE_S = 0.2  # how long a lock is waited for by who cannot wait
 _TABLE = """CREATE TABLE IF NOT EXISTS latches (
     seq INTEGER PRIMARY KEY, reason TEXT NOT NULL, at_ms INTEGER NOT NULL, lifted_ms INTEGER, lifted TEXT) STRICT"""
@@ -74,6 +76,16 @@ def latched_in(query: Callable[..., Rows]) -> str | None:
     return f"killed: {found.reason}" if found else None
 
 
+def code_of(failed: sqlite3.Error) -> int:
+    """SQLite's own, without what it adds to it."""
+    return getattr(failed, "sqlite_errorcode", 0) & PRIMARY
+
+
+def unusable(failed: sqlite3.Error) -> type[StateUnusable]:
+    """What is held by another process for too long comes back by itself; nothing else does."""
+    return StateLocked if code_of(failed) in HELD else StateUnusable
+
+
 def _has(db: sqlite3.Connection, table: str) -> bool:
     return db.execute(_HAS, (table,)).fetchone() is not None
 
@@ -85,4 +97,5 @@ def _opened(path: Path, mode: str, patience_s: float) -> Iterator[sqlite3.Connec
         with closing(sqlite3.connect(address, uri=True, timeout=patience_s, isolation_level=None)) as db:
             yield db
     except sqlite3.Error as failed:
-        raise StateUnusable(f"{path} cannot be used: {failed}", remedy="look what holds it, and run it again") from None
+        remedy = "look what holds it, and run it again"
+        raise unusable(failed)(f"{path} cannot be used: {failed}", remedy=remedy) from None

@@ -15,6 +15,7 @@ from trader_core.domain.errors import JournalBroken, StateLocked, StateUnusable
 from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Moved, Opened
 from trader_core.domain.inputs import Bar, Taken
 from trader_core.store.chain import Row, chained, verified
+from trader_core.store.latch import HELD, code_of, unusable
 from trader_core.store.owner import kept_from_us, mended
 from trader_core.store.segments import DECIDED, Segment, Segments
 
@@ -23,9 +24,7 @@ APPLICATION_ID = 0x74726164  # "trad"
 BUSY_TIMEOUT_MS = 5_000
 STEP_S = 0.02  # between two tries of what does not wait by itself
 OLDEST_SCHEMA = 2  # journals of the first schema cannot be read: their facts said less
-PRIMARY = 0xFF  # of SQLite's extended codes
 MAY_NOT = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN)
-HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _RESTORE = "restore it from a backup; limits are never reset to defaults"
 _ELSE = "move the file away, or name another place with --state DIR"
 _STAYS = "leave the file where it is"
@@ -324,18 +323,19 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def as_state_error(path: Path, remedy: str = _RESTORE) -> Iterator[None]:
-    """SQLite's and the decoder's complaints in our own words, and the remedy where the file is damaged."""
+    """SQLite's and the decoder's complaints in our own words, and the remedy where the file is damaged. One that
+    another process holds for too long is StateLocked."""
     try:
         yield
     except sqlite3.OperationalError as failed:
-        raise StateUnusable(f"{path} cannot be used: {failed}", remedy=_remedy(failed, path)) from failed
+        raise unusable(failed)(f"{path} cannot be used: {failed}", remedy=_remedy(failed, path)) from failed
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as failed:
         raise StateUnusable(f"{path} is damaged: {failed}", remedy=remedy) from failed
 
 
 def _remedy(failed: sqlite3.OperationalError, path: Path) -> str:
     """A file that is only out of reach stays where it is: the limits of the account are in it."""
-    code = getattr(failed, "sqlite_errorcode", 0) & PRIMARY
+    code = code_of(failed)
     place = kept_from_us(path) if code in MAY_NOT else None
     if place is not None:
         return mended(place)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trader_core.domain.errors import StateUnusable
+from trader_core.domain.errors import StateLocked, StateUnusable
 
 _NEW = "restore it, or start a new account with --state DIR"
 _SCHEMA = """
@@ -108,6 +108,9 @@ class Books:
         try:
             yield
         except (sqlite3.DatabaseError, ValueError) as failed:
+            if getattr(failed, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                told = f"the simulated venue's file {self._path} cannot be used: {failed}"
+                raise StateLocked(told, remedy=f"look what holds it (fuser {self._path}), and run it again") from failed
             what = f"the simulated venue's file {self._path} is damaged: {failed}"
             raise StateUnusable(what, remedy=_NEW) from failed
 
