@@ -27,13 +27,17 @@ def overheard(options: "Options") -> Iterator[None]:
     """A start or a cycle that breaks off in here is told of; the exception goes on."""
     try:
         yield
-    except OF_A_PERSON:
-        raise
     except Exception as error:
-        from trader_core.telling import broke_off
+        if not _is_of_a_person(error):
+            from trader_core.telling import broke_off
 
-        broke_off(options, error)
+            broke_off(options, error)
         raise
+
+
+def _is_of_a_person(error: Exception) -> bool:
+    """An account that another process has is not opened; one that is held once it is open has broken a cycle off."""
+    return isinstance(error, OF_A_PERSON) and not (isinstance(error, StateLocked) and TALK.cycle is not None)
 
 
 def opening(system: "System") -> None:

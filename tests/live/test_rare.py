@@ -31,6 +31,7 @@ from trader_core.engine.reconciling import compare, settle_up
 from trader_core.engine.review import judged_again
 from trader_core.engine.stages import Stages
 from trader_core.hand import liquidated
+from trader_core.ops.lock import StateLock
 from trader_core.settings.options import Options
 from trader_core.venues.wrappers import ReadOnly
 
@@ -103,8 +104,24 @@ def test_a_cycle_that_breaks_off_after_a_purchase_does_not_say_that_nothing_was_
     assert done.code == 14 and "database is locked" in done.err
     assert live.checked().venue_orders, "it was bought"
     assert "nothing was sent" not in done.err and "may have been sent" in done.data["error"]["safe"]
+    assert "database is locked" in " ".join(told(live)), "nobody asked for this"
     assert live.settled().code == 0
     assert list(live.checked().working.values()) == ["SELL"], "and protected by the next"
+
+
+def told(live: Live) -> list[str]:
+    """What broke off, as people are told of it."""
+    kept = live.inside("alerts", "list", "--all", "--json").data["alerts"]
+    return [one["what"] for one in kept if one["code"] == "exception"]
+
+
+@pytest.mark.parametrize("words", [("run-cycle",), ("run", "--cycles", "1")])
+def test_a_start_beside_another_that_owns_the_account_alarms_nobody(stage: Stage, words: tuple[str, ...]) -> None:
+    live = stage("BTC")
+    assert live.cycle().code == 0
+    with StateLock(live.state / "live.lock"):
+        assert live.inside(*words).code == 14
+    assert told(live) == []
 
 
 # --- readings --------------------------------------------------------------------------------------------------------
