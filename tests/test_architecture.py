@@ -73,7 +73,7 @@ LAYERS = {
     "alerts": Layer("domain ports settings net store.sqlite", lazy_third="apprise"),
     "ops": Layer("domain ports settings"),
     "kill": Layer(
-        "domain.errors ops.halts settings.environment settings.locate store.latch",
+        "domain.errors ops.halts ops.plain settings.environment settings.locate store.latch",
         lazy="bootstrap alerts.start settings.secrets",
     ),
     "kill.reach": Layer("domain kill ledger net ops.clock ports settings store.sqlite venues.coinbase"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from trader_core.domain.errors import StateUnusable
 from trader_core.kill.sales import prepare_room
 from trader_core.ops.halts import KILL_FILE
+from trader_core.ops.plain import content
 
 SPARE = ".latch-spare"
 TEXT_MAX = 500
@@ -134,7 +135,7 @@ def read_file(state: Path) -> Seen | None:
     except FileNotFoundError:
         return None
     try:
-        text = path.read_bytes()[:READ_MAX].decode(errors="replace").strip()
+        text = content(path)[:READ_MAX].decode(errors="replace").strip()
     except OSError:
         text = ""
     return Seen(text, status.st_mtime_ns // 1_000_000, (status.st_ino, status.st_mtime_ns))

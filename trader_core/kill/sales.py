@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from trader_core.domain.errors import StateUnusable
+from trader_core.ops.plain import content, opened
 
 FILE, SPARE = "kill-orders.jsonl", ".kill-orders-spare"
 SLOT, SLOTS = 2_048, 32  # bytes of a line in the spare file, and lines
@@ -57,7 +58,7 @@ def record_sale(state: Path, sale: Sale) -> None:
 
 
 def _append(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    descriptor = opened(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.write(descriptor, line)
         os.fsync(descriptor)
@@ -67,7 +68,7 @@ def _append(path: Path, line: bytes) -> None:
 
 def _write_in_place(path: Path, line: bytes) -> None:
     """Over the first blank slot: this needs no room. Raises OSError."""
-    with path.open("r+b", buffering=0) as file:
+    with os.fdopen(opened(path, os.O_RDWR), "r+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # sales of several products are sent at once
         text = file.read()
         blank = next((at for at in range(0, len(text), SLOT) if not text[at : at + SLOT].strip()), -1)
@@ -84,7 +85,9 @@ def sales(state: Path) -> tuple[Sale, ...]:
         found = {one.client_order_id: one for name in (FILE, SPARE) for one in _sales_in(state / name)}
     except OSError as refused:
         told = f"what earlier kills have sold cannot be read: {refused.filename}: {refused.strerror}"
-        remedy = f"give it to who runs trader: chown, or chmod u+r {refused.filename}"
+        remedy = f"move {refused.filename} away, and look who put it there"
+        if isinstance(refused, PermissionError):
+            remedy = f"give it to who runs trader: chown, or chmod u+r {refused.filename}"
         raise StateUnusable(told, remedy=remedy) from refused
     return tuple(one for one in found.values() if not one.refused)
 
@@ -96,7 +99,7 @@ def turned_away(state: Path) -> frozenset[str]:
 
 def _sales_in(path: Path) -> Iterator[Sale]:
     try:
-        text = path.read_bytes().strip()  # a spare file is blank: nothing else is to be done for it
+        text = content(path).strip()  # a spare file is blank: nothing else is to be done for it
     except FileNotFoundError:
         return
     for line in filter(None, text.decode(errors="replace").splitlines()):

@@ -23,6 +23,7 @@ from trader_core.domain.clock_reading import ClockAnswer, ClockReading
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.errors import TraderError
 from trader_core.domain.values import as_dict, replace
+from trader_core.ops.plain import content
 
 NAME = "clock.json"
 NTP_PORT = 123
@@ -222,7 +223,7 @@ def keep(state: Path, rules: ClockRules, reading: ClockReading, host_ms: HostMs)
 def kept_offset_ms(state: Path) -> float | None:
     """The true time less ours as it was last measured; None where it never was, or nobody agreed."""
     try:
-        offset_ms = json.loads((state / NAME).read_bytes())["reading"]["offset_ms"]
+        offset_ms = json.loads(content(state / NAME))["reading"]["offset_ms"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return float(offset_ms) if isinstance(offset_ms, int | float) else None
@@ -231,7 +232,7 @@ def kept_offset_ms(state: Path) -> float | None:
 def _kept(state: Path, rules: ClockRules) -> tuple[int, int, str] | None:
     """(when it was measured, when the steady clock began, what spoke against it), by the same rules; else None."""
     try:
-        document = json.loads((state / NAME).read_bytes())
+        document = json.loads(content(state / NAME))
         if document["rules"] != _told(rules):
             return None
         reading = document["reading"]
