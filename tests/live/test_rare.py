@@ -18,6 +18,7 @@ from tests.live.test_scenarios import ORDERS, facts, waited
 from tests.world import World, at
 from trader_core.bootstrap import open_system
 from trader_core.domain.account import BalancePage
+from trader_core.domain.errors import StateLocked
 from trader_core.domain.facts import CoinsMoved
 from trader_core.domain.fill import Side
 from trader_core.domain.money import Base
@@ -29,6 +30,7 @@ from trader_core.engine.glance import glance
 from trader_core.engine.monitor import is_due
 from trader_core.engine.reconciling import compare, settle_up
 from trader_core.engine.review import judged_again
+from trader_core.engine.run import cycles
 from trader_core.engine.stages import Stages
 from trader_core.hand import liquidated
 from trader_core.ops.lock import StateLock
@@ -107,6 +109,20 @@ def test_a_cycle_that_breaks_off_after_a_purchase_does_not_say_that_nothing_was_
     assert "database is locked" in " ".join(told(live)), "nobody asked for this"
     assert live.settled().code == 0
     assert list(live.checked().working.values()) == ["SELL"], "and protected by the next"
+
+
+def test_a_cycle_that_breaks_off_before_it_wrote_anything_down_says_that_nothing_was_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trader_core.store.sqlite.BUSY_TIMEOUT_MS", 200)
+    live = stage("BTC")
+    live.sim.risen()
+    with opened(live) as system, closing(sqlite3.connect(live.journal, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StateLocked) as broken:
+            next(cycles(system.ports, system.policy, system.journal, lambda: False, 1))
+    assert broken.value.safe == "nothing was sent"
+    assert not live.sim.state()["orders"]
 
 
 def told(live: Live) -> list[str]:
