@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from decimal import Decimal
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -403,6 +404,25 @@ def test_what_a_loop_protects_anew_while_it_is_to_be_sold_is_sold_all_the_same(v
 
 
 @beside()
+def test_what_the_venue_frees_a_moment_later_is_waited_for_and_sold(venue: Served, scene: Scene) -> None:
+    """Coins that an order of before holds are free only when the venue is done with it: here, a second later."""
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="1.25")
+    shape, freed = stop_shape(venue, "1.25"), list[Timer]()
+
+    def held() -> None:
+        by_hand = venue.create("a-person", "SELL", shape, ETH)
+        freed.append(Timer(1.0, venue.post, ["/orders/batch_cancel", {"order_ids": [by_hand]}]))
+        freed[0].start()
+
+    done = killed_while(venue, scene, held)
+    freed[0].join()
+    assert done.code == 0, done.out + done.err
+    assert venue.money()["ETH"] == (Decimal(0), Decimal(0))
+    assert [one["quantity"] for one in done.data["venue"]["sold"]] == ["1.25"]
+
+
+@beside()
 def test_where_the_rest_cannot_be_sold_after_all_the_report_names_it_and_what_failed(
     venue: Served, scene: Scene
 ) -> None:
@@ -431,7 +451,8 @@ def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served,
     shape, theirs = limit("1.25", f"{bid(venue) * Decimal('1.2'):.2f}"), list[str]()
     done = killed_while(venue, scene, lambda: theirs.append(venue.create("a-person", "SELL", shape, ETH)))
     assert done.code == 50
-    assert "INSUFFICIENT_FUND" in done.out
+    assert done.data["not_done"] == [f"1.25 {ETH} not sold: the account has only 0 of it free"]
+    assert '"refused": true' in (scene.state / "kill-orders.jsonl").read_text()
     assert sales(scene.state) == ()
     if adopted:
         first, *_ = (scene.state / "kill-orders.jsonl").read_text().splitlines()

@@ -26,6 +26,8 @@ CONNECT_S, READ_S, CALL_S = 2.0, 3.0, 4.0  # a call with all its attempts takes 
 LEDGER_S = 3.0  # how long the ledger is waited for
 RESERVE_S = 0.2  # of the time there is, to end in
 SELLING = "selling what the ledger holds"
+FREED_S = 2.0  # so long after the last cancel the venue may take to free what it held
+POLL_S = 0.25
 SETTLED_S = 1.5  # from here on; what the loop had begun to send before the latch is listed by then
 
 
@@ -97,7 +99,8 @@ def _flattened(
     flatten_s: float,
 ) -> None:  # fmt: skip
     """By the ledger as it is now: what a loop had begun to send before the latch is in it. A loop keeps what it holds
-    protected, also under a kill: a stop that it has placed anew is canceled, and the rest is sold then."""
+    protected, also under a kill: a stop that it has placed anew is canceled, and the rest is sold then. What a canceled
+    order held may be free a moment later only."""
     from trader_core.kill.reach.flatten import Flattening
     from trader_core.kill.reach.owned import owned
 
@@ -105,15 +108,20 @@ def _flattened(
     if ledger is None or state is None:
         raise StateUnusable("nothing was sold, because what is ours is not known")
     began_s = monotonic()
-    until_s, before = began_s + flatten_s, len(progress.problems)
+    until_s, freed_s, before = began_s + flatten_s, began_s + FREED_S, len(progress.problems)
     while True:
         ledger, told = _Reading(state).found() or ledger, len(progress.problems)
         selling, progress.stage = Flattening(client, state, progress, until_s), SELLING
         selling.run(owned(client, ledger, state, sweep.ended, progress, until_s))
         del progress.problems[before:told]  # of a try before this one, which was the last word until now
         progress.problems += selling.unsold
-        if selling.unwritten or not selling.not_free or not sweep.again(until_s):
+        if selling.unwritten or not selling.not_free:
             break
+        if sweep.again(until_s):
+            freed_s = monotonic() + FREED_S
+        if monotonic() >= min(freed_s, until_s):
+            break
+        sleep(POLL_S)
     progress.phases.append(("flatten", round((monotonic() - began_s) * 1_000)))
 
 
