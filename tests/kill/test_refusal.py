@@ -1,5 +1,6 @@
 """What a flatten takes for a refusal: only what says that nothing was sold is written down as that."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
@@ -28,11 +29,24 @@ ITS_OWN = b'{"success": false, "error_response": {"error": "%s"}}'
 def test_a_refusal_for_the_venues_own_reasons_says_nothing_of_what_was_sold(
     tmp_path: Path, answer: bytes, may_have_sold: int
 ) -> None:
-    clock = Clock()
-    with serving(*(reply(200, payload(one)) for one in BEFORE), reply(200, answer)) as server:
-        client = CoinbaseClient(http(server.url, clock), KEY, clock.now_s, Urgency.KILL)
-        selling = Flattening(client, tmp_path, Progress(), monotonic() + 5)
-        selling.run({"BTC-USD": Decimal("0.01")})
-    (told,) = selling.unsold
+    (told,) = flattened(tmp_path, *map(payload, BEFORE), answer)
     assert told.startswith("0.01 BTC-USD not sold: refused: ")
     assert len(sales(tmp_path)) == may_have_sold
+
+
+def test_a_wallet_in_debt_keeps_no_other_from_being_sold(tmp_path: Path) -> None:
+    accounts, *others = map(payload, BEFORE)
+    document = json.loads(accounts)
+    document["accounts"][1]["available_balance"]["value"] = "-0.01"
+    (told,) = flattened(tmp_path, json.dumps(document).encode(), *others, FUNDS)
+    assert told.startswith("0.01 BTC-USD not sold: refused: ")
+
+
+def flattened(state: Path, *answers: bytes) -> list[str]:
+    """What a flatten of 0.01 BTC could not sell, by these answers."""
+    clock = Clock()
+    with serving(*(reply(200, one) for one in answers)) as server:
+        client = CoinbaseClient(http(server.url, clock), KEY, clock.now_s, Urgency.KILL)
+        selling = Flattening(client, state, Progress(), monotonic() + 5)
+        selling.run({"BTC-USD": Decimal("0.01")})
+    return selling.unsold

@@ -339,6 +339,13 @@ def test_a_balance_in_another_currency_is_not_believed() -> None:
         parse.accounts(body)
 
 
+def test_a_wallet_may_be_in_debt_and_nothing_holds_less_than_nothing() -> None:
+    page = parse.accounts(changed("accounts_list_two", available_balance={"value": "-0.01", "currency": "BTC"}))
+    assert page.accounts[0].available == Decimal("-0.01")
+    with pytest.raises(VenuePayload, match="below zero"):
+        parse.accounts(changed("accounts_list_two", hold={"value": "-0.01", "currency": "BTC"}))
+
+
 @pytest.mark.parametrize(
     "change", [{"low": "39000"}, {"high": "1"}, {"open": "0"}, {"close": "-1"}, {"volume": "-1"}, {"start": "1.5"}]
 )

@@ -347,16 +347,16 @@ def _account(row: Node) -> Account:
         uuid=row["uuid"].text(),
         currency=row["currency"].text(),
         kind=Wallet.of(kind if kind.startswith("ACCOUNT_TYPE_") else f"ACCOUNT_TYPE_{kind}"),
-        available=_balance(row, "available_balance"),
-        hold=_balance(row, "hold"),
+        available=_balance(row, "available_balance").amount(),
+        hold=_balance(row, "hold").not_below_zero(),
     )
 
 
-def _balance(row: Node, name: str) -> Decimal:
+def _balance(row: Node, name: str) -> Node:
     balance = row[name]
     if balance["currency"].text() != row["currency"].text():
         balance.wrong("it is in another currency than its account")
-    return balance["value"].not_below_zero()
+    return balance["value"]
 
 
 def fee_tier(body: bytes) -> FeeTier:

@@ -217,7 +217,7 @@ class CandleRow(Struct, frozen=True):
 
 
 class Account(Struct, frozen=True):
-    """One wallet. An asset may have several."""
+    """One wallet. An asset may have several. `available` is below zero where it is in debt."""
 
     uuid: str
     currency: str
