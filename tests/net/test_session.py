@@ -231,6 +231,16 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
         assert elsewhere.requests == []
 
 
+def test_a_redirect_is_read_like_every_answer() -> None:
+    """No further than to the bound, and whatever the address that it names."""
+    endless = reply(302, b"x" * (BODY_MAX + 1), location="https://evil.example")
+    with serving(endless) as server, pytest.raises(Lost, match="without end"):
+        send(http(server.url, Clock()), idempotent=False)
+    with serving(reply(302, b"moved", location="http://[")) as server:
+        answer = http(server.url, Clock()).send("GET", "/x", bucket="public", breaker=None, idempotent=True)
+    assert (answer.status, answer.body) == (302, b"moved")
+
+
 def test_the_environment_changes_neither_the_way_nor_whom_we_trust(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(WELL) as proxy, serving(WELL) as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):

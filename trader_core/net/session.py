@@ -256,9 +256,16 @@ def server_delay_s(headers: Mapping[str, str], now_ms: int) -> float | None:
     return None
 
 
+class _Unled(requests.Session):
+    """Sees no redirect: the library reads the whole body of one, however long, before it says that it follows none."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 def _session(ca_bundle: Path | None) -> requests.Session:
     """No proxy, no netrc, no cookies, no redirects, and no certificate but the named ones."""
-    session = requests.Session()
+    session = _Unled()
     session.trust_env = False
     session.verify = True if ca_bundle is None else str(ca_bundle)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
