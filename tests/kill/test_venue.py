@@ -442,6 +442,18 @@ def test_where_the_rest_cannot_be_sold_after_all_the_report_names_it_and_what_fa
     assert failed.startswith("selling what the ledger holds: ")
 
 
+@beside()
+def test_what_a_flatten_could_not_sell_is_followed_by_what_to_type(venue: Served, scene: Scene) -> None:
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="0")
+    done = scene.kill("--flatten")
+    assert done.code == 50
+    again, way_back = done.out.partition("next\n")[2].splitlines()[:2]
+    assert again.strip().startswith("trader kill --state ") and " --flatten   (again: it is safe)" in again
+    assert again.endswith("or sell what is left at the venue by hand")
+    assert way_back.strip().startswith("trader halt show")
+
+
 @beside(False, True, ids=["alone", "adopted"])
 def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served, scene: Scene, adopted: bool) -> None:
     """A person's own order has the coins; once it is gone, nobody has to ask what became of the sale before, also where

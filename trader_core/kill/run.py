@@ -282,8 +282,9 @@ def _next(wish: Wish, state: Path | None, file: Part, rows: Rows, progress: Prog
         steps.append("stop the loop by hand: end its process, or make the file KILL_SWITCH in its state directory")
     if _no_account(state, rows):
         steps.append(f"trader kill --state DIR{config}{asked}   (the directory in which the loop runs)")
-    if code == INCOMPLETE and progress.account and not progress.verified:
-        steps.append(f"trader kill{where}{asked}   (again: it is safe), or cancel the orders at the venue by hand")
+    if code == INCOMPLETE and progress.account and (progress.problems or not progress.verified):
+        by_hand = "sell what is left" if progress.selling else "cancel the orders"
+        steps.append(f"trader kill{where}{asked}   (again: it is safe), or {by_hand} at the venue by hand")
     back = f"trader halt reset{where} --user NAME --reason TEXT"
     steps.append(f"trader halt show{where}   (then: {back}, which is the way back)")
     return steps
