@@ -1,13 +1,16 @@
 """What a flatten takes for a refusal: only what says that nothing was sold is written down as that."""
 
 import json
+import socket
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
-from tests.net.wire import Clock, http, reply, serving
+from tests.net.wire import Act, Clock, http, reply, serving
 from tests.venues.coinbase.keys import KEY
 from tests.venues.coinbase.payloads import payload
 from trader_core.kill.reach.flatten import Flattening
@@ -40,6 +43,44 @@ def test_a_wallet_in_debt_keeps_no_other_from_being_sold(tmp_path: Path) -> None
     document["accounts"][1]["available_balance"]["value"] = "-0.01"
     (told,) = flattened(tmp_path, json.dumps(document).encode(), *others, FUNDS)
     assert told.startswith("0.01 BTC-USD not sold: refused: ")
+
+
+TAKEN = b'{"error": "DUPLICATE_CLIENT_ORDER_ID", "message": "the id is taken"}'
+REFUSALS = {
+    "funds": reply(200, FUNDS),
+    "taken": reply(200, ITS_OWN % b"DUPLICATE_CLIENT_ORDER_ID"),
+    "taken_400": reply(400, TAKEN),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_that_the_second_sending_is_refused_says_nothing_of_the_first(tmp_path: Path, refusal: bytes) -> None:
+    """The first one sold, its answer was lost, and the list shows it a moment later."""
+    clock, progress = Clock(), Progress()
+    with serving() as server:
+
+        def shown(wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> Act:
+            def act(connection: socket.socket) -> None:
+                (sent, *_) = (json.loads(one.body) for one in server.requests if one.method == "POST")
+                order = json.loads(payload("order_open_limit_gtc"))["order"]
+                told = {"client_order_id": sent["client_order_id"], "status": "FILLED", "filled_size": "0.01"}
+                connection.sendall(reply(200, json.dumps(wrap(order | told)).encode()))
+
+            return act
+
+        def listed(order: dict[str, Any]) -> dict[str, Any]:
+            return {"orders": [order], "has_next": False}
+
+        nothing, book = reply(200, b'{"orders": [], "has_next": false}'), reply(200, payload(BEFORE[-1]))
+        server.script += [reply(200, payload(one)) for one in BEFORE]
+        server.script += [reply(503), nothing, refusal, nothing, shown(listed), shown(lambda order: {"order": order})]
+        server.script.append(book)
+        client = CoinbaseClient(http(server.url, clock), KEY, clock.now_s, Urgency.KILL)
+        selling = Flattening(client, tmp_path, progress, monotonic() + 5)
+        selling.run({"BTC-USD": Decimal("0.01")})
+    assert selling.unsold == []
+    assert [one["quantity"] for one in progress.sold] == ["0.01"]
+    assert len([one for one in server.requests if one.method == "POST"]) == 2
 
 
 def flattened(state: Path, *answers: bytes) -> list[str]:

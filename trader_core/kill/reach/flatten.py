@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
+from typing import NoReturn
 
 from trader_core.domain.clocktime import SECOND_MS, EpochMs
 from trader_core.domain.errors import OutcomeUnknown, TooManyPages, TraderError, Unreachable
@@ -35,7 +36,6 @@ LEVELS = 100  # of the book
 SLICES_MAX = 12
 PAUSE_S = 0.25
 LOOK_BACK_MS = 10 * SECOND_MS  # our clock and the venue's are not one
-UNSURE = (Reason.DUPLICATE, Reason.VENUE)  # refusals of what may be at work: it is there, or the venue failed
 
 
 class Unsold(TraderError):
@@ -133,39 +133,47 @@ class Flattening:
         return Decimal(order.filled_size)
 
     def _placed(self, sale: Sale, body: bytes, since_ms: EpochMs) -> str:
-        """The venue's id of the order. What surely was not accepted is sent again; what may have been, once. A refusal
-        of what was sent once is written down: nobody has to wait until that sale can turn up no more."""
-        resends = 1
+        """The venue's id of the order. What surely was not accepted is sent again; what may have been, once. That the
+        second one is refused says nothing of the first."""
+        lost = False
         while monotonic() < self._until_s:
             try:
                 answer = self._client.create(body, Direction.EXITS)
             except Unreachable:
                 sleep(PAUSE_S)
                 continue
-            except OutcomeUnknown as lost:
+            except OutcomeUnknown:
                 found = self._found(sale.client_order_id, since_ms)
                 if found:
                     return found
-                if not resends:
-                    raise lost
-                resends -= 1
+                if lost:
+                    raise
+                lost = True
                 continue
             if isinstance(answer, Accepted):
                 return answer.order_id
-            self._refused(sale, answer, sent_once=resends > 0)
+            if answer.reason is not Reason.RATE:  # too many requests alone are worth another try
+                if lost or answer.reason is Reason.DUPLICATE:
+                    return self._shown(sale.client_order_id, since_ms)
+                self._refused(sale, answer)
             sleep(PAUSE_S)
         raise OutOfTime("the order was not accepted in time")
 
-    def _refused(self, sale: Sale, answer: object, sent_once: bool) -> None:
-        """Only too many requests are worth another try."""
-        if isinstance(answer, Refused) and answer.reason is Reason.RATE:
-            return
-        if isinstance(answer, Refused) and answer.reason not in UNSURE and sent_once:
+    def _refused(self, sale: Sale, answer: Refused) -> NoReturn:
+        """Written down, but for the venue's own failure: nobody has to wait until that sale can turn up no more. Raises
+        Unsold."""
+        if answer.reason is not Reason.VENUE:
             with suppress(OSError):
                 record_sale(self._state, replace(sale, refused=True))
-        said = f"{answer.word} {answer.message}" if isinstance(answer, Refused) else "an answer nobody can read"
-        short = isinstance(answer, Refused) and answer.reason is Reason.FUNDS
-        raise (NotFree if short else Unsold)(f"refused: {said}")
+        raise (NotFree if answer.reason is Reason.FUNDS else Unsold)(f"refused: {answer.word} {answer.message}")
+
+    def _shown(self, identity: str, since_ms: EpochMs) -> str:
+        """The venue's id of an order that it may have: a list lags. Raises OutOfTime."""
+        while monotonic() < self._until_s:
+            if found := self._found(identity, since_ms):
+                return found
+            sleep(PAUSE_S)
+        raise OutOfTime(f"the fate of {identity} is not known")
 
     def _found(self, identity: str, since_ms: EpochMs) -> str:
         listed = insist(partial(self._client.orders_since, since_ms), self._until_s)
