@@ -193,7 +193,7 @@ def venue_time(client: "CoinbaseClient") -> VenueTime:
 
 def clock_problem(policy: Settings, state: Path, client: "CoinbaseClient") -> str:
     """Why this machine's clock closes entries, by a reading that may be an hour old; '' where it does not."""
-    return drift_problem(state, clock_rules(policy), venue_time(client), host_ms)
+    return drift_problem(state, clock_rules(policy), venue_time(client), host_ms, client.offset_ms)
 
 
 def read_clock(options: Options) -> ClockReading:

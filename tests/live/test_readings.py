@@ -80,3 +80,14 @@ def test_a_key_that_is_refused_is_told_from_a_venue_that_is_away(stage: Stage) -
     live.sim.cleared()
     assert (done.code, by_hand.code) == (11, 11), done.err + by_hand.err
     assert "look at the key" in by_hand.err
+
+
+def test_a_venue_whose_time_has_left_ours_closes_entries_at_once(stage: Stage) -> None:
+    """Also within the hour for which a sound reading of the clock is good."""
+    live = stage()
+    assert (live.state / "clock.json").exists()
+    live.sim.risen()
+    live.sim.fault({"kind": "clock_skew", "ms": 60_000})
+    done = live.cycle()
+    assert (done.code, told_by(live.journal).intents) == (12, {}), done.out
+    assert "behind the venue" in done.data["objections"][0]

@@ -33,6 +33,7 @@ ANSWERS_S = 3.0  # for all of them, names looked up and connections made
 VENUE_TRIES = 3  # the first has a connection to make
 AGREE_MS = 50  # servers that differ by more than this and their uncertainty do not tell the same time
 RETRY_MS = MINUTE_MS  # after a reading that was not sound
+DOUBT_MS = 30_000  # of the venue's offset: more than an answer on its way explains
 _PACKET = struct.Struct(
     "!BBbb11I"
 )  # RFC 5905: flags, stratum, poll, precision; 11 words, of which the last 8 are times
@@ -190,8 +191,12 @@ def _put(answers: "SimpleQueue[ClockAnswer]", ask: Ask) -> None:
 # --- the gate --------------------------------------------------------------------------------------------------------
 
 
-def drift_problem(state: Path, rules: ClockRules, venue: VenueTime | None, host_ms: HostMs) -> str:
+def drift_problem(
+    state: Path, rules: ClockRules, venue: VenueTime | None, host_ms: HostMs, venue_offset_ms: int = 0
+) -> str:
     """Why the clock closes entries; '' while a sound reading by the same rules is young enough, else after a new one.
+    `venue_offset_ms` is how far the venue's clock is ahead of ours by its newest answer: above DOUBT_MS, a reading that
+    was sound before is none.
 
     The reading outlives the process, so that runs under a timer do not ask every time. It is of no use once this
     machine's clock was set or slept, which shows in the moment at which its steady clock would have begun.
@@ -201,7 +206,8 @@ def drift_problem(state: Path, rules: ClockRules, venue: VenueTime | None, host_
         measured_ms, began_ms, problem = kept
         lasts_ms = RETRY_MS if problem else rules.recheck_min * MINUTE_MS
         stepped = abs(_began_ms(now_ms) - began_ms) > rules.max_drift_ms
-        if 0 <= now_ms - measured_ms < lasts_ms and not stepped:
+        doubted = not problem and abs(venue_offset_ms) > DOUBT_MS
+        if 0 <= now_ms - measured_ms < lasts_ms and not stepped and not doubted:
             return problem
     return keep(state, rules, measure(rules, venue, host_ms), host_ms).problem
 
