@@ -65,6 +65,16 @@ def test_market_data(either: Served) -> None:
     assert RESTClient(base_url=either.address).base_url  # without a key the public twins are sent bare
 
 
+def test_what_the_account_may_only_look_at_is_told_to_its_key_where_it_is_asked(either: Served) -> None:
+    made = client(either)
+    either.admin("product", {"product": "ETH-USD", "flags": {"view_only": True}})
+    for asked in (True, False, None):
+        (listed,) = made.get_products(product_ids=["ETH-USD"], get_tradability_status=asked).products
+        single = made.get_product("ETH-USD", get_tradability_status=asked)
+        assert listed.view_only is single.view_only is (asked is True)
+    assert made.get_public_product("ETH-USD").view_only is False
+
+
 @pytest.mark.parametrize(("seconds", "granularity", "word"), [(350 * 60, "ONE_MINUTE", "350"), (60, "TWO", "invalid")])
 def test_what_no_candles_can_be_asked_for(either: Served, seconds: int, granularity: str, word: str) -> None:
     with pytest.raises(requests.HTTPError, match=word):

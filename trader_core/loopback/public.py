@@ -34,33 +34,34 @@ def time(venue: Venue, call: Call, plan: Plan) -> Answer:
 
 
 def products(venue: Venue, call: Call, plan: Plan) -> Answer:
-    """`num_products` counts what is listed here; futures there are none. What the account may only look at is told to
-    its key, and where it is asked for."""
+    """`num_products` counts what is listed here; futures there are none."""
     wanted = call.each("product_ids", "product_id")
     spot = call.query.get("product_type", "SPOT") in ("SPOT", "UNKNOWN_PRODUCT_TYPE", "")
     found = [one for one in venue.exchange.products.values() if spot and (not wanted or one.product_id in wanted)]
     offset = call.whole("offset", 0, 10_000)
     cut = found[offset : offset + call.whole("limit", len(found) or 1, 10_000)]
-    asked = "/market/" not in call.path and call.query.get("get_tradability_status") == "true"
-    rows = [_shape(venue, one) | ({} if asked else {"view_only": False}) for one in cut]
+    rows = [_shape(venue, call, one) for one in cut]
     return told({"products": rows, "num_products": len(found), "pagination": None})
 
 
 def product(venue: Venue, call: Call, plan: Plan) -> Answer:
     found = venue.exchange.products.get(call.named["product_id"])
-    return problem(404, "NOT_FOUND", "product not found") if found is None else told(_shape(venue, found))
+    return problem(404, "NOT_FOUND", "product not found") if found is None else told(_shape(venue, call, found))
 
 
-def _shape(venue: Venue, one: Product) -> dict[str, Any]:
+def _shape(venue: Venue, call: Call, one: Product) -> dict[str, Any]:
+    """What the account may only look at is told to its key, and where it is asked for."""
     exchange = venue.exchange
+    asked = "/market/" not in call.path and call.query.get("get_tradability_status", "").lower() == "true"
     now_ms, book = exchange.clock.now_ms(), exchange.book(one)
     last, before = book.feed.price(now_ms) or 0, book.feed.price(now_ms - DAY_MS) or 0
     lots, value = exchange.last_day(one)
     turnover = units(value, one.base_digits + one.price_digits).quantize(Decimal("0.01"))
-    return product_shape(
+    shape = product_shape(
         one, exchange.standing[one.product_id], book.price(last), book.price(before), units(lots, one.base_digits),
         turnover,
     )  # fmt: skip
+    return shape if asked else shape | {"view_only": False}
 
 
 def product_book(venue: Venue, call: Call, plan: Plan) -> Answer:
