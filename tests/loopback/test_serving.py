@@ -175,6 +175,23 @@ def test_what_cannot_be_edited(venue: Served) -> None:
     assert venue.order(half)["status"] == "FILLED" and venue.money()["USD"][1] == 0
 
 
+def test_an_edit_trades_only_where_a_new_order_would(venue: Served) -> None:
+    """Each order rests far below, and is given a price at which it would be filled at once."""
+    for place, (flag, word, status) in enumerate([
+        ("trading_disabled", "PREVIEW_TRADING_DISABLED", "OPEN"),
+        ("cancel_only", "PREVIEW_ORDER_ENTRY_DISABLED", "OPEN"),
+        ("auction_mode", "", "FILLED"),
+    ]):  # fmt: skip
+        resting = venue.create(f"rests {place}", "BUY", limit("0.01", "30000", post_only=False))
+        venue.admin("product", {"product": "BTC-USD", "flags": {flag: True}})
+        answer = venue.post("/orders/edit", {"order_id": resting, "price": "90000", "size": "0.01"})
+        assert [one["preview_failure_reason"] for one in answer["errors"]] == ([word] if word else [])
+        assert answer["success"] is (word == "") and venue.order(resting)["status"] == "OPEN"
+        venue.admin("product", {"product": "BTC-USD", "flags": {flag: False}})
+        venue.admin("price", {"product": "BTC-USD", "price": "60000"})
+        assert venue.order(resting)["status"] == status
+
+
 # --- what tests may do -----------------------------------------------------------------------------------------------
 
 

@@ -455,8 +455,8 @@ class Exchange:
         self._note(order, "edited", {"price": changed["limit_price"], "size": changed["base_size"]})
         if order.remaining == ZERO:
             self._ends(order, FILLED, "")
-        elif not order.wish.post_only:
-            self._takes(order, ALL, None, self.clock.now_ms())
+        else:
+            self._work(order, None)
         return None
 
     def _uneditable(self, order: Order | None, price: Decimal, size: Decimal) -> tuple[str, str] | None:
@@ -471,7 +471,8 @@ class Exchange:
             return "CANNOT_EDIT_TO_BELOW_FILLED_SIZE", nothing
         wish = replace(order.wish, limit=price, base_size=size)
         prices = self.prices(order.product)
-        no = checks.of_sizes(order.product, wish, order.buys)
+        no = checks.of_product(order.product, self.standing[order.product.product_id], wish)
+        no = no or checks.of_sizes(order.product, wish, order.buys)
         if no is None and prices is not None:
             no = checks.of_prices(wish, order.buys, prices, self.clock.now_ms())
         left = size - order.filled_size
