@@ -7,6 +7,7 @@ import socket
 import stat
 import threading
 import time
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,24 @@ def test_a_path_of_prices_is_walked_and_seen_in_the_candles(venue: Served) -> No
     candles = venue.get("/products/BTC-USD/candles", **query)["candles"]
     assert max(float(one["high"]) for one in candles) == 70_000 and candles[0]["close"] == "70000"
     assert 55_000 in [float(one["low"]) for one in candles]
+
+
+def test_what_happened_since_the_last_look_has_its_own_time(tmp_path: Path, p256: Served) -> None:
+    """Two coins fall one after the other in an hour that goes by at once; each fill and each change tells when."""
+    falls = (("BTC-USD", 50_000, 600), ("BTC-USD", 45_000, 1_800), ("ETH-USD", 2_000, 1_200))
+    truth = tmp_path / "truth.jsonl"
+    with serving(p256.folder, "--realtime", "--truth", truth) as served:
+        asked = [served.create(f"{price}", "BUY", limit("0.01", f"{price}"), product) for product, price, _ in falls]
+        for product in ("BTC-USD", "ETH-USD"):
+            path = [{"after_ms": s * 1_000, "price": f"{price - 100}"} for one, price, s in falls if one == product]
+            served.admin("price", {"product": product, "path": path})
+        began_s = served.admin("clock")["now_ms"] / 1_000
+        served.admin("clock", {"advance_ms": 3_600_000})
+        told = [json.loads(line) for line in truth.read_text().splitlines()]
+        for order_id, (_, _, after_s) in zip(asked, falls, strict=True):
+            times = {one["at"] for one in told if one["order_id"] == order_id and one["kind"] != "order"}
+            assert len(times) == 2 and served.order(order_id)["last_fill_time"] in times
+            assert all(abs(datetime.fromisoformat(at).timestamp() - began_s - after_s) < 10 for at in times)
 
 
 def test_an_order_of_a_stranger(venue: Served) -> None:

@@ -139,11 +139,12 @@ class Exchange:
         now_ms = self.clock.now_ms()
         if now_ms <= self._seen_ms:
             return
-        for canonical, live in list(self._live.items()):
-            if live:
-                for bar in self.feeds[canonical].bars(self._seen_ms, now_ms):
-                    self._bar(canonical, bar)
-                self._expire(canonical, now_ms)
+        busy = [canonical for canonical, live in self._live.items() if live]
+        bars = [(bar, canonical) for canonical in busy for bar in self.feeds[canonical].bars(self._seen_ms, now_ms)]
+        for bar, canonical in sorted(bars, key=lambda one: one[0].end_ms):
+            self._bar(canonical, bar)
+        for canonical in busy:
+            self._expire(canonical, now_ms)
         self._seen_ms = now_ms
 
     def _bar(self, canonical: str, bar: Bar) -> None:
@@ -156,7 +157,7 @@ class Exchange:
     def _expire(self, canonical: str, at_ms: int) -> None:
         for order in list(self._live.get(canonical, ())):
             if order.wish.end_ms is not None and order.wish.end_ms <= at_ms:
-                self._ends(order, EXPIRED, "")
+                self._ends(order, EXPIRED, "", at_ms)
 
     def _meets(self, order: Order, bar: Bar) -> None:
         """A bar goes by. A stop that is reached takes what its limit allows; what rests is met as a maker, first where
@@ -165,7 +166,7 @@ class Exchange:
             if self._reached(order, bar):
                 order.triggered = True
                 self._takes(order, ALL, None, bar.end_ms)
-                self._note(order, "triggered", {})
+                self._note(order, "triggered", {}, bar.end_ms)
             return
         self._met_by_book(order, bar.end_ms)
         if order.live and order.limit is not None:
@@ -281,7 +282,7 @@ class Exchange:
         self.orders[order.order_id] = self.by_client[client_order_id] = order
         self._keep(order)
         figures = {"product_id": product.product_id, "side": side, "order_configuration": told}
-        self._note(order, "accepted", figures)
+        self._note(order, "accepted", figures, self.clock.now_ms())
         return order
 
     def _work(self, order: Order, part: Decimal | None) -> None:
@@ -302,7 +303,7 @@ class Exchange:
             self._takes(order, most, budget, now_ms)
         if order.live and not wish.rests:
             spent = order.size is None and order.fills > 0 and part is None and not self._dry(order)
-            self._ends(order, FILLED if spent else CANCELLED, "" if spent else "the remainder found nobody")
+            self._ends(order, FILLED if spent else CANCELLED, "" if spent else "the remainder found nobody", now_ms)
 
     def _dry(self, order: Order) -> bool:
         """A quote-sized order that the book could not fill."""
@@ -353,7 +354,7 @@ class Exchange:
         told |= {"commission": text(fee), "liquidity_indicator": indicator, "trade_id": trade, "entry_id": entry}
         self.truth.tell("fill", self._who(order) | told | {"at": moment(order.last_fill_us)})
         if order.size is not None and order.remaining == ZERO:
-            self._ends(order, FILLED, "")
+            self._ends(order, FILLED, "", at_ms)
         else:
             self._keep(order)
             self._shape(order)
@@ -368,19 +369,19 @@ class Exchange:
         self.account.wallet(order.held_currency).hold += amount - order.hold
         order.hold = amount
 
-    def _ends(self, order: Order, status: str, message: str) -> None:
+    def _ends(self, order: Order, status: str, message: str, at_ms: int) -> None:
         order.status, order.cancel_message = status, message
         live = self._live.get(order.product.canonical, [])
         if order in live:
             live.remove(order)
         self._keep(order)
-        self._note(order, status.lower(), {})
+        self._note(order, status.lower(), {}, at_ms)
 
-    def _note(self, order: Order, what: str, figures: Mapping[str, Any]) -> None:
+    def _note(self, order: Order, what: str, figures: Mapping[str, Any], at_ms: int) -> None:
         """Every order and every change of one, in the truth and for the lists."""
         kind = "order" if what == "accepted" else "state"
         told = dict(figures) if kind == "order" else {"state": what, "filled_size": text(order.filled_size), **figures}
-        stamp = order.at_us if kind == "order" else self._stamp(self.clock.now_ms())
+        stamp = order.at_us if kind == "order" else self._stamp(at_ms)
         self.truth.tell(kind, self._who(order) | told | {"at": moment(stamp)})
         self._shape(order)
 
@@ -429,7 +430,7 @@ class Exchange:
             lots = steps(order.remaining, order.product.base_digits)
             self._fill(order, order.limit, lots, True, self.clock.now_ms())
             return NO_REASON
-        self._ends(order, CANCELLED, "User requested cancel")
+        self._ends(order, CANCELLED, "User requested cancel", self.clock.now_ms())
         return NO_REASON
 
     @exact
@@ -447,14 +448,15 @@ class Exchange:
         name = order.wish.configuration
         changed = {"limit_price": text(price or ZERO), "base_size": text(size or ZERO)}
         order.configuration = {name: {**order.configuration[name], **changed}}
-        stamp = moment(self._stamp(self.clock.now_ms()))
+        now_ms = self.clock.now_ms()
+        stamp = moment(self._stamp(now_ms))
         order.edits.append(
             {"price": changed["limit_price"], "size": changed["base_size"], "replace_accept_timestamp": stamp}
         )
         self._keep(order)
-        self._note(order, "edited", {"price": changed["limit_price"], "size": changed["base_size"]})
+        self._note(order, "edited", {"price": changed["limit_price"], "size": changed["base_size"]}, now_ms)
         if order.remaining == ZERO:
-            self._ends(order, FILLED, "")
+            self._ends(order, FILLED, "", now_ms)
         else:
             self._work(order, None)
         return None
@@ -513,7 +515,7 @@ class Exchange:
         standing.status = status or standing.status
         if standing.status == "delisted":
             for order in [one for one in self.orders.values() if one.live and one.product.product_id == product_id]:
-                self._ends(order, CANCELLED, "the product was delisted")
+                self._ends(order, CANCELLED, "the product was delisted", self.clock.now_ms())
 
     def _named(self, product_id: str) -> Product:
         if product_id not in self.products:
