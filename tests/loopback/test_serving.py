@@ -338,6 +338,34 @@ def test_a_replay_stands_still_until_it_is_told(tmp_path: Path, p256: Served) ->
         assert backwards.status_code == 400
 
 
+def test_where_nothing_was_traded_there_is_no_candle_and_no_trade(tmp_path: Path, p256: Served) -> None:
+    """The third and the fourth minute are missing, and the second has no volume."""
+    folder = _folder(tmp_path, 6)
+    table = pq.read_table(folder / "BTC-USD" / "1m.parquet").to_pydict()
+    table["volume"][1] = 0.0
+    kept = {name: [column[row] for row in (0, 1, 4, 5)] for name, column in table.items()}
+    pq.write_table(pa.table(kept), folder / "BTC-USD" / "1m.parquet")
+    first_s = START_MS // 1_000
+    asked = {"start": str(first_s), "end": str(first_s + 600), "granularity": "ONE_MINUTE"}
+    words = ("--data", folder, "--from", _text(START_MS), "--to", _text(START_MS + 10 * MINUTE_MS), "--speed", "0")
+    with serving(p256.folder, *words) as served:
+        for at_s, minutes, newest in ((30, [0], 30), (70, [0], 45), (150, [1, 0], 45), (245, [4, 1, 0], 240)):
+            served.admin("clock", {"set_ms": START_MS + at_s * 1_000})
+            candles = served.get("/products/BTC-USD/candles", **asked)["candles"]
+            assert [int(one["start"]) - first_s for one in candles] == [60 * minute for minute in minutes]
+            trades = served.get("/products/BTC-USD/ticker", limit=3)["trades"]
+            assert len(trades) == 3 and all(float(one["size"]) > 1 for one in trades)
+            assert datetime.fromisoformat(trades[0]["time"]).timestamp() - first_s == newest
+
+
+def test_the_newest_trade_is_at_the_price_that_was_just_put_there(venue: Served) -> None:
+    for price in ("60000", "61000"):
+        venue.admin("price", {"product": "BTC-USD", "price": price})
+        newest = venue.get("/products/BTC-USD/ticker", limit=3)["trades"]
+        assert newest[0]["price"] == price == venue.get("/products/BTC-USD")["price"]
+        assert len({one["trade_id"] for one in newest}) == 3
+
+
 def test_a_replay_has_a_speed_and_an_end(tmp_path: Path, p256: Served) -> None:
     end_ms = START_MS + 302 * MINUTE_MS
     words = ("--data", _folder(tmp_path), "--from", _text(START_MS + 300 * MINUTE_MS), "--to", _text(end_ms))

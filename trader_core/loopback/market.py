@@ -2,7 +2,10 @@
 
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
@@ -234,8 +237,14 @@ class Feed:
             was_ms = edge
         return found
 
+    def moves(self, until_ms: int) -> Iterator[int]:
+        """The moments up to then at which a price may have moved, newest first, each once."""
+        steps = range(until_ms // self.path.step_ms * self.path.step_ms, -1, -self.path.step_ms)
+        pins = (pin.from_ms for pin in reversed(self.pins) if pin.from_ms <= until_ms)
+        return (at_ms for at_ms, _ in groupby(merge(steps, pins, reverse=True)))
+
     def candles(self, step_ms: int, since_ms: int, until_ms: int, now_ms: int) -> Rows:
-        """Candles that open in [since, until), the one that is not finished yet as far as it has come."""
+        """Candles that open in [since, until), the newest as far as it has come, once something was traded in it."""
         finest = self.path.finest_ms
         if step_ms % finest:
             return NONE
@@ -262,7 +271,7 @@ class Feed:
         opened = now_ms // self.path.finest_ms * self.path.finest_ms
         steps = range(opened, now_ms + 1, self.path.step_ms)
         volume = sum(self.path.volume(at) for at in steps) if self.path.price(opened) is not None else 0
-        return self._lived(opened, now_ms, volume)
+        return self._lived(opened, now_ms, volume) if volume else NONE
 
     def _lived(self, since_ms: int, until_ms: int, volume: int) -> Rows:
         first = self.price(since_ms)

@@ -125,29 +125,31 @@ def _seconds(text: str) -> int | None:
 
 
 def ticker(venue: Venue, call: Call, plan: Plan) -> Answer:
-    """Trades at the market's steps, newest first; a trade's number is its step's."""
+    """Trades of a day where the price may have moved and something was traded, newest first, numbered by their time."""
     found = venue.exchange.products.get(call.named["product_id"])
     if found is None:
         return problem(404, "NOT_FOUND", "product not found")
     exchange = venue.exchange
     prices, feed, now_ms = exchange.prices(found), exchange.book(found).feed, exchange.clock.now_ms()
-    step_ms, trades = feed.path.step_ms, []
+    trades: list[dict[str, str]] = []
+    most = call.whole("limit", 100, TRADES_MAX)
     since_s, until_s = _seconds(call.query.get("start", "")) or 0, _seconds(call.query.get("end", "")) or _SECONDS_MAX
-    newest = min(now_ms, until_s * 1_000) // step_ms
-    for step in range(newest, newest - call.whole("limit", 100, TRADES_MAX), -1):
-        at_ms = step * step_ms
-        last, lots = feed.price(at_ms), feed.path.volume(at_ms)
-        if last is None or at_ms < since_s * 1_000:
+    until_ms = min(now_ms, until_s * 1_000)
+    for at_ms in feed.moves(until_ms):
+        last = feed.price(at_ms)
+        if last is None or at_ms < max(since_s * 1_000, until_ms - DAY_MS) or len(trades) == most:
             break
-        trades.append(_trade(found, step, at_ms, last, max(1, lots)))
+        lots = feed.path.volume(at_ms)
+        if lots:
+            trades.append(_trade(found, at_ms, last, lots))
     bid, ask = (ZERO, ZERO) if prices is None else (prices.bid, prices.ask)
     return told({"trades": trades, "best_bid": text(bid), "best_ask": text(ask)})
 
 
-def _trade(product: Product, step: int, at_ms: int, last: int, lots: int) -> dict[str, str]:
-    side = "BUY" if bits(product.canonical, step)[0] % 2 else "SELL"
+def _trade(product: Product, at_ms: int, last: int, lots: int) -> dict[str, str]:
+    side = "BUY" if bits(product.canonical, at_ms)[0] % 2 else "SELL"
     return {
-        "trade_id": str(step),
+        "trade_id": str(at_ms),
         "product_id": product.product_id,
         "price": text(units(last, product.price_digits)),
         "size": text(units(lots, product.base_digits)),
