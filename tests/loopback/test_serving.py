@@ -114,6 +114,8 @@ def test_a_token_is_for_one_path_one_host_one_time(venue: Served) -> None:
         venue.token("GET", path, nbf=now_s + 60, exp=now_s + 180),
         venue.token("GET", path, nbf=now_s - 180, exp=now_s - 60),
         venue.token("GET", path, exp=now_s + 1_000),
+        venue.token("GET", path, uri=[f"GET {venue.address}{path}"]),
+        venue.token("GET", path, uris=[[f"GET {venue.address}{path}"]]),
         venue.token("GET", path)[:-4] + "AAAA",
         jwt.encode({"sub": venue.key["name"]}, "x" * 32, headers={"kid": venue.key["name"]}),
         "garbage",
@@ -144,6 +146,13 @@ def test_without_tls_the_scheme_may_stand_in_the_token(p256: Served) -> None:
 def test_a_body_on_a_get_is_read(venue: Served) -> None:
     for _ in range(3):  # on one kept connection
         assert venue.session.get(f"{venue.url}{API}/time", json={}).status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"[]", b"null", b"[" * 100_000, b'{"client_order_id": 5}'])
+def test_a_body_that_is_no_order_is_refused(venue: Served, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {venue.token('POST', f'{API}/orders')}"}
+    answer = venue.session.post(f"{venue.url}{API}/orders", data=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "INVALID_ARGUMENT")
 
 
 def test_unknown_paths_and_orders(venue: Served) -> None:

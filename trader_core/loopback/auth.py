@@ -95,9 +95,9 @@ def _names(claims: Mapping[str, Any], asked: Asked) -> bool:
     """The claim names method, host and path; a list of one is accepted from one client."""
     uris = claims.get("uris")
     named = uris[0] if isinstance(uris, list) and uris else claims.get("uri")
-    wanted = {f"{asked.method} {asked.host}{asked.path}"}
+    wanted = [f"{asked.method} {asked.host}{asked.path}"]
     if asked.plain:
-        wanted.add(f"{asked.method} http://{asked.host}{asked.path}")
+        wanted.append(f"{asked.method} http://{asked.host}{asked.path}")
     return named in wanted
 
 

@@ -30,7 +30,7 @@ class Call:
         """The body's object; empty where it is none."""
         try:
             found = json.loads(self.body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
