@@ -223,6 +223,17 @@ def test_prices_move_at_once(venue: Served) -> None:
     assert venue.get("/products/BTC-USDC")["price"] == "48900"
 
 
+def test_middle_and_spread_are_those_of_the_levels_that_are_shown(venue: Served) -> None:
+    """Our own order between the others is the best bid, on the product and on its other name."""
+    venue.admin("price", {"product": "BTC-USD", "bid": "50000", "ask": "50010"})
+    venue.create("best", "BUY", limit("0.01", "50006"))
+    for product in ("BTC-USD", "BTC-USDC"):
+        told = venue.get("/product_book", product_id=product, limit=1)
+        assert [one["price"] for side in ("bids", "asks") for one in told["pricebook"][side]] == ["50006", "50010"]
+        assert (told["mid_market"], told["spread_absolute"], told["last"]) == ("50008", "4", "50005")
+        assert told["spread_bps"].startswith("0.79987202")
+
+
 def test_a_path_of_prices_is_walked_and_seen_in_the_candles(venue: Served) -> None:
     path = [{"after_ms": 61_000, "price": "55000"}, {"after_ms": 62_000, "price": "70000"}]
     venue.admin("price", {"product": "BTC-USD", "price": "60000"})

@@ -72,7 +72,10 @@ def product_book(venue: Venue, call: Call, plan: Plan) -> Answer:
     now_ms, prices = exchange.clock.now_ms(), exchange.prices(found)
     count = call.whole("limit", BOOK_LEVELS, BOOK_LEVELS)
     bids, asks = _side(venue, found, BUY, count), _side(venue, found, SELL, count)
-    figures = {} if prices is None else book_figures(prices.bid, prices.ask, prices.last)
+    figures = {}
+    if prices is not None and bids and asks:
+        best_bid, best_ask = (units(side[0].price, found.price_digits) for side in (bids, asks))
+        figures = book_figures(best_bid, best_ask, prices.last)
     return told({"pricebook": book_shape(found, bids, asks, now_ms), **figures})
 
 
