@@ -162,6 +162,19 @@ def test_unknown_paths_and_orders(venue: Served) -> None:
     assert answer.status_code == 400 and "OPEN" in answer.text
 
 
+def test_orders_and_fills_are_filtered_alike(venue: Served) -> None:
+    bought, sold = (venue.create(side, side, market(base_size="0.001")) for side in ("BUY", "SELL"))
+    for query, found in (
+        ({"order_side": "BUY"}, [bought]), ({"order_side": "SELL"}, [sold]), ({"product_type": "SPOT"}, [sold, bought]),
+        ({"product_type": "FUTURE"}, []), ({"product_types": "FUTURE"}, []), ({"order_types": "LIMIT"}, []),
+        ({"order_types": ["LIMIT", "MARKET"]}, [sold, bought]), ({"order_ids": bought}, [bought]),
+        ({"product_ids": ["BTC-USDC", "ETH-USD"]}, []),
+    ):  # fmt: skip
+        for path, name in (("batch", "orders"), ("fills", "fills")):
+            told = venue.get(f"/orders/historical/{path}", **query)[name]
+            assert [one["order_id"] for one in told] == found, (path, query)
+
+
 def test_what_cannot_be_edited(venue: Served) -> None:
     venue.fault("partial_fill", fraction="0.5", count=1)
     half = venue.create("half", "BUY", limit("0.1", "30000"))

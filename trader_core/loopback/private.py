@@ -207,16 +207,20 @@ def orders(venue: Venue, call: Call, plan: Plan) -> Answer:
     return told({"orders": [shape for _, shape in cut], "sequence": "0", "has_next": more, "cursor": cursor})
 
 
-def _wanted(call: Call, statuses: Sequence[str]) -> Callable[[Order, dict[str, Any]], bool]:
-    """The filters of a list. Start and end do not apply to open orders."""
-    sets = {
+def _sets(call: Call) -> dict[str, set[str]]:
+    """What orders and fills are filtered by alike; an empty set is no filter."""
+    return {
         "order_id": set(call.each("order_ids", "order_id")),
         "product_id": set(call.each("product_ids", "product_id")),
-        "status": set(statuses),
+        "product_type": set(call.each("product_types", "product_type")) - {"UNKNOWN_PRODUCT_TYPE"},
         "order_type": set(call.each("order_types", "order_type")) - {"UNKNOWN_ORDER_TYPE"},
-        "time_in_force": set(call.each("time_in_forces", "time_in_force")),
         "side": set(call.each("order_side")) - {"UNKNOWN_ORDER_SIDE"},
     }
+
+
+def _wanted(call: Call, statuses: Sequence[str]) -> Callable[[Order, dict[str, Any]], bool]:
+    """The filters of a list. Start and end do not apply to open orders."""
+    sets = _sets(call) | {"status": set(statuses), "time_in_force": set(call.each("time_in_forces", "time_in_force"))}
     since_us, until_us = _micros(call.query.get("start_date", "")), _micros(call.query.get("end_date", ""))
 
     def wanted(one: Order, shape: dict[str, Any]) -> bool:
@@ -231,8 +235,8 @@ def _wanted(call: Call, statuses: Sequence[str]) -> Callable[[Order, dict[str, A
 
 def fills(venue: Venue, call: Call, plan: Plan) -> Answer:
     """Newest first, without has_next; the cursor is empty on the last page."""
-    ids, products = set(call.each("order_ids", "order_id")), set(call.each("product_ids", "product_id"))
-    if ids and products:
+    sets = _sets(call)
+    if sets["order_id"] and sets["product_id"]:
         return problem(400, "INVALID_ARGUMENT", "order_ids cannot be combined with product_ids")
     venue.exchange.advance()
     trades, limit = set(call.each("trade_ids")), call.whole("limit", FILLS, FILLS_MAX)
@@ -240,9 +244,13 @@ def fills(venue: Venue, call: Call, plan: Plan) -> Answer:
     until_us = _micros(call.query.get("end_sequence_timestamp", ""))
 
     def wanted(one: Fill) -> bool:
+        order = one.order
+        about = {
+            "order_id": order.order_id, "product_id": order.product.product_id, "product_type": "SPOT",
+            "order_type": order.wish.order_type, "side": order.side,
+        }  # fmt: skip
         return (
-            (not ids or one.order.order_id in ids)
-            and (not products or one.order.product.product_id in products)
+            all(not allowed or about[name] in allowed for name, allowed in sets.items())
             and (not trades or one.trade_id in trades)
             and (since_us is None or one.at_us >= since_us)
             and (until_us is None or one.at_us <= until_us)
