@@ -158,7 +158,7 @@ def test_money_is_conserved(script: list[Any]) -> None:
 @given(st.integers(100, 40_000_000), st.sampled_from(PRODUCTS))
 def test_an_amount_buys_what_it_pays_for_and_not_one_lot_more(cents: int, product: str) -> None:
     venue = exchange()
-    venue.account.put("USD", Decimal(10_000_000))
+    venue.account.put({"USD": Decimal(10_000_000)})
     amount = Decimal(cents) / 100
     with digits():
         order = venue.create("x", product, "BUY", {"market_market_ioc": {"quote_size": str(amount)}})

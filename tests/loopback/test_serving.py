@@ -294,6 +294,33 @@ def test_money_comes_and_goes(venue: Served) -> None:
     assert gone.status_code == 400 and venue.money()["BTC"][0] == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("balances", {"ETH": "5", "USD": "-1"}),
+        ("balances", {"ETH": "5", "USD": "10"}),  # an order keeps more
+        ("balances", {"ETH": "5", "wallets": "many"}),
+        ("withdraw", {"currency": "SOL", "amount": "1"}),
+        ("product", {"product": "BTC-USD", "status": "asleep", "flags": {"cancel_only": True}}),
+        ("permissions", {"can_trade": "no"}),
+        ("permissions", {"can_view": False, "can_fly": True}),
+        ("faults", {"replace": [{"kind": "no such kind"}]}),
+        ("faults", {"replace": [], "add": [{"kind": "latency"}]}),
+        ("faults", {"clear": True, "add": {}}),
+        ("clock", {"set_ms": 1_800_000_000_000_000}),  # microseconds
+        ("price", {"product": "BTC-USD", "path": [{"after_ms": 0, "price": "50000"}, {"after_ms": 0, "price": "1"}]}),
+    ],
+)
+def test_what_makes_no_sense_changes_nothing(venue: Served, path: str, body: dict[str, Any]) -> None:
+    venue.fault("fills_in_quote", product="ETH-USD")
+    venue.create("rests", "BUY", limit("0.01", "30000"))
+    before = venue.admin("state")
+    answer = venue.session.post(f"{venue.url}/admin/{path}", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (400, "MISUSED")
+    after = venue.admin("state")
+    assert 0 <= after.pop("now_ms") - before.pop("now_ms") < 60_000 and after == before
+
+
 def test_the_fee_tier_follows_the_volume(venue: Served) -> None:
     assert venue.admin("volume", {"volume": "1000"})["taker_fee_rate"] == "0.0075"
     order = venue.order(venue.create("cheap", "BUY", market(base_size="0.01")))

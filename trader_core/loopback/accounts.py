@@ -3,6 +3,7 @@
 total = available + hold. An order keeps what it may still cost; only a fill, a deposit or a withdrawal moves a total.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -95,15 +96,17 @@ class Account:
     @exact
     def deposit(self, currency: str, amount: Decimal) -> None:
         """A negative amount is a withdrawal; what orders keep cannot be withdrawn."""
-        wallet = self.wallet(currency)
-        if wallet.available + amount < ZERO:
-            raise Misused(f"only {wallet.available} {currency} are available")
-        wallet.total += amount
+        available = self.available(currency) or ZERO
+        if available + amount < ZERO:
+            raise Misused(f"only {available} {currency} are available")
+        self.wallet(currency).total += amount
 
     @exact
-    def put(self, currency: str, total: Decimal) -> None:
-        """The wallet's total from now on."""
-        wallet = self.wallet(currency)
-        if total < wallet.hold:
-            raise Misused(f"orders keep {wallet.hold} {currency}")
-        wallet.total = total
+    def put(self, totals: Mapping[str, Decimal]) -> None:
+        """The wallets' totals from now on: all of them or none."""
+        for currency, total in totals.items():
+            hold = self.wallets[currency].hold if currency in self.wallets else ZERO
+            if total < hold:
+                raise Misused(f"orders keep {hold} {currency}")
+        for currency, total in totals.items():
+            self.wallet(currency).total = total

@@ -16,7 +16,9 @@ from trader_core.loopback.venue import Venue
 from trader_core.loopback.wire import account_shape, fill_shape, order_shape, refused_shape
 
 PIN_MS_MAX = 30 * 86_400_000
+AHEAD_MS_MAX = 3_650 * DAY_MS
 WALLETS_MAX = 2_000
+PERMISSIONS = {"can_view": bool, "can_trade": bool, "can_transfer": bool, "portfolio_uuid": str, "portfolio_type": str}
 
 
 def faults(venue: Venue, call: Call, plan: Plan) -> Answer:
@@ -25,34 +27,33 @@ def faults(venue: Venue, call: Call, plan: Plan) -> Answer:
     if call.method == "POST":
         if set(body) - {"replace", "add", "clear"} or not body:
             raise Misused("faults takes replace, add or clear")
-        if "replace" in body or body.get("clear"):
-            venue.faults.clear()
-        for documents in (body.get("replace", []), body.get("add", [])):
-            venue.faults.add(documents, venue.exchange.products)
+        parts = [body.get("replace", []), body.get("add", [])]
+        if not all(isinstance(part, list) for part in parts):
+            raise Misused("faults are a list of rules")
+        afresh = "replace" in body or bool(body.get("clear"))
+        venue.faults.add([*parts[0], *parts[1]], venue.exchange.products, afresh)
     return told({"faults": [rule.told() for rule in venue.faults.rules]})
 
 
 def clock(venue: Venue, call: Call, plan: Plan) -> Answer:
     """{"advance_ms": n} or {"set_ms": n}; orders meet what happens in between."""
-    clock = venue.exchange.clock
+    clock, body = venue.exchange.clock, call.document
     if call.method == "POST":
-        if "set_ms" in call.document:
-            clock.set(_whole(call.document, "set_ms"))
-        else:
-            clock.advance(_whole(call.document, "advance_ms"))
+        ahead_ms = _whole(body, "set_ms") - clock.now_ms() if "set_ms" in body else _whole(body, "advance_ms")
+        if ahead_ms > AHEAD_MS_MAX:
+            raise Misused(f"time goes at most {AHEAD_MS_MAX} ms forward at once")
+        clock.advance(ahead_ms)
         venue.exchange.advance()
     return told({"now_ms": clock.now_ms()})
 
 
 def balances(venue: Venue, call: Call, plan: Plan) -> Answer:
     """{"USD": "500", ..} are totals from now on; {"wallets": n} adds empty wallets until there are n, for paging."""
-    account = venue.exchange.account
-    for currency in call.document:
-        if currency == "wallets":
-            for number in range(min(_whole(call.document, "wallets"), WALLETS_MAX) - len(account.wallets)):
-                account.wallet(f"COIN{number:04d}")
-        else:
-            account.put(currency, _amount(call.document, currency))
+    account, body = venue.exchange.account, call.document
+    wallets = _whole(body, "wallets") if "wallets" in body else 0
+    account.put({currency: _amount(body, currency) for currency in body if currency != "wallets"})
+    for number in range(min(wallets, WALLETS_MAX) - len(account.wallets)):
+        account.wallet(f"COIN{number:04d}")
     return told({"accounts": [account_shape(one, account) for one in account.wallets.values()]})
 
 
@@ -129,6 +130,8 @@ def permissions(venue: Venue, call: Call, plan: Plan) -> Answer:
     name = body.pop("key", None)
     if name is not None and name not in venue.keys:
         raise Misused("there is no such key")
+    if not all(name in PERMISSIONS and isinstance(value, PERMISSIONS[name]) for name, value in body.items()):
+        raise Misused(f"permissions are true or false, and a portfolio's are text: {', '.join(PERMISSIONS)}")
     granted = venue.exchange.account.permissions if name is None else venue.keys[name].permissions
     granted |= body
     return told(granted)

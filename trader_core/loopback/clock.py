@@ -38,9 +38,6 @@ class Clock:
         """Forget what it was told; only for an account that begins anew."""
         self._ahead_ms = 0
 
-    def set(self, to_ms: int) -> None:
-        self.advance(to_ms - self.now_ms())
-
 
 def real_time() -> Clock:
     return Clock(wall_ms())

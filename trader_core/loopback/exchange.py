@@ -76,8 +76,7 @@ class Exchange:
         self._run = f"{self.seed}/{self.clock.start_ms}/{self._resets}"
         self._resets += 1
         self.account = Account(self._run, now_ms)
-        for currency, amount in self.balances.items():
-            self.account.put(currency, amount)
+        self.account.put(self.balances)
         self.products = dict(self.market.products)
         self.standing = {name: Standing() for name in self.products}
         self.feeds = {name: Feed(path) for name, path in self.market.paths.items()}
@@ -509,9 +508,9 @@ class Exchange:
         unknown = set(flags) - set(standing.flags)
         if unknown:
             raise Misused(f"there is no flag {min(unknown)}; there are {', '.join(standing.flags)}")
-        standing.flags |= flags
         if status and status not in STATUSES:
             raise Misused(f"there is no status {status}; there are {', '.join(STATUSES)}")
+        standing.flags |= flags
         standing.status = status or standing.status
         if standing.status == "delisted":
             for order in [one for one in self.orders.values() if one.live and one.product.product_id == product_id]:

@@ -205,8 +205,8 @@ class Faults:
     rules: list[Rule] = field(default_factory=list)
     _numbers: int = 0
 
-    def add(self, documents: object, products: Container[str]) -> None:
-        """All of them or none. `products` are those that a rule may flip."""
+    def add(self, documents: object, products: Container[str], afresh: bool = False) -> None:
+        """All of them or none, in the place of the others if `afresh`. `products` are those that a rule may flip."""
         if not isinstance(documents, list):
             raise Misused("faults are a list of rules")
         fresh = [rule_of(one, self._numbers + place) for place, one in enumerate(documents, start=1)]
@@ -214,7 +214,7 @@ class Faults:
             if product is not None and product not in products:
                 raise Misused(f"there is no product {product}")
         self._numbers += len(fresh)
-        self.rules += fresh
+        self.rules = fresh if afresh else self.rules + fresh
 
     def clear(self) -> None:
         self.rules = []
