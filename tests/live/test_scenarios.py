@@ -3,6 +3,7 @@ programs at once. LIVE mode, over HTTP, judged by the venue's own file and the j
 
 import hashlib
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,7 +20,7 @@ from tests.beside import is_asked
 from tests.cli.program import Done
 from tests.live.conftest import Stage
 from tests.live.faults import PROVING
-from tests.live.stage import MINUTE_MS, SETTLED_MS, Live, Venue, now_ms, rewritten, staged, venue_served
+from tests.live.stage import BAR_MS, MINUTE_MS, PRICES, SETTLED_MS, Live, Venue, now_ms, rewritten, staged, venue_served
 from tests.ops.ntp import NtpServer
 from trader_core.domain.clocktime import HOUR_MS, EpochMs
 from trader_core.domain.facts import Fact, Intended
@@ -474,6 +475,36 @@ def test_t18_two_hosts_with_one_key_see_each_other_and_both_stop_buying(stage: S
         assert done.code == 40
         assert "another one uses this account" in done.data["discrepancies"]["orders"]
         assert [one["role"] for one in done.data["orders"] if one["role"] == "ENTRY"] == []
+
+
+def test_two_machines_that_run_copies_of_one_account_book_no_order_of_each_other(stage: Stage, tmp_path: Path) -> None:
+    """Both number on from the same intent, so that the venue answers the second with the order of the first: of another
+    coin, at a twentieth of the price of the one that it wanted. A person brings some of that."""
+    first = stage("BTC", "ETH")
+    first.sim.fault({"kind": "maintenance_html", "path": "/products"})
+    assert first.cycle().code == 30, "an account without a decision"
+    (first.state / "buckets.db").unlink()  # and its breakers: the venue is well again
+    second = first.twin(tmp_path / "other")
+    second.configured()
+    shutil.copytree(first.state, second.state)
+    first.sim.fault({"kind": "list_lag", "ms": 60_000})
+    for host, coin, other in ((first, "ETH-USD", BTC), (second, BTC, "ETH-USD")):
+        flat, _ = PRICES[other]
+        host.sim.admin("price", product=other, path=[{"after_ms": -7 * BAR_MS, "price": flat}])
+        host.sim.risen(coin)
+        entry, *_ = host.cycle().data["orders"]
+        assert (entry["symbol"], entry["role"]) == (coin, "ENTRY")
+    first.sim.cleared()
+    first.sim.admin("balances", BTC="2")
+    for _ in range(2):
+        done = second.cycle()
+        assert (done.code, done.data["fills"], done.data["positions"], done.data["orders"]) == (40, [], 0, [])
+        assert "another one uses this account" in done.data["discrepancies"]["orders"]
+    told = second.inside("reconcile", "--json").data["differences"]
+    assert any(one["kind"] == "stranger" for one in told)
+    assert first.cycle().data["positions"] == 1, "and its own is looked after by the first"
+    (order,) = first.sim.open_orders()
+    assert (order["product_id"], order["side"]) == ("ETH-USD", "SELL")
 
 
 # --- what is waited for beside all these -----------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Order(Struct, frozen=True):
 
 class OrderReport(Struct, frozen=True):
     """An order as the venue knows it. `filled` is None where it tells of fills at once; a refusal is `expected` where
-    the market alone is the reason."""
+    the market alone is the reason. `symbol` and `side` are empty where they are not told."""
 
     client_order_id: str
     status: OrderStatus
@@ -100,6 +100,8 @@ class OrderReport(Struct, frozen=True):
     venue_order_id: str = ""
     filled: Base | None = None
     expected: bool = False
+    symbol: str = ""
+    side: Side | None = None
 
 
 def advance(order: Order, status: OrderStatus, at_ms: EpochMs) -> Order:

@@ -14,7 +14,7 @@ from trader_core.domain.order import Role
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
 from trader_core.engine.observe import observe
-from trader_core.engine.settle import is_new
+from trader_core.engine.settle import new_fills, reports_of
 from trader_core.execution.reconcile import order_facts
 from trader_core.ports import Ports
 
@@ -40,10 +40,9 @@ def has_news(ports: Ports, book: Book) -> bool:
     """Whether the venue tells something of our orders that the book does not know."""
     asked = [order for order in book.orders.values() if order.is_open]
     ports.reader.read_account(asked, book.fill_cursor)
-    told = [one for one in ports.reader.fills(book.fill_cursor) if one.fill.client_order_id in book.orders]
-    if any(is_new(book, one) for one in told):
+    if new_fills(ports.reader, book):
         return True
-    reports, clock = ports.reader.orders(asked) if asked else {}, ports.clock
+    reports, clock = reports_of(ports.reader, book), ports.clock
     news = order_facts(
         book, reports, book.closed_ms, host_ms=clock.host_ms(), seen_ms=clock.seen_ms(),
         unseen_ms=ports.patience.unseen_ms,

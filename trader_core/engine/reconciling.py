@@ -20,7 +20,15 @@ from trader_core.domain.money import EXACT, GRAIN, Base, Quote, plain, quantise_
 from trader_core.domain.order import Order, OrderStatus, Role
 from trader_core.engine.journal import Journal
 from trader_core.engine.settle import settle
-from trader_core.execution.reconcile import Account, awaits_fills, difference_facts, differences, missing_coins, undead
+from trader_core.execution.reconcile import (
+    Account,
+    awaits_fills,
+    difference_facts,
+    differences,
+    missing_coins,
+    strange,
+    undead,
+)
 from trader_core.ports import Ports
 
 CASH, COINS, FILL, FLOW, LEDGER, LOST, PENDING, STOP, STRANGE, STRANGER, UNDEAD = (
@@ -107,10 +115,9 @@ def _orders(before: Book, after: Book, account: Account) -> Iterator[Finding]:
             yield Finding(LOST, name, f"{told}: {order.status} in the ledger, {now.status} at the venue")
     for one in undead(after, account.marked):
         yield Finding(UNDEAD, one.client_order_id, f"{one.approved.symbol} {one.approved.role}: over, and yet it works")
-    for stranger in account.marked:
-        if stranger.client_order_id not in after.orders:
-            detail = f"{stranger.status}: of a trader, and not in this ledger: another one uses this account"
-            yield Finding(STRANGER, stranger.client_order_id, detail, closes=True)
+    for stranger in strange(after, account.marked):
+        detail = f"{stranger.status}: of a trader, and not in this ledger: another one uses this account"
+        yield Finding(STRANGER, stranger.client_order_id, detail, closes=True)
 
 
 class Applied(Struct, frozen=True):

@@ -8,6 +8,7 @@ from trader_core.domain.account import Balance, External
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.facts import Acknowledged, Closed, Delisted, DiscrepancyFound, DiscrepancyGone, Fact
+from trader_core.domain.fill import Side
 from trader_core.domain.instrument import Exclusion, Instrument, base_of
 from trader_core.domain.money import plain
 from trader_core.domain.order import Order, OrderReport, OrderStatus, Role
@@ -28,6 +29,17 @@ class Account:
     marked: Sequence[OrderReport]
     balances: Sequence[Balance]
     odd: Sequence[str] = ()
+
+
+def is_ours(book: Book, client_order_id: str, symbol: str = "", side: Side | None = None) -> bool:
+    """Whether what the venue tells under this id is what was written down under it: of that coin, whatever the name of
+    its product, and of that side. Two that run copies of one account give their orders the same ids."""
+    order = book.orders.get(client_order_id)
+    return (
+        order is not None
+        and base_of(symbol) in ("", base_of(order.approved.symbol))
+        and side in (None, order.approved.side)
+    )
 
 
 def order_facts(
@@ -70,7 +82,7 @@ def awaits_fills(order: Order, report: OrderReport) -> bool:
 def differences(book: Book, account: Account, quote: str, least_cash: Decimal) -> dict[str, str]:
     """What is not as the ledger has it, by subject. More coins than ours are external, no difference."""
     found = {"ledger": "; ".join(laws)} if (laws := broken_laws(book)) else {}
-    strangers = [one.client_order_id for one in account.marked if one.client_order_id not in book.orders]
+    strangers = [one.client_order_id for one in strange(book, account.marked)]
     if strangers:
         found["orders"] = f"{', '.join(strangers[:3])}: not ours, and yet of a trader: another one uses this account"
     if account.odd:
@@ -104,9 +116,15 @@ def difference_facts(book: Book, found: Mapping[str, str], now_ms: EpochMs) -> t
     return tuple(news)
 
 
+def strange(book: Book, marked: Iterable[OrderReport]) -> list[OrderReport]:
+    """What bears our mark, and is nothing that we have written down."""
+    return [one for one in marked if not is_ours(book, one.client_order_id, one.symbol, one.side)]
+
+
 def undead(book: Book, marked: Sequence[OrderReport]) -> tuple[Order, ...]:
     """Orders that are over for the ledger and yet work at the venue: what came later than anybody waited for."""
-    working = {one.client_order_id for one in marked if one.status is OrderStatus.WORKING}
+    others = strange(book, marked)
+    working = {one.client_order_id for one in marked if one.status is OrderStatus.WORKING and one not in others}
     return tuple(one for one in book.orders.values() if not one.is_open and one.client_order_id in working)
 
 

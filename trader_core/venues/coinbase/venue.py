@@ -389,7 +389,10 @@ def _over(order: VenueOrder | None) -> bool:
 def _report(order: VenueOrder, now_ms: EpochMs) -> OrderReport:
     why = order.reject_reason or order.message if order.status in (Status.FAILED, Status.CANCELLED) else ""
     status = STATUS.get(order.status, OrderStatus.WORKING)
-    return OrderReport(order.client_order_id, status, why, now_ms, order.order_id, order.filled_size)
+    return OrderReport(
+        order.client_order_id, status, why, now_ms, order.order_id, order.filled_size,
+        symbol=order.product_id, side=order.side,
+    )  # fmt: skip
 
 
 def _filled(owner: str, row: FillRow) -> Filled:
