@@ -1,7 +1,15 @@
 """A judgement holds for five seconds: what had to wait longer behind a slow order is judged again before it leaves."""
 
+import time
+from threading import Thread
+
+import pytest
+
 from tests.live.conftest import Stage
-from tests.live.test_scenarios import ORDERS, facts, waited
+from tests.live.test_scenarios import BTC, ORDERS, facts, waited
+from trader_core.bootstrap import open_system
+from trader_core.engine.run import cycles
+from trader_core.settings.options import Options
 
 SLOW = {"kind": "latency", "ms": 5_600, "phase": "after", "method": "POST", "path": ORDERS, "count": 1}
 
@@ -33,3 +41,45 @@ def test_a_purchase_that_waited_is_sent_where_nothing_has_changed(stage: Stage) 
     bought = {one["product_id"] for one in live.truth if one["kind"] == "order" and one["side"] == "BUY"}
     assert bought == {"BTC-USD", "ETH-USD"} and done.data["unprotected"] == [], done.err
     assert live.checked().wrong == ()
+
+
+def test_a_clock_that_is_set_back_makes_no_judgement_fresh(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a minute, while the venue takes its time over the first of two, and leave to trade is taken back."""
+    live, back, right = stage("BTC", "ETH"), list[int](), time.time_ns
+    live.sim.risen("BTC-USD", "ETH-USD")
+    live.sim.fault(SLOW)
+    monkeypatch.setattr(time, "time_ns", lambda: right() - sum(back))
+
+    def meddle() -> None:
+        assert waited(lambda: [one for one in live.truth if one["kind"] == "order"], 20)
+        disarming = live.start("disarm")
+        disarming.communicate(timeout=30)
+        assert disarming.returncode == 0
+        back.append(60 * 10**9)
+
+    meddler = Thread(target=meddle)
+    meddler.start()
+    live.cycle()
+    meddler.join()
+    live.sim.cleared()
+    bought = [one["product_id"] for one in live.truth if one["kind"] == "order" and one["side"] == "BUY"]
+    (why_not,) = [one[2] for one in facts(live.journal, "closed") if one[2].startswith("not sent")]
+    assert (len(bought), why_not) == (1, "not sent: judged again because the clock was set back meanwhile: HALTED")
+
+
+def test_a_clock_that_is_set_right_keeps_no_old_list_of_products(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that began an hour ahead read the list anew an hour later: a market that closed stayed open for it."""
+    live, right = stage("BTC"), time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: right() + 3_600 * 10**9)
+    with live.at_home(), open_system(Options(state=live.state, config=live.config, mode="LIVE")) as system:
+
+        def cycle() -> None:
+            next(cycles(system.ports, system.policy, system.journal, lambda: False, 1))
+
+        cycle()
+        assert not system.ports.reader.frozen()
+        monkeypatch.undo()
+        live.sim.admin("product", product=BTC, flags={"cancel_only": True})
+        with live.at_home():
+            cycle()
+        assert system.ports.reader.frozen() == {BTC}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
 FRESH_MS = 5_000  # so long a judgement holds
+SET_BACK = "because the clock was set back meanwhile"
 
 
 @dataclass
@@ -48,9 +49,10 @@ class Review:
     def __call__(self, order: Order) -> str:
         """Why this purchase must not leave now; empty where its judgement is fresh, or is passed again."""
         waited_ms = self.ports.clock.host_ms() - self.judged_ms
-        if waited_ms <= FRESH_MS:
+        if 0 <= waited_ms <= FRESH_MS:
             return ""
-        late = f"judged again {waited_ms / 1e3:.1f} s after it was decided"
+        why = f"{waited_ms / 1e3:.1f} s after it was decided" if waited_ms > 0 else SET_BACK
+        late = f"judged again {why}"
         try:
             now = self._as_of_now()
         except VenueUnavailable as gap:

@@ -33,7 +33,7 @@ class Products:
 
     def __call__(self) -> Listing:
         with self._lock:
-            if self._read is None or self._host_ms() - self._read[0] >= FRESH_MS:
+            if self._read is None or not 0 <= self._host_ms() - self._read[0] < FRESH_MS:
                 self._read = self._host_ms(), listing_of(self._client.products(), self._quote)
             return self._read[1]
 
