@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests.cli.program import Program
 from trader_core.domain.errors import StateLocked, StateUnusable
 from trader_core.ops.service import Service
 from trader_core.ops.units import Place, units
@@ -97,6 +98,18 @@ def test_what_runs_once_a_day_runs_once_where_the_clock_is_set_forward_and_back(
     found = units(Place(PurePosixPath("/bin/true")))
     daily = [line for text in found.values() for line in text.splitlines() if line.startswith("OnCalendar=*-*-* ")]
     assert len(daily) == 3 and all(one.endswith(" UTC") for one in daily), daily
+
+
+def test_a_loop_that_is_stopped_as_it_was_asked_to_has_not_failed(tmp_path: Path) -> None:
+    """A manager knows 0 and the signals themselves; each stop of the unit was told as a failure of it."""
+    running = Program(tmp_path).start("run", "--mode", "PAPER", "--venue", "simulated", "--state", tmp_path / "state")
+    assert running.stdout is not None
+    running.stdout.readline()
+    running.terminate()
+    running.communicate(timeout=30)
+    unit = units(Place(PurePosixPath("/bin/true")))["trader.service"]
+    (words,) = [line for line in unit.splitlines() if line.startswith("SuccessExitStatus=")]
+    assert str(running.returncode) in words.partition("=")[2].split()
 
 
 def test_the_kill_depends_on_nothing_that_trades() -> None:

@@ -69,6 +69,7 @@ def units(place: Place) -> Mapping[str, str]:
         "trader": _service(
             place, "trader, cycle after cycle", "run", "Type=notify", "NotifyAccess=main", "WatchdogSec=180",
             "Restart=on-failure", "RestartSec=10", "RestartPreventExitStatus=10 11 13 21", "TimeoutStopSec=60",
+            f"SuccessExitStatus={STOPPED}",
             unit=("StartLimitIntervalSec=600", "StartLimitBurst=5", "Conflicts=trader-run-cycle.timer"),
             wanted_by="multi-user.target" if place.is_machine else "default.target", delivers=True,
         ),
@@ -116,6 +117,7 @@ def units(place: Place) -> Mapping[str, str]:
     return found
 
 
+STOPPED = 143  # by SIGTERM, and the cycle that had begun was finished
 NOTHING_YET = 13  # there is no state before the first cycle
 HELD = 14  # by a loop that stays: it compares in each of its cycles
 
