@@ -1,0 +1,79 @@
+"""What comes in between the steps of one cycle: nothing is bought that a kill, or an order still at work, speaks
+against."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.test_acceptance import RISE, fills
+from tests.world import Bar, World
+from trader_core.domain.errors import OutcomeUnknown
+from trader_core.domain.facts import Closed
+from trader_core.domain.halt import HaltState
+from trader_core.domain.order import ApprovedOrder, Order, OrderReport
+from trader_core.domain.values import replace
+from trader_core.engine.send import PREDECESSOR
+from trader_core.ports import Ports, VenueTrader
+
+THIN = Bar(102, 102.01, 101, 102, 10)  # fills a part of the resting entry, which then takes the rest at once
+
+
+@dataclass
+class Between:
+    """The account's own trader; before the first cancel something comes in between."""
+
+    trader: VenueTrader
+    comes: Callable[[], None]
+
+    def payload(self, client_order_id: str, order: ApprovedOrder) -> str:
+        return self.trader.payload(client_order_id, order)
+
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
+        return self.trader.place(client_order_id, order, payload)
+
+    def cancel(self, order: Order) -> OrderReport:
+        self.comes()
+        return self.trader.cancel(order)
+
+
+def scene(root: Path, comes: Callable[[World], None]) -> World:
+    """An entry that filled in part; its rest is canceled, and ordered again in the same cycle."""
+    world = World(root).market(BTC=(*RISE, THIN, 103, 104, 105)).configured(policy__orders__maker_ttl_bars=1)
+
+    def wired(ports: Ports) -> Ports:
+        assert ports.trader is not None
+        return replace(ports, trader=Between(ports.trader, lambda: comes(world)))
+
+    world.wired = wired
+    return world
+
+
+def unsent(world: World) -> list[str]:
+    return [one.reason for one in world.facts() if isinstance(one, Closed) and "not sent" in one.reason]
+
+
+def kill(world: World) -> None:
+    (world.state / "KILL_SWITCH").touch()
+
+
+def unanswered(world: World) -> None:
+    raise OutcomeUnknown("nobody answers")
+
+
+@pytest.mark.parametrize(("comes", "why"), [(kill, "kill file KILL_SWITCH exists"), (unanswered, PREDECESSOR)])
+def test_a_purchase_whose_predecessor_is_being_canceled_stays_here(
+    comes: Callable[[World], None], why: str, tmp_path: Path
+) -> None:
+    world = scene(tmp_path, comes)
+    found: Any = world.run()
+    assert unsent(world)[:1] == [f"not sent: {why}"]
+    (bought,) = {one.fill.client_order_id for one in fills(world) if one.fill.side == "BUY"}
+    assert found[-1].book.orders[bought].approved.kind == "MAKER"
+
+
+def test_a_cancel_that_nobody_answers_is_a_failure_that_the_halt_machine_counts(tmp_path: Path) -> None:
+    halt = scene(tmp_path, unanswered).configured(policy__halt__max_execution_errors=1).run()[-1].book.halt
+    assert (halt.state, [one.name for one in halt.causes]) == (HaltState.TRIPPED, ["execution_errors"])
