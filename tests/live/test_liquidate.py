@@ -3,9 +3,12 @@
 import os
 import pty
 import shlex
+import sqlite3
 import subprocess
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -13,8 +16,10 @@ import pytest
 from tests.cli.program import START, Done, Inside
 from tests.live.conftest import Stage
 from tests.live.stage import Live, Venue
+from tests.live.test_scenarios import waited
 from tests.world import World
 from trader_core.domain.halt import HaltState
+from trader_core.engine import liquidate as selling
 from trader_core.hand import liquidated
 
 ORDERS = r"/orders$"
@@ -110,6 +115,60 @@ def test_an_order_whose_answer_is_lost_is_sold_once(bought: Live) -> None:
     assert (done.code, done.data["flat"]) == (0, True), done.err
     assert len(exits(bought)) == 1
     assert bought.checked().wrong == ()
+
+
+@pytest.fixture
+def unanswered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Live:
+    """Orders arrive, their answers do not, and no list shows them. Nobody waits long for what does not move."""
+    monkeypatch.setattr(selling, "FRUITLESS_MAX", 1)
+    live = stage("BTC")
+    live.sim.risen()
+    live.sim.fault({"kind": "5xx_after", "path": ORDERS}, {"kind": "list_lag", "ms": 60_000})
+    return live
+
+
+def test_a_purchase_of_which_nobody_knows_leaves_the_account_not_flat(unanswered: Live) -> None:
+    """Nothing is held, by all that is known."""
+    assert unanswered.cycle().code == 41
+    done = sold(unanswered, "--yes")
+    assert (done.code, done.data["flat"], done.data["left"], done.data["pending"]) == (50, False, [], ["BTC-USD"])
+    unanswered.sim.cleared()
+    done = sold(unanswered, "--yes")
+    assert (done.code, done.data["flat"]) == (0, True), done.err
+    assert unanswered.checked().wrong == ()
+
+
+def test_coins_that_may_still_be_sold_are_not_handed_back(unanswered: Live) -> None:
+    """Handed back, what their sale brings would be of coins that the ledger never had."""
+    unanswered.sim.admin("deposit", currency="ETH", amount="2")
+    done = sold(unanswered, "--yes", "--asset", "ETH")
+    assert (done.code, done.data["pending"]) == (50, ["ETH-USD"]), done.err
+    assert len(exits(unanswered)) == 1
+    unanswered.sim.cleared()
+    after = unanswered.cycle()
+    assert (after.code, after.data["discrepancies"], after.data["positions"]) == (21, {}, 0), after.err
+
+
+def test_a_sale_that_breaks_off_after_an_order_does_not_say_that_nothing_was_sent(
+    bought: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trader_core.store.sqlite.BUSY_TIMEOUT_MS", 200)
+    bought.sim.fault({"kind": "latency", "ms": 2_000, "phase": "after", "path": ORDERS, "count": 1})
+    over = Event()
+
+    def hold() -> None:
+        assert waited(lambda: exits(bought), 20)
+        with closing(sqlite3.connect(bought.journal, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            over.wait(20)
+
+    holder = Thread(target=hold)
+    holder.start()
+    done = sold(bought, "--yes")
+    over.set()
+    holder.join()
+    assert done.code == 14 and "may have been sent" in done.data["error"]["safe"], done.err
+    assert bought.settled().code == 21 and bought.checked().wrong == ()
 
 
 def test_coins_that_are_not_ours_are_sold_by_name_alone(bought: Live) -> None:

@@ -154,6 +154,28 @@ def test_candles_that_cannot_be_kept_are_a_missing_reading_and_what_is_held_is_c
     assert sum(size for size in bought.checked().held.values()) == 0, "sold at its target all the same"
 
 
+def test_a_venue_that_does_not_even_say_what_it_lists_is_in_trouble_cycle_after_cycle(stage: Stage) -> None:
+    """A cycle that decides nothing is counted as well, and the next one that can decides on it."""
+    live = stage("BTC", policy__halt__max_venue_troubles=2)
+    live.sim.fault({"kind": "truncated_json", "path": "/products$"})
+    assert [live.cycle().code for _ in range(2)] == [30, 30]
+    live.sim.cleared()
+    done = live.cycle()
+    assert (done.code, done.data["halt_state"]) == (21, "TRIPPED"), done.err
+    assert "venue" in done.data["halt_reason"]
+
+
+def test_what_filled_last_is_known_though_nothing_more_is_sent_in_this_cycle(bought: Live) -> None:
+    """The book is so thin that every pass sells a part; the next cycle may be a bar away."""
+    bought.sim.fault({"kind": "partial_fill", "fraction": "0.4", "side": "SELL"})
+    bought.sim.price("69000.00")
+    done = bought.cycle()
+    (left,) = bought.inside("positions", "--json").data["positions"]
+    assert Decimal(left["quantity"]) == bought.checked().held["BTC-USD"], done.data
+    assert bought.checked().wrong == ()
+    bought.sim.cleared()
+
+
 def test_without_the_fees_no_purchase_is_decided(stage: Stage) -> None:
     live = stage("BTC")
     live.sim.risen()

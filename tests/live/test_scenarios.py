@@ -159,7 +159,7 @@ def test_a_second_refusal_says_nothing_of_the_first_sending(stage: Stage) -> Non
         {"kind": "list_lag", "ms": 60_000},
     )
     done = live.cycle()
-    assert done.code == 41, done.data
+    assert (done.code, [one["role"] for one in done.data["not_placed"]]) == (41, ["EXIT"]), done.data
     (exit_,) = roles(live, "EXIT")
     assert live.checked().unresolved == (exit_,)
     live.sim.cleared()
