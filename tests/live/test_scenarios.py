@@ -224,6 +224,23 @@ def test_an_exit_that_was_cut_off_is_not_sent_again_where_its_stop_has_sold(stag
     assert (live.checked().wrong, exit_ in live.checked().venue_orders, coins(live)) == ((), False, Decimal("0.5"))
 
 
+def test_an_exit_that_was_cut_off_is_not_sent_again_after_a_kill(stage: Stage) -> None:
+    """Its stop is canceled already; what is killed sells nothing but by a stop."""
+    live = holding(stage())
+    live.sim.price("95000.00")
+    live.sim.fault({"kind": "hang_before", "method": "POST", "path": ORDERS})
+    running = live.start("run-cycle")
+    assert waited(lambda: roles(live, "EXIT") and live.sim.fired(), 20)
+    running.kill()
+    running.communicate(timeout=20)
+    live.sim.cleared()
+    (live.state / "KILL_SWITCH").touch()
+    done = live.cycle()
+    (exit_,) = roles(live, "EXIT")
+    assert (done.code, done.data["positions"], exit_ in live.checked().venue_orders) == (41, 1, False), done.data
+    assert (told_by(live.journal).sends[exit_], live.checked().wrong) == (1, ())
+
+
 # --- part of an order ------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ against."""
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,11 +12,12 @@ from tests.scenarios.test_acceptance import RISE, fills
 from tests.world import Bar, World
 from trader_core.domain.errors import OutcomeUnknown
 from trader_core.domain.facts import Closed
+from trader_core.domain.fill import Side
 from trader_core.domain.halt import HaltState
 from trader_core.domain.order import ApprovedOrder, Order, OrderReport
 from trader_core.domain.values import replace
 from trader_core.engine.send import PREDECESSOR
-from trader_core.ports import Ports, VenueTrader
+from trader_core.ports import VenueTrader
 
 THIN = Bar(102, 102.01, 101, 102, 10)  # fills a part of the resting entry, which then takes the rest at once
 
@@ -43,11 +44,7 @@ def scene(root: Path, comes: Callable[[World], None]) -> World:
     """An entry that filled in part; its rest is canceled, and ordered again in the same cycle."""
     world = World(root).market(BTC=(*RISE, THIN, 103, 104, 105)).configured(policy__orders__maker_ttl_bars=1)
 
-    def wired(ports: Ports) -> Ports:
-        assert ports.trader is not None
-        return replace(ports, trader=Between(ports.trader, lambda: comes(world)))
-
-    world.wired = wired
+    world.wired = lambda ports: replace(ports, trader=Between(cast(VenueTrader, ports.trader), lambda: comes(world)))
     return world
 
 
@@ -76,4 +73,20 @@ def test_a_purchase_whose_predecessor_is_being_canceled_stays_here(
 
 def test_a_cancel_that_nobody_answers_is_a_failure_that_the_halt_machine_counts(tmp_path: Path) -> None:
     halt = scene(tmp_path, unanswered).configured(policy__halt__max_execution_errors=1).run()[-1].book.halt
+    assert (halt.state, [one.name for one in halt.causes]) == (HaltState.TRIPPED, ["execution_errors"])
+
+
+class Lost(Between):
+    """Nobody hears what became of a purchase."""
+
+    def place(self, client_order_id: str, order: ApprovedOrder, payload: str) -> OrderReport:
+        if order.side is Side.BUY:
+            raise OutcomeUnknown("no answer")
+        return self.trader.place(client_order_id, order, payload)
+
+
+def test_a_purchase_without_an_answer_is_a_failure_that_the_halt_machine_counts(tmp_path: Path) -> None:
+    world = World(tmp_path).market(BTC=(*RISE, 104, 106, 108)).configured(policy__halt__max_execution_errors=1)
+    world.wired = lambda ports: replace(ports, trader=Lost(cast(VenueTrader, ports.trader), lambda: None))
+    halt = world.run()[-1].book.halt
     assert (halt.state, [one.name for one in halt.causes]) == (HaltState.TRIPPED, ["execution_errors"])
