@@ -40,11 +40,18 @@ class Between:
         return self.trader.cancel(order)
 
 
-def scene(root: Path, comes: Callable[[World], None]) -> World:
+class Ahead(Between):
+    """It counts more as filled than it has told of."""
+
+    def cancel(self, order: Order) -> OrderReport:
+        return replace(super().cancel(order), filled=order.approved.quantity)
+
+
+def scene(root: Path, comes: Callable[[World], None], trader: type[Between] = Between) -> World:
     """An entry that filled in part; its rest is canceled, and ordered again in the same cycle."""
     world = World(root).market(BTC=(*RISE, THIN, 103, 104, 105)).configured(policy__orders__maker_ttl_bars=1)
 
-    world.wired = lambda ports: replace(ports, trader=Between(cast(VenueTrader, ports.trader), lambda: comes(world)))
+    world.wired = lambda ports: replace(ports, trader=trader(cast(VenueTrader, ports.trader), lambda: comes(world)))
     return world
 
 
@@ -60,11 +67,20 @@ def unanswered(world: World) -> None:
     raise OutcomeUnknown("nobody answers")
 
 
-@pytest.mark.parametrize(("comes", "why"), [(kill, "kill file KILL_SWITCH exists"), (unanswered, PREDECESSOR)])
-def test_a_purchase_whose_predecessor_is_being_canceled_stays_here(
-    comes: Callable[[World], None], why: str, tmp_path: Path
+def nothing(world: World) -> None:
+    """Comes in between."""
+
+
+CASES = [
+    (Between, kill, "kill file KILL_SWITCH exists"), (Between, unanswered, PREDECESSOR), (Ahead, nothing, PREDECESSOR)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("trader", "comes", "why"), CASES, ids=["kill", "no answer", "fills to come"])
+def test_a_purchase_whose_predecessor_may_still_count_stays_here(
+    trader: type[Between], comes: Callable[[World], None], why: str, tmp_path: Path
 ) -> None:
-    world = scene(tmp_path, comes)
+    world = scene(tmp_path, comes, trader)
     found: Any = world.run()
     assert unsent(world)[:1] == [f"not sent: {why}"]
     (bought,) = {one.fill.client_order_id for one in fills(world) if one.fill.side == "BUY"}
