@@ -15,7 +15,7 @@ from trader_core.domain.halt import tripped
 from trader_core.kill.run import Wish, kill
 from trader_core.rulebook.codes import Verdict
 
-POSITIONS = "policy.risk.max_open_positions"
+POSITIONS, DAY_LOSS = "policy.risk.max_open_positions", "policy.risk.max_day_loss_pct"
 
 
 class Account:
@@ -139,6 +139,7 @@ def test_where_the_store_cannot_be_read_entries_are_refused_and_a_cycle_ends_wit
         (["risk.max_open_positions=9"], 2, "this loosens policy.risk.max_open_positions, which needs an end"),
         (["risk.max_open_positions=9", "--expires", "32d"], 2, "at most 31 days"),
         (["risk.max_open_positions=9", "--expires", "2024-01-01"], 2, "is not within 31 days after"),
+        (["risk.max_open_positions=9", "--expires", "2099-01-01"], 2, "is not within 31 days after"),
         (["risk.max_open_positions=9", "--expires", "2024-13-01"], 2, "--expires"),
         (["risk.max_open_positions=2", "--expires", "1h"], 2, "a tightening has no end"),
         (["risk.max_open_positions=2", "--expect-version", "7"], 22, "POLICY_CONFLICT"),
@@ -259,6 +260,25 @@ def test_what_is_written_tighter_under_a_loosening_is_as_written(account: Accoun
     account.policy("set", "risk.max_open_positions=2", "--reason", "over", "--expires", "20m")
     account.world.configured(policy__risk__max_open_positions=edited - 1)
     assert account.key(POSITIONS)["effective"] == min(2, edited - 1), "what was loosened is no more than is written"
+
+
+def test_what_is_tightened_beside_a_loosening_lasts_longer_than_that(account: Account) -> None:
+    """One change of two keys: only what it allows more of has an end."""
+    account.world.run(limit=1)
+    both = ("risk.max_open_positions=8", "risk.max_day_loss_pct=1")
+    account.policy("set", *both, "--reason", "more of them, and careful", "--expires", "20m")
+    assert [account.key(one)["effective"] for one in (POSITIONS, DAY_LOSS)] == [8, 1]
+    account.world.run(limit=2)
+    assert [account.key(one)["effective"] for one in (POSITIONS, DAY_LOSS)] == [5, 1]
+
+
+def test_a_change_of_which_no_second_copy_can_be_written_says_so(account: Account) -> None:
+    account.world.run(limit=1)
+    (account.world.state / "paper.policy.json.new").mkdir()
+    done = account("policy", "set", "risk.max_open_positions=2", "--reason", "a storm", "--json")
+    (told,) = done.document["warnings"]
+    assert "the policy's backup" in told and "cannot be written" in told
+    assert account.key(POSITIONS)["effective"] == 2
 
 
 def test_history_diff_and_rollback(account: Account) -> None:
