@@ -49,8 +49,8 @@ def serve(
         raise UsageError(f"--speed {speed} is no number to go by", remedy="--speed 60")
     if realtime and data is not None:
         raise UsageError("--realtime generates a market and --data replays one; it is one or the other")
-    if data is None and (since or until):
-        raise UsageError("--from and --to are of a replay, and there is no --data")
+    if data is None and (since or until or speed != 1):
+        raise UsageError("--from, --to and --speed are of a replay, and there is no --data")
     from trader_core.loopback.serve import Wanted
     from trader_core.loopback.serve import serve as run
     from trader_core.loopback.trouble import Misused

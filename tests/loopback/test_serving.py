@@ -56,7 +56,7 @@ def test_cert_makes_a_new_key_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [
     ("--realtime", "--data", "x"), ("--from", "2024-01-01"), ("--data", "nowhere"), ("--tls", "nowhere"),
     ("--faults", "nowhere"), ("--truth", "nowhere/x"), ("--key", "nowhere"),
-    ("--data", "data", "--speed", "nan"), ("--realtime", "--speed", "inf"),
+    ("--data", "data", "--speed", "nan"), ("--realtime", "--speed", "inf"), ("--realtime", "--speed", "60"),
 ])  # fmt: skip
 def test_what_cannot_be_served(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = trader("sim", "serve", "--port", "0", *words)
