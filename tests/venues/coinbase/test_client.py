@@ -47,7 +47,7 @@ SIZE = BaseSize(Base(Decimal("0.1")))
 BODY = order_body("3a7b42c6", "SOL-USD", Side.BUY, LimitIoc(SIZE, Decimal(100)))
 ENTRIES, EXITS = Direction.ENTRIES, Direction.EXITS
 UNAUTHORIZED = reply(401, b"Unauthorized\n", content_type="text/plain")
-TIME = reply(200, json.dumps({"iso": "", "epochSeconds": "1", "epochMillis": "1700000500000"}).encode())
+TIME = reply(200, json.dumps({"iso": "", "epochSeconds": "1700000500", "epochMillis": "1700000500000"}).encode())
 YES = reply(200, payload("create_order_success_limit_post_only"))
 
 

@@ -333,6 +333,13 @@ def test_a_permission_that_is_not_told_is_not_guessed() -> None:
             parse.permissions(json.dumps(document | {"can_transfer": value}).encode())
 
 
+@pytest.mark.parametrize("millis", ["1738308285", "1738308285753000", "99999999999999999", "0"])
+def test_a_time_that_is_told_in_two_ways_is_none(millis: str) -> None:
+    document = json.loads(payload("server_time")) | {"epochMillis": millis}
+    with pytest.raises(VenuePayload, match="epochMillis"):
+        parse.server_time(json.dumps(document).encode())
+
+
 def test_a_balance_in_another_currency_is_not_believed() -> None:
     body = changed("accounts_list_two", hold={"value": "1", "currency": "ETH"})
     with pytest.raises(VenuePayload, match="currency"):
