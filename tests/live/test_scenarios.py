@@ -511,11 +511,12 @@ def test_two_machines_that_run_copies_of_one_account_book_no_order_of_each_other
         host.sim.risen(coin)
         entry, *_ = host.cycle().data["orders"]
         assert (entry["symbol"], entry["role"]) == (coin, "ENTRY")
+    assert facts(second.journal, "acknowledged") == [], "nor may it ever cancel that one"
     first.sim.cleared()
     first.sim.admin("balances", BTC="2")
     for _ in range(2):
         done = second.cycle()
-        assert (done.code, done.data["fills"], done.data["positions"], done.data["orders"]) == (40, [], 0, [])
+        assert (done.code, done.data["fills"], done.data["positions"], done.data["orders"]) == (41, [], 0, [])
         assert "another one uses this account" in done.data["discrepancies"]["orders"]
     told = second.inside("reconcile", "--json").data["differences"]
     assert any(one["kind"] == "stranger" for one in told)

@@ -24,7 +24,7 @@ from trader_core.domain.errors import (
 from trader_core.domain.facts import CashFlow, Filled
 from trader_core.domain.fill import Fill, Side
 from trader_core.domain.ids import bears_mark
-from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.instrument import Exclusion, Instrument, base_of
 from trader_core.domain.market import Candles, TopOfBook
 from trader_core.domain.money import Quote
 from trader_core.domain.order import ApprovedOrder, Order, OrderKind, OrderReport, OrderStatus
@@ -239,6 +239,8 @@ class CoinbaseVenue:
             return OrderReport(client_order_id, OrderStatus.REJECTED, why, now_ms, expected=expected)
         if answer.client_order_id not in ("", client_order_id):
             raise OutcomeUnknown(f"the venue answered for {answer.client_order_id} when asked for {client_order_id}")
+        if base_of(answer.product_id) not in ("", base_of(order.symbol)):
+            raise OutcomeUnknown(f"the venue has an order of {answer.product_id} under {client_order_id} already")
         self._owner[answer.order_id] = client_order_id
         return OrderReport(client_order_id, OrderStatus.WORKING, "", now_ms, answer.order_id)
 
