@@ -287,8 +287,9 @@ def test_without_a_terminal_nobody_is_asked_and_nothing_is_armed(live: Rehearsal
     assert granted(live) == []
 
 
-@pytest.mark.parametrize(("answer", "code"), [("\n", 20), ("y\n", 0)])
-def test_on_a_terminal_a_person_is_asked(live: Rehearsal, answer: str, code: int) -> None:
+@pytest.mark.parametrize(("answer", "killed", "code"), [("\n", False, 20), ("y\n", False, 0), ("y\n", True, 21)])
+def test_on_a_terminal_a_person_is_asked(live: Rehearsal, answer: str, killed: bool, code: int) -> None:
+    """A kill that comes while the terms are read outranks the answer."""
     live.rotated()
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
@@ -296,12 +297,16 @@ def test_on_a_terminal_a_person_is_asked(live: Rehearsal, answer: str, code: int
         cwd=live.home, env=live.environment, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True,
     )  # fmt: skip
     os.close(theirs)
+    told = ""
+    while "Trade real money on these terms? [y/N]" not in told:
+        told += os.read(ours, 65_536).decode()
+    if killed:
+        (live.state / "KILL_SWITCH").touch()
     os.write(ours, answer.encode())
     out, _ = running.communicate(timeout=60)
-    told = os.read(ours, 65_536).decode()
+    told += os.read(ours, 65_536).decode()
     os.close(ours)
     assert running.returncode == code, told
-    assert "Trade real money on these terms? [y/N]" in told
     assert ("armed: real money may be traded" in out) == (code == 0)
     assert len(granted(live)) == (code == 0)
 
