@@ -1,0 +1,70 @@
+"""Leave to trade that has ended, or that nobody can be sure of: nothing is bought, and it is told why."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.live.conftest import Stage
+from tests.live.stage import Live
+from trader_core.domain.clocktime import DAY_MS, EpochMs
+from trader_core.domain.grant import KeyActivated
+from trader_core.domain.values import replace
+from trader_core.ops.clock import host_ms
+from trader_core.store.grants import Permits
+
+
+def disarmed(live: Live) -> None:
+    assert live.inside("disarm").code == 0
+
+
+def aged(live: Live, days: int = 91) -> None:
+    """The key was put in force so long ago; its grant is as it was."""
+    permits, since = Permits(live.state), EpochMs(host_ms() - days * DAY_MS)
+    facts = permits.facts()
+    permits.path.unlink()
+    for one in facts:
+        permits.append(replace(one, at_ms=since) if isinstance(one, KeyActivated) else one, since)
+
+
+def unread(live: Live) -> None:
+    live.sim.fault({"kind": "truncated_json", "path": "/key_permissions$"})
+
+
+ENDS = [
+    (disarmed, 20, "HALTED", "revoked"),
+    (aged, 11, "UNRESOLVED", "the key is 91 days old"),
+    (unread, 30, "UNRESOLVED", "permissions are unknown"),
+]
+
+
+@pytest.mark.parametrize(("ends", "code", "verdict", "why"), ENDS, ids=[one[0].__name__ for one in ENDS])
+def test_without_leave_nothing_is_bought(
+    stage: Stage, ends: Callable[[Live], None], code: int, verdict: str, why: str
+) -> None:
+    live = stage("BTC")
+    live.sim.fault({"kind": "truncated_json", "path": "/products$"})
+    assert live.cycle().data["equity"] is None, "the account is begun, and nothing was decided"
+    live.sim.cleared()
+    live.sim.risen()
+    ends(live)
+    done = live.cycle()
+    assert (done.code, [one["verdict"] for one in done.data["refusals"]]) == (code, [verdict]), done.data
+    assert any(why in one for one in done.data["objections"]), done.data["objections"]
+    assert live.sim.state()["orders"] == []
+    live.sim.cleared()
+
+
+def test_leave_that_is_taken_back_takes_back_what_rests(stage: Stage) -> None:
+    live = stage("BTC", policy__orders__maker_ttl_bars=9)
+    live.sim.risen()
+    assert live.cycle().data["placed"] == 1
+    disarmed(live)
+    assert live.cycle().code == 20
+    assert live.sim.open_orders() == []
+
+
+def test_a_key_near_its_end_is_told_before_it_closes_anything(stage: Stage) -> None:
+    live = stage("BTC")
+    aged(live, 84)
+    done = live.cycle()
+    assert done.code == 0 and any("the key is 84 days old" in one for one in done.document["warnings"]), done.err
