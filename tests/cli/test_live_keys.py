@@ -80,6 +80,10 @@ def test_a_key_is_verified_at_the_venue_before_it_can_be_put_in_force(live: Rehe
 
     code, what = refused("activate")
     assert (code, "was not verified within the last hour" in what) == (20, True)
+    live.sim.admin("faults", replace=[{"kind": "unauthorized_text", "path": "/accounts$"}])
+    assert refused("verify")[0] == 11, "it may trade, they say, and cannot read the account"
+    live.sim.admin("faults", clear=True)
+    assert refused("activate")[0] == 20
     for wrong, right, words in (
         ({"can_transfer": True}, {"can_transfer": False}, "may transfer money"),
         ({"can_trade": False}, {"can_trade": True}, "may not trade"),
