@@ -403,7 +403,11 @@ def _migrate(db: sqlite3.Connection, path: Path, writable: bool) -> None:
     if owner != APPLICATION_ID and (tables or not writable):
         raise StateUnusable(f"{path} is not a state of trader", remedy=_ELSE)
     if 0 < version < OLDEST_SCHEMA:
-        raise StateUnusable(f"{path} was written by an older trader, whose journal said less", remedy=_ELSE)
+        raise StateUnusable(
+            f"{path} was written by an older trader, whose journal said less",
+            safe="nothing was sent; its positions, orders and limits are in it",
+            remedy="leave it there and close its account with the version that wrote it; a new one: --state DIR",
+        )
     if version < len(steps) and not writable:
         raise StateUnusable(f"{path} has the older schema {version}", remedy="trader run brings it up to date")
     if version == len(steps):
