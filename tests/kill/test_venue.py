@@ -192,6 +192,63 @@ def test_a_list_that_lags_is_not_believed(venue: Served, scene: Scene) -> None:
     assert len(done.data["venue"]["canceled"]) == 3
 
 
+def torn(venue: Served, field: str, order: str) -> None:
+    venue.admin("faults", {"replace": [{"kind": "torn_orders", "field": field, "order": order}]})
+
+
+@beside("total_fees", "side", "created_time")
+def test_an_order_that_cannot_be_read_whole_is_canceled_all_the_same(venue: Served, scene: Scene, field: str) -> None:
+    """It keeps no other one open either; to a cycle it would be the end of all reading."""
+    scene.begun("paper")
+    ours, foreign = [resting(venue, number, "BUY") for number in range(2)], resting(venue, 3, "BUY", identity="by hand")
+    torn(venue, field, ours[0])
+    done = scene.kill("--json")
+    venue.admin("faults", {"clear": True})
+    assert (done.code, statuses(venue, *ours, foreign)) == (0, [GONE, GONE, OPEN]), done.out + done.err
+    assert f"an order {ours[0]}: its {field} cannot be read" in done.data["venue"]["notes"]
+
+
+@beside("client_order_id", "order_id")
+def test_an_order_of_which_nobody_can_say_whose_it_is_stays_and_is_told(
+    venue: Served, scene: Scene, field: str
+) -> None:
+    scene.begun("paper")
+    ours, foreign = resting(venue, 1, "BUY"), resting(venue, 2, "BUY", identity="by hand")
+    torn(venue, field, foreign)
+    done = scene.kill("--json")
+    venue.admin("faults", {"clear": True})
+    assert (done.code, statuses(venue, ours, foreign)) == (50, [GONE, OPEN]), done.out + done.err
+    (told,) = done.data["not_done"]
+    assert told.endswith(f": its {field} cannot be read")
+
+
+@beside(Role.STOP, Role.EXIT, ids=["known", "unknown"])
+def test_what_an_order_that_cannot_be_read_may_have_traded_is_not_sold(venue: Served, scene: Scene, role: Role) -> None:
+    """How much of it is filled cannot be read, or whose it is."""
+    live = scene.holding({ETH: "1.25", BTC: "0.1"})
+    fund(venue, ETH="20", BTC="2")
+    order = stop(venue, 1, "1")
+    written(live, sale_of_ours(1, role, "1", order))
+    torn(venue, "filled_size" if role is Role.STOP else "client_order_id", order)
+    if role is Role.STOP:
+        venue.admin("price", {"product": ETH, "price": f"{bid(venue) * Decimal('0.89'):.2f}"})
+    done = scene.kill("--flatten", "--json")
+    assert {one: venue.money()[one][0] for one in ("ETH", "BTC")} == {"ETH": Decimal("18.75"), "BTC": Decimal("1.9")}
+    told = f"1 {ETH} are not sold: nobody can say whether {id_of(1, 0)} has sold them"
+    assert (done.code, told in done.out) == ((50, True) if role is Role.STOP else (0, False)), done.out + done.err
+
+
+@beside()
+def test_what_a_sale_of_its_own_that_cannot_be_read_sold_is_not_sold_again(venue: Served, scene: Scene) -> None:
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="20")
+    torn(venue, "filled_size", "")
+    for _ in range(2):
+        done = scene.kill("--flatten", "--json")
+        assert (done.code, venue.money()["ETH"][0]) == (50, Decimal("18.75")), done.out + done.err
+        assert any("nobody can say" in one for one in done.data["not_done"])
+
+
 @beside()
 def test_what_may_be_on_its_way_is_said(venue: Served, scene: Scene) -> None:
     """Written down a moment ago, and in no list: it may have left, and turn up after the last look."""

@@ -163,6 +163,14 @@ def test_fills_of_one_product_are_told_as_something_else(venue: Served) -> None:
         assert {one["trade_type"] for one in venue.get("/orders/historical/fills")["fills"]} == {word}
 
 
+def test_an_order_is_torn_in_lists_and_alone(venue: Served) -> None:
+    torn, whole = (str(venue.create(name, "BUY", FAR)) for name in ("torn", "whole"))
+    venue.fault("torn_orders", field="total_fees", order=torn)
+    told = {one["order_id"]: one["total_fees"] for one in venue.get("/orders/historical/batch")["orders"]}
+    assert (told[torn], told[whole]) == (["?"], "0")
+    assert venue.get(f"/orders/historical/{torn}")["order"]["total_fees"] == ["?"]
+
+
 def test_a_fill_is_told_in_quote(venue: Served) -> None:
     order = venue.order(venue.create("quote", "BUY", market(quote_size="50")))
     venue.fault("fills_in_quote")

@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "unordered_fills": (FILLS, {}),
     "fills_in_quote": (FILLS, {}),
     "strange_fills": (FILLS, {"product": None, "word": "CORRECTION"}),
+    "torn_orders": (r"/orders/historical/", {"field": None, "order": ""}),
     "repeat_cursor": (r"/(accounts|orders/historical/(batch|fills))$", {}),
     "product_status": ("", {"product": None, "status": "", "flags": {}}),
     "delist": ("", {"product": None}),

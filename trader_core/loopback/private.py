@@ -1,6 +1,6 @@
 """The account and its orders: what a key may see and do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -188,7 +188,8 @@ def order(venue: Venue, call: Call, plan: Plan) -> Answer:
     found = venue.exchange.orders.get(call.named["order_id"])
     if found is None:
         return problem(404, "NOT_FOUND", f"order with this orderID was not found: {call.named['order_id']}")
-    return told({"order": order_shape(found, venue.exchange.account)})
+    (shape,) = _told_orders(plan, [order_shape(found, venue.exchange.account)])
+    return told({"order": shape})
 
 
 def orders(venue: Venue, call: Call, plan: Plan) -> Answer:
@@ -204,7 +205,18 @@ def orders(venue: Venue, call: Call, plan: Plan) -> Answer:
     cursor = str(cut[-1][0].number) if cut else ""
     if plan.has("repeat_cursor") and cut:
         more, cursor = True, before or cursor
-    return told({"orders": [shape for _, shape in cut], "sequence": "0", "has_next": more, "cursor": cursor})
+    shapes = _told_orders(plan, [shape for _, shape in cut])
+    return told({"orders": shapes, "sequence": "0", "has_next": more, "cursor": cursor})
+
+
+def _told_orders(plan: Plan, shapes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a torn order has in the place of a field is no text, no amount and no word."""
+    found = [dict(one) for one in shapes]
+    for rule in plan.each("torn_orders"):
+        for shape in found:
+            if rule.figures["order"] in ("", shape["order_id"]):
+                shape[str(rule.figures["field"])] = ["?"]
+    return found
 
 
 def _sets(call: Call) -> dict[str, set[str]]:

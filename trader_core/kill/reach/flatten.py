@@ -126,8 +126,9 @@ class Flattening:
             self.unwritten = True
             self._progress.problems.append(f"the sale {identity} is not written down: {full.strerror}")
         order = self._final(self._placed(sale, body, EpochMs(sent_ms - LOOK_BACK_MS)))
+        value = "" if "filled_value" in order.torn else plain(order.filled_value)
         self._progress.sold.append(
-            {"product": symbol, "quantity": plain(order.filled_size), "value": plain(order.filled_value),
+            {"product": symbol, "quantity": plain(order.filled_size), "value": value,
              "order_id": order.order_id, "client_order_id": identity}
         )  # fmt: skip
         return Decimal(order.filled_size)
@@ -180,10 +181,12 @@ class Flattening:
         return next((one.order_id for one in listed if one.client_order_id == identity), "")
 
     def _final(self, order_id: str) -> VenueOrder:
-        """The order when nothing can change it any more. Raises OutOfTime."""
+        """The order when nothing can change it any more. Raises OutOfTime, or Unsold where its fills cannot be read."""
         while monotonic() < self._until_s:
             order = insist(partial(self._client.order, order_id), self._until_s)
             if order is not None and order.is_over:
+                if "filled_size" in order.torn:
+                    raise Unsold(f"nobody can say what order {order_id} has sold")
                 return order
             sleep(PAUSE_S)
         raise OutOfTime(f"the fate of order {order_id} is not known")

@@ -13,6 +13,7 @@ from pathlib import Path
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.fill import Side
 from trader_core.domain.money import plain
+from trader_core.domain.values import replace
 from trader_core.kill.reach.insist import beside, insist
 from trader_core.kill.reach.ledger import TURNS_UP_MS, Ledger
 from trader_core.kill.reach.sweep import Orders
@@ -65,6 +66,7 @@ def owned(
     named += [one.venue_order_id for one in awaited.values() if one.venue_order_id]
     orders = {**ended, **_looked_at(client, [one for one in named if one not in ended], until_s)}
     orders |= _turned_up(client, awaited, orders, until_s)
+    orders |= _named(awaited, orders)
     held = _moved(ledger, awaited, orders, news)
     _withhold(held, awaited, orders, progress)
     ours = ledger.names | awaited.keys()
@@ -72,6 +74,10 @@ def owned(
         if odd.order_id in orders and orders[odd.order_id].client_order_id in ours:
             held.pop(orders[odd.order_id].product_id, None)
             progress.problems.append(f"{odd.product_id} is not sold: the fill {odd.entry_id} is {odd.why}")
+    for row in news:
+        if row.order_id in orders and "client_order_id" in orders[row.order_id].torn:
+            held.pop(row.product_id, None)
+            progress.problems.append(f"{row.product_id} is not sold: nobody can say whether {row.order_id} is ours")
     return {symbol: quantity for symbol, quantity in held.items() if quantity > 0}
 
 
@@ -89,6 +95,16 @@ def _turned_up(client: CoinbaseClient, awaited: Mapping[str, Awaited], orders: O
         return {}
     listed = insist(partial(client.orders_since, EpochMs(host_ms() - 2 * TURNS_UP_MS)), until_s)
     return _looked_at(client, [one.order_id for one in listed if one.client_order_id in lost], until_s)
+
+
+def _named(awaited: Mapping[str, Awaited], orders: Orders) -> Orders:
+    """Orders whose own word for our id cannot be read, and which the ledger knows by the venue's."""
+    names = {one.venue_order_id: key for key, one in awaited.items() if one.venue_order_id}
+    return {
+        key: replace(one, client_order_id=names[key], torn=tuple(set(one.torn) - {"client_order_id"}))
+        for key, one in orders.items()
+        if "client_order_id" in one.torn and key in names
+    }
 
 
 def _unseen(awaited: Mapping[str, Awaited], orders: Orders) -> list[str]:
@@ -110,10 +126,10 @@ def _moved(
         if order is not None and order.client_order_id in awaited:
             told[row.order_id] = told.get(row.order_id, Decimal(0)) + row.quantity
         elif order is not None and order.client_order_id in ledger.names:
-            move(order.product_id, row.side, row.quantity)
+            move(order.product_id or row.product_id, row.side, row.quantity)
     for key, order in orders.items():
         one = awaited.get(order.client_order_id)
-        if one is not None:
+        if one is not None and "filled_size" not in order.torn:
             move(one.symbol, one.side, max(told.get(key, Decimal(0)), order.filled_size - one.booked))
     return held
 
@@ -121,11 +137,16 @@ def _moved(
 def _withhold(
     held: dict[str, Decimal], awaited: Mapping[str, Awaited], orders: Orders, progress: Progress
 ) -> None:  # fmt: skip
-    """What an order that cannot be read may have sold is not ours for sure."""
-    for key in _unseen(awaited, orders):
-        one = awaited[key]
+    """What an order that nobody can see, or whose fills cannot be read, may have sold is not ours for sure."""
+    unseen = [key for key in _unseen(awaited, orders) if awaited[key].may_turn_up or awaited[key].venue_order_id]
+    torn = [one.client_order_id for one in orders.values() if "filled_size" in one.torn]
+    for key, one in awaited.items():
         left = one.quantity - one.booked
-        if one.side is Side.SELL and left > 0 and (one.may_turn_up or one.venue_order_id):
+        if left <= 0 or key not in (*unseen, *torn):
+            continue
+        if one.side is Side.SELL:
             held[one.symbol] = held.get(one.symbol, Decimal(0)) - left
             what = f"{plain(left)} {one.symbol} are not sold: nobody can say whether {key} has sold them"
-            progress.problems.append(f"{what}; in 90 s trader kill again")
+            progress.problems.append(f"{what}; in 90 s trader kill again" if key in unseen else what)
+        elif key in torn:
+            progress.problems.append(f"what {key} bought of {one.symbol} is not sold: it cannot be read")

@@ -41,6 +41,7 @@ class Sweep:
         self._asked: dict[str, VenueOrder] = {}  # to be canceled, so far
         self._seen: set[str] = set()  # our ids, of everything that was ever listed
         self._over: set[str] = set()  # looked at one by one, and over: a list that shows them lags
+        self._torn: set[str] = set()  # what was told of orders that cannot be read whole
         self.ended: dict[str, VenueOrder] = {}  # how they ended, as far as the venue knows them
 
     def run(self, everything: bool, stops_too: bool) -> None:
@@ -105,7 +106,7 @@ class Sweep:
             one.order_id: one
             for page in beside([self._insisting(ask) for ask in asked])
             for one in page
-            if not one.is_over and one.order_id not in self._over
+            if not one.is_over and one.order_id not in self._over and self._can_be_named(one)
         }
         unlisted = [] if self._ledger is None else [one for one in self._ledger.orders.values() if one]
         doubtful = [one for one in found if one in self._asked]
@@ -120,6 +121,15 @@ class Sweep:
         self._seen |= {one.client_order_id for one in found.values()}
         self._tell(found)
         return found
+
+    def _can_be_named(self, order: VenueOrder) -> bool:
+        """Whether it can be canceled, which takes an id. Of one that is torn it is told once."""
+        told = f"an order {order.order_id or 'without an id'}: its {', '.join(order.torn)} cannot be read"
+        if order.torn and told not in self._torn:
+            self._torn.add(told)
+            may_stay = not order.order_id or not (order.client_order_id or self._everything or self._is_ours(order))
+            (self._progress.problems if may_stay else self._progress.notes).append(told)
+        return bool(order.order_id)
 
     def _tell(self, found: Orders) -> None:
         """For whoever reports when the time is over."""
@@ -148,7 +158,8 @@ class Sweep:
         return {**risky, **beyond}
 
     def _is_ours(self, order: VenueOrder) -> bool:
-        known = self._ledger is not None and order.client_order_id in self._ledger.orders
+        orders = {} if self._ledger is None else self._ledger.orders
+        known = order.client_order_id in orders or order.order_id in orders.values()
         return known or bears_mark(order.client_order_id)
 
     # --- canceling ---------------------------------------------------------------------------------------------------

@@ -94,6 +94,11 @@ class CoinbaseClient:
         return f"CoinbaseClient({self._http.origin}, {'with' if self._key else 'without'} a key)"
 
     @property
+    def _torn_too(self) -> bool:
+        """A kill cancels what it can; to everybody else what cannot be read of an order could be money."""
+        return self._urgency is Urgency.KILL
+
+    @property
     def has_key(self) -> bool:
         return self._key is not None
 
@@ -176,7 +181,7 @@ class CoinbaseClient:
     def order(self, order_id: str) -> VenueOrder | None:
         """One order; None where the venue knows none of that id."""
         try:
-            return parse.order(self._read_orders(f"/orders/historical/{quote(order_id, safe='')}"))
+            return parse.order(self._read_orders(f"/orders/historical/{quote(order_id, safe='')}"), self._torn_too)
         except VenueRefused as refused:
             if reason_of(refused.word) is Reason.GONE:
                 return None
@@ -270,7 +275,7 @@ class CoinbaseClient:
         cursor, seen = "", {""}
         for _ in range(PAGES_MAX):
             wanted = [*query, ("product_type", "SPOT"), ("limit", str(ORDERS_LIMIT)), *_cursor(cursor)]
-            page = parse.orders(self._read_orders("/orders/historical/batch", wanted))
+            page = parse.orders(self._read_orders("/orders/historical/batch", wanted), self._torn_too)
             found.update((one.order_id, one) for one in page.orders)
             if not page.next_cursor:
                 return tuple(found.values())

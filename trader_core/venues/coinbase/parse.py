@@ -6,10 +6,10 @@ not know become UNKNOWN.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
 
@@ -56,6 +56,8 @@ from trader_core.venues.coinbase.words import (
     says_nothing,
 )
 
+Read = TypeVar("Read")
+ZERO = Decimal(0)
 LARGEST = Decimal(10) ** 18  # no amount reaches it
 TEXT_MAX = 4_096  # of one text
 TOLD_MAX = 200  # of what is repeated to a person
@@ -381,39 +383,52 @@ def _next_cursor(found: Node) -> str:
 # --- orders and fills ------------------------------------------------------------------------------------------------
 
 
-def order(body: bytes) -> VenueOrder | None:
-    """One order; None where the venue answers that there is none."""
+def order(body: bytes, torn_too: bool = False) -> VenueOrder | None:
+    """One order; None where the venue answers that there is none. Of one that is torn, what can be read is taken only
+    where that is asked for."""
     found = document(body)
     if isinstance(found.value, dict) and "order" in found.value and found.value["order"] is None:
         return None
-    return _order(found["order"])
+    return _order(found["order"], torn_too)
 
 
-def orders(body: bytes) -> OrderPage:
+def orders(body: bytes, torn_too: bool = False) -> OrderPage:
     found = document(body)
-    return OrderPage(tuple(_order(row) for row in found["orders"].rows()), _next_cursor(found))
+    return OrderPage(tuple(_order(row, torn_too) for row in found["orders"].rows()), _next_cursor(found))
 
 
-def _order(row: Node) -> VenueOrder:
+def _order(row: Node, torn_too: bool) -> VenueOrder:
+    torn: list[str] = []
+
+    def read(name: str, what: Callable[[], Read], nothing: Read) -> Read:
+        try:
+            return what()
+        except VenuePayload:
+            if not torn_too:
+                raise
+            torn.append(name)
+            return nothing
+
     last = row.find("last_fill_time")
     return VenueOrder(
-        order_id=row["order_id"].text(),
-        client_order_id=_text(row.find("client_order_id")),
-        product_id=row["product_id"].text(),
-        side=_side(row["side"].text()),
-        status=Status.of(row["status"].text()),
-        status_word=_clean(row["status"].text()),
-        shape=_shape(row.find("order_configuration")),
-        filled_size=Base(row["filled_size"].not_below_zero()),
-        filled_value=Quote(row["filled_value"].not_below_zero()),
-        total_fees=Quote(row["total_fees"].not_below_zero()),
-        number_of_fills=row["number_of_fills"].count(),
-        created_ms=row["created_time"].time(),
-        last_fill_ms=None if last is None else last.time(),
-        settled=row["settled"].flag(),
-        pending_cancel=_flag(row.find("pending_cancel")),
+        order_id=read("order_id", lambda: row["order_id"].text(), ""),
+        client_order_id=read("client_order_id", lambda: _text(row.find("client_order_id")), ""),
+        product_id=read("product_id", lambda: row["product_id"].text(), ""),
+        side=read("side", lambda: _side(row["side"].text()), None),
+        status=read("status", lambda: Status.of(row["status"].text()), Status.UNKNOWN),
+        status_word=_told(row.find("status")),
+        shape=read("order_configuration", lambda: _shape(row.find("order_configuration")), OrderShape(Shape.UNKNOWN)),
+        filled_size=read("filled_size", lambda: Base(row["filled_size"].not_below_zero()), Base(ZERO)),
+        filled_value=read("filled_value", lambda: Quote(row["filled_value"].not_below_zero()), Quote(ZERO)),
+        total_fees=read("total_fees", lambda: Quote(row["total_fees"].not_below_zero()), Quote(ZERO)),
+        number_of_fills=read("number_of_fills", lambda: row["number_of_fills"].count(), 0),
+        created_ms=read("created_time", lambda: row["created_time"].time(), EpochMs(0)),
+        last_fill_ms=None if last is None else read("last_fill_time", last.time, EpochMs(0)),
+        settled=read("settled", lambda: row["settled"].flag(), False),
+        pending_cancel=read("pending_cancel", lambda: _flag(row.find("pending_cancel")), False),
         reject_reason=_told(row.find("reject_reason")),
         message=_told(row.find("reject_message")) or _told(row.find("cancel_message")),
+        torn=tuple(torn),
     )
 
 

@@ -270,6 +270,7 @@ class VenueOrder(Struct, frozen=True):
     pending_cancel: bool
     reject_reason: str
     message: str  # why it was rejected or cancelled, for a person
+    torn: tuple[str, ...] = ()  # fields that cannot be read: nothing stands there, and a zero is no amount
 
     @property
     def is_over(self) -> bool:
