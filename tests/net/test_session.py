@@ -169,6 +169,13 @@ def ask(out: Http, breaker: tuple[str, Direction]) -> int:
     return status
 
 
+def test_who_asks_for_no_silence_at_all_is_given_a_second() -> None:
+    clock = Clock()
+    with serving(reply(429, retry_after="0"), WELL) as server:
+        assert send(http(server.url, clock)) == 200
+    assert clock.waits == [1.0]
+
+
 def test_kill_waits_half_a_second_at_most() -> None:
     clock = Clock()
     with serving(reply(429, retry_after="20"), BUSY, BUSY, WELL) as server:

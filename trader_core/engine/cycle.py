@@ -102,7 +102,7 @@ def run_cycle(
         try:
             view = look(ports, policy, journal, decision_ms, spent)
         except VenueUnavailable as gap:
-            return _end(ports, journal, decision_ms, None, first, sent, fills, spent("account", spent), gap.exit_code)
+            return _end(ports, journal, decision_ms, None, first, sent, fills, spent("account", spent), gap)
         fills += view.fills
         snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
         if agreed and first is None:
@@ -192,14 +192,17 @@ def act(
 
 def _end(
     ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None,
-    sent: Sequence[Outcome], fills: tuple[Filled, ...], spent: Stages, unlisted: int = 0, left: Sequence[str] = (),
+    sent: Sequence[Outcome], fills: tuple[Filled, ...], spent: Stages, gap: VenueUnavailable | None = None,
+    left: Sequence[str] = (),
 ) -> CycleReport:  # fmt: skip
     cycle_id, placed = journal.next_cycle, sum(one.placed for one in sent)
-    problem = "; ".join(one for one in (view.snapshot.problem if view else UNREADABLE, *left) if one)
+    unlisted = f"{UNREADABLE}: {gap.what}" if gap else ""
+    problem = "; ".join(one for one in (view.snapshot.problem if view else unlisted, *left) if one)
     objections = view.snapshot.told if view else ()
     refused = len(decision.refusals) if decision else 0
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])
-    code = max(view.snapshot.problem_code if view else unlisted, VenueUnavailable.exit_code if left else 0)
+    unread = view.snapshot.problem_code if view else gap.exit_code if gap else 0
+    code = max(unread, VenueUnavailable.exit_code if left else 0)
     troubled = view is None or bool(view.snapshot.problem)
     journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms(), troubled)])
     prices = view.snapshot.prices if view else {}

@@ -183,7 +183,7 @@ class Http:
     def _silence(self, call: "_Call", answer: Answer, backoff_s: float) -> float | None:
         """How long the server wants to be left alone, told to every process; None where that is too long to wait."""
         asked_s = server_delay_s(answer.headers, self._host_ms())
-        delay_s = max(1.0, backoff_s) if asked_s is None else asked_s
+        delay_s = max(1.0, backoff_s if asked_s is None else asked_s)
         self._buckets.rest(call.bucket, delay_s)
         if call.urgency is Urgency.KILL:
             return min(delay_s, KILL_DELAY_MAX_S)
