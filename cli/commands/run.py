@@ -107,6 +107,7 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
         service.alive()
         return bool(asked)
 
+    system.calls.ended = service.alive  # a cycle beside a slow venue is no loop that hangs
     service.ready(f"{system.mode} on {system.market}")
     for report in cycles(system.ports, system.policy, system.journal, stop, limit, system.telling.cycle):
         last = report

@@ -1,9 +1,13 @@
 """Beside a running loop: what a person writes into the account while it waits, and that it is acted on at once."""
 
 import signal
+import socket
 import time
-from subprocess import Popen
+from itertools import takewhile
+from pathlib import Path
+from subprocess import PIPE, Popen
 
+from tests.cli.program import START
 from tests.live.conftest import Stage
 from tests.live.stage import ARM, BAR_MS, SETTLED_MS, Live, now_ms
 from tests.live.test_scenarios import facts, waited
@@ -83,3 +87,21 @@ def test_a_loop_beside_a_rotation_says_that_it_signs_with_the_old_key(stage: Sta
         first, *_ = report.objections
         assert (report.placed, first.exit_code, "start it anew" in first.what) == (0, 11, True)
     assert live.cycle().data["objections"] == [], "who begins now signs with the new one"
+
+
+def test_a_slow_venue_does_not_make_a_loop_look_dead(stage: Stage, tmp_path: Path) -> None:
+    """A manager that hears nothing for three minutes ends it in the middle of the cycle, and of every one after it."""
+    live = stage("BTC")
+    live.sim.fault({"kind": "latency", "ms": 200})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        listened = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+        running = Popen(
+            [*START, "run", "--cycles", "1"],
+            cwd=live.home, env={**live.environment, **listened}, stdout=PIPE, stderr=PIPE, text=True,
+        )  # fmt: skip
+        heard = list(takewhile(lambda one: "STOPPING" not in one, iter(lambda: manager.recv(4096).decode(), "")))
+        running.communicate(timeout=20)
+    cycle = next(n for n, one in enumerate(heard) if one.startswith("STATUS=cycle"))
+    assert heard[:cycle].count("WATCHDOG=1") > 3, heard

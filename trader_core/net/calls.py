@@ -48,13 +48,16 @@ class Call(Struct, frozen=True):
 
 
 class Calls:
-    """What was asked since somebody took stock last. Thread-safe."""
+    """What was asked since somebody took stock last. Thread-safe. Whoever waits for a sign of life sets `ended`, which
+    is called after each of them, by whichever thread."""
 
     def __init__(self, host_ms: Callable[[], int]) -> None:
         self._host_ms, self._lock = host_ms, Lock()
         self._kept: list[Call] = []
+        self.ended: Callable[[], None] = lambda: None
 
     def __call__(self, endpoint: str, outcome: str, ms: float) -> None:
+        self.ended()
         with self._lock:
             if len(self._kept) < KEPT:
                 self._kept.append(Call(endpoint, outcome, ms, self._host_ms()))

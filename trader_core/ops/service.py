@@ -27,7 +27,8 @@ class Service:
         self._say("STOPPING=1")
 
     def alive(self) -> None:
-        """Called by the loop itself, as often as it likes: nobody else may say that it goes round."""
+        """Called by the loop itself and after its calls, as often as they like: nobody else may say that it goes
+        round."""
         if self._every_s is not None and self._clock_s() - self._pinged_s >= self._every_s:
             self._pinged_s = self._clock_s()
             self._say("WATCHDOG=1")

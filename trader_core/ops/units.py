@@ -63,7 +63,7 @@ def units(place: Place) -> Mapping[str, str]:
     """Every unit by file name, ready to be written."""
     services = {
         "trader-run-cycle": _service(
-            place, "One cycle of trader", "run-cycle", "Type=oneshot", "TimeoutStartSec=120", "TimeoutStopSec=30",
+            place, "One cycle of trader", "run-cycle", "Type=oneshot", "TimeoutStartSec=300", "TimeoutStopSec=30",
             HEALTHY, unit=("OnSuccess=trader-alerts.service",),
         ),
         "trader": _service(
