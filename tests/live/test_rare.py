@@ -76,6 +76,16 @@ def test_a_cycle_is_due_where_something_cannot_wait_and_not_where_nothing_can_be
         bought.sim.cleared()
 
 
+def test_a_cycle_is_due_where_the_halt_machine_would_trip_by_the_limits_in_force(bought: Live) -> None:
+    """The fee of its purchase is lost already; nobody minds until a person does."""
+    with opened(bought) as system:
+        held = system.ports, system.policy, system.journal
+        assert not is_due(*held)
+        tighter = ("policy", "set", "halt.max_day_loss_pct=0.01", "--reason", "a storm", "--mode", "LIVE")
+        assert bought.inside(*tighter).code == 0
+        assert is_due(*held)
+
+
 def test_before_the_first_cycle_nothing_is_due(stage: Stage) -> None:
     with opened(stage("BTC")) as system:
         assert not is_due(system.ports, system.policy, system.journal)
