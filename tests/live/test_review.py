@@ -83,3 +83,28 @@ def test_a_clock_that_is_set_right_keeps_no_old_list_of_products(stage: Stage, m
         with live.at_home():
             cycle()
         assert system.ports.reader.frozen() == {BTC}
+
+
+@pytest.fixture
+def never_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every purchase is judged again: nobody has to wait for a slow order."""
+    monkeypatch.setattr("trader_core.engine.review.FRESH_MS", -1)
+
+
+@pytest.mark.usefixtures("never_fresh")
+def test_a_purchase_that_is_judged_again_is_counted_once(stage: Stage) -> None:
+    """The only one of its hour does not speak against itself."""
+    live = stage("BTC", policy__pacing__max_entries_per_hour=1, policy__pacing__max_entries_per_cycle=1)
+    live.sim.risen()
+    done = live.cycle()
+    assert (done.code, done.data["not_placed"], done.data["positions"]) == (0, [], 1), done.err
+
+
+@pytest.mark.usefixtures("never_fresh")
+def test_a_purchase_that_is_larger_than_allowed_by_now_does_not_leave(stage: Stage) -> None:
+    """Each is as large as one asset may be; what the first has cost makes the account smaller."""
+    live = stage("BTC", "ETH", policy__risk__max_per_asset_pct=3.5)
+    live.sim.risen("BTC-USD", "ETH-USD")
+    (why,) = [one["why_not"] for one in live.cycle().data["not_placed"]]
+    assert why.endswith(": less is allowed now")
+    assert len({one["product_id"] for one in live.sim.state()["orders"]}) == 1
