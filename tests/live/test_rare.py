@@ -86,6 +86,18 @@ def test_a_cycle_is_due_where_the_halt_machine_would_trip_by_the_limits_in_force
         assert is_due(*held)
 
 
+def test_a_cycle_is_due_where_a_stop_never_came_to_the_venue(stage: Stage) -> None:
+    """Nothing is news: it was turned away in the cycle that bought."""
+    live = stage("BTC")
+    live.sim.risen()
+    live.sim.fault({"kind": "unauthorized_text", "method": "POST", "path": ORDERS, "side": "SELL"})
+    done = live.cycle()
+    assert (done.code, done.data["unprotected"]) == (42, ["BTC-USD"]), done.err
+    live.sim.cleared()
+    with opened(live) as system:
+        assert is_due(system.ports, system.policy, system.journal)
+
+
 def test_before_the_first_cycle_nothing_is_due(stage: Stage) -> None:
     with opened(stage("BTC")) as system:
         assert not is_due(system.ports, system.policy, system.journal)
