@@ -403,10 +403,14 @@ def test_each_account_is_given_back_by_itself(tmp_path: Path) -> None:
     assert not read_row(scene.state / "paper.db")
 
 
-def test_a_kill_while_somebody_resets_stands(scene: Scene) -> None:
-    """Whatever the reset had seen before; the rows and the file are those of the newer kill."""
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_kill_while_somebody_resets_stands(scene: Scene, by_hand: bool) -> None:
+    """Whatever the reset had seen before; the rows and the file are those of the newer kill. The file of the first one
+    may have been deleted by hand."""
     database = scene.begun("paper")
     assert scene.kill("--reason", "first").code == 0
+    if by_hand:
+        scene.file.unlink()
     seen = standing(database)
     assert scene.kill("--reason", "second").code == 0
     with pytest.raises(GateClosed, match="killed again"):
