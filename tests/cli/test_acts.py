@@ -132,6 +132,11 @@ def test_a_reset_keeps_the_old_account_and_begins_a_new_one(program: Inside) -> 
     for words in (("reset", "--yes"), ("deposit", "5"), ("withdraw", "5")):
         assert "LIVE is no paper account" in refused(program, 2, "paper", *words, "--mode", "LIVE")
     assert "paper reset --yes" in refused(program, 2, "paper", "reset")
+    acted(program, "halt", "trip", "--reason", "a look")
+    assert "the paper account is TRIPPED (a look), and a new one would not be" in refused(
+        program, 20, "paper", "reset", "--yes"
+    )
+    acted(program, "halt", "reset", "--user", "me", "--reason", "it was a look", "--force")
     archive = Path(str(acted(program, "paper", "reset", "--yes")["archive"]))
     assert {one.name for one in archive.iterdir()} >= {"paper.db", "paper.venue.db"}
     assert program("status", "--state", program.state).code == 13

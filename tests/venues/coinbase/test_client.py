@@ -511,6 +511,19 @@ def test_five_failures_of_the_venue_close_entries_and_its_refusals_do_not(answer
         assert creates(one, server, 3, EXITS) == 3
 
 
+def test_exits_and_cancels_need_not_wait_where_entries_do() -> None:
+    """24 of 30 tokens are for everybody; the next three are for what leaves."""
+    with serving(YES) as server:
+        clock = Clock()
+        one = client(server.url, clock=clock)
+        assert (creates(one, server, 24), clock.waits) == (24, [])
+        assert (creates(one, server, 2, EXITS), clock.waits) == (2, [])
+        with pytest.raises(Lost):  # this server has no answer to a cancel
+            one.cancel(["an-order"])
+        assert clock.waits == []
+        assert creates(one, server, 1) == 1 and clock.waits
+
+
 def test_kill_asks_no_breaker() -> None:
     with serving(reply(503)) as server:
         clock = Clock()
