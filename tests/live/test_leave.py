@@ -1,4 +1,4 @@
-"""Leave to trade that has ended, or that nobody can be sure of: nothing is bought, and it is told why."""
+"""Leave to trade that ended or that nobody can be sure of, and an account that is not ours alone: nothing is bought."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ from tests.live.conftest import Stage
 from tests.live.stage import Live
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.grant import KeyActivated
+from trader_core.domain.ids import MARK
 from trader_core.domain.values import replace
 from trader_core.ops.clock import host_ms
 from trader_core.store.grants import Permits
@@ -68,3 +69,16 @@ def test_a_key_near_its_end_is_told_before_it_closes_anything(stage: Stage) -> N
     aged(live, 84)
     done = live.cycle()
     assert done.code == 0 and any("the key is 84 days old" in one for one in done.document["warnings"]), done.err
+
+
+def test_another_trader_on_the_account_closes_the_entries_of_every_coin(stage: Stage) -> None:
+    """What differs is of no coin of ours."""
+    live = stage("BTC")
+    order = {"client_order_id": f"{MARK}-1111-5111-8111-111111111111", "product_id": "ETH-USD", "side": "BUY"}
+    limit = {"base_size": "0.01", "limit_price": "100.00"}
+    live.sim.admin("orders", **order, order_configuration={"limit_limit_gtc": limit})
+    live.sim.risen()
+    done = live.cycle()
+    assert (done.code, list(done.data["discrepancies"])) == (40, ["orders"]), done.data
+    assert [one["verdict"] for one in done.data["refusals"]] == ["UNRESOLVED"]
+    assert len(live.sim.state()["orders"]) == 1, "that of the other one"
