@@ -12,6 +12,8 @@ import pytest
 gc.set_threshold(50_000)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # begun by nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 LONGEST = (
     "tests/test_style.py", "tests/scenarios/test_crash_coinbase.py", "tests/cli/test_doctor.py",
