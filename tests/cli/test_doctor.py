@@ -17,6 +17,7 @@ from tests.cli.program import Done, Inside, Program
 from tests.cli.rehearsal import Rehearsal, Sim, sim_served
 from tests.ops.ntp import NtpServer, ntp_servers
 from tests.tampering import altered
+from tests.world import write_config
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.facts import Acknowledged, CycleClosed, DiscrepancyFound, Fact, Filled, Intended, PolicyApplied
 from trader_core.domain.fill import Fill, Side
@@ -57,7 +58,8 @@ def drill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield None
         return
     program = Program(tmp_path_factory.mktemp("drill"))
-    begun = Drill(program, program.start("doctor", "--drill", "--json"))
+    write_config(program.home / "config", {"policy.orders.maker_ttl_bars": 0})  # what is bought at once has a stop
+    begun = Drill(program, program.start("doctor", "--drill", "--json", "--config", program.home / "config"))
     yield begun
     begun.ended()
 

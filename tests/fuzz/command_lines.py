@@ -23,10 +23,11 @@ from tests.fuzz.accounts import Account
 from tests.fuzz.tries import Tries
 
 NOBODY = "127.0.0.1:9"
-LONG_S = 20.0
+LONG_S = 60.0
 STAYS = ("sim serve", "run", "sweep", "walk-forward", "montecarlo", "backtest", "parity", "compare", "data fetch")
 CAMPAIGNS = "prove "  # whole rehearsals with processes of their own: only their words are tried
 KILLED = (0, 2, 50, 70)
+VALUED = ("--state", "--config", "--mode", "--venue", "--log")  # of the program's own options
 ODD = (
     "", " ", "-", "--", "---", "-x", "--no-such-option", "--state", "--config", "=", "--json=", "0", "-1", "1e9", "NaN",
     "9" * 40, "a" * 5_000, "\u202e", "\U0001f4a9", "\udcff", "../..", "/dev/null", "/dev/full", "kill", "run", "--help",
@@ -76,7 +77,7 @@ def fuzz_kill(tries: Tries) -> None:
         for _ in range(rng.randint(0, 6)):
             words.insert(rng.randint(0, len(words)), rng.choice([*ODD[:11], *ODD]))
         code, said = program.code(words)
-        other = "run" in words[: words.index("kill")]  # of which kill is a word; it may end as it likes
+        other = _command(words) != "kill"  # of which kill is a word; it may end as it likes
         if not tries.ended(code, tuple(EXITS) if other else KILLED, f"{words}: {said}") or other:
             continue
         latched = [*program.home.rglob("KILL_SWITCH")]
@@ -86,6 +87,12 @@ def fuzz_kill(tries: Tries) -> None:
             tries.wrong(f"{words}: it ended with {code}, and nothing is latched: {said[-200:]}")
         if code == 2 and "next" not in said and "Usage" not in said:
             tries.wrong(f"{words}: not understood, and it does not say how: {said[-200:]}")
+
+
+def _command(words: list[str]) -> str:
+    """The first word that is a command and no option's value."""
+    named = (word for before, word in zip(["", *words], words, strict=False) if before not in VALUED)
+    return next(word for word in named if word in ("kill", "run"))
 
 
 def _prepared(folder: Path) -> Ruined:

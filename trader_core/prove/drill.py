@@ -129,10 +129,10 @@ def _kill(stage: Stage) -> Iterator[Drilled]:
             seen_ms = _waited(lambda: _killed(files))
             done, ended_ms = killing.result()
     told = done.document["data"]
-    left = stage.open_orders()
+    left = stage.open_purchases()  # a stop of what is held stays
     verified = bool(told["venue"]["verified"]) and left == 0
     canceled = len(told["venue"]["canceled"])
-    told_it = f"{canceled} orders canceled, {left} left, {'verified' if verified else 'not verified'}"
+    told_it = f"{canceled} orders canceled, {left} purchases left, {'verified' if verified else 'not verified'}"
     yield _timed("kill: cancel", ended_ms - began_ms if verified else None, CANCEL_MS, told_it)
     alert_ms = stage.heard[0] - began_ms if stage.heard else None
     yield _timed("kill: alert", alert_ms, ALERT_MS, "received" if stage.heard else "never received")

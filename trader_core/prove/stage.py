@@ -105,10 +105,10 @@ class Stage:
             told: dict[str, Any] = json.load(answer)
             return told
 
-    def open_orders(self) -> int:
+    def open_purchases(self) -> int:
         trusted = ssl.create_default_context(cafile=self.folder / "tls" / "ca.pem")
         with urllib.request.urlopen(f"{self.url}/admin/state", context=trusted, timeout=10) as answer:  # noqa: S310
-            return sum(one["status"] == "OPEN" for one in json.load(answer)["orders"])
+            return sum((one["status"], one["side"]) == ("OPEN", "BUY") for one in json.load(answer)["orders"])
 
 
 @contextmanager
