@@ -111,6 +111,24 @@ def seconds_of_telling(teller: Teller, urls: str) -> float:
     return took[0]
 
 
+def test_a_file_that_is_moved_away_beneath_a_loop_is_begun_anew(teller: Teller, account: Path) -> None:
+    """As a person does who reads that it holds nothing else: the loop goes on telling where everybody looks."""
+    shutil.copytree(account, teller.state)
+    options = Options(state=teller.state, config=CONFIG, mode="PAPER", venue="simulated")
+    with environment(TRADER_ALERT_URLS=""), open_system(options) as system:
+        ended: list[int] = []
+        tell = system.telling.cycle
+        for report in cycles(system.ports, system.policy, system.journal, lambda: False, 2, tell):
+            if not ended:
+                for file in [*teller.state.glob("alerts.db*"), *teller.state.glob("telemetry.db*")]:
+                    file.rename(teller.home / file.name)
+                (teller.state / "KILL_SWITCH").touch()
+            ended.append(report.cycle_id)
+    alerts = teller.paper("alerts", "list", "--json").data["alerts"]
+    assert [(one["code"], one["account"]) for one in alerts if one["code"] == "kill"] == [("kill", "PAPER")]
+    assert "trader_kill_latch 1" in teller.paper("metrics").out
+
+
 def test_a_kill_of_the_one_who_delivers_loses_nothing(killed: Teller, receiver: Receiver) -> None:
     with closing(Outbox(killed.state)) as outbox:
         outbox.tell("PAPER", [an_alarm("ETH-USD"), an_alarm("SOL-USD")], RULES, now_ms(), whole=False)

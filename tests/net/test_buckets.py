@@ -271,6 +271,16 @@ def test_the_file_is_used_again_when_it_can_be(tmp_path: Path) -> None:
     assert rows.change("x", lambda old: ("2", old)) == "1"
 
 
+def test_a_file_that_is_deleted_beneath_who_counts_is_begun_anew(tmp_path: Path) -> None:
+    ours, theirs = SharedRows(tmp_path), SharedRows(tmp_path)
+    ours.change("x", lambda old: ("1", None))
+    for one in tmp_path.glob("buckets.db*"):
+        one.unlink()
+    theirs.change("x", lambda old: ("2", None))
+    assert ours.change("x", lambda old: ("3", old)) == "2"
+    assert theirs.starting_with("x") == {"x": "3"}
+
+
 def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
     rows = SharedRows(tmp_path)
     rows.change("x", lambda old: ("1", None))

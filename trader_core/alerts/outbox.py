@@ -15,7 +15,7 @@ from trader_core.alerts.text import notice_of
 from trader_core.domain.alert import Alarm, Alert, Delivery, Kept, Notice
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import StateUnusable, UsageError
-from trader_core.store.sqlite import transaction
+from trader_core.store.sqlite import file_at, transaction
 
 NAME = "alerts.db"
 SCHEMA = 1
@@ -74,6 +74,7 @@ class Outbox:
     def __init__(self, directory: Path, patience_ms: int = PATIENCE_MS) -> None:
         self.path, self._patience_ms = directory / NAME, patience_ms
         self._db: sqlite3.Connection | None = None
+        self._file: int | None = None  # which one is open
 
     @property
     def exists(self) -> bool:
@@ -279,6 +280,8 @@ class Outbox:
             yield self._opened()
 
     def _opened(self) -> sqlite3.Connection:
+        if self._db is not None and file_at(self.path) != self._file:
+            self.close()
         if self._db is None:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with ExitStack() as undo:
@@ -286,7 +289,7 @@ class Outbox:
                 undo.callback(db.close)
                 self._prepare(db)
                 undo.pop_all()
-            self._db = db
+            self._db, self._file = db, file_at(self.path)
         return self._db
 
     def _prepare(self, db: sqlite3.Connection) -> None:

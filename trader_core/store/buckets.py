@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from typing import TypeVar
 
 from trader_core.domain.errors import StateUnusable
-from trader_core.store.sqlite import transaction
+from trader_core.store.sqlite import file_at, transaction
 
 NAME = "buckets.db"
 PATIENCE_MS = 1_000  # how long another process's change is waited for
@@ -29,6 +29,7 @@ class SharedRows:
     def __init__(self, directory: Path, patience_ms: int = PATIENCE_MS) -> None:
         self._path, self._patience_ms = directory / NAME, patience_ms
         self._db: sqlite3.Connection | None = None
+        self._file: int | None = None  # which one is open
         self._lock = Lock()
         self._failed = ""
         self._again_s = 0.0
@@ -58,12 +59,15 @@ class SharedRows:
             self._drop()
 
     def _opened(self) -> sqlite3.Connection:
+        if self._db is not None and file_at(self._path) != self._file:
+            self._drop()
         if self._db is None:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(
                 self._path, timeout=self._patience_ms / 1_000, isolation_level=None, check_same_thread=False
             )
             self._prepare(self._db)
+            self._file = file_at(self._path)
         return self._db
 
     def _prepare(self, db: sqlite3.Connection) -> None:

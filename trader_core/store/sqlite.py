@@ -309,6 +309,15 @@ def is_blank(path: Path) -> bool:
         db.close()
 
 
+def file_at(path: Path) -> int | None:
+    """Which file has that name now; None: none has. One that was moved away or deleted beneath a connection still
+    takes whatever is written, and nobody ever reads it."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing."""

@@ -13,7 +13,7 @@ from time import sleep
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.telemetry import BOUNDS_MS, NEWEST, Batch, Histogram, Measured, Sample, Series
-from trader_core.store.sqlite import transaction
+from trader_core.store.sqlite import file_at, transaction
 
 NAME = "telemetry.db"
 PATIENCE_MS = 100  # a cycle waits no longer for another process
@@ -36,6 +36,7 @@ class TelemetryStore:
     def __init__(self, directory: Path, patience_ms: int = PATIENCE_MS) -> None:
         self._path, self._patience_ms = directory / NAME, patience_ms
         self._db: sqlite3.Connection | None = None
+        self._file: int | None = None  # which one is open
 
     def add(self, mode: str, news: Batch) -> None:
         """All of it in one transaction."""
@@ -91,12 +92,15 @@ class TelemetryStore:
             self._db = None
 
     def _opened(self) -> sqlite3.Connection:
+        if self._db is not None and file_at(self._path) != self._file:
+            self.close()
         if self._db is None:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(
                 self._path, timeout=self._patience_ms / 1_000, isolation_level=None, check_same_thread=False
             )
             self._prepare(self._db)
+            self._file = file_at(self._path)
         return self._db
 
     def _prepare(self, db: sqlite3.Connection) -> None:
