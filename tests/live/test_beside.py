@@ -9,9 +9,10 @@ from subprocess import PIPE, Popen
 
 from tests.cli.program import START
 from tests.live.conftest import Stage
-from tests.live.stage import ARM, BAR_MS, SETTLED_MS, Live, now_ms
+from tests.live.stage import ARM, BAR_MS, PORTFOLIO, SETTLED_MS, Live, now_ms
 from tests.live.test_scenarios import facts, waited
 from trader_core.bootstrap import open_system
+from trader_core.engine.cycle import CycleReport
 from trader_core.engine.run import cycles
 from trader_core.ops.lock import StateLock, holder_of
 from trader_core.settings.options import Options
@@ -73,6 +74,29 @@ def test_a_person_who_stands_still_in_the_middle_of_writing_keeps_no_cycle_waiti
         code, err = ended(running)
     assert code == 143, err
     assert live.checked().wrong == ()
+
+
+def test_a_loop_that_began_while_the_venue_was_away_asks_again_what_the_key_may_do(stage: Stage) -> None:
+    """As after a night without a network: nobody has to start it anew."""
+    live = stage("BTC")
+    assert live.cycle().code == 0, "the account is begun"
+    live.sim.fault(*({"kind": "5xx_before", "path": path} for path in (r"/key_permissions$", r"/products$")))
+    with live.at_home(), open_system(Options(state=live.state, config=live.config, mode="LIVE")) as system:
+
+        def cycle() -> CycleReport:
+            return next(cycles(system.ports, system.policy, system.journal, lambda: False, 1))
+
+        assert cycle().decision is None
+        live.sim.cleared()
+        live.sim.fault({"kind": "5xx_before", "path": r"/key_permissions$"})
+        assert ["permissions are unknown" in one.what for one in cycle().objections] == [True]
+        live.sim.cleared()
+        live.sim.permit(can_transfer=True)
+        assert [(one.exit_code, one.reduces) for one in cycle().objections] == [(11, True)]
+        live.sim.permit(can_transfer=False, portfolio_uuid="theirs")
+        assert [(one.exit_code, one.reduces) for one in cycle().objections] == [(11, True)]
+        live.sim.permit(portfolio_uuid=PORTFOLIO)
+        assert cycle().objections == ()
 
 
 def test_a_loop_beside_a_rotation_says_that_it_signs_with_the_old_key(stage: Stage) -> None:

@@ -4,8 +4,8 @@ Real money needs everything at once: the configuration, a key that may trade and
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
@@ -19,7 +19,7 @@ from trader_core.candles.fetched import Fetch, FetchedCandles
 from trader_core.candles.files import Rows
 from trader_core.domain.clocktime import DAY_MS, SECOND_MS, EpochMs
 from trader_core.domain.emergency import Emergencies, no_emergency
-from trader_core.domain.errors import GateClosed, KeyUnusable, StateUnusable, VenueUnavailable
+from trader_core.domain.errors import GateClosed, KeyUnusable, StateUnusable, TraderError, VenueUnavailable
 from trader_core.domain.facts import Intended
 from trader_core.domain.grant import Permission
 from trader_core.domain.ids import OrderIdsOf
@@ -63,6 +63,7 @@ from trader_core.worlds.system import NEW_ACCOUNT, System, World, halts_of, watc
 
 HISTORY_MS = 90 * DAY_MS  # of candles, behind now
 WORKERS = 16  # calls beside each other
+ANSWER_S = 3.0  # how long a look waits for the venue's word on the key
 REAL = Patience(passes=4, looks=3, unseen_ms=90 * SECOND_MS, cash=Decimal("0.01"))
 LATER = (  # loaded while the venue is waited for
     "trader_core.engine.run", "pyarrow.parquet", "trader_core.telling", "trader_core.metering",
@@ -160,9 +161,10 @@ def live_key(policy: Settings, mode: str, state: Path) -> ApiKey:
     return key
 
 
-@dataclass(frozen=True)
+@dataclass
 class Licence:
-    """What was verified of the key when this process began; the rest is asked again at every cycle."""
+    """What was verified of the key when this process began, or as soon after it as the venue told; the rest is asked
+    again at every cycle."""
 
     policy: Settings
     state: Path
@@ -170,8 +172,10 @@ class Licence:
     portfolio: str
     client: CoinbaseClient
     policies: PolicyWatch
-    problem: str  # why its permissions could not be read
-    problem_code: int = 0  # the exit code of that
+    pool: Executor
+    unread: Objection | None = None  # why nobody knows what the key may do
+    _is_of_the_start: bool = True  # what `unread` says
+    _asked: "Future[Objection | None] | None" = None
 
     def __call__(self, equity: Decimal | None) -> tuple[Objection, ...]:
         """What cannot be read allows no entry; exits go on."""
@@ -188,16 +192,45 @@ class Licence:
         found = (
             Objection(signs, KeyUnusable.exit_code, reduces=True) if other else None,
             Objection(granted.reason, GateClosed.exit_code, reduces=True) if granted.reason else None,
-            Objection(self.problem, self.problem_code) if self.problem else None,
+            self._permissions(),
             Objection(expired, 11) if expired else None,
             Objection(clock, 12) if clock else None,
         )
         return tuple(one for one in found if one)
 
+    def _permissions(self) -> Objection | None:
+        """Asked beside the cycle, which does not wait long for it: an exit may be due."""
+        if self.unread is not None and not self._is_of_the_start:
+            self._asked = self._asked or self.pool.submit(unfit, self.client, self.portfolio)
+            with suppress(TimeoutError):
+                self.unread, self._asked = self._asked.result(ANSWER_S), None
+        self._is_of_the_start = False
+        return self.unread
+
+
+def unfit(client: CoinbaseClient, portfolio: str) -> Objection | None:
+    """What speaks against the key by the venue's own word; None where nothing does."""
+    try:
+        permissions = client.permissions()
+    except TraderError as gap:
+        return unknown_permissions(gap)
+    try:
+        check_permissions(permissions)
+    except KeyUnusable as refused:
+        return Objection(refused.what, refused.exit_code, reduces=True)
+    if permissions.portfolio_uuid != portfolio:
+        told = f"the key is of the portfolio {permissions.portfolio_uuid}, and the account of {portfolio}"
+        return Objection(told, KeyUnusable.exit_code, reduces=True)
+    return None
+
+
+def unknown_permissions(gap: TraderError) -> Objection:
+    return Objection(f"the key's permissions are unknown: {gap.what}", gap.exit_code)
+
 
 def licence_of(connection: Connection, key: ApiKey) -> Licence:
     """Look at the key's permissions, and by the way at the venue's time. A venue that does not answer keeps nobody from
-    caring for what is held: the portfolio is then the one of the state.
+    caring for what is held: the portfolio is then the one of the state, and it is asked again.
 
     Raises KeyUnusable for a key that may move money, and GateClosed where no grant was ever given to it in this
     portfolio.
@@ -216,10 +249,11 @@ def licence_of(connection: Connection, key: ApiKey) -> Licence:
         known = known_identity(connection.files).get("data", "")
         if not known:
             raise
-        what = f"the key's permissions are unknown: {gap.what}"
-        return Licence(policy, state, fingerprint(key), known, connection.client, policies, what, gap.exit_code)
+        unread, pool = unknown_permissions(gap), connection.venue.pool
+        return Licence(policy, state, fingerprint(key), known, connection.client, policies, pool, unread)
     check_permissions(permissions)
-    licence = Licence(policy, state, fingerprint(key), permissions.portfolio_uuid, connection.client, policies, "")
+    portfolio, pool = permissions.portfolio_uuid, connection.venue.pool
+    licence = Licence(policy, state, fingerprint(key), portfolio, connection.client, policies, pool)
     granted = gate(policy, state, licence.fingerprint, licence.portfolio, None, host_ms(), policies)
     if granted.permission is Permission.NEVER:
         raise GateClosed(
