@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EVERY_S = 3.0  # at least so long between two drawings
 READING_SHARE = 0.1  # of the time, at most, is spent reading
 UNPROTECTED = 42  # exit code
+DECIDED_BY = "SELECT config_digest FROM journal WHERE kind = 'cycle_closed' ORDER BY seq DESC LIMIT 1"
+GOES_ON = "a loop that runs goes on with the files that it read at its start"
 CLEAR = "\x1b[H\x1b[J"  # cursor to the upper left, and nothing below it
 
 
@@ -70,9 +72,10 @@ def _look(shared: Shared, oneline: bool) -> Result:
     with open_state(options) as (store, account):
         clock, book = store.identity().get("clock", ""), Journal(store).book
         ((begun_ms,),) = store.query("SELECT coalesce(min(decision_ms), 0) FROM cycles")
+        decided = store.query(DECIDED_BY)
     found, next_ms = status_of(book), next_decision_ms(book, clock)
     about = {**as_dict(account), "clock": clock, "next_decision_time": moment(next_ms)}
-    in_force, warnings = _policy(options, account.mode, clock, book)
+    in_force, warnings = _policy(options, account.mode, clock, book, *(one for (one,) in decided))
     latched = _latched(options, account.mode)
     data = {**about, **jsonable(found), **trouble_data(book), **in_force, "latch": latched}
     if not book.halt.since_ms:  # it never moved
@@ -151,24 +154,31 @@ def next_words(next_ms: int | None, clock: str) -> str:
     return f"{short(next_ms)} UTC" + (", market time" if is_virtual(clock) else "")
 
 
-def _policy(options: "Options", mode: str, clock: str, book: "Book") -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What is in force of the policy, and what of it is looser than written for a while. A status must not fail
-    because a configuration does, or a store."""
+def _policy(
+    options: "Options", mode: str, clock: str, book: "Book", decided_by: str = ""
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What is in force of the policy, and what of it is looser than written for a while; of an account on the wall
+    clock also that its newest cycle went by other files. A status must not fail because a configuration does, or a
+    store."""
     from cli.plain import moment
     from trader_core.domain.errors import ConfigInvalid, StateUnusable
     from trader_core.policies import place_beside, running_loosenings
+    from trader_core.report.status import is_virtual
+    from trader_core.settings.digest import digest
 
     unknown = {"max_day_loss_pct": None, "max_naked_min": None, "policy": None}
     try:
         place = place_beside(options, mode, clock, book)
         policy = place.in_force.policy
     except ConfigInvalid as invalid:
-        return unknown, warned([invalid.what.splitlines()[0].rstrip(":")])
+        return unknown, warned([f"{invalid.what.splitlines()[0].rstrip(':')}; {GOES_ON}"])
     except StateUnusable as broken:
         return unknown, warned([f"{broken.what}; {broken.safe}"])
     loose = [{"key": key, "value": value, "until": moment(until)} for key, value, until in running_loosenings(place)]
     found = {"version": place.reading.version, "profile": policy.profile, "loosened": loose}
-    told = warned([place.reading.note]) if place.reading.note else ()
+    others = decided_by not in ("", digest(place.written)) and not is_virtual(clock)
+    words = [f"the newest cycle went by other files than these, and {GOES_ON}: start it anew"] * others
+    told = warned([*([place.reading.note] if place.reading.note else []), *words])
     limits = {"max_day_loss_pct": policy.risk_in_force.max_day_loss_pct, "max_naked_min": policy.exits.max_naked_min}
     return {**limits, "policy": found}, told
 
@@ -178,7 +188,7 @@ def _policy_words(policy: dict[str, Any] | None) -> list[str]:
     from trader_core.settings.document import shown
 
     if policy is None:
-        return ["unknown: entries are refused"]
+        return ["unknown"]
     first = "as written" if policy["version"] == 1 else f"version {policy['version']}"
     return [f"{first}, {policy['profile']}"] + [
         f"LOOSER {one['key'].removeprefix('policy.')} {shown(one['value'])} until {one['until']}"

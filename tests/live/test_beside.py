@@ -76,6 +76,20 @@ def test_a_person_who_stands_still_in_the_middle_of_writing_keeps_no_cycle_waiti
     assert live.checked().wrong == ()
 
 
+def test_the_status_says_that_a_loop_goes_on_with_the_files_of_its_start(stage: Stage) -> None:
+    live = stage("BTC")
+    assert live.cycle().code == 0
+    assert live.inside("status", "--json").document["warnings"] == []
+    live.edits["policy.risk.max_day_loss_pct"] = 1
+    changed = live.configured().inside("status")
+    assert "limit -1 %" in changed.out
+    assert "the newest cycle went by other files than these, and a loop that runs goes on with" in changed.err
+    (live.config / "policy.yaml").write_text("risk: {max_day_")
+    torn = live.inside("status")
+    assert "entries are refused" not in torn.out + torn.err, "a loop that runs may buy"
+    assert "a loop that runs goes on with the files that it read at its start" in torn.err
+
+
 def test_a_loop_that_began_while_the_venue_was_away_asks_again_what_the_key_may_do(stage: Stage) -> None:
     """As after a night without a network: nobody has to start it anew."""
     live = stage("BTC")
