@@ -62,6 +62,19 @@ def test_a_pause_beside_a_running_loop_takes_back_what_rests_before_the_next_bar
     assert live.checked().wrong == ()
 
 
+def test_leave_that_ends_beside_a_running_loop_takes_back_what_rests_before_the_next_bar(stage: Stage) -> None:
+    live = stage("BTC", policy__orders__maker_ttl_bars=9, policy__cycle__monitor_s=1)
+    running = resting(live)
+    try:
+        assert live.inside("disarm", *WHY).code == 0
+        assert waited(lambda: not live.sim.open_orders(), PROMPT_S), "canceled"
+    finally:
+        code, err = ended(running)
+    assert code == 143, err
+    assert len({one[0] for one in facts(live.journal, "cycle_closed")}) == 1, "no bar has closed"
+    assert live.checked().wrong == ()
+
+
 def test_a_person_who_stands_still_in_the_middle_of_writing_keeps_no_cycle_waiting(stage: Stage) -> None:
     """Whatever holds the turn: the loop waits for it as long as for anybody, and goes on."""
     live = stage("BTC", policy__orders__maker_ttl_bars=9, policy__cycle__monitor_s=1)

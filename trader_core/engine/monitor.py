@@ -10,10 +10,10 @@ from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision
 from trader_core.domain.errors import TooManyPages, VenueUnavailable
-from trader_core.domain.order import Role
+from trader_core.domain.order import OrderStatus, Role
 from trader_core.engine.decide import decide
 from trader_core.engine.journal import Journal
-from trader_core.engine.observe import observe
+from trader_core.engine.observe import observe, worth_of
 from trader_core.engine.settle import new_fills, reports_of
 from trader_core.execution.reconcile import order_facts
 from trader_core.ports import Ports
@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 
 
 def is_due(ports: Ports, written: "Settings", journal: Journal) -> bool:
-    """Whether a cycle should run now: a kill has sold, an order has filled or is over, something is to be sold, a stop
-    is not at the venue, or the halt machine would move. What cannot be read is no reason: the next look comes soon."""
+    """Whether a cycle should run now: a kill has sold, an order has filled or is over, leave for a purchase that rests
+    has ended, something is to be sold, a stop is not at the venue, or the halt machine would move. What cannot be read
+    is no reason: the next look comes soon."""
     book = journal.book
     if ports.trader is None or book.closed_ms < 0 or not book.watched:
         return False
     if ports.emergencies():
         return True
     try:
-        return has_news(ports, book) or (bool(book.held) and must_act(ports, written, book))
+        news = has_news(ports, book) or must_take_back(ports, book)
+        return news or (bool(book.held) and must_act(ports, written, book))
     except (VenueUnavailable, TooManyPages):
         return False
 
@@ -48,6 +50,13 @@ def has_news(ports: Ports, book: Book) -> bool:
         unseen_ms=ports.patience.unseen_ms,
     )  # fmt: skip
     return bool(news)
+
+
+def must_take_back(ports: Ports, book: Book) -> bool:
+    """Whether a purchase rests for which there is no leave any more."""
+    working = (one for one in book.orders.values() if one.status is OrderStatus.WORKING)
+    rests = any(one.approved.role is Role.ENTRY for one in working)
+    return rests and any(one.reduces for one in ports.objections(worth_of(book)))
 
 
 def must_act(ports: Ports, written: "Settings", book: Book) -> bool:
