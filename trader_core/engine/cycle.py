@@ -39,7 +39,6 @@ from trader_core.ports import Ports, VenueTrader
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
-UNREADABLE = "the venue does not even say what it lists"
 Closing = Callable[[Book, Snapshot], frozenset[str]]  # what of all that is held a person wants sold now
 Agreed = Callable[[Decision], None]  # raises PlanDrifted where this is not what a person agreed to
 
@@ -102,7 +101,7 @@ def run_cycle(
         try:
             view = look(ports, policy, journal, decision_ms, spent)
         except VenueUnavailable as gap:
-            return _end(ports, journal, decision_ms, None, first, sent, fills, spent("account", spent), gap)
+            return _end(ports, journal, decision_ms, gap, first, sent, fills, spent("account", spent))
         fills += view.fills
         snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
         if agreed and first is None:
@@ -191,23 +190,21 @@ def act(
 
 
 def _end(
-    ports: Ports, journal: Journal, at_ms: EpochMs, view: View | None, decision: Decision | None,
-    sent: Sequence[Outcome], fills: tuple[Filled, ...], spent: Stages, gap: VenueUnavailable | None = None,
-    left: Sequence[str] = (),
+    ports: Ports, journal: Journal, at_ms: EpochMs, seen: View | VenueUnavailable, decision: Decision | None,
+    sent: Sequence[Outcome], fills: tuple[Filled, ...], spent: Stages, left: Sequence[str] = (),
 ) -> CycleReport:  # fmt: skip
     cycle_id, placed = journal.next_cycle, sum(one.placed for one in sent)
-    unlisted = f"{UNREADABLE}: {gap.what}" if gap else ""
-    problem = "; ".join(one for one in (view.snapshot.problem if view else unlisted, *left) if one)
-    objections = view.snapshot.told if view else ()
+    view = seen if isinstance(seen, View) else None
+    code = seen.snapshot.problem_code if isinstance(seen, View) else seen.exit_code
+    unread = seen.snapshot.problem if isinstance(seen, View) else f"the venue does not even say what it lists: {seen.what}"
+    problem = "; ".join(one for one in (unread, *left) if one)
     refused = len(decision.refusals) if decision else 0
+    objections, prices = (view.snapshot.told, view.snapshot.prices) if view else ((), {})
     told = "; ".join([problem] * bool(problem) + [one.what for one in objections])
-    unread = view.snapshot.problem_code if view else gap.exit_code if gap else 0
-    code = max(unread, VenueUnavailable.exit_code if left else 0)
-    troubled = view is None or bool(view.snapshot.problem)
-    journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms(), troubled)])
-    prices = view.snapshot.prices if view else {}
+    journal.record(at_ms, [CycleClosed(at_ms, placed, refused, len(fills), told, ports.clock.host_ms(), bool(unread))])
     foreign = externals(journal.book, view.balances, ports.account_quote, prices) if view else ()
     return CycleReport(
         cycle_id, at_ms, decision, placed, fills, foreign, prices, problem, journal.book, objections,
-        view.snapshot.ages_ms if view else {}, code, spent.ended("close"), not_made(sent),
+        view.snapshot.ages_ms if view else {}, max(code, VenueUnavailable.exit_code if left else 0),
+        spent.ended("close"), not_made(sent),
     )  # fmt: skip
