@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trader_core.kill.report import Report
     from trader_core.kill.run import Wish
 
-WITH_VALUE = ("--state", "--config", "--mode", "--venue", "--reason")
+WITH_VALUE = ("--state", "--config", "--mode", "--venue", "--log", "--reason")
 MODES = {"": "", "LIVE": "", "DRY_RUN": "DRY_RUN", "PAPER": "PAPER"}  # each, and which has nothing at a venue
 FLAGS = ("--flatten", "--all", "--json")
 HELP = "--help"

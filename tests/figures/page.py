@@ -75,7 +75,8 @@ level, the account's mode and the number of the cycle it belongs to. Where stder
 (`JOURNAL_STREAM`), records go there with fields of their own: `journalctl CYCLE_ID=17`, `journalctl ORDER_ID=...`,
 `journalctl SYMBOL=BTC-USD EVENT=fill`; where its socket cannot be had, as lines with a priority (`<4>cycle=17 ...`).
 Each cycle leaves one record with its figures (`EVENT=cycle`), and one for each order and fill. Every record loses its
-secrets at this one place, tracebacks and what libraries log included.
+secrets at this one place, tracebacks and what libraries log included. `trader kill` says its one line in
+plain words whatever is asked for.
 """
 
 

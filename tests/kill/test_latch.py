@@ -85,6 +85,17 @@ def test_only_the_command_kills(words: list[str]) -> None:
     assert not kills(words)
 
 
+@pytest.mark.parametrize(
+    "words", [["--log", "json", "kill"], ["kill", "--log", "text"], ["--log=text", "kill"]], ids=str
+)
+def test_an_option_of_every_command_keeps_no_kill_from_being_whole(scene: Scene, words: list[str]) -> None:
+    """With a mistake behind it, it would otherwise be refused by the command line of all others."""
+    scene.begun("paper")
+    assert (scene(*words).code, scene.file.exists()) == (0, True)
+    scene.file.unlink()
+    assert (scene(*words, "--flaten").code, scene.file.exists()) == (50, True)
+
+
 def test_help_latches_nothing(scene: Scene) -> None:
     done = scene("kill", "--help")
     assert (done.code, "--flatten" in done.out, scene.file.exists()) == (0, True, False)
