@@ -173,7 +173,7 @@ _MEANS = {
 }
 _WAY_OUT = {
     HaltState.TRIPPED: "to go on: trader halt ack, then a cooldown; or trader halt reset --user NAME --reason TEXT",
-    HaltState.COOLING_DOWN: "to go on at once: trader halt reset --user NAME --reason TEXT",
+    HaltState.COOLING_DOWN: "to go on at once: trader halt reset --user NAME --reason TEXT --force",
     HaltState.KILLED: "deleting the kill file is not enough: trader halt reset --user NAME --reason TEXT",
 }
 

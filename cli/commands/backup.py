@@ -58,6 +58,7 @@ def restore(ctx: typer.Context, place: Place, verify: Verify = False, yes: Yes =
     lines += ["leave to trade real money is never restored: trader arm"] if PERMITS in found.files else []
     account = replace(options, mode=found.mode, venue=back.venue).words
     lines.append(f"next: trader reconcile{account}, then trader halt reset{account} --user NAME --reason TEXT")
+    lines.append("  before the cooldown is over with --force")
     data = {**_data(found), "archived": str(back.archived) if back.archived else None, "kept": list(back.kept)}
     return Result(data, "\n".join(lines))
 

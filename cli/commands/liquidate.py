@@ -78,8 +78,12 @@ def _survey_text(found: "Survey", options: "Options") -> str:
     parts = [table(["sells", "quantity", "bid", "not below", ""], rows, left=1)] if rows else ["nothing is held"]
     if found.entries:
         parts.append(f"purchases that rest are canceled: {', '.join(found.entries)}")
-    parts.append(f"entries stay refused afterwards, until: trader halt reset{options.words} --user NAME --reason TEXT")
+    parts.append(f"entries stay refused afterwards, until: {_way_back(options)}")
     return "\n".join(parts)
+
+
+def _way_back(options: "Options") -> str:
+    return f"trader halt reset{options.words} --user NAME --reason TEXT\n  before the cooldown is over with --force"
 
 
 def _row(one: Any) -> list[str]:
@@ -116,7 +120,7 @@ def _text(done: "Liquidation", options: "Options", coins: tuple[str, ...]) -> st
         said = options.words
         parts.append(f"to go on: {_again(options, coins)}")
         parts.append(f"to see what waits: trader orders{said}, trader positions{said}")
-    parts.append(f"entries stay refused until: trader halt reset{options.words} --user NAME --reason TEXT")
+    parts.append(f"entries stay refused until: {_way_back(options)}")
     return "\n".join(parts)
 
 

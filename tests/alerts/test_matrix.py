@@ -241,6 +241,21 @@ def test_it_is_told_of(code: str, receiver: Receiver, tmp_path: Path) -> None:
     assert "exposure now: " in told[0]["message"] and "next: " in told[0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [("rejections", "no stops today"), ("unknown_order", "BTC-USD"), ("halt", "TRIPPED"), ("stop_hit", "BTC-USD")],
+)
+def test_the_first_of_what_it_says_to_type_shows_what_it_is_about(code: str, shown: str, tmp_path: Path) -> None:
+    world = ToldWorld(tmp_path)
+    ON_PAPER[code][1](world)
+    program = Inside(tmp_path)
+    open_ = program("alerts", "list", "--all", "--state", world.state, "--json").data["alerts"]
+    remedy = next(one["remedy"] for one in open_ if one["code"] == code)
+    first = remedy.partition(",")[0].split()
+    done = program(*first[1:], "--state", world.state)
+    assert (done.code, shown in done.out) == (0, True), done.out
+
+
 def test_an_account_on_paper_that_the_files_have_left_is_not_expected_to_go_on(
     receiver: Receiver, tmp_path: Path
 ) -> None:

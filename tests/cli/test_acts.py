@@ -58,6 +58,17 @@ def test_a_trip_reduces_a_cooldown_ends_it_and_a_kill_needs_a_reset(program: Ins
     assert (armed["state"], armed["reason"], armed["resets"]) == ("ARMED", "reset: the drill is over", 1)
 
 
+def test_what_the_status_says_to_type_while_a_halt_cools_down_arms_at_once(program: Inside) -> None:
+    ran(program, 1)
+    acted(program, "halt", "trip", "--reason", "news of a hack")
+    acted(program, "halt", "ack")
+    told = program("status", "--state", program.state).out
+    at_once = next(line for line in told.splitlines() if "to go on at once: " in line).partition(": trader ")[2]
+    words = [{"NAME": "me", "TEXT": "it was none of ours"}.get(word, word) for word in at_once.split()]
+    assert acted(program, *words)["state"] == "ARMED"
+
+
+
 def test_a_pause_closes_entries_until_somebody_resumes(program: Inside) -> None:
     ran(program, 10)
     assert "nothing is paused" in refused(program, 20, "resume", "--reason", "bored")

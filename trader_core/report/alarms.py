@@ -111,7 +111,7 @@ MATRIX: tuple[Row, ...] = (
         "trader halt show, and when it is right: trader halt reset --user NAME --reason TEXT", kill),
     Row("halt", CRITICAL, "the halt machine is TRIPPED; a WARNING while it is COOLING_DOWN",
         "no entry; what rests is dealt with as policy.halt.on_trip says; exits and stops go on",
-        "trader halt show, then: trader halt ack", halt),
+        "trader halt show, then, while TRIPPED: trader halt ack", halt),
     Row("day_stop", CRITICAL, "the day's loss has reached policy.risk.max_day_loss_pct, or the profile's",
         f"{NOTHING_ENTERS}, until the UTC day is over", "trader pnl, trader positions", day_stop),
     Row("week_stop", CRITICAL, "the week's loss has reached policy.risk.max_week_loss_pct",
@@ -143,7 +143,7 @@ MATRIX: tuple[Row, ...] = (
     Row("api_errors", WARNING, "more than app.alerts.max_api_errors_pct of the calls to the venue failed",
         "calls are tried again, and a breaker stops them", "trader breaker list", api_errors),
     Row("rejections", WARNING, "more than app.alerts.max_rejected_pct of the orders were rejected",
-        "too many in a row trip the halt machine", "trader orders", rejections),
+        "too many in a row trip the halt machine", "trader orders --all", rejections),
     Row("breaker_open", WARNING, "a breaker has been open for more than app.alerts.breaker_open_s",
         "a probe is let through now and then", "trader breaker list", breaker_open),
     Row("exception", WARNING, "a start or a cycle broke off; CRITICAL where app.alerts.max_exceptions did within"
