@@ -68,7 +68,6 @@ def test_what_the_status_says_to_type_while_a_halt_cools_down_arms_at_once(progr
     assert acted(program, *words)["state"] == "ARMED"
 
 
-
 def test_a_pause_closes_entries_until_somebody_resumes(program: Inside) -> None:
     ran(program, 10)
     assert "nothing is paused" in refused(program, 20, "resume", "--reason", "bored")

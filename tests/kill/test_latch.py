@@ -338,8 +338,10 @@ def loop_on(database: Path) -> Iterator[LatchOrKillFile]:
 def test_a_running_loop_sees_either_and_deleting_the_file_gives_nothing_back(scene: Scene) -> None:
     with loop_on(scene.begun("paper")) as halts:
         assert halts.kill_requested() is None
-        assert scene.kill("--reason", "now").code == 0
+        scene.file.touch()
         assert halts.kill_requested() == "kill file KILL_SWITCH exists"
+        assert scene.kill("--reason", "now").code == 0
+        assert halts.kill_requested() == "killed: now"
         scene.file.unlink()
         assert halts.kill_requested() == "killed: now"
 
@@ -390,6 +392,16 @@ def test_after_a_kill_nothing_trades_until_a_person_resets_it(tmp_path: Path) ->
     assert not scene.file.exists()
     assert (scene.state / SPARE).exists()
     assert paper(program, 60)["orders"] != 0
+
+
+def test_why_somebody_killed_is_told_after_a_cycle_saw_it_and_a_person_gave_it_back(tmp_path: Path) -> None:
+    program, scene = Inside(tmp_path), Scene(tmp_path)
+    paper(program, 1)
+    assert scene.kill("--reason", "the exchange was hacked").code == 0
+    paper(program, 1)
+    halt(program, "reset", "--user", "me", "--reason", "it was another one")
+    told = program("halt", "history", "--state", program.state, "--json").data["events"]
+    assert [one["reason"] for one in told] == ["killed: the exchange was hacked", "it was another one"]
 
 
 def test_a_reset_before_any_cycle_saw_the_kill_tells_of_both(tmp_path: Path) -> None:

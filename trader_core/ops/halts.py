@@ -24,10 +24,10 @@ class KillFile:
 
 class LatchOrKillFile:
     """What `kill` leaves behind, in both of its places: `row` reads the one in the account's own database. Either is
-    enough, so deleting the file gives nothing back."""
+    enough, so deleting the file gives nothing back; the row says why."""
 
     def __init__(self, state: Path, row: Callable[[], str | None]) -> None:
         self._file, self._row = KillFile(state), row
 
     def kill_requested(self) -> str | None:
-        return self._file.kill_requested() or self._row()
+        return self._row() or self._file.kill_requested()
