@@ -248,12 +248,30 @@ def test_it_is_told_of(code: str, receiver: Receiver, tmp_path: Path) -> None:
 def test_the_first_of_what_it_says_to_type_shows_what_it_is_about(code: str, shown: str, tmp_path: Path) -> None:
     world = ToldWorld(tmp_path)
     ON_PAPER[code][1](world)
-    program = Inside(tmp_path)
-    open_ = program("alerts", "list", "--all", "--state", world.state, "--json").data["alerts"]
-    remedy = next(one["remedy"] for one in open_ if one["code"] == code)
+    remedy = next(one["remedy"] for one in listed(world) if one["code"] == code)
     first = remedy.partition(",")[0].split()
-    done = program(*first[1:], "--state", world.state)
+    done = Inside(tmp_path)(*first[1:], "--state", world.state)
     assert (done.code, shown in done.out) == (0, True), done.out
+
+
+def test_of_a_stop_that_may_be_gone_no_alert_says_that_it_rests(tmp_path: Path) -> None:
+    """The venue takes no stop; and after `kill --flatten` and `kill --all` there is none."""
+    naked, killed = ToldWorld(tmp_path / "naked"), ToldWorld(tmp_path / "killed")
+    naked.configured(app__alerts__max_position_loss_pct=0.5)
+    naked.wired = with_hands(without_stops)
+    naked.market(BTC=(*BOUGHT, 103, 101)).run()
+    kill(killed)
+    done = {one["code"]: one["done"] for world in (naked, killed) for one in listed(world)}
+    assert done.keys() >= {"losing_position", "unprotected", "kill"}
+    assert "rests" not in done["losing_position"]
+    assert "but for --flatten and --all" in done["kill"]
+
+
+def listed(world: World) -> list[dict[str, Any]]:
+    """Every alert that there was, as `alerts list` tells it."""
+    done = Inside(world.root)("alerts", "list", "--all", "--state", world.state, "--json")
+    found: list[dict[str, Any]] = done.data["alerts"]
+    return found
 
 
 def test_an_account_on_paper_that_the_files_have_left_is_not_expected_to_go_on(

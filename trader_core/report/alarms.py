@@ -107,7 +107,8 @@ def exposure_of(cycle: Cycle, quote: str) -> str:
 
 NOTHING_ENTERS = "no entry is made; exits and stops go on"
 MATRIX: tuple[Row, ...] = (
-    Row("kill", CRITICAL, "a kill is in force", "entries are canceled, stops stay at the venue, nothing is sold",
+    Row("kill", CRITICAL, "a kill is in force",
+        "entries are canceled; but for --flatten and --all stops stay at the venue, and nothing is sold",
         "trader halt show, and when it is right: trader halt reset --user NAME --reason TEXT", kill),
     Row("halt", CRITICAL, "the halt machine is TRIPPED; a WARNING while it is COOLING_DOWN",
         "no entry; what rests is dealt with as policy.halt.on_trip says; exits and stops go on",
@@ -119,7 +120,7 @@ MATRIX: tuple[Row, ...] = (
     Row("drawdown", CRITICAL, "the loss from the highest equity has reached policy.risk.max_drawdown_pct",
         NOTHING_ENTERS, "trader pnl, trader positions", drawdown),
     Row("losing_position", WARNING, "a position has lost more than app.alerts.max_position_loss_pct of its cost",
-        "its stop rests at the venue", "trader positions", losing_position, escalates=False, of_market=True),
+        "nothing before its stop is reached", "trader positions", losing_position, escalates=False, of_market=True),
     Row("unprotected", CRITICAL, "a position has neither a stop nor an exit at the venue",
         "a stop is sent in every cycle; refused three times, the position is sold",
         "trader positions, then: trader run-cycle, or trader liquidate", unprotected),
