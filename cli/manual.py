@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 PROGRAM = "trader"
-GLOBAL = ("--state", "--config", "--mode", "--venue", "--json", "--help")
+GLOBAL = ("--state", "--config", "--mode", "--venue", "--log", "--json", "--help")
 _CHOICE = r"[\w-]+"
 _CHOICES = re.compile(rf"^(?:[^:.]*: )?({_CHOICE}(?:, {_CHOICE})+(?: or {_CHOICE})?)(?:[.;]|$)")
 
 MEANS = {  # what each exit code says, and what a timer may make of it
     0: "Done; a healthy cycle without a trade too.",
-    1: "A bug. What was recorded stays recorded.",
+    1: "A bug. What was recorded stays recorded. Of `backtest --baseline`: a figure is off.",
     2: "The command line makes no sense; nothing was done. Of `backtest --baseline`: nothing can be compared.",
     10: "The configuration is wrong.",
     11: "The venue's key is missing, badly kept, too old, or may do what it must not.",

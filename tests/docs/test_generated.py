@@ -2,15 +2,17 @@
 
 import shutil
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from cli.exits import EXITS
-from cli.manual import MEANS, manual, valued
+from cli.manual import GLOBAL, MEANS, manual, valued
+from cli.options import shared_options
 from tests.cli.program import Program
 from tests.docs.write import NAMES, generated, strays
 from tests.shared import ROOT
+from trader_core.ops.units import Place, units
 
 WRITE = "what is generated is not what the code says: type `make docs-write`"
 
@@ -24,6 +26,18 @@ def test_every_generated_file_is_as_the_code_says() -> None:
 
 def test_every_exit_code_has_its_meaning() -> None:
     assert MEANS.keys() == EXITS.keys()
+
+
+def test_an_option_of_every_command_is_none_of_its_own() -> None:
+    assert {name for one in shared_options() for name in one.opts} < set(GLOBAL)
+
+
+def test_the_page_on_services_enables_every_timer_and_says_what_it_does() -> None:
+    page = (ROOT / "docs/how-to/run-as-a-service.md").read_text(encoding="utf-8")
+    timers = {name for name in units(Place(PurePosixPath("/usr/bin/trader"))) if name.endswith(".timer")}
+    enabled = {word for line in page.splitlines() if "systemctl enable --now" in line for word in line.split()}
+    assert timers <= enabled
+    assert [name for name in timers if f"| `{name}` |" not in page] == []
 
 
 def test_a_word_is_an_option_with_a_value_everywhere_or_nowhere() -> None:
