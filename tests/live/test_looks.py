@@ -116,7 +116,7 @@ def test_where_nobody_answers_the_cycle_says_so(stage: Stage) -> None:
     live.presenting(None)
     done = live.inside("run-cycle", "--equity", "5000", "--json")
     assert done.code == 30
-    assert "does not even say what it lists: " in done.data["problem"]
+    assert "does not say what it lists: " in done.data["problem"]
     assert "cannot be reached" in done.data["problem"]
 
 

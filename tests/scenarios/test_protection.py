@@ -198,7 +198,7 @@ def test_a_venue_that_answers_nothing_leaves_a_record_and_the_next_cycle_goes_on
     world.run(limit=4)
     (blind,) = run_with(world, limit=1, reader=NoInstruments)
     assert blind.decision is None
-    assert blind.problem.startswith("the venue does not even say what it lists: ")
+    assert blind.problem.startswith("the venue does not say what it lists: ")
     assert world.run()[0].cycle_id == blind.cycle_id + 1
 
 

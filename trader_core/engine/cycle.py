@@ -196,7 +196,7 @@ def _end(
     cycle_id, placed = journal.next_cycle, sum(one.placed for one in sent)
     view = seen if isinstance(seen, View) else None
     code = seen.snapshot.problem_code if isinstance(seen, View) else seen.exit_code
-    unread = seen.snapshot.problem if isinstance(seen, View) else f"the venue does not even say what it lists: {seen.what}"
+    unread = seen.snapshot.problem if isinstance(seen, View) else f"the venue does not say what it lists: {seen.what}"
     problem = "; ".join(one for one in (unread, *left) if one)
     refused = len(decision.refusals) if decision else 0
     objections, prices = (view.snapshot.told, view.snapshot.prices) if view else ((), {})
