@@ -149,6 +149,17 @@ def test_what_comes_and_goes_is_told_once_a_minute_and_what_nobody_heard_of_is_o
     assert [kind for _, kind, _ in story.told].count(Kind.OVER) == 2
 
 
+@pytest.mark.parametrize("is_event", [True, False])
+def test_what_was_over_and_comes_back_worse_is_told_at_once(is_event: bool) -> None:
+    """A quote of something that is held grows old, seconds after others were fresh again."""
+    story = Story()
+    for at_ms, severity in ((0, WARNING), (20_000, WARNING), (30_000, CRITICAL), (40_000, CRITICAL)):
+        story.raise_(at_ms, alarm(severity=severity, is_event=is_event))
+        story.resolve(at_ms + 1_000)
+    opened = [(at_ms, severity) for at_ms, kind, severity in story.told if kind is Kind.OPENED]
+    assert opened == [(0, WARNING), (30_000, CRITICAL)]
+
+
 def test_a_clock_that_went_back_silences_nothing() -> None:
     story = Story()
     story.raise_(10_000_000)
@@ -185,8 +196,10 @@ def test_laws_of_whatever_happens(steps: list[tuple[int, str]]) -> None:
             assert due(story.alert, RULES, now_ms) is None, "what is due is told at once"
             assert at_ms is None or due(story.alert, RULES, at_ms) is not None, "it wakes for something"
             assert at_ms is None or at_ms > now_ms
-    loud = [at_ms for at_ms, kind, _ in story.told if kind in LOUD]
-    assert all(later - earlier >= RULES.dedupe_ms for earlier, later in pairwise(loud))
+    loud = [one for one in story.told if one[1] in LOUD]
+    worse = [at_ms for at_ms, kind, severity in loud if (kind, severity) == (Kind.OPENED, CRITICAL)]
+    usual = [later[0] - earlier[0] for earlier, later in pairwise(loud) if later[0] not in worse]
+    assert all(gap_ms >= RULES.dedupe_ms for gap_ms in (*usual, *(two - one for one, two in pairwise(worse))))
     ends = [kind for _, kind, _ in story.told if kind is Kind.OVER]
     assert len(ends) <= sum(kind is Kind.OPENED for _, kind, _ in story.told)
 

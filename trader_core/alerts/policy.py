@@ -1,8 +1,9 @@
 """What is told of an alert, and when. Pure: a function of what is known of it and of this machine's time.
 
 An alert has the fingerprint of its alarm, so that a hundred alarms with other numbers are one alert. It is told at most
-once within `dedupe_ms`, but at once when it has become worse. Unresolved and not acknowledged for `escalate_ms` it is
-told again, one severity higher, without being raised again; then every `remind_ms`. That it is over is told once.
+once within `dedupe_ms`, but at once when it has become worse, also where it was over in between. Unresolved and not
+acknowledged for `escalate_ms` it is told again, one severity higher, without being raised again; then every
+`remind_ms`. That it is over is told once.
 """
 
 from msgspec import Struct
@@ -27,8 +28,9 @@ def raised(before: Alert | None, alarm: Alarm, now_ms: int) -> Alert:
     if before is None:
         return Alert(alarm, now_ms, now_ms)
     if is_closed(before):
-        last_ms = before.quiet_ms if before.notified_ms is None else before.notified_ms
-        return Alert(alarm, now_ms, now_ms, quiet_ms=last_ms)
+        is_silent = before.told is None
+        last_ms, last = (before.quiet_ms, before.quiet) if is_silent else (before.notified_ms, before.told)
+        return Alert(alarm, now_ms, now_ms, quiet_ms=last_ms, quiet=last)
     worse = before.told is not None and alarm.severity.rank > before.told.rank
     return replace(
         before, alarm=alarm, seen_ms=now_ms, count=before.count + 1, acked_ms=None if worse else before.acked_ms
@@ -102,7 +104,8 @@ def _steps(alert: Alert, rules: Rules) -> list[_Step]:
     if alert.over_ms is not None:
         return []
     if alert.told is None:
-        return [_Step(Kind.OPENED, alert.quiet_ms, rules.dedupe_ms)]
+        is_worse = alert.quiet is not None and alert.alarm.severity.rank > alert.quiet.rank
+        return [_Step(Kind.OPENED, None if is_worse else alert.quiet_ms, rules.dedupe_ms)]
     if alert.resolved_ms is not None:
         return [_Step(Kind.OVER)]
     found = [_Step(Kind.WORSE)] if alert.alarm.severity.rank > alert.told.rank else []

@@ -53,6 +53,7 @@ class Alert(Struct, frozen=True):
     seen_ms: int  # raised last
     count: int = 1  # how often it was raised
     quiet_ms: int | None = None  # when the alert before it, of the same fingerprint, was told last
+    quiet: Severity | None = None  # the highest of that one that was told, escalation apart
     told: Severity | None = None  # the alarm's highest that was told, escalation apart; None: nobody knows of it yet
     first_ms: int | None = None  # when it was told first, at its severity: escalation counts from here
     notified_ms: int | None = None  # and last
