@@ -258,6 +258,16 @@ def test_two_minutes_later_it_goes_to_others_as_well_unless_somebody_has_it(scen
     ]  # fmt: skip
 
 
+def test_who_looks_for_what_is_to_be_sent_keeps_nobody_from_telling(scene: Scene) -> None:
+    """Ten thousand messages for a channel that is down are looked at for longer than a cycle waits."""
+    scene.outbox.tell("PAPER", [an_alarm()], RULES, scene.at_ms, whole=False)
+    wanted = scene.outbox.jobs(["json-1"], [], scene.at_ms)
+    with closing(sqlite3.connect(scene.outbox.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert [one.channel for one in wanted] == ["json-1"]
+        assert scene.outbox.jobs(["json-1"], [], scene.at_ms) == wanted
+
+
 def test_nothing_is_sent_that_nobody_took_for_a_day(scene: Scene, receiver: Receiver) -> None:
     scene.tell(an_alarm())
     scene.at_ms += 24 * 60 * MINUTE_MS + 1

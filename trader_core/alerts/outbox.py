@@ -4,7 +4,7 @@ Telling is one short transaction of its own. What cannot be written is StateUnus
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -151,18 +151,31 @@ class Outbox:
     # --- delivery ----------------------------------------------------------------------------------------------------
 
     def jobs(self, channels: Collection[str], urgent: Collection[str], now_ms: int) -> tuple[Job, ...]:
-        """What is to be sent now, oldest first. A notice is for each of the channels; one that is urgent for more."""
+        """What is to be sent now, oldest first. A notice is for each of the channels; one that is urgent for more. One
+        that everybody has whom it is for waits no more. No try is further ahead than RETRY_MAX_MS: where one is, the
+        clock went back."""
         if not channels and not urgent:
             return ()
-        found: list[Job] = []
-        with self._changed_if(self._waiting()) as db:
-            if db is None:
-                return ()
+        found, fresh, done = list[Job](), list[tuple[int, str, int]](), list[tuple[int]]()
+        with self._read() as db:  # whoever tells something waits for what is changed, and not for this look
+            tries = _tries(db)
             rows = db.execute("SELECT id, made_ms, body FROM notices WHERE is_waiting = 1 ORDER BY id").fetchall()
             for notice_id, made_ms, body in rows:
-                notice = from_json(Notice, body)
+                notice, known = from_json(Notice, body), tries.get(notice_id, {})
                 wanted = [*channels, *(urgent if notice.urgent else ())]
-                found += _jobs(db, notice_id, made_ms, notice, wanted, now_ms)
+                fresh += [(notice_id, name, now_ms) for name in wanted if name not in known]
+                left = {name: known.get(name, (0, now_ms, None)) for name in wanted}
+                if all(taken_ms is not None for _, _, taken_ms in left.values()):
+                    done.append((notice_id,))
+                found += [
+                    Job(notice_id, name, made, made_ms, notice)
+                    for name, (made, next_ms, taken_ms) in left.items()
+                    if taken_ms is None and not 0 < next_ms - now_ms <= RETRY_MAX_MS
+                ]
+            if fresh or done:
+                with transaction(db):
+                    db.executemany("INSERT INTO deliveries VALUES (?, ?, 0, ?, NULL, '')", fresh)
+                    db.executemany("UPDATE notices SET is_waiting = 0 WHERE id = ?", done)
         return tuple(found)
 
     def delivered(self, job: Job, now_ms: int, problem: str, next_ms: int) -> None:
@@ -209,9 +222,6 @@ class Outbox:
         )
         with self._read() as db:
             return dict(db.execute(asked, (until_ms,)).fetchall())
-
-    def _waiting(self) -> Callable[[sqlite3.Connection], bool]:
-        return lambda db: db.execute("SELECT 1 FROM notices WHERE is_waiting = 1 LIMIT 1").fetchone() is not None
 
     # --- what cycles leave for later ---------------------------------------------------------------------------------
 
@@ -260,17 +270,6 @@ class Outbox:
     def _changed(self) -> Iterator[sqlite3.Connection]:
         with self._as_state_error():
             db = self._opened()
-            with transaction(db):
-                yield db
-
-    @contextmanager
-    def _changed_if(self, wanted: Callable[[sqlite3.Connection], bool]) -> Iterator[sqlite3.Connection | None]:
-        """A transaction, where a look says that there is something to change."""
-        with self._as_state_error():
-            db = self._opened()
-            if not wanted(db):
-                yield None
-                return
             with transaction(db):
                 yield db
 
@@ -358,21 +357,16 @@ def _advance(db: sqlite3.Connection, live: Iterable[Kept], rules: Rules, now_ms:
             _keep(db, one.account, one.number, alert)
 
 
-def _jobs(
-    db: sqlite3.Connection, notice_id: int, made_ms: int, notice: Notice, wanted: Sequence[str], now_ms: int
-) -> list[Job]:
-    """What of one notice is to be sent now. One that everybody has whom it is for waits no more. No try is further
-    ahead than RETRY_MAX_MS: where one is, the clock went back."""
-    asked = "SELECT channel, tries, next_ms, taken_ms FROM deliveries WHERE notice = ?"
-    known = {row[0]: row[1:] for row in db.execute(asked, (notice_id,))}
-    for name in (one for one in wanted if one not in known):
-        db.execute("INSERT INTO deliveries VALUES (?, ?, 0, ?, NULL, '')", (notice_id, name, now_ms))
-        known[name] = (0, now_ms, None)
-    if all(known[name][2] is not None for name in wanted):
-        db.execute("UPDATE notices SET is_waiting = 0 WHERE id = ?", (notice_id,))
-        return []
-    ready = [name for name in wanted if known[name][2] is None and not 0 < known[name][1] - now_ms <= RETRY_MAX_MS]
-    return [Job(notice_id, name, known[name][0], made_ms, notice) for name in ready]
+def _tries(db: sqlite3.Connection) -> dict[int, dict[str, tuple[int, int, int | None]]]:
+    """(how often, when next, when it was taken) by notice that waits, and by channel."""
+    asked = (
+        "SELECT notice, channel, tries, next_ms, taken_ms FROM deliveries JOIN notices ON notices.id = notice "
+        "WHERE is_waiting = 1"
+    )
+    found: dict[int, dict[str, tuple[int, int, int | None]]] = {}
+    for notice_id, name, *known in db.execute(asked):
+        found.setdefault(notice_id, {})[name] = (known[0], known[1], known[2])
+    return found
 
 
 def _put(db: sqlite3.Connection, key: str, value: str) -> None:
