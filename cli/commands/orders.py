@@ -72,7 +72,7 @@ def _row(one: "OrderOutcome", ink: "Ink") -> list[str]:
     return [
         one.symbol, short(one.placed_ms)[5:], kind_words(one.role, one.kind), one.strategy or "-",
         ink.no(state) if one.status == REFUSED else state, plain(one.quantity), plain(one.filled),
-        price(one.average_price or one.trigger or one.limit), money(one.fees), one.reason or "-",
+        price(one.average_price or one.limit or one.trigger), money(one.fees), one.reason or "-",
     ]  # fmt: skip
 
 

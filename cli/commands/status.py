@@ -225,7 +225,7 @@ def _page(account: "Account", found: "Status", in_force: dict[str, Any], followi
         parts += ["", positions_table(found.open_positions)]
     orders = [
         [one.symbol, kind_words(one.role, one.kind), one.status.lower(), plain(one.quantity - one.filled),
-         price(one.trigger or one.limit)]
+         price(one.limit or one.trigger)]
         for one in found.open_orders
     ]  # fmt: skip
     if orders:

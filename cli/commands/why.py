@@ -190,7 +190,7 @@ def _order_line(order: "OrderOutcome") -> str:
     from cli.show import price
     from trader_core.domain.money import plain
 
-    at = price(order.trigger or order.limit)
+    at = price(order.limit or order.trigger)
     filled = f" {plain(order.filled)} at {price(order.average_price)}" if order.filled else ""
     note = f" ({order.note})" if order.note else ""
     what = f"{order.side.lower()} {plain(order.quantity)} at {at}"

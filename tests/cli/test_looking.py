@@ -24,6 +24,8 @@ from cli.main import main
 from tests.cli.program import START as COMMAND
 from tests.cli.program import Done, Program
 from tests.report.journals import BAR_MS, Account, judged, quiet
+from tests.scenarios.scenes import DIP, RISE
+from tests.world import World
 from trader_core.domain.clocktime import DAY_MS, EpochMs, parse_utc, rfc3339
 from trader_core.domain.facts import (
     Banned,
@@ -553,3 +555,14 @@ def test_a_watch_without_a_terminal_tells_once(told: Told) -> None:
     once = told("status", "--watch")
     assert (once.code, once.out) == (0, told("status").out)
     assert told("status", "--watch", "--json").data["next_decision_time"] == "2024-03-06T05:00:00Z"
+
+
+def test_of_a_sale_why_tells_what_it_asked_for_and_not_where_its_rest_would_be_protected(tmp_path: Path) -> None:
+    world = World(tmp_path).market(BTC=(*RISE[:6], DIP, 110, 110, 110)).configured(strategies__sma_cross__target_pct=6)
+    reports = world.run()
+    own = ("--mode", "PAPER", "--state", world.state, "--config", world.config)
+    (sale,) = [one for one in here("orders", "--all", "--json", *own).data["orders"] if one["role"] == "EXIT"]
+    assert sale["trigger"] and Decimal(sale["trigger"]) < Decimal(sale["limit"]) < Decimal(sale["average_price"])
+    (cycle,) = [one.cycle_id for one in reports if one.decision and Role.EXIT in [o.role for o in one.decision.orders]]
+    told = here("why", "BTC", "--cycle", str(cycle), *own).out
+    assert f"sell {sale['quantity']} at {Decimal(sale['limit']):.2f}, exit taker" in told
