@@ -126,3 +126,15 @@ def test_a_pair_that_is_another_name_of_one_is_told_as_that_and_not_as_unlisted(
     live.configured(mode="DRY_RUN", exchange__quote="USDC")
     done = live.inside("preview")
     assert "BTC-USDC: it has no book but that of BTC-USD" in " ".join(done.out.split()), done.out
+
+
+def test_why_an_order_ended_is_told_in_the_words_of_the_venue(stage: Stage) -> None:
+    """Beside its words stands that there was no reason to reject the order."""
+    live = stage("BTC", policy__exits__break_even_at_pct=1)
+    live.sim.fault({"kind": "partial_fill", "fraction": "0.6", "side": "BUY", "count": 1})
+    live.sim.risen()
+    assert live.cycle().code == 0
+    live.sim.price("61500.00")
+    assert live.cycle().code == 0
+    notes = {one["role"]: one["note"] for one in live.inside("orders", "--all", "--json").data["orders"] if one["note"]}
+    assert notes == {"ENTRY": "the remainder found nobody", "STOP": "User requested cancel"}

@@ -426,10 +426,16 @@ def _order(row: Node, torn_too: bool) -> VenueOrder:
         last_fill_ms=None if last is None else read("last_fill_time", last.time, EpochMs(0)),
         settled=read("settled", lambda: row["settled"].flag(), False),
         pending_cancel=read("pending_cancel", lambda: _flag(row.find("pending_cancel")), False),
-        reject_reason=_told(row.find("reject_reason")),
+        reject_reason=_reason(row.find("reject_reason")),
         message=_told(row.find("reject_message")) or _told(row.find("cancel_message")),
         torn=tuple(torn),
     )
+
+
+def _reason(node: Node | None) -> str:
+    """Empty where there is none, which the venue has a word for."""
+    told = _told(node)
+    return "" if told.endswith("_UNSPECIFIED") else told
 
 
 def _side(word: str) -> Side | None:
