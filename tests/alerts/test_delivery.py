@@ -16,6 +16,7 @@ import pytest
 from tests.alerts.receiver import TOKEN, Receiver
 from tests.alerts.told import Teller, drained, environment
 from tests.cli.program import Inside, Program
+from tests.world import write_config
 from trader_core.alerts.addresses import addresses
 from trader_core.alerts.channels import beat
 from trader_core.alerts.drain import Drainer, retry_ms
@@ -363,6 +364,17 @@ def test_test_says_of_each_channel_whether_it_works(tmp_path: Path, receiver: Re
     assert "it is no address that Apprise knows" in text.out
     assert receiver.titles == ["INFO trader test"] * 2
     assert not any(TOKEN in one for one in (done.out, done.err, text.out, text.err))
+
+
+def test_test_says_how_long_each_channel_took_whatever_the_others_do(tmp_path: Path, receiver: Receiver) -> None:
+    write_config(tmp_path / "config", {"app.alerts.timeout_s": 3})
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes a connection and never says a word
+        urls = f"json://127.0.0.1:{silent.getsockname()[1]}/{TOKEN} {receiver.url}"
+        with environment(TRADER_ALERT_URLS=urls):
+            done = Inside(tmp_path)("alerts", "test", "--json", "--config", tmp_path / "config")
+    slow, quick = done.data["channels"]
+    assert (done.code, slow["ok"], slow["ms"], quick["ok"]) == (70, False, 3_000, True)
+    assert quick["ms"] < 3_000
 
 
 def test_without_an_address_test_says_where_to_put_one(tmp_path: Path) -> None:

@@ -149,13 +149,19 @@ def _beside(name: str, work: Callable[[], str]) -> "Future[str]":
 
 def tried(channels: tuple[Channel, ...], work: Callable[[Channel], str], wait_s: float) -> dict[str, tuple[str, int]]:
     """(what went wrong, in how many ms) of each channel, all at the same time."""
-    began_s = monotonic()
-    running = {one.name: _beside(one.name, lambda one=one: work(one)) for one in channels}  # type: ignore[misc]
+    began_s, took_ms = monotonic(), dict[str, int]()
+
+    def timed(one: Channel) -> str:
+        problem = work(one)
+        took_ms[one.name] = round((monotonic() - began_s) * 1_000)
+        return problem
+
+    running = {one.name: _beside(one.name, lambda one=one: timed(one)) for one in channels}  # type: ignore[misc]
     found: dict[str, tuple[str, int]] = {}
     for name, ended in running.items():
         try:
             problem = ended.result(timeout=max(0.0, began_s + wait_s - monotonic()))
+            found[name] = problem, took_ms[name]
         except TimeoutError:
-            problem = f"it did not answer within {wait_s:g} s"
-        found[name] = problem, round((monotonic() - began_s) * 1_000)
+            found[name] = f"it did not answer within {wait_s:g} s", round(wait_s * 1_000)
     return found
