@@ -24,6 +24,6 @@ def server() -> Iterator[Receiver]:
 def receiver(server: Receiver) -> Receiver:
     server.took.clear()
     server.beats.clear()
-    server.status, server.begun = 200, 0
+    server.status, server.moved, server.begun = 200, "", 0
     server.free.set()
     return server

@@ -15,10 +15,11 @@ WAIT_S, HELD_S = 30.0, 120.0
 
 @dataclass
 class Receiver:
-    """`holds` keeps every request waiting until it is set; `status` is the answer."""
+    """`free` keeps every request waiting until it is set; `status` is the answer, `moved` where it leads instead."""
 
     port: int = 0
     status: int = 200
+    moved: str = ""
     took: list[dict[str, Any]] = field(default_factory=list)
     beats: list[str] = field(default_factory=list)
     begun: int = 0
@@ -57,18 +58,20 @@ def receiving() -> Iterator[Receiver]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             receiver.free.wait(HELD_S)
             try:
-                self._answer()
+                self._answer(receiver.moved)
             except OSError:  # whoever brought it is gone, and does not know that it arrived
                 return
-            if receiver.status < 300:
+            if receiver.status < 300 and not receiver.moved:
                 receiver.took.append(body)
 
         def do_GET(self) -> None:
             receiver.beats.append(self.path)
             self._answer()
 
-        def _answer(self) -> None:
-            self.send_response(receiver.status)
+        def _answer(self, moved: str = "") -> None:
+            self.send_response(302 if moved else receiver.status)
+            if moved:
+                self.send_header("Location", moved)
             self.end_headers()
             self.wfile.flush()
 

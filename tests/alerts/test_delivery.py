@@ -377,6 +377,19 @@ def test_test_says_how_long_each_channel_took_whatever_the_others_do(tmp_path: P
     assert quick["ms"] < 3_000
 
 
+def test_a_channel_that_leads_elsewhere_has_not_taken_a_message(scene: Scene, receiver: Receiver) -> None:
+    """A redirect is followed with a GET, which is answered as well, and has no message in it."""
+    receiver.moved = receiver.heartbeat
+    scene.tell(an_alarm())
+    drainer = scene.drainer(receiver.url)
+    scene.drain(drainer)
+    assert (drainer.done.delivered, receiver.beats, receiver.took) == (0, [], [])
+    assert "302" in "".join(drainer.done.problems.values())
+    receiver.moved = ""
+    scene.drain(drainer, after_ms=retry_ms(1))
+    assert drainer.done.delivered == 1
+
+
 def test_without_an_address_test_says_where_to_put_one(tmp_path: Path) -> None:
     done = Inside(tmp_path)("alerts", "test", "--state", tmp_path)
     assert done.code == 20

@@ -21,14 +21,15 @@ _KINDS = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL:
 
 def send(channel: Channel, notice: Notice, timeout_s: float) -> str:
     """Hand a notice over, once; what went wrong, empty where nothing did. Never raises: here the world begins."""
-    from apprise import Apprise
+    from apprise import Apprise, AppriseAsset
 
     heard = _Heard()
     logger = logging.getLogger("apprise")
     logger.addHandler(heard)
     logger.propagate = False
     try:
-        plugin = Apprise.instantiate(channel.url, suppress_exceptions=True)
+        asset = AppriseAsset(http_redirects=False)  # where one leads, a message that was posted does not go
+        plugin = Apprise.instantiate(channel.url, asset=asset, suppress_exceptions=True)
         if plugin is None or isinstance(plugin, str):
             return "it is no address that Apprise knows"
         plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout_s
