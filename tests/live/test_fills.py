@@ -68,3 +68,17 @@ def test_a_correction_of_ours_is_for_a_person_and_closes_entries_and_nothing_els
     live.sim.cleared()
     done = live.cycle()
     assert (done.code, done.data["discrepancies"], live.checked().wrong) == (0, {}, ())
+
+
+def test_an_alert_of_a_sale_in_two_parts_tells_all_that_was_sold(stage: Stage) -> None:
+    """Half of it finds a buyer at once, and the rest in the same cycle."""
+    live = bought(stage("BTC", policy__exits__break_even_at_pct=1), "BTC-USD")
+    held = live.checked().held["BTC-USD"]
+    live.sim.price("61500.00")
+    assert live.cycle().code == 0
+    live.sim.fault({"kind": "partial_fill", "fraction": "0.5", "side": "SELL", "count": 1})
+    live.sim.price("60000.00")
+    done = live.cycle()
+    assert (done.code, done.data["positions"], len(done.data["fills"])) == (0, 0, 2), done.err
+    (alert,) = live.inside("alerts", "list", "--all", "--json").data["alerts"]
+    assert alert["what"].endswith(f": {held.normalize():f} at {done.data['fills'][0]['price']}")

@@ -15,7 +15,7 @@ from trader_core.domain.breaker import BreakerSeen, Condition
 from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, SECOND_MS, EpochMs, day_index, short, week_index
 from trader_core.domain.decision import Decision, Judgement
 from trader_core.domain.facts import Filled
-from trader_core.domain.fill import Side
+from trader_core.domain.fill import Fill, Side
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
@@ -173,15 +173,20 @@ def target_hit(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Fou
 
 
 def _sold(cycle: Cycle, reasons: Sequence[str], name: str) -> Iterator[Found]:
-    """The newest of each symbol speaks for all of them."""
-    found: dict[str, Found] = {}
+    """All that was sold of a symbol, with the reason of the newest sale."""
+    sold: dict[str, list[Fill]] = {}
+    why: dict[str, str] = {}
     for one in cycle.fills:
         fill, order = one.fill, cycle.book.orders.get(one.fill.client_order_id)
         if fill.side is Side.SELL and order is not None and order.approved.reason in reasons:
-            why = order.approved.reason
-            told = f"{fill.symbol} was sold by its {name} ({why}): {plain(fill.quantity)} at {plain(fill.price)}"
-            found[fill.symbol] = Found(told, fill.symbol, fill.at_ms)
-    yield from found.values()
+            sold.setdefault(fill.symbol, []).append(fill)
+            why[fill.symbol] = order.approved.reason
+    for symbol, fills in sold.items():
+        prices = sorted({fill.price for fill in fills})
+        quantity = plain(sum((fill.quantity for fill in fills), Decimal(0)))
+        at = " to ".join(plain(price) for price in dict.fromkeys((prices[0], prices[-1])))
+        told = f"{symbol} was sold by its {name} ({why[symbol]}): {quantity} at {at}"
+        yield Found(told, symbol, fills[-1].at_ms)
 
 
 # --- data and venue --------------------------------------------------------------------------------------------------
