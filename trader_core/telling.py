@@ -156,7 +156,7 @@ class Telling:
     def _leave(self, report: "CycleReport", exposure: str, now_ms: int, is_last: bool) -> None:
         """What others need to know of this cycle when it is the newest."""
         bar_ms = self._system.source.bar_ms
-        is_of_now = 0 <= now_ms - report.decision_ms < 2 * bar_ms  # a simulated market lives in another time
+        is_of_now = abs(now_ms - report.decision_ms) < 2 * bar_ms  # a simulated market lives in another time
         is_written = self._system.policy.app.mode == self._account
         newest = {
             "at_ms": now_ms, "bar_ms": bar_ms, "expected": is_of_now and not is_last, "exposure": exposure,

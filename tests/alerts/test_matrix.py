@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -37,7 +38,7 @@ from trader_core.strategies import STRATEGIES
 from trader_core.venues.wrappers import ReadOnly
 
 BOUGHT = (*RISE[:6], DIP)
-HOUR_MS = 3_600_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 DRAIN = ("alerts", "drain", "--once", "--state")
 Fire = Callable[[World], object]
 
@@ -181,11 +182,16 @@ def reported(world: World) -> None:
 def cycle_missing(world: World) -> None:
     """An hour ago there was a cycle of the real time, and since then none."""
     world.market(BTC=RISE).run(limit=1)
-    with closing(sqlite3.connect(world.state / "alerts.db", isolation_level=None)) as db:
-        ((text,),) = db.execute("SELECT value FROM rows WHERE key = ?", (f"{CYCLE}PAPER",)).fetchall()
+    later(world.state / "alerts.db", "PAPER", expected=True)
+
+
+def later(outbox: Path, account: str, **more: bool) -> None:
+    """An hour after its newest cycle."""
+    with closing(sqlite3.connect(outbox, isolation_level=None)) as db:
+        ((text,),) = db.execute("SELECT value FROM rows WHERE key = ?", (f"{CYCLE}{account}",)).fetchall()
         newest = json.loads(text)
-        newest |= {"expected": True, "at_ms": newest["at_ms"] - HOUR_MS}
-        db.execute("UPDATE rows SET value = ? WHERE key = ?", (json.dumps(newest), f"{CYCLE}PAPER"))
+        newest |= {"at_ms": newest["at_ms"] - HOUR_MS, **more}
+        db.execute("UPDATE rows SET value = ? WHERE key = ?", (json.dumps(newest), f"{CYCLE}{account}"))
 
 
 ON_PAPER: dict[str, tuple[str, Fire]] = {
@@ -369,3 +375,19 @@ def test_it_is_told_of_where_the_venue_is_a_real_one(code: str, troubled: Live, 
     if not any("LIVE" in one for one in server.titles):
         drained(troubled.home, troubled.state, troubled.config, server)
     assert any(one.startswith(LIVE[code]) for one in server.titles), server.titles
+
+
+def test_a_machine_whose_clock_is_behind_the_venue_misses_its_cycles_too(tmp_path: Path, receiver: Receiver) -> None:
+    """There a cycle decides at a moment that has yet to come."""
+    with venue_served(tmp_path) as venue, ntp_servers(0, 0, 0) as servers:
+        (tmp_path / "home").mkdir()
+        live: Live = staged(tmp_path / "home", venue, servers, policy__cycle__base_bar_min=1)
+        while host_ms() % MINUTE_MS > 30_000:
+            time.sleep(0.2)
+        ahead_ms = MINUTE_MS - host_ms() % MINUTE_MS + 5_000  # just behind the end of a bar
+        venue.fault({"kind": "clock_skew", "ms": ahead_ms})
+        live.cycle()
+        assert EpochMs(parse_utc(live.inside("status", "--json").data["last_decision_time"])) > host_ms()
+        later(live.state / "alerts.db", "LIVE")
+        drained(live.home, live.state, live.config, receiver)
+        assert "CRITICAL trader LIVE cycle_missing" in receiver.titles
