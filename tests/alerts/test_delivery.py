@@ -19,7 +19,7 @@ from tests.cli.program import Inside, Program
 from tests.world import write_config
 from trader_core.alerts.addresses import addresses
 from trader_core.alerts.channels import beat
-from trader_core.alerts.drain import Drainer, retry_ms
+from trader_core.alerts.drain import BEAT_AGAIN_S, Drainer, retry_ms
 from trader_core.alerts.outbox import Outbox
 from trader_core.alerts.policy import Rules
 from trader_core.bootstrap import open_system
@@ -323,6 +323,17 @@ def test_what_reached_nobody_for_too_long_is_70(killed: Teller) -> None:
 def test_a_heartbeat_that_fails_says_so_in_its_path_whatever_else_its_address_says(receiver: Receiver) -> None:
     assert beat(f"{receiver.heartbeat}/?rid=7&create=1", False) == "" == beat(f"{receiver.heartbeat}?rid=7", True)
     assert receiver.beats == [f"/beat-{TOKEN}/fail?rid=7&create=1", f"/beat-{TOKEN}?rid=7"]
+
+
+def test_under_a_timer_nobody_waits_for_a_heartbeat_that_fails(killed: Teller) -> None:
+    assert killed.telling("").paper("run-cycle").code == 21
+    began_s = time.monotonic()
+    with refusing() as dead:
+        killed.telling("", TRADER_HEARTBEAT_URL=dead.replace("json:", "http:"))
+        done = killed("alerts", "drain", "--once", "--state", killed.state)
+    assert done.code == 70
+    assert done.out.startswith("0 delivered, 1 tries failed\n  heartbeat: ")
+    assert time.monotonic() - began_s < BEAT_AGAIN_S
 
 
 def test_a_start_that_fails_is_told_of_two_are_a_burst_and_a_good_one_ends_it(

@@ -67,7 +67,7 @@ class Drainer:
         """Until nothing is due for `linger_ms`, or somebody has given up."""
         while not given_up():
             self.turn()
-            if not self._busy and not self._new_beat() and not self._is_due_within(linger_ms):
+            if not self._busy and not self._beats_within(linger_ms) and not self._is_due_within(linger_ms):
                 return
             pause(LOOK_S)
 
@@ -126,6 +126,11 @@ class Drainer:
         if newest and not self._beating and (newest != self._beat or monotonic() >= self._beat_again_s):
             self._beat, well = newest, bool(json.loads(newest)["well"])
             self._beating = _beside("heartbeat", lambda: beat(self._to.heartbeat, well))
+
+    def _beats_within(self, wait_ms: int) -> bool:
+        """Whether a sign of life is on its way, or will be tried in that time."""
+        newest, again_ms = self._new_beat(), (self._beat_again_s - monotonic()) * 1_000
+        return newest is not None and (self._beating is not None or newest != self._beat or again_ms <= wait_ms)
 
     def _new_beat(self) -> str | None:
         """A sign of life that nobody was told of; an old one tells nothing."""
