@@ -401,6 +401,14 @@ def test_a_channel_that_leads_elsewhere_has_not_taken_a_message(scene: Scene, re
     assert drainer.done.delivered == 1
 
 
+def test_what_is_no_address_is_a_secret_all_the_same(tmp_path: Path) -> None:
+    with environment(TRADER_ALERT_URLS=f"{TOKEN} hooks.example/services/{TOKEN}"):
+        done = Inside(tmp_path)("alerts", "test", "--state", tmp_path)
+    assert done.code == 70
+    assert done.out.count("it is no address that Apprise knows") == done.out.count("unknown-") == 2
+    assert TOKEN[:6] not in done.out + done.err
+
+
 def test_without_an_address_test_says_where_to_put_one(tmp_path: Path) -> None:
     done = Inside(tmp_path)("alerts", "test", "--state", tmp_path)
     assert done.code == 20

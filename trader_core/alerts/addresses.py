@@ -37,7 +37,10 @@ def addresses(urls: Sequence[str], urgent: Sequence[str], heartbeat: str) -> Add
 
 
 def _channel(url: str) -> Channel:
-    return Channel(f"{url.partition('://')[0][:20]}-{sha256(url.encode()).hexdigest()[:8]}", url)
+    """What has no kind, a token alone say, shows nothing of itself."""
+    kind, is_address, _ = url.partition("://")
+    shown = kind[:20] if is_address and kind.isalnum() else "unknown"
+    return Channel(f"{shown}-{sha256(url.encode()).hexdigest()[:8]}", url)
 
 
 def _hide(url: str) -> None:
