@@ -306,8 +306,7 @@ def reported(options: Options, what: str, subject: str) -> str:
     voice = Voice(options.state_directory, options.config_directory)
     with voice.speaking():
         rules, account, _ = _kept_rules(options, voice.outbox)
-        known = [key.removeprefix(CYCLE) for key in voice.outbox.values(CYCLE)]
-        account = options.mode or (known[-1] if known else account)
+        account = options.mode or _newest_account(voice.outbox) or account
         alarm = alarm_of("reported", redact(what), exposure_kept(voice.outbox, account), subject)
         now_ms = host_ms()
         voice.outbox.tell(account, [alarm], rules_of(rules), now_ms, whole=False)
@@ -319,8 +318,6 @@ def reported(options: Options, what: str, subject: str) -> str:
 def _kept_rules(options: Options, outbox: Outbox) -> "tuple[Alerts, str, str]":
     """(the rules, whose alerts they are, the collector's text file): as the settings say, else as the newest cycle did,
     and no text file. Raises ConfigInvalid."""
-    accounts = [key.removeprefix(CYCLE) for key in outbox.values(CYCLE)]
-    kept = accounts[-1] if accounts else ""
     try:
         policy = load(options.config_directory)
         return policy.app.alerts, options.mode or policy.app.mode, policy.app.metrics.textfile
@@ -328,7 +325,13 @@ def _kept_rules(options: Options, outbox: Outbox) -> "tuple[Alerts, str, str]":
         rules = rules_kept(outbox)
         if rules is None:
             raise
-        return rules, options.mode or kept, ""
+        return rules, options.mode or _newest_account(outbox), ""
+
+
+def _newest_account(outbox: Outbox) -> str:
+    """Whose cycle was the last one; '' before the first."""
+    at_ms = {key.removeprefix(CYCLE): json.loads(text)["at_ms"] for key, text in outbox.values(CYCLE).items()}
+    return max(at_ms, key=lambda account: at_ms[account], default="")
 
 
 def rules_kept(outbox: Outbox) -> "Alerts | None":

@@ -295,6 +295,18 @@ def test_an_account_on_paper_that_the_files_have_left_is_not_expected_to_go_on(
     assert receiver.titles == ["CRITICAL trader PAPER cycle_missing"]
 
 
+def test_what_is_reported_is_of_the_account_that_had_the_newest_cycle(receiver: Receiver, tmp_path: Path) -> None:
+    """Of two accounts in one directory the one is a rehearsal, and over."""
+    world = ToldWorld(tmp_path)
+    world.market(BTC=RISE).run(limit=1)
+    files = ("--state", world.state, "--config", world.config)
+    other = ("--mode", "DRY_RUN", "--venue", "simulated", "--data", world.data)
+    assert Inside(tmp_path)("run-cycle", *other, *files).code == 0
+    assert Inside(tmp_path)("alerts", "raise", "--subject", "trader.service", "the unit failed", *files).code == 0
+    assert world.drained(receiver).code == 0
+    assert receiver.titles == ["CRITICAL trader DRY_RUN reported trader.service"]
+
+
 def test_a_channel_that_takes_nothing_is_told_of_to_the_others(receiver: Receiver, tmp_path: Path) -> None:
     world = ToldWorld(tmp_path)
     kill(world)
