@@ -385,8 +385,7 @@ def key_rows(place: Place) -> tuple[KeyRow, ...]:
 def _row(place: Place, key: str, held: Held, profile: Mapping[str, Any]) -> KeyRow:
     written = value_at(place.written, key)
     value = effective(key, written, held)
-    loosened = held.loose is not None and value == held.loose and is_looser(key, value, written if held.lasting is None
-                                                                            else held.lasting)  # fmt: skip
+    loosened = is_looser(key, value, effective(key, written, replace(held, loose=None)))
     stored = held.loose if loosened else held.lasting
     binds = "loosened" if loosened else "store" if stored is not None and is_looser(key, written, value) else "written"
     version = (held.loose_since if loosened else held.since) if stored is not None else None

@@ -262,6 +262,26 @@ def test_what_is_written_tighter_under_a_loosening_is_as_written(account: Accoun
     assert account.key(POSITIONS)["effective"] == min(2, edited - 1), "what was loosened is no more than is written"
 
 
+def test_what_is_left_of_a_loosening_is_shown_until_it_lapses(account: Account) -> None:
+    """5 are written: what a tightening, and then the file, leaves of 8 is still more than will be allowed again."""
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=8", "--reason", "room", "--expires", "20m")
+    account.policy("set", "risk.max_open_positions=7", "--reason", "a little less")
+    row = account.key(POSITIONS)
+    assert (row["effective"], row["binds"], row["version"], row["store"]) == (7, "loosened", 3, 7)
+    assert row["until"] == "2024-03-04T01:20:00Z"
+    assert "LOOSER risk.max_open_positions 7 until 2024-03-04T01:20" in account("status").out
+    account.policy("set", "risk.max_open_positions=2", "--reason", "a storm")
+    assert account.key(POSITIONS)["binds"] == "store"
+    account.policy("set", "risk.max_open_positions=5", "--reason", "over", "--expires", "20m")
+    account.world.configured(policy__risk__max_open_positions=4)
+    row = account.key(POSITIONS)
+    assert (row["effective"], row["binds"], row["until"]) == (4, "loosened", "2024-03-04T01:20:00Z")
+    account.world.run(limit=2)
+    assert (account.key(POSITIONS)["effective"], account.key(POSITIONS)["binds"]) == (2, "store")
+    assert "LOOSER" not in account("status").out
+
+
 def test_what_is_tightened_beside_a_loosening_lasts_longer_than_that(account: Account) -> None:
     """One change of two keys: only what it allows more of has an end."""
     account.world.run(limit=1)
