@@ -32,6 +32,7 @@ from trader_core.settings.ratchet import (
     digest_for,
     effective,
     in_force,
+    is_loosened,
     is_looser,
     standing,
     value_of,
@@ -385,7 +386,7 @@ def key_rows(place: Place) -> tuple[KeyRow, ...]:
 def _row(place: Place, key: str, held: Held, profile: Mapping[str, Any]) -> KeyRow:
     written = value_at(place.written, key)
     value = effective(key, written, held)
-    loosened = is_looser(key, value, effective(key, written, replace(held, loose=None)))
+    loosened = is_loosened(key, written, held)
     stored = held.loose if loosened else held.lasting
     binds = "loosened" if loosened else "store" if stored is not None and is_looser(key, written, value) else "written"
     version = (held.loose_since if loosened else held.since) if stored is not None else None

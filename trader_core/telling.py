@@ -29,7 +29,7 @@ from trader_core.report.trouble import Around, Rate
 from trader_core.settings.environment import process_environment
 from trader_core.settings.load import load
 from trader_core.settings.options import Options
-from trader_core.settings.ratchet import in_force, loosenings
+from trader_core.settings.ratchet import in_force, loosened
 from trader_core.settings.secrets import ALERTS, ESCALATIONS, HEARTBEAT, urls, without_keys
 from trader_core.store.buckets import NAME as BUCKETS
 
@@ -216,7 +216,7 @@ class Telling:
 
     def _loosened(self, report: "CycleReport") -> tuple[str, ...]:
         reading = self._system.policies.reading
-        return loosenings(reading.versions, report.decision_ms) if reading else ()
+        return loosened(self._system.policy, reading.versions, report.decision_ms) if reading else ()
 
 
 def rules_of(alerts: "Alerts") -> Rules:

@@ -280,6 +280,21 @@ def listed(world: World) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_loosening_is_told_of_by_what_is_left_of_it_and_is_over_with_that(receiver: Receiver, tmp_path: Path) -> None:
+    """3 are written; 4 are allowed for an hour, then 3.5, then 2."""
+    world = ToldWorld(tmp_path)
+    limit_loosened(world)
+    told = list[str]()
+    for value in ("3.5", "2"):
+        change(world.options(), {"risk.max_day_loss_pct": value}, Asked("a little less"))
+        world.run(limit=1)
+        assert world.drained(receiver).code == 0
+        done = Inside(tmp_path)("alerts", "list", "--state", world.state, "--json").data["alerts"]
+        told += [one["what"] for one in done if one["code"] == "limit_loosened" and one["state"] == "open"]
+    assert told == ["version 3 of the policy allows more risk: policy.risk.max_day_loss_pct=3.5"]
+    assert receiver.titles[-1].startswith("OVER WARNING trader PAPER limit_loosened")
+
+
 def test_an_account_on_paper_that_the_files_have_left_is_not_expected_to_go_on(
     receiver: Receiver, tmp_path: Path
 ) -> None:

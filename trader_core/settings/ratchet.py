@@ -93,6 +93,11 @@ def effective(key: str, written: Value, held: Held) -> Value:
     return loose if is_looser(key, loose, lasting) else lasting
 
 
+def is_loosened(key: str, written: Value, held: Held) -> bool:
+    """Whether it is looser than it will be again."""
+    return is_looser(key, effective(key, written, held), effective(key, written, replace(held, loose=None)))
+
+
 def changes_in_force(written: Settings, versions: Sequence[PolicyVersion], now_ms: int) -> dict[str, Value]:
     """Every key whose value is not the written one, with it. A key that is no more is not there."""
     found: dict[str, Value] = {}
@@ -112,6 +117,16 @@ def in_force(written: Settings, versions: Sequence[PolicyVersion], now_ms: int) 
     else."""
     changes = changes_in_force(written, versions, now_ms)
     return edited(written, changes, coherent=False) if changes else written
+
+
+def loosened(written: Settings, versions: Sequence[PolicyVersion], now_ms: int) -> tuple[str, ...]:
+    """Each key that is looser than it will be again, by version, key and value."""
+    held, now = standing(versions, now_ms), changes_in_force(written, versions, now_ms)
+    return tuple(
+        f"{held[key].loose_since} {key}={shown(value)}"
+        for key, value in now.items()
+        if is_loosened(key, value_at(written, key), held[key])
+    )
 
 
 def loosenings(versions: Iterable[PolicyVersion], now_ms: int, since_ms: int | None = None) -> tuple[str, ...]:
