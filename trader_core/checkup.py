@@ -111,6 +111,8 @@ class Clinic:
         store, reading = place.store, place.reading
         if reading.note:
             return fail(reading.note, f"restore {store.path.name} or {store.backup.name} from a copy")
+        if reading.alone:
+            return warn(f"version {reading.version}, and {reading.alone}", "trader policy set: it writes both anew")
         return ok(f"version {reading.version}, profile {place.in_force.policy.profile}")
 
     def strategies(self) -> Finding:

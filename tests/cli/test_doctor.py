@@ -268,6 +268,23 @@ def test_what_is_broken_is_named_with_what_to_type(patient: Patient, ill: str) -
     assert done.data["failed"] == len(found)
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_policy_whose_second_copy_is_gone_or_old_is_pointed_out(patient: Patient, left: int) -> None:
+    """Nothing is wrong with the file: whoever loses that too would learn it too late."""
+    tighter = ("policy", "set", "--reason", "less of everything")
+    backup, older = patient.state / "live.policy.json", list[bytes]()
+    for cap in (2, 1):
+        assert patient.live.inside(*tighter, f"risk.max_per_asset_pct={cap}").code == 0
+        older.append(backup.read_bytes())
+    backup.unlink()
+    if left:
+        backup.write_bytes(older[0])
+    done = patient.examined()
+    (found,) = [one for one in done.data["checks"] if one["name"] == "policy store"]
+    assert (found["status"], found["detail"]) == ("WARN", f"version 3, and live.policy.json has version {1 + left} of it")
+    assert "trader policy set" in found["remedy"] and "policy store" not in failures(done)
+
+
 def test_v45_a_check_that_cannot_run_has_failed_and_nothing_is_armed(patient: Patient) -> None:
     elsewhere(patient)
     found = failures(patient.examined())

@@ -36,10 +36,12 @@ _SAFE = "entries are refused while it cannot be read; exits and stops go on"
 
 
 class Reading(Struct, frozen=True):
-    """The versions after the written one, oldest first; `note` says what was wrong with the file or its backup."""
+    """The versions after the written one, oldest first; `note` says what was wrong with the file or its backup, and
+    `alone` why the file has no second copy though nothing is wrong with it."""
 
     versions: tuple[PolicyVersion, ...]
     note: str = ""
+    alone: str = ""
 
     @property
     def version(self) -> int:
@@ -73,7 +75,8 @@ class PolicyStore:
             why = broken if rows is None else f"it has {_many(rows)} and its backup {_many(kept)}"
             return Reading(_versions(kept), f"the policy is read from {self.backup.name}: {why}")
         note = f"the backup of the policy is not used: {torn}" if kept is None else ""
-        return Reading(_versions(rows or ()), note)
+        alone = f"{self.backup.name} has {_many(kept)} of it" if kept is not None and kept != rows else ""
+        return Reading(_versions(rows or ()), note, alone)
 
     def append(self, made: PolicyVersion) -> str:
         """On disk when this returns, or not at all; returns why its backup could not be written, '' where it was.
