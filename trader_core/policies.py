@@ -393,7 +393,8 @@ def _row(place: Place, key: str, held: Held, profile: Mapping[str, Any]) -> KeyR
     block, _, name = key.rpartition(".")
     own = profile.get(name) if block == "policy.risk" else None
     if own is not None and is_looser(key, value, own):
-        return KeyRow(key, written, stored, own, own, "profile", version, None)
+        loosened = is_looser(key, own, effective(key, written, replace(held, loose=None)))
+        return KeyRow(key, written, stored, own, own, "profile", version, EpochMs(held.until_ms) if loosened else None)
     return KeyRow(key, written, stored, own, value, binds, version, EpochMs(held.until_ms) if loosened else None)
 
 
@@ -457,5 +458,4 @@ def way_of(key: str, before: Value, after: Value) -> str:
 
 def running_loosenings(place: Place) -> tuple[tuple[str, Value, EpochMs], ...]:
     """What is looser than it will be again: key, value, until when."""
-    rows = [one for one in key_rows(place) if one.binds == "loosened" and one.until_ms is not None]
-    return tuple((one.key, one.effective, one.until_ms) for one in rows if one.until_ms is not None)
+    return tuple((one.key, one.effective, one.until_ms) for one in key_rows(place) if one.until_ms is not None)

@@ -282,6 +282,20 @@ def test_what_is_left_of_a_loosening_is_shown_until_it_lapses(account: Account) 
     assert "LOOSER" not in account("status").out
 
 
+def test_a_loosening_of_which_the_profile_leaves_a_part_is_shown_until_it_lapses(account: Account) -> None:
+    """4 are written, 9 are allowed for a while, and the profile has no more than 6."""
+    edits: dict[str, Any] = {"policy__risk__max_open_positions": 4, "policy__profiles__CAUTIOUS__max_open_positions": 6}
+    account.world.configured(policy__profile="CAUTIOUS", **edits).run(limit=1)
+    account.policy("set", "risk.max_open_positions=9", "--reason", "room", "--expires", "20m")
+    row = account.key(POSITIONS)
+    assert (row["effective"], row["binds"], row["until"]) == (6, "profile", "2024-03-04T01:20:00Z")
+    assert "LOOSER risk.max_open_positions 6 until 2024-03-04T01:20" in account("status").out
+    account.world.run(limit=2)
+    row = account.key(POSITIONS)
+    assert (row["effective"], row["binds"], row["until"]) == (4, "written", None)
+    assert "LOOSER" not in account("status").out
+
+
 def test_what_is_tightened_beside_a_loosening_lasts_longer_than_that(account: Account) -> None:
     """One change of two keys: only what it allows more of has an end."""
     account.world.run(limit=1)
