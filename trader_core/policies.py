@@ -339,7 +339,7 @@ def roll_back(options: Options, version: int, asked: Asked) -> Changed:
     place = place_of(options, changing=True)
     then = settings_at(place, version)
     values: dict[str, Value] = {}
-    keys = {change.key for one in place.reading.versions for change in one.changes}
+    keys = {change.key for one in place.reading.versions for change in one.changes} & set(movable_keys(place.written))
     for key in sorted(keys):
         before, after = value_at(place.in_force, key), value_at(then, key)
         if is_looser(key, after, before) or is_looser(key, before, after):

@@ -339,6 +339,19 @@ def test_history_diff_and_rollback(account: Account) -> None:
     assert "is in force now" in account("policy", "rollback", "1", "--reason", "again", "--expires", "1h", code=2).err
 
 
+def test_a_rollback_leaves_out_what_the_files_no_longer_have(account: Account) -> None:
+    """A theme was tightened, and then taken out of the files."""
+    account.world.configured(policy__risk__max_per_theme_pct={"LAYER1": 50, "MEME": 50, "OTHER": 50},
+                             universe__themes={"LAYER1": ["BTC", "ETH", "SOL"], "MEME": ["DOGE"]})  # fmt: skip
+    account.world.run(limit=1)
+    both = ("risk.max_per_theme_pct.MEME=20", "risk.max_open_positions=2")
+    account.policy("set", *both, "--reason", "no jokes")
+    account.world.configured(policy__risk__max_per_theme_pct={"LAYER1": 50, "OTHER": 50},
+                             universe__themes={"LAYER1": ["BTC", "ETH", "SOL"]})  # fmt: skip
+    back = account.policy("rollback", "1", "--reason", "as it was", "--expires", "1h")
+    assert [(one["key"], one["value"]) for one in back["changes"]] == [(POSITIONS, "5")]
+
+
 def test_what_looks_at_the_configuration_shows_what_is_in_force(account: Account) -> None:
     account.world.run(limit=1)
     account.policy("set", "risk.max_open_positions=2", "--reason", "a storm")
