@@ -70,6 +70,7 @@ def calc(
         stop=_share("--stop-pct", stop),
         leverage=_amount("--leverage", leverage),
         venue_leverage=_amount("--venue-leverage", venue_leverage),
+        profile_leverage=_amount("max_leverage_ratio", str(policy.policy.active_profile.max_leverage_ratio)),
         cash=whole if cash is None else _amount("--cash", cash),
         max_exposure=_cap(policy, "--max-exposure-pct", max_exposure, risk.max_total_at_risk_pct, regime),
         exposure=_amount("--exposure", exposure),

@@ -16,6 +16,7 @@ from tests.laws.budget import examples
 from tests.laws.make import CONFIG
 from tests.laws.test_gate_independence import ETH, base
 from tests.laws.worlds import COUNT, E8, Dice, dice
+from tests.world import write_config
 from trader_core.rulebook.codes import (
     ASSET_ROOM,
     ATR_RISK,
@@ -113,6 +114,20 @@ def test_what_is_below_the_smallest_position_is_refused_and_never_raised(calc: C
     assert done.code == 20
     assert Decimal(done.data["margin"]) == 90
     assert done.data["refused"].startswith("BELOW_MIN_POSITION")
+
+
+@pytest.mark.parametrize(("profile", "venue", "used"), [("CAUTIOUS", "100", 10), ("NORMAL", "100", 30),
+                                                         ("AGGRESSIVE", "100", 30), ("NORMAL", "5", 5)])  # fmt: skip
+def test_leverage_is_no_more_than_profile_and_venue_allow_and_thirty_ever(
+    profile: str, venue: str, used: int, tmp_path: Path
+) -> None:
+    write_config(tmp_path / "config", {"policy.profile": profile})
+    words = ("--equity", "14000", "--conviction-pct", "75", "--stop-pct", "1", "--leverage", "100")
+    words += ("--config", str(tmp_path / "config"), "--json")
+    done = Inside(tmp_path)("size", "calc", "--venue-leverage", venue, *words)
+    assert Decimal(done.data["leverage"]) == used
+    assert f"leverage 100 was asked for and {used} is used: venue {venue}, profile" in done.data["notes"][0]
+    assert Decimal(Inside(tmp_path)("size", "calc", *words).data["leverage"]) == 1, "on spot"
 
 
 @pytest.mark.parametrize(("regime", "cap"), [("bull", "400"), ("chop", "320")])

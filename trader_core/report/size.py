@@ -32,6 +32,7 @@ class Wish(Struct, frozen=True):
     stop: Decimal  # distance, of the price
     leverage: Decimal
     venue_leverage: Decimal  # 1 on spot
+    profile_leverage: Decimal
     cash: Decimal
     max_exposure: Decimal  # of equity
     exposure: Decimal  # what is open and working
@@ -151,7 +152,7 @@ def _ask(sizing: Sizing, wish: Wish) -> Ask:
         conviction=float(wish.conviction),
         stop=float(wish.stop),
         leverage=float(wish.leverage),
-        max_leverage=float(wish.venue_leverage),
+        max_leverage=float(min(wish.venue_leverage, wish.profile_leverage)),
         cash=grains_down(wish.cash),
         held=0,
         exposure_room=_room(wish.equity, wish.max_exposure, wish.exposure),
@@ -197,7 +198,8 @@ def _notes(wish: Wish, found: Sized) -> Iterator[str]:
         if wish.venue_leverage == 1:
             allows = "spot is bought with own money alone, whatever the profile says"
         else:
-            allows = f"venue {plain(wish.venue_leverage)} and hard cap {LEVERAGE_MAX:g} allow no more"
+            limits = f"venue {plain(wish.venue_leverage)}, profile {plain(wish.profile_leverage)}"
+            allows = f"{limits} and hard cap {LEVERAGE_MAX:g} allow no more"
         yield f"leverage {plain(wish.leverage)} was asked for and {found.leverage:g} is used: {allows}"
 
 
