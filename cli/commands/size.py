@@ -10,6 +10,7 @@ from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
     from trader_core.report.size import Size, Wish
+    from trader_core.settings.options import Options
     from trader_core.settings.schema import Settings
 
 REFUSED = 20  # exit code
@@ -49,12 +50,11 @@ def calc(
     explain: Annotated[bool, typer.Option("--explain", help="Every multiplier and every cap.")] = False,
 ) -> Result:
     """Size a position by the rule of the law: budget, multipliers, caps, and which of them binds."""
-    from trader_core.bootstrap import settings_of
     from trader_core.domain.money import grains_down
     from trader_core.engine.law import sizing_of
     from trader_core.report.size import Wish, record, size, sizing_by
 
-    policy = settings_of(options_of(shared_of(ctx)))
+    policy, told = _policy(options_of(shared_of(ctx)))
     risk, limits = policy.policy.risk_in_force, sizing_of(policy)
     if sizer is not None:
         limits = sizing_by(limits, sizer)
@@ -88,7 +88,22 @@ def calc(
         fee=_share("taker_fee_bps", str(policy.app.paper.taker_fee_bps)) / 100,
     )  # fmt: skip
     found = size(limits, wish)
-    return Result(found, _page(found, wish, explain), REFUSED if found.refused else 0, found.notes)
+    return Result(found, _page(found, wish, explain), REFUSED if found.refused else 0, (*found.notes, *told))
+
+
+def _policy(options: "Options") -> "tuple[Settings, tuple[str, ...]]":
+    """What is in force of the policy, and what is wrong with its store: what is written is looked at all the same."""
+    from cli.exits import warned
+    from trader_core.bootstrap import settings_of
+    from trader_core.domain.errors import JournalBroken, StateUnusable
+    from trader_core.policies import place_of
+
+    written = settings_of(options)
+    try:
+        place = place_of(options, written=written)
+    except (JournalBroken, StateUnusable) as unknown:
+        return written, warned([unknown.what])
+    return place.in_force, warned([place.reading.note] if place.reading.note else [])
 
 
 def _budget(policy: "Settings", tier: int, regime: str | None) -> Decimal:

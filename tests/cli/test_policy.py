@@ -365,6 +365,19 @@ def test_what_looks_at_the_configuration_shows_what_is_in_force(account: Account
     assert preview.code == 0
 
 
+def test_a_size_is_calculated_by_what_is_in_force(account: Account) -> None:
+    """Where nobody can read the store it is by what is written, and says so."""
+    account.world.run(limit=1)
+    words = ("size", "calc", "--equity", "10000", "--conviction-pct", "70", "--stop-pct", "5", "--json")
+    before = account(*words).data["notional"]
+    account.policy("set", "sizing.max_position_quote=50", "--reason", "small steps")
+    assert account(*words).data["notional"] == "50"
+    for name in ("paper.policy.db", "paper.policy.json"):
+        (account.world.state / name).write_text("?")
+    lost = account(*words)
+    assert lost.data["notional"] == before and "policy store cannot be read" in lost.document["warnings"][0]
+
+
 def test_who_waits_for_a_slot_is_told_until_when_by_what_is_in_force(account: Account) -> None:
     account.world.configured(policy__risk__max_open_positions=1, policy__risk__max_slot_wait_min=600)
     account.world.run(limit=3)
