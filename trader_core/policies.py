@@ -45,6 +45,7 @@ from trader_core.store.policies import PolicyStore, Reading
 MODES = ("DRY_RUN", "PAPER", "LIVE")
 LASTS_MS_MAX = 31 * 24 * 3_600_000
 _NOTHING = "nothing was changed"
+_TOGETHER = "other values, or more keys together; the files are sound: trader policy show --effective"
 
 
 def reading_of(store: PolicyStore, known: int) -> Reading:
@@ -265,7 +266,7 @@ def _changed(place: Place, values: Mapping[str, Value], asked: Asked) -> Changed
         _check_armed(place, loose)
     problems = new_clashes(now, edited(now, values, coherent=False))
     if loose and problems:
-        raise ConfigInvalid(problems)
+        raise ConfigInvalid(problems, remedy=_TOGETHER)
     expected = place.reading.version if asked.expected is None else asked.expected
     changes = tuple(
         PolicyChange(

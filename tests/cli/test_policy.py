@@ -154,6 +154,13 @@ def test_what_makes_no_sense_changes_nothing(account: Account, words: list[str],
     assert account.policy("show")["version"] == 1
 
 
+def test_values_that_do_not_go_together_are_no_fault_of_the_files(account: Account) -> None:
+    account.world.run(limit=1)
+    loose = ("policy", "set", "risk.max_week_loss_pct=20", "risk.max_day_loss_pct=50", "--reason", "a test")
+    done = account(*loose, "--expires", "1h", code=10)
+    assert "mend the lines above" not in done.err and "next: other values" in done.err
+
+
 def test_a_reason_must_say_something(account: Account) -> None:
     account.world.run(limit=1)
     assert "the reason is empty" in account("policy", "set", "risk.max_open_positions=2", "--reason", " ", code=2).err
