@@ -82,6 +82,15 @@ def test_a_change_says_what_it_means_for_risk(key: str, value: Any, effect: str,
     assert (found.after, found.effect, found.meaning) == (value, effect, meaning.replace(" x ", f" {TIMES} "))
 
 
+def test_a_bolder_profile_of_the_same_scale_loosens_all_the_same() -> None:
+    """What it says of losses and positions is bolder."""
+    before = with_value("policy.profiles.CAUTIOUS.position_scale_pct", 70)
+    content = before.model_dump()
+    content["policy"]["profile"] = "CAUTIOUS"
+    (found,) = compare(Settings.model_validate(content), before)
+    assert (found.key, found.effect, found.meaning) == ("profile", "loosens", "")
+
+
 def test_a_list_says_what_came_and_what_went() -> None:
     found = change("universe.tiers.tier_1_core.bases", ("BTC", "ETH", "TON"))
     assert (found.added, found.removed, found.effect) == (("TON",), ("SOL",), "loosens")

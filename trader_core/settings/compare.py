@@ -9,7 +9,7 @@ from msgspec import Struct
 from trader_core.domain.money import plain
 from trader_core.domain.values import replace
 from trader_core.settings.direction import more_of
-from trader_core.settings.schema import FILES, Mode, OnTrip, Section, Settings, unit_of
+from trader_core.settings.schema import FILES, PROFILES, Mode, OnTrip, Section, Settings, unit_of
 
 Effect = Literal["loosens", "tightens", "changed"]
 _DIGITS = Context(prec=3)  # of a factor
@@ -72,6 +72,8 @@ def _change(path: Path, before: tuple[Any, Settings], after: tuple[Any, Settings
     small, large = _size(path, *before), _size(path, *after)
     factor = _DIGITS.divide(large or 0, small or 1) if _is_factor(path, small, large) else None
     change = Change(path[0], ".".join(path[1:]), before[0], after[0], factor, "changed")
+    if path == _PROFILE and small == large:
+        small, large = Decimal(PROFILES.index(before[0])), Decimal(PROFILES.index(after[0]))
     moves = {1: bool(change.added), -1: bool(change.removed)}
     if small is not None and large is not None:
         moves = {1: large > small, -1: large < small}
@@ -81,14 +83,14 @@ def _change(path: Path, before: tuple[Any, Settings], after: tuple[Any, Settings
 
 
 def _is_factor(path: Path, small: Decimal | None, large: Decimal | None) -> bool:
-    if path in (_MODE, _ON_TRIP) or not small or not large:
+    if path in (_MODE, _ON_TRIP) or not small or not large or small == large:
         return False
     return small > 0 < large and small.is_finite() and large.is_finite()
 
 
 def _size(path: Path, value: Any, settings: Settings) -> Decimal | None:
-    """What may be compared as more and less; of a profile its scale, of a mode its place. A limit that is off allows
-    everything."""
+    """What may be compared as more and less; of a profile its scale, and of two with the same their places, of a mode
+    its place. A limit that is off allows everything."""
     if path == _PROFILE:
         return Decimal(str(settings.policy.active_profile.position_scale_pct))
     if path == _MODE:
