@@ -434,7 +434,8 @@ def notes_of(settings: Settings) -> tuple[str, ...]:
 
 def moved_keys(place: Place) -> tuple[KeyRow, ...]:
     """The keys of which the store says something else than the files."""
-    return tuple(one for one in key_rows(place) if one.stored is not None and one.binds in ("store", "loosened"))
+    moved = (one for one in key_rows(place) if one.stored is not None)
+    return tuple(one for one in moved if one.binds == "store" or one.until_ms is not None)
 
 
 def movable_keys(settings: Settings) -> tuple[str, ...]:

@@ -297,6 +297,7 @@ def test_a_loosening_of_which_the_profile_leaves_a_part_is_shown_until_it_lapses
     row = account.key(POSITIONS)
     assert (row["effective"], row["binds"], row["until"]) == (6, "profile", "2024-03-04T01:20:00Z")
     assert "LOOSER risk.max_open_positions 6 until 2024-03-04T01:20" in account("status").out
+    assert account("validate-config", "--json").data["limits"]["max_open_positions"] == 6
     account.world.run(limit=2)
     row = account.key(POSITIONS)
     assert (row["effective"], row["binds"], row["until"]) == (4, "written", None)
