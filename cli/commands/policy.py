@@ -107,6 +107,7 @@ def diff(
     from trader_core.settings.document import shown
 
     place = place_of(options_of(shared_of(ctx)))
+    told = warned([place.reading.note] if place.reading.note else [])
     changes = list(compare(settings_at(place, before), settings_at(place, after)))
     if risk:
         changes = sorted((one for one in changes if one.effect != "changed"), key=lambda one: one.effect != "loosens")
@@ -120,7 +121,7 @@ def diff(
     text = (
         table(["key", f"version {before}", f"version {after}", "that is"], rows, left=4) if rows else "nothing differs"
     )
-    return Result(data, text)
+    return Result(data, text, 0, told)
 
 
 def history(ctx: typer.Context) -> Result:

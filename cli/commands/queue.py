@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Result
+from cli.exits import Result, warned
 from cli.options import options_of, shared_of
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ def show(ctx: typer.Context) -> Result:
     options = options_of(shared_of(ctx))
     with open_state(options) as (store, account):
         book, clock = Journal(store).book, store.identity().get("clock", "")
-    policy = place_beside(options, account.mode, clock, book).in_force
-    return _listed(book, account, policy.policy.risk.max_slot_wait_min)
+    place = place_beside(options, account.mode, clock, book)
+    told = warned([place.reading.note] if place.reading.note else [])
+    return _listed(book, account, place.in_force.policy.risk.max_slot_wait_min, told)
 
 
 def cancel(ctx: typer.Context, symbol: Symbol) -> Result:
@@ -46,7 +47,7 @@ def cancel(ctx: typer.Context, symbol: Symbol) -> Result:
         return _listed(desk.journal.book, desk.account, desk.policy.policy.risk.max_slot_wait_min)
 
 
-def _listed(book: "Book", account: "Account", lasts_min: int) -> Result:
+def _listed(book: "Book", account: "Account", lasts_min: int, told: tuple[str, ...] = ()) -> Result:
     from cli.plain import moment
     from cli.show import table
     from trader_core.domain.clocktime import MINUTE_MS, EpochMs, short
@@ -61,4 +62,4 @@ def _listed(book: "Book", account: "Account", lasts_min: int) -> Result:
         for n, (one, end) in enumerate(zip(book.waiting, until, strict=True))
     ]
     text = table(["turn", "pair", "strategy", "since", "until"], rows, left=5) if rows else "nobody waits for a slot"
-    return Result({"waiting": data}, text, account=account)
+    return Result({"waiting": data}, text, 0, told, account=account)

@@ -67,12 +67,13 @@ def validate_config(
 
 
 def _moved(options: "Options", written: "Settings") -> "tuple[list[KeyRow], list[str]]":
-    """(what the policy store makes of keys, why that is not known): the files are checked all the same."""
+    """(what the policy store makes of keys, what is wrong with it): the files are checked all the same."""
     from trader_core.domain.errors import StateUnusable
     from trader_core.policies import moved_keys, place_of
 
     try:
-        return list(moved_keys(place_of(options, written=written))), []
+        place = place_of(options, written=written)
+        return list(moved_keys(place)), [place.reading.note] if place.reading.note else []
     except StateUnusable as unknown:
         return [], [unknown.what]
 

@@ -323,6 +323,18 @@ def test_a_change_of_which_no_second_copy_can_be_written_says_so(account: Accoun
     assert account.key(POSITIONS)["effective"] == 2
 
 
+def test_everything_that_looks_at_a_damaged_store_says_so(account: Account) -> None:
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=2", "--reason", "a storm")
+    (account.world.state / "paper.policy.db").write_bytes(b"what is this?")
+    looks = ("policy show", "policy history", "policy diff 1 2", "status", "validate-config", "queue list",
+             "size calc --equity 10000 --conviction-pct 70 --stop-pct 5")  # fmt: skip
+    for words in looks:
+        told = account(*words.split(), "--json").document["warnings"]
+        assert any("the policy is read from paper.policy.json" in one for one in told), words
+    assert account.key(POSITIONS)["effective"] == 2
+
+
 def test_history_diff_and_rollback(account: Account) -> None:
     account.world.run(limit=1)
     account.policy("set", "risk.max_open_positions=2", "risk.max_day_loss_pct=1", "--reason", "a storm")
