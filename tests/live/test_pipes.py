@@ -65,6 +65,17 @@ def test_a_kill_file_that_is_a_pipe_is_a_kill_and_is_reset_as_one(stage: Stage) 
     assert live.cycle().code == 0
 
 
+def test_a_policy_s_second_copy_that_is_a_pipe_is_not_waited_for_and_is_named(stage: Stage) -> None:
+    live = stage("BTC")
+    assert live.inside("policy", "set", "risk.max_open_positions=2", "--reason", "a storm").code == 0
+    file = piped(live, "live.policy.json")
+    assert live.cycle().code == 0
+    shown = live.inside("policy", "show", "--json")
+    assert shown.data["version"] == 2 and "live.policy.json is not as it was written" in shown.document["warnings"][0]
+    assert live.inside("policy", "set", "risk.max_open_positions=1", "--reason", "a storm").code == 0
+    assert file.is_file()
+
+
 def test_a_sale_is_written_beside_a_pipe_and_where_both_are_it_is_refused(tmp_path: Path) -> None:
     sale = Sale("one", "BTC-USD", "1", "1", "{}", 1)
     os.mkfifo(tmp_path / FILE)

@@ -123,6 +123,8 @@ class PolicyStore:
         if not self.backup.exists():
             return []
         try:
+            if not self.backup.is_file():
+                raise ValueError("it is no plain file")
             found = json.loads(self.backup.read_text(encoding="utf-8"))
             rows = list(verified(Row(*one) for one in found["rows"]))
             if (found["schema"], found["version"], found["sha256"]) != _seal(rows):
