@@ -281,7 +281,8 @@ def test_a_policy_whose_second_copy_is_gone_or_old_is_pointed_out(patient: Patie
         backup.write_bytes(older[0])
     done = patient.examined()
     (found,) = [one for one in done.data["checks"] if one["name"] == "policy store"]
-    assert (found["status"], found["detail"]) == ("WARN", f"version 3, and live.policy.json has version {1 + left} of it")
+    told = f"version 3, and live.policy.json has version {1 + left} of it"
+    assert (found["status"], found["detail"]) == ("WARN", told)
     assert "trader policy set" in found["remedy"] and "policy store" not in failures(done)
 
 

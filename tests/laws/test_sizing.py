@@ -122,8 +122,8 @@ def test_leverage_is_no_more_than_profile_and_venue_allow_and_thirty_ever(
     profile: str, venue: str, used: int, tmp_path: Path
 ) -> None:
     write_config(tmp_path / "config", {"policy.profile": profile})
-    words = ("--equity", "14000", "--conviction-pct", "75", "--stop-pct", "1", "--leverage", "100")
-    words += ("--config", str(tmp_path / "config"), "--json")
+    words = ["--equity", "14000", "--conviction-pct", "75", "--stop-pct", "1", "--leverage", "100", "--json"]
+    words += ["--config", str(tmp_path / "config")]
     done = Inside(tmp_path)("size", "calc", "--venue-leverage", venue, *words)
     assert Decimal(done.data["leverage"]) == used
     assert f"leverage 100 was asked for and {used} is used: venue {venue}, profile" in done.data["notes"][0]
