@@ -55,6 +55,7 @@ from trader_core.store.grants import Permits
 from trader_core.store.policies import PolicyStore
 
 if TYPE_CHECKING:
+    from trader_core.domain.book import Book
     from trader_core.venues.coinbase.client import CoinbaseClient
     from trader_core.venues.coinbase.sign import ApiKey
 
@@ -104,6 +105,28 @@ def gate(
     given = [one.granted_ms for one in grants if (one.key_fingerprint, one.portfolio_uuid) == (fingerprint, portfolio)]
     digest = policies.granted_digest(policy, given[-1] if given else None, now_ms)
     return grant_state(grants, digest, fingerprint, portfolio, equity, now_ms)
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Leave to trade with real money, as a state directory tells it: no key is shown and no venue is asked."""
+
+    until_ms: EpochMs | None  # None: it was never given
+    closed: str  # why no entry leaves by it now; '' where one may
+
+
+def leave_of(policy: Settings, files: StateFiles, book: "Book") -> Leave | None:
+    """By the newest grant there is; None for an account without orders at a venue. Raises StateUnusable."""
+    if files.mode != LIVE:
+        return None
+    grants = grants_of(Permits(files.directory).facts())
+    if not grants:
+        return Leave(None, "no grant was ever given")
+    newest, watch, now_ms = grants[-1], PolicyWatch(PolicyStore(files.directory, files.mode)), EpochMs(host_ms())
+    watch.in_force(policy, now_ms, book.policy_version)
+    equity = book.equity if book.cycles else book.cash
+    about = newest.key_fingerprint, newest.portfolio_uuid, equity, now_ms, watch
+    return Leave(newest.expires_ms, gate(policy, files.directory, *about).reason)
 
 
 def check_ever_granted(state: Path, fingerprint: str) -> None:

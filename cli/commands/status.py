@@ -162,14 +162,15 @@ def _policy(
     store."""
     from cli.plain import moment
     from trader_core.domain.errors import ConfigInvalid, StateUnusable
+    from trader_core.keyring import leave_of
     from trader_core.policies import place_beside, running_loosenings
     from trader_core.report.status import is_virtual
     from trader_core.settings.digest import digest
 
-    unknown = {"max_day_loss_pct": None, "max_naked_min": None, "policy": None}
+    unknown = {"max_day_loss_pct": None, "max_naked_min": None, "policy": None, "armed": None}
     try:
         place = place_beside(options, mode, clock, book)
-        policy = place.in_force.policy
+        policy, leave = place.in_force.policy, leave_of(place.written, place.files, book)
     except ConfigInvalid as invalid:
         return unknown, warned([f"{invalid.what.splitlines()[0].rstrip(':')}; {GOES_ON}"])
     except StateUnusable as broken:
@@ -180,7 +181,15 @@ def _policy(
     words = [f"the newest cycle went by other files than these, and {GOES_ON}: start it anew"] * others
     told = warned([*([place.reading.note] if place.reading.note else []), *words])
     limits = {"max_day_loss_pct": policy.risk_in_force.max_day_loss_pct, "max_naked_min": policy.exits.max_naked_min}
-    return {**limits, "policy": found}, told
+    armed = None if leave is None else {"until_time": moment(leave.until_ms), "why_not": leave.closed}
+    return {**limits, "policy": found, "armed": armed}, told
+
+
+def _armed(leave: dict[str, Any] | None) -> str:
+    """'until 2026-11-24 08:00 UTC', 'NO: the grant was revoked ...'; '' of an account that sends no order."""
+    if leave is None:
+        return ""
+    return f"NO: {leave['why_not']}" if leave["why_not"] else f"until {leave['until_time'][:16].replace('T', ' ')} UTC"
 
 
 def _policy_words(policy: dict[str, Any] | None) -> list[str]:
@@ -211,6 +220,7 @@ def _page(account: "Account", found: "Status", in_force: dict[str, Any], followi
         ("realised", change(found.realised)),
         ("today", _today(found, in_force["max_day_loss_pct"])),
         ("halt", halt),
+        *([("armed", _armed(in_force["armed"]))] if in_force["armed"] else []),
         *(("policy" if not n else "", line) for n, line in enumerate(_policy_words(in_force["policy"]))),
         ("restart", "safe" if found.restart_safe else "an order's fate is unknown; the next cycle asks the venue"),
     ]
@@ -249,17 +259,19 @@ def _oneline(account: "Account", found: "Status", book: "Book", in_force: dict[s
 
     where = f"{account.mode} {account.venue}"
     if not found.cycles:
-        return f"{where}: no cycle yet, {halt}"
+        return f"{where}: no cycle yet, halt {halt}"
     parts = [
         f"{where}: {count(found.cycles, 'cycle')}",
         f"last {short(found.last_decision_ms)}",
         f"equity {money(found.equity)}",
         count(found.positions, "position"),
+        count(len(found.open_orders), "open order"),
         f"today {_today(found, in_force['max_day_loss_pct'])}",
-        halt,
+        f"halt {halt}",
+        *([f"armed {_armed(in_force['armed']).partition(': ')[0]}"] if in_force["armed"] else []),
         *([] if in_force["policy"] is None or not in_force["policy"]["loosened"] else ["LOOSENED POLICY"]),
         *([count(len(found.discrepancies), "discrepancy", "discrepancies")] if found.discrepancies else []),
-        *([] if found.restart_safe else ["UNKNOWN ORDER"]),
+        "restart safe" if found.restart_safe else "UNKNOWN ORDER",
         *([] if found.longest_naked_min is None else [f"NAKED {found.longest_naked_min} min"]),
         *(["PAUSED"] if book.paused else []),
         *([count(len(book.stranded), "delisted position")] if book.stranded else []),

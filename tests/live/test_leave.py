@@ -82,3 +82,23 @@ def test_another_trader_on_the_account_closes_the_entries_of_every_coin(stage: S
     assert (done.code, list(done.data["discrepancies"])) == (40, ["orders"]), done.data
     assert [one["verdict"] for one in done.data["refusals"]] == ["UNRESOLVED"]
     assert len(live.sim.state()["orders"]) == 1, "that of the other one"
+
+
+def test_the_status_tells_until_when_an_account_is_armed_and_why_it_is_not(stage: Stage) -> None:
+    """On the page, in the one line, and as JSON; nobody is asked for the key."""
+    live = stage("BTC")
+    assert live.cycle().code == 0
+    until = live.inside("status", "--json").data["armed"]
+    assert (until["until_time"][:2], until["why_not"]) == ("20", "")
+    shown = until["until_time"][:16].replace("T", " ")
+    assert f"armed     until {shown} UTC" in live.inside("status").out
+    assert f"halt ARMED, armed until {shown} UTC, restart safe" in live.inside("status", "--oneline").out
+    disarmed(live)
+    assert "revoked" in live.inside("status", "--json").data["armed"]["why_not"]
+    assert "armed     NO: the grant was revoked at " in live.inside("status").out
+    assert "halt ARMED, armed NO, restart safe" in live.inside("status", "--oneline").out
+    live.edits["policy.exits.max_naked_min"] = 7
+    live.configured()
+    assert "and the grant is for" in live.inside("status", "--json").data["armed"]["why_not"]
+    (live.state / "permits.db").unlink()
+    assert live.inside("status", "--json").data["armed"] == {"until_time": None, "why_not": "no grant was ever given"}
