@@ -136,6 +136,19 @@ def serving(*script: bytes | Act, tls: Path | None = None) -> Iterator[Server]:
         server.leave()
 
 
+@contextmanager
+def answering(answer: Callable[[Request], tuple[int, bytes]]) -> Iterator[Server]:
+    """A server that makes each answer, (status, body), from its request: for one caller at a time."""
+    with serving() as server:
+
+        def act(connection: socket.socket) -> None:
+            status, body = answer(server.requests[-1])
+            connection.sendall(reply(status, body, connection="close"))
+
+        server.script.append(act)
+        yield server
+
+
 def _accept(listener: socket.socket, server: Server) -> None:
     while True:
         try:

@@ -1,0 +1,166 @@
+"""How a flatten sells: in pieces that the book takes within the band, never more than is free, and what stays is
+told."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from tests.net.wire import Clock, Request, answering, http
+from tests.venues.coinbase.keys import KEY
+from tests.venues.coinbase.payloads import payload
+from trader_core.kill.reach import flatten
+from trader_core.kill.reach.flatten import Flattening
+from trader_core.kill.run import Progress
+from trader_core.kill.sales import sales
+from trader_core.net.buckets import Urgency
+from trader_core.venues.coinbase.client import CoinbaseClient
+
+BTC = "BTC-USD"
+Bids = tuple[tuple[str, str], ...]  # price and size, the best first
+PLENTY: Bids = (("100.00", "50"),)
+
+
+@dataclass
+class Counter:
+    """A venue that takes an immediate order as far as its bids go, and has the same bids again or fewer."""
+
+    bids: Bids = PLENTY
+    renews: bool = False
+    listing: Mapping[str, Any] = field(default_factory=dict)
+    wallets: tuple[str, ...] = ("1",)  # what is free in each wallet of BTC
+    paged: bool = False
+    turned_away: int = 0  # so many orders are one too many for it
+    orders: list[dict[str, str]] = field(default_factory=list)
+
+    def answer(self, request: Request) -> tuple[int, bytes]:
+        path, _, query = request.target.partition("?")
+        sends = request.method == "POST"
+        status, told = self._sent(json.loads(request.body)) if sends else (200, self._told(path, query))
+        return status, json.dumps(told).encode()
+
+    def _told(self, path: str, query: str) -> dict[str, Any]:
+        if path.endswith("/accounts"):
+            return self._accounts("cursor=" in query)
+        if path.endswith("/product_book"):
+            book: dict[str, Any] = json.loads(payload("product_book_5_levels"))
+            book["pricebook"] |= {"bids": [{"price": price, "size": size} for price, size in self.bids], "asks": []}
+            return book
+        if "/products/" in path:
+            return {**json.loads(payload("product_btc_usd_2026")), **self.listing}
+        order: dict[str, Any] = json.loads(payload("order_open_limit_gtc"))["order"]
+        number = int(path.rpartition("-")[2])
+        return {"order": order | {"status": "CANCELLED", "filled_size": self.orders[number]["filled"]}}
+
+    def _accounts(self, is_next: bool) -> dict[str, Any]:
+        whole: dict[str, Any] = json.loads(payload("accounts_list_two"))
+        one = whole["accounts"][0]
+        rows = [
+            {**one, "uuid": f"u{n}", "available_balance": {"value": free, "currency": "BTC"}}
+            for n, free in enumerate(self.wallets)
+        ]
+        if not self.paged:
+            return {**whole, "accounts": rows}
+        return {
+            **whole,
+            "accounts": rows[1:] if is_next else rows[:1],
+            "has_next": not is_next,
+            "cursor": "" if is_next else "more",
+        }
+
+    def _sent(self, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if self.turned_away:
+            self.turned_away -= 1
+            return 429, {"error": "rate_limit_exceeded"}
+        (shape,) = order["order_configuration"].values()
+        left, limit, rest = Decimal(shape["base_size"]), Decimal(shape["limit_price"]), list[tuple[str, str]]()
+        for price, size in self.bids:
+            taken = min(left, Decimal(size)) if Decimal(price) >= limit else Decimal(0)
+            left -= taken
+            rest += [(price, str(Decimal(size) - taken))] if Decimal(size) > taken else []
+        self.bids = self.bids if self.renews else tuple(rest)
+        filled = Decimal(shape["base_size"]) - left
+        self.orders.append({"size": shape["base_size"], "limit": shape["limit_price"], "filled": str(filled)})
+        response = {"order_id": f"order-{len(self.orders) - 1}", "client_order_id": order["client_order_id"]}
+        return 200, {"success": True, "success_response": response}
+
+
+@dataclass(frozen=True)
+class Sold:
+    orders: list[tuple[str, str]]  # size and limit of each
+    unsold: list[str]
+    progress: Progress
+    unwritten: bool
+
+
+def flattened(venue: Counter, state: Path, quantity: str = "1") -> Sold:
+    clock, progress = Clock(), Progress()
+    with answering(venue.answer) as server:
+        client = CoinbaseClient(http(server.url, clock), KEY, clock.now_s, Urgency.KILL)
+        selling = Flattening(client, state, progress, monotonic() + 20)
+        selling.run({BTC: Decimal(quantity)})
+    return Sold([(one["size"], one["limit"]) for one in venue.orders], selling.unsold, progress, selling.unwritten)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flatten, "PAUSE_S", 0.0)
+
+
+AFTER_AFTER = f"not sold: not within {flatten.SLICES_MAX} orders at most {flatten.BAND_BPS} bps below the bid"
+CASES: dict[str, tuple[Counter, str, list[tuple[str, str]], list[str], str]] = {
+    "no deeper than the band, and then from the next bid": (
+        Counter((("100.00", "0.5"), ("97.00", "5"))), "1", [("0.5", "98"), ("0.5", "95.06")], [], "",
+    ),
+    "as much as is bid within it": (
+        Counter((("100.00", "0.5"), ("98.00", "5"))), "1", [("1", "98")], [], "",
+    ),
+    "a book that stays thin": (
+        Counter((("100.00", "0.05"),), renews=True), "1", [("0.05", "98")] * 12, [f"0.4 {BTC} {AFTER_AFTER}"], "",
+    ),
+    "no more than the venue takes at once": (
+        Counter(listing={"base_max_size": "0.4"}), "1", [("0.4", "98"), ("0.4", "98"), ("0.2", "98")], [], "",
+    ),
+    "a product that takes no order": (
+        Counter(listing={"cancel_only": True}), "1", [], [f"1 {BTC} not sold: only cancels are accepted"], "",
+    ),
+    "nobody bids": (Counter(()), "1", [], [f"1 {BTC} not sold: nobody bids"], ""),
+    "less than the venue trades is dust": (
+        Counter(listing={"base_min_size": "0.01"}), "0.001", [], [], f"dust: 0.001 {BTC} is less than the venue trades",
+    ),
+    "for less than the venue trades is dust": (
+        Counter(), "0.001", [], [], f"dust: 0.001 {BTC} is less than the venue trades",
+    ),
+    "dust is dust however thin the book": (
+        Counter((("100.00", "0.0001"),)), "0.001", [], [], f"dust: 0.001 {BTC} is less than the venue trades",
+    ),
+    "no more than is free": (
+        Counter(wallets=("0.75",)), "1", [], [f"1 {BTC} not sold: the account has only 0.75 of it free"], "",
+    ),
+    "wallets of a coin add up": (Counter(wallets=("0.5", "0.5")), "1", [("1", "98")], [], ""),
+    "and over their pages": (Counter(wallets=("0.5", "0.5"), paged=True), "1", [("1", "98")], [], ""),
+    "what was one too many is sent again": (Counter(turned_away=1), "1", [("1", "98")], [], ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("venue", "held", "orders", "unsold", "note"), CASES.values(), ids=CASES)
+def test_a_position_is_sold_as_far_as_the_book_takes_it(
+    tmp_path: Path, venue: Counter, held: str, orders: list[tuple[str, str]], unsold: list[str], note: str
+) -> None:
+    done = flattened(venue, tmp_path, held)
+    assert (done.orders, done.unsold) == (orders, unsold)
+    assert done.progress.notes == ([note] if note else [])
+    assert [(one.quantity, one.limit) for one in sales(tmp_path)] == orders
+    assert [one["quantity"] for one in done.progress.sold] == [size for size, _ in orders]
+
+
+def test_a_sale_that_cannot_be_written_down_is_made_and_told_and_no_second_try_follows(tmp_path: Path) -> None:
+    done = flattened(Counter(), tmp_path / "gone")
+    assert (done.orders, done.unsold, done.unwritten) == ([("1", "98")], [], True)
+    (told,) = done.progress.problems
+    assert told.startswith("the sale ") and "is not written down" in told
