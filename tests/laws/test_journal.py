@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -171,6 +172,17 @@ def test_what_was_appended_is_there_after_reopening(path: Path) -> None:
     assert len(before) == 43
 
 
+def test_what_is_written_is_on_disk_before_anything_follows_and_who_reads_changes_nothing(path: Path) -> None:
+    """Synchronous 2 is FULL: a commit waits for the disk. Another writer is waited for, and no reader."""
+    with closing(SqliteStore(path, IDENTITY, "digest")) as store:
+        settings = {
+            name: store.query(f"PRAGMA {name}")[0][0] for name in ("synchronous", "journal_mode", "busy_timeout")
+        }
+    assert settings == {"synchronous": 2, "journal_mode": "wal", "busy_timeout": 5_000}
+    with closing(SqliteStore(path, None)) as reading, pytest.raises(StateUnusable, match="readonly"):
+        reading.query("DELETE FROM checkpoint")
+
+
 def test_what_cannot_be_written_whole_is_not_written_at_all(path: Path) -> None:
     store = SqliteStore(path, IDENTITY, "digest")
     with pytest.raises(StateUnusable):
@@ -185,6 +197,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "another program's": (lambda path: altered(path, "PRAGMA application_id = 7"), "is not a state of trader"),
     "newer": (lambda path: altered(path, "PRAGMA user_version = 99"), "written by a newer trader"),
     "older": (lambda path: altered(path, "PRAGMA user_version = 0"), "has the older schema 0"),
+    "of the first schema": (
+        lambda path: altered(path, "PRAGMA user_version = 1"),
+        "by an older trader, whose journal said less",
+    ),
     "missing": (lambda path: path.write_bytes(b""), "is not a state of trader"),
     "halt body": (
         lambda path: altered(path, "UPDATE halt SET body = replace(body, 'KILLED', 'ARMED')"),
@@ -205,7 +221,7 @@ def test_a_state_that_cannot_be_used_says_why_and_is_left_as_it_is(damage: str, 
 
 
 def test_the_messages_of_different_damages_are_different(tmp_path: Path, path: Path) -> None:
-    kinds = ("not a database", "another program's", "newer", "older", "halt body", "changed row")
+    kinds = ("not a database", "another program's", "newer", "older", "of the first schema", "halt body", "changed row")
     said = set()
     for n, damage in enumerate(kinds):
         twin = Path(shutil.copy(path, tmp_path / f"{n}.db"))

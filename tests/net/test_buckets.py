@@ -89,6 +89,7 @@ def test_when_the_venue_asks_for_silence_only_kill_speaks() -> None:
     for _ in range(2):  # the second time with a block, of which something is over
         gate.enter("private", Urgency.ROUTINE)
     gate.rest("private", 5)
+    gate.rest("private", 1)  # which ends no sooner what was asked for before
     with pytest.raises(RateLimited):
         gate.enter("private", Urgency.ROUTINE, max_wait_s=4.9)
     other = buckets(clock, rows)

@@ -29,6 +29,12 @@ def test_a_key_is_hidden_however_it_is_written(key: ApiKey) -> None:
         assert pieces and not any(piece in told for piece in pieces)
 
 
+def test_of_a_secret_that_begins_as_another_nothing_is_left() -> None:
+    for secret in ("one-secret-in-common", "one-secret-in-common-and-the-rest-of-it"):
+        register(secret)
+    assert redact("a one-secret-in-common-and-the-rest-of-it b") == f"a {HIDDEN} b"
+
+
 def test_what_looks_like_a_secret_is_hidden_unregistered() -> None:
     other = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n-----END PRIVATE KEY-----"
     assert redact(f"a {other} b") == f"a {HIDDEN} b"
