@@ -3,7 +3,7 @@
 import pytest
 
 from tests.live.conftest import Stage
-from tests.live.faults import CANCELS, FAULTS, faults_at, strike
+from tests.live.faults import CANCELS, FAULTS, ORDERS, faults_at, strike
 from tests.live.stage import Live
 
 FATE = {**dict.fromkeys(FAULTS, "done 21"), "repeat_cursor": "done 30"}
@@ -41,3 +41,19 @@ def test_a_cancel_that_never_gets_through_is_told(stage: Stage) -> None:
     live.sim.cleared()
     assert live.cycle().code == 21
     assert without_purchases(live)
+
+
+def test_a_purchase_that_cannot_be_canceled_keeps_no_stop_from_being_placed(stage: Stage) -> None:
+    """Half of it was bought, and its stop was not taken at first."""
+    live = stage(policy__orders__maker_ttl_bars=9)
+    live.sim.risen()
+    live.sim.fault(
+        {"kind": "partial_fill", "fraction": "0.5", "side": "BUY", "count": 1},
+        {"kind": "unauthorized_text", "method": "POST", "path": ORDERS, "side": "SELL"},
+    )
+    done = live.cycle()
+    assert (done.data["positions"], list(live.checked().working.values())) == (1, ["BUY"]), done.err
+    (live.state / "KILL_SWITCH").touch()
+    live.sim.fault({"kind": "expired_token", "method": "POST", "path": CANCELS})
+    assert live.cycle().code == 30
+    assert sorted(live.checked().working.values()) == ["BUY", "SELL"]

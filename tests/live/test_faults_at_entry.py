@@ -6,6 +6,7 @@ import pytest
 from tests.live.conftest import Stage
 from tests.live.faults import BTC, FAULTS, ORDERS, faults_at, rule_of, strike
 from tests.live.stage import Live
+from tests.live.test_scenarios import facts
 from trader_core.prove.checker import told_by
 
 LET_GO = "not done"  # turned away, said so, and not repeated: what it was decided on is gone
@@ -56,6 +57,7 @@ def test_a_purchase_that_is_turned_away_is_told_with_its_reason(stage: Stage, ki
     assert (done.code, told["symbol"], told["role"]) == (code, BTC, "ENTRY"), done.err
     assert told["why_not"].startswith(why)
     assert (done.data["placed"], done.data["problem"]) == (0, "")
+    assert len(facts(live.journal, "send_failed")) == 1, "so many in a row trip the halt machine"
     assert live.cycle().code == 0
 
 

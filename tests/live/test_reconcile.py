@@ -91,12 +91,17 @@ def test_cash_that_came_or_went_is_booked_as_a_flow_and_never_as_profit(bought: 
     assert (other.code, "new: cash USD" in other.err) == (22, True)
     assert not (bought.state / "backups").exists()
     reconciled(bought, "--plan", tmp_path / "plan.json")
+    bought.sim.admin("withdraw", currency="USD", amount="251.5")
+    gone = reconciled(bought, "--apply", "--plan", tmp_path / "plan.json")
+    assert (gone.code, "gone: cash USD" in gone.err) == (22, True)
+    bought.sim.admin("deposit", currency="USD", amount="251.5")
     orders = traded(bought)
     done = reconciled(bought, "--apply", "--plan", tmp_path / "plan.json", "--reason", "savings")
     assert (done.code, done.data["applied"]) == (0, ["booked a deposit of 251.5 USD"])
     assert bought.inside("status", "--json").data["discrepancies"] == {}
     assert traded(bought) == orders
     (copy,) = done.data["backup"]
+    assert Path(copy).parent.parent == bought.state / "backups"
     with closing(sqlite3.connect(copy)) as kept, closing(sqlite3.connect(bought.journal)) as now:
         before, after = (db.execute("SELECT max(seq), hash FROM journal").fetchone() for db in (kept, now))
         assert before[0] < after[0]
@@ -109,12 +114,14 @@ def test_cash_that_came_or_went_is_booked_as_a_flow_and_never_as_profit(bought: 
 
 
 def test_missing_coins_are_written_down_only_with_a_reason(bought: Live) -> None:
+    """By whole lots, and less than the smallest cash that counts is not booked with them."""
     stops = [one for one in bought.truth if one["kind"] == "order" and one["side"] == "SELL"]
     (held,) = bought.inside("positions", "--json").data["positions"]
     ours = Decimal(held["quantity"])
     assert bought("kill", "--all").code in (0, 50)
     half = (ours / 2).quantize(Decimal("0.00000001"), ROUND_FLOOR)
-    bought.sim.admin("balances", BTC=str(half))
+    bought.sim.admin("balances", BTC=str(half + Decimal("0.000000001")))
+    bought.sim.admin("deposit", currency="USD", amount="0.009")
     told = reconciled(bought)
     assert (told.code, set(kinds(told))) == (40, {"missing coins", "lost order", "missing stop"})
     assert "3 differences found: entries stay closed" in bought.inside("reconcile").out
