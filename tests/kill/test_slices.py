@@ -8,17 +8,20 @@ from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 from tests.net.wire import Clock, Request, answering, http
 from tests.venues.coinbase.keys import KEY
 from tests.venues.coinbase.payloads import payload
+from trader_core.domain.clocktime import rfc3339
 from trader_core.kill.reach import flatten
 from trader_core.kill.reach.flatten import Flattening
 from trader_core.kill.run import Progress
 from trader_core.kill.sales import sales
 from trader_core.net.buckets import Urgency
+from trader_core.ops.clock import host_ms
 from trader_core.venues.coinbase.client import CoinbaseClient
 
 BTC = "BTC-USD"
@@ -36,6 +39,8 @@ class Counter:
     wallets: tuple[str, ...] = ("1",)  # what is free in each wallet of BTC
     paged: bool = False
     turned_away: int = 0  # so many orders are one too many for it
+    loses: bool = False  # it takes no order, and does not say so
+    unsettled: int = 0  # so many looks show the order as if nothing had come of it yet
     orders: list[dict[str, str]] = field(default_factory=list)
 
     def answer(self, request: Request) -> tuple[int, bytes]:
@@ -51,10 +56,15 @@ class Counter:
             book: dict[str, Any] = json.loads(payload("product_book_5_levels"))
             book["pricebook"] |= {"bids": [{"price": price, "size": size} for price, size in self.bids], "asks": []}
             return book
+        if path.endswith("/batch"):
+            return {"orders": [], "has_next": False}
         if "/products/" in path:
             return {**json.loads(payload("product_btc_usd_2026")), **self.listing}
         order: dict[str, Any] = json.loads(payload("order_open_limit_gtc"))["order"]
         number = int(path.rpartition("-")[2])
+        if self.unsettled:
+            self.unsettled -= 1
+            return {"order": order}
         return {"order": order | {"status": "CANCELLED", "filled_size": self.orders[number]["filled"]}}
 
     def _accounts(self, is_next: bool) -> dict[str, Any]:
@@ -74,6 +84,8 @@ class Counter:
         }
 
     def _sent(self, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if self.loses:
+            return 503, {}
         if self.turned_away:
             self.turned_away -= 1
             return 429, {"error": "rate_limit_exceeded"}
@@ -145,6 +157,7 @@ CASES: dict[str, tuple[Counter, str, list[tuple[str, str]], list[str], str]] = {
     "wallets of a coin add up": (Counter(wallets=("0.5", "0.5")), "1", [("1", "98")], [], ""),
     "and over their pages": (Counter(wallets=("0.5", "0.5"), paged=True), "1", [("1", "98")], [], ""),
     "what was one too many is sent again": (Counter(turned_away=1), "1", [("1", "98")], [], ""),
+    "what fills a moment later is waited for": (Counter(unsettled=2), "1", [("1", "98")], [], ""),
 }  # fmt: skip
 
 
@@ -164,3 +177,24 @@ def test_a_sale_that_cannot_be_written_down_is_made_and_told_and_no_second_try_f
     assert (done.orders, done.unsold, done.unwritten) == ([("1", "98")], [], True)
     (told,) = done.progress.problems
     assert told.startswith("the sale ") and "is not written down" in told
+
+
+def test_a_sale_of_which_nobody_can_say_what_became_is_sent_twice_at_the_most_under_one_id(tmp_path: Path) -> None:
+    """It is looked for by a clock that may be ten seconds behind the venue's, or ahead of it."""
+    asked = list[Request]()
+    venue = Counter(loses=True)
+
+    def answer(request: Request) -> tuple[int, bytes]:
+        asked.append(request)
+        return venue.answer(request)
+
+    began_ms = host_ms()
+    with answering(answer) as server:
+        client = CoinbaseClient(http(server.url, Clock()), KEY, Clock().now_s, Urgency.KILL)
+        selling = Flattening(client, tmp_path, Progress(), monotonic() + 20)
+        selling.run({BTC: Decimal(1)})
+    bodies = [one.body for one in asked if one.method == "POST"]
+    assert (len(bodies), len(set(bodies)), len(sales(tmp_path))) == (2, 1, 1)
+    assert selling.unsold[0].startswith(f"1 {BTC} not sold: ")
+    listed = [parse_qs(one.target.partition("?")[2]) for one in asked if "/batch?" in one.target]
+    assert listed and all(one["start_date"][0] <= rfc3339(began_ms - 9_000) for one in listed)

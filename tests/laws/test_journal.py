@@ -1,6 +1,7 @@
 """The journal gives back what was written, notices every change, and says in its own words why it will not open."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
@@ -181,6 +182,23 @@ def test_what_is_written_is_on_disk_before_anything_follows_and_who_reads_change
     assert settings == {"synchronous": 2, "journal_mode": "wal", "busy_timeout": 5_000}
     with closing(SqliteStore(path, None)) as reading, pytest.raises(StateUnusable, match="readonly"):
         reading.query("DELETE FROM checkpoint")
+
+
+def test_a_checkpoint_is_of_this_code_and_of_this_journal(path: Path, tmp_path: Path) -> None:
+    """A book that other code has folded, or that is of another journal, would be other limits and positions."""
+    with closing(SqliteStore(path, IDENTITY, "digest")) as store:
+        store.remember("this code", "the book")
+        assert store.remembered("this code") == (store.newest(), "the book")
+        assert store.remembered("other code") is None
+        (kept,), rows = store.query("SELECT * FROM checkpoint"), store.newest()
+    other = tmp_path / "other.db"
+    with closing(SqliteStore(other, IDENTITY, "digest")) as store:
+        store.append(1, 1, [cash(n) for n in range(1, rows)])
+        assert store.newest() == rows
+    with closing(sqlite3.connect(other)) as db, db:
+        db.execute("INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?, ?)", kept)
+    with closing(SqliteStore(other, None)) as store:
+        assert store.remembered("this code") is None
 
 
 def test_what_cannot_be_written_whole_is_not_written_at_all(path: Path) -> None:

@@ -128,6 +128,7 @@ def test_missing_coins_are_written_down_only_with_a_reason(bought: Live) -> None
     silent = reconciled(bought, "--apply")
     assert (silent.code, set(kinds(silent))) == (40, {"missing coins", "missing stop"})
     assert "BTC is missing: a person has to say why" in silent.err
+    assert not [one for one in silent.data["applied"] if one.startswith("booked")]
     done = reconciled(bought, "--apply", "--reason", "sent to the vault")
     assert done.data["applied"][0].startswith("wrote BTC-USD down by")
     assert (done.code, kinds(done)) == (40, ["missing stop"])

@@ -85,6 +85,8 @@ class Told:
             named = [one for one in self.books if f"product_id={one}" in query]
             return (200, self._book(named[0])) if named else (404, b'{"error": "NOT_FOUND"}')
         name, _, last = path.rpartition("/")
+        if name.endswith("/products"):
+            return self.status, self.sent
         if name.endswith("/historical") and last not in ("batch", "fills"):
             told = self.by_id.get(last)
             return (200, json.dumps({"order": told}).encode()) if told else (404, b'{"error": "NOT_FOUND"}')
@@ -353,3 +355,16 @@ def test_a_book_that_is_missing_is_no_quote_and_all_of_them_are_no_market(tmp_pa
         assert list(venue.quotes([BTC, "ETH-USD"])) == [BTC]
         with pytest.raises(VenueUnavailable):
             venue.quotes(["ETH-USD"])
+
+
+def test_only_a_venue_that_says_so_does_not_know_a_product(tmp_path: Path) -> None:
+    """What was delisted is found so: a refusal for another reason says nothing of the product."""
+    said = {404: b'{"error": "NOT_FOUND"}', 200: payload("product_btc_usd_2026"), 400: b'{"error": "INVALID_ARGUMENT"}'}
+    told = Told()
+    with opened(told, tmp_path) as venue:
+        for told.status, expected in ((404, False), (200, True)):
+            told.sent = said[told.status]
+            assert venue.knows(BTC) is expected
+        told.status, told.sent = 400, said[400]
+        with pytest.raises(VenueUnavailable):
+            venue.knows(BTC)
