@@ -15,13 +15,14 @@ from trader_core.domain.fill import Side
 from trader_core.domain.ids import bears_mark
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
+from trader_core.domain.values import replace
 from trader_core.kill.reach.insist import beside, insist
 from trader_core.kill.reach.ledger import TURNS_UP_MS, Ledger
 from trader_core.kill.run import Progress
 from trader_core.ops.clock import host_ms
 from trader_core.venues.coinbase.bodies import CANCELS_MAX
 from trader_core.venues.coinbase.client import CoinbaseClient
-from trader_core.venues.coinbase.words import VenueOrder
+from trader_core.venues.coinbase.words import OrderShape, Shape, VenueOrder
 
 POLL_S = 0.5  # between two looks
 BY_ID_MAX = 120  # orders that are asked for one by one, because a list lags
@@ -118,6 +119,8 @@ class Sweep:
                 found.pop(order_id, None)
             else:
                 found[order_id] = order
+        if self._ledger is not None:
+            found = {order_id: as_written(order, self._ledger) for order_id, order in found.items()}
         self._seen |= {one.client_order_id for one in found.values()}
         self._tell(found)
         return found
@@ -172,6 +175,26 @@ class Sweep:
         ids = list(orders)
         parts = [ids[start : start + CANCELS_MAX] for start in range(0, len(ids), CANCELS_MAX)]
         beside([self._insisting(partial(self._client.cancel, part)) for part in parts])
+
+
+def as_written(order: VenueOrder, ledger: Ledger) -> VenueOrder:
+    """With what cannot be read of one of ours as it was written down: a stop stays a sale of what it protects."""
+    ours = next(
+        (one for key, one in ledger.working.items()
+         if order.torn and (key == order.client_order_id or order.order_id == one.venue_order_id)), None
+    )  # fmt: skip
+    if ours is None:
+        return order
+    terms, torn = ours.approved, order.torn
+    shape = OrderShape(Shape.UNKNOWN, base_size=terms.quantity, stop=terms.trigger or None)
+    return replace(
+        order,
+        client_order_id=ours.client_order_id,
+        product_id=terms.symbol if "product_id" in torn else order.product_id,
+        side=terms.side if "side" in torn else order.side,
+        shape=shape if "order_configuration" in torn else order.shape,
+        filled_size=ours.filled if "filled_size" in torn else order.filled_size,
+    )
 
 
 def uncovered(sales: Orders, held: Mapping[str, Decimal]) -> Orders:
