@@ -4,7 +4,7 @@ A list may lag; an order that is looked at by itself does not. It has traded the
 of itself, and what one that nobody can see may have sold is not sold again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.fill import Side
+from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
 from trader_core.domain.values import replace
 from trader_core.kill.reach.insist import beside, insist
@@ -21,7 +22,7 @@ from trader_core.kill.run import Progress
 from trader_core.kill.sales import Sale, sales
 from trader_core.ops.clock import host_ms
 from trader_core.venues.coinbase.client import CoinbaseClient
-from trader_core.venues.coinbase.words import FillRow
+from trader_core.venues.coinbase.words import FillRow, VenueOrder
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,28 @@ def owned(
     _withhold(held, awaited, orders, progress)
     ours = ledger.names | awaited.keys()
     for odd in strange:
-        if odd.order_id in orders and orders[odd.order_id].client_order_id in ours:
-            held.pop(orders[odd.order_id].product_id, None)
+        if odd.order_id in orders and _may_be_of(orders[odd.order_id], ours):
+            _give_up(held, odd.product_id)
             progress.problems.append(f"{odd.product_id} is not sold: the fill {odd.entry_id} is {odd.why}")
     for row in news:
         if row.order_id in orders and "client_order_id" in orders[row.order_id].torn:
-            held.pop(row.product_id, None)
+            _give_up(held, row.product_id)
             progress.problems.append(f"{row.product_id} is not sold: nobody can say whether {row.order_id} is ours")
     return {symbol: quantity for symbol, quantity in held.items() if quantity > 0}
+
+
+def _may_be_of(order: VenueOrder, ours: Collection[str]) -> bool:
+    return order.client_order_id in ours or "client_order_id" in order.torn
+
+
+def _of_coin(held: Iterable[str], product_id: str) -> list[str]:
+    """What is held of a coin, whatever the name of the product under which the venue tells of it."""
+    return [symbol for symbol in held if base_of(symbol) == base_of(product_id)]
+
+
+def _give_up(held: dict[str, Decimal], product_id: str) -> None:
+    for symbol in _of_coin(held, product_id):
+        del held[symbol]
 
 
 def _looked_at(client: CoinbaseClient, order_ids: Iterable[str], until_s: float) -> Orders:
@@ -126,7 +141,8 @@ def _moved(
         if order is not None and order.client_order_id in awaited:
             told[row.order_id] = told.get(row.order_id, Decimal(0)) + row.quantity
         elif order is not None and order.client_order_id in ledger.names:
-            move(order.product_id or row.product_id, row.side, row.quantity)
+            known = [*_of_coin(held, row.product_id), order.product_id or row.product_id]
+            move(known[0], row.side, row.quantity)
     for key, order in orders.items():
         one = awaited.get(order.client_order_id)
         if one is not None and "filled_size" not in order.torn:
