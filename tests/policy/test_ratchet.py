@@ -22,6 +22,7 @@ from trader_core.settings.ratchet import (
     granted_digest,
     in_force,
     is_looser,
+    loosened,
     loosenings,
     value_of,
     words_of,
@@ -75,6 +76,13 @@ def test_a_tightening_lasts_and_a_loosening_ends_at_its_millisecond() -> None:
     assert positions([tight], 10**15) == 2
     assert [positions([tight, loose], now) for now in (0, 999, 1_000, 10**15)] == [4, 4, 2, 2]
     assert [positions([loose], now) for now in (0, 1_000)] == [6, 6], "a loosening does not tighten"
+
+
+def test_what_is_loosened_up_to_what_is_written_is_told_as_loosened_too() -> None:
+    """6 are written and 2 were to last: 6 for a while is more than it will be again."""
+    made = [version(2, (POSITIONS, 2, None)), version(3, (POSITIONS, 6, 1_000))]
+    assert [loosened(SHIPPED, made, now) for now in (999, 1_000)] == [(f"3 {POSITIONS}=6",), ()]
+    assert loosened(SHIPPED, [version(2, ("policy.risk.no_such_key", 6, 1_000))], 0) == (), "a key that is no more"
 
 
 def test_a_tightening_under_a_loosening_takes_from_it_and_gives_nothing_back() -> None:

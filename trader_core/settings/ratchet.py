@@ -6,7 +6,7 @@ never read from it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from hashlib import sha256
 
@@ -98,14 +98,22 @@ def is_loosened(key: str, written: Value, held: Held) -> bool:
     return is_looser(key, effective(key, written, held), effective(key, written, replace(held, loose=None)))
 
 
-def changes_in_force(written: Settings, versions: Sequence[PolicyVersion], now_ms: int) -> dict[str, Value]:
-    """Every key whose value is not the written one, with it. A key that is no more is not there."""
-    found: dict[str, Value] = {}
+def _held_of(
+    written: Settings, versions: Sequence[PolicyVersion], now_ms: int
+) -> Iterator[tuple[str, Value, Held]]:  # fmt: skip
+    """(key, what is written, what the store holds of it); a key that is no more is not there."""
     for key, held in standing(versions, now_ms).items():
         try:
             before = value_at(written, key)
         except LookupError:
             continue
+        yield key, before, held
+
+
+def changes_in_force(written: Settings, versions: Sequence[PolicyVersion], now_ms: int) -> dict[str, Value]:
+    """Every key whose value is not the written one, with it."""
+    found: dict[str, Value] = {}
+    for key, before, held in _held_of(written, versions, now_ms):
         value = effective(key, before, held)
         if is_looser(key, value, before) or is_looser(key, before, value):
             found[key] = value
@@ -120,12 +128,11 @@ def in_force(written: Settings, versions: Sequence[PolicyVersion], now_ms: int) 
 
 
 def loosened(written: Settings, versions: Sequence[PolicyVersion], now_ms: int) -> tuple[str, ...]:
-    """Each key that is looser than it will be again, by version, key and value."""
-    held, now = standing(versions, now_ms), changes_in_force(written, versions, now_ms)
+    """Each key that is looser than it will be again, by version, key and value; also where that is the written one."""
     return tuple(
-        f"{held[key].loose_since} {key}={shown(value)}"
-        for key, value in now.items()
-        if is_loosened(key, value_at(written, key), held[key])
+        f"{held.loose_since} {key}={shown(effective(key, before, held))}"
+        for key, before, held in _held_of(written, versions, now_ms)
+        if is_loosened(key, before, held)
     )
 
 
