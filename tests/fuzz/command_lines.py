@@ -90,9 +90,9 @@ def fuzz_kill(tries: Tries) -> None:
 
 
 def _command(words: list[str]) -> str:
-    """The first word that is a command and no option's value."""
+    """The first word that is a command and no option's value; '' without one."""
     named = (word for before, word in zip(["", *words], words, strict=False) if before not in VALUED)
-    return next(word for word in named if word in ("kill", "run"))
+    return next((word for word in named if word in ("kill", "run")), "")
 
 
 def _prepared(folder: Path) -> Ruined:

@@ -333,6 +333,12 @@ def test_a_permission_that_is_not_told_is_not_guessed() -> None:
             parse.permissions(json.dumps(document | {"can_transfer": value}).encode())
 
 
+def test_a_time_in_seconds_may_be_cut_or_rounded() -> None:
+    for seconds, millis in (("1738308285", "1738308285999"), ("1738308286", "1738308285753")):
+        told = json.dumps({"epochSeconds": seconds, "epochMillis": millis})
+        assert parse.server_time(told.encode()).at_ms == int(millis)
+
+
 @pytest.mark.parametrize("millis", ["1738308285", "1738308285753000", "99999999999999999", "0"])
 def test_a_time_that_is_told_in_two_ways_is_none(millis: str) -> None:
     document = json.loads(payload("server_time")) | {"epochMillis": millis}

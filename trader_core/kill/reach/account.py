@@ -108,13 +108,14 @@ def _flattened(
     if ledger is None or state is None:
         raise StateUnusable("nothing was sold, because what is ours is not known")
     began_s = monotonic()
-    until_s, freed_s, before = began_s + flatten_s, began_s + FREED_S, len(progress.problems)
+    until_s, freed_s, last = began_s + flatten_s, began_s + FREED_S, range(0)
     while True:
         ledger, told = _Reading(state).found() or ledger, len(progress.problems)
         selling, progress.stage = Flattening(client, state, progress, until_s), SELLING
         selling.run(owned(client, ledger, state, sweep.ended, progress, until_s))
-        del progress.problems[before:told]  # of a try before this one, which was the last word until now
         progress.problems += selling.unsold
+        del progress.problems[last.start : last.stop]  # of the try before this one, which was the last word until now
+        last = range(told - len(last), len(progress.problems))
         if selling.unwritten or not selling.not_free:
             break
         if sweep.again(until_s):

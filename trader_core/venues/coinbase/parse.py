@@ -212,10 +212,11 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def server_time(body: bytes) -> ServerTime:
-    """It is told twice; what differs is no time, and a decision by it would stand for ever."""
+    """It is told twice, once in seconds, cut or rounded; what differs by more is no time, and a decision by it would
+    stand for ever."""
     found = document(body)
     millis, seconds = found["epochMillis"], found.find("epochSeconds")
-    if seconds is not None and seconds.count() != millis.count() // 1_000:
+    if seconds is not None and abs(1_000 * seconds.count() - millis.count()) > 1_000:
         millis.wrong("it is another time than epochSeconds")
     return ServerTime(EpochMs(millis.count()))
 
