@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from tests.alerts.receiver import Receiver
 from tests.alerts.told import ToldWorld, drained, environment
 from tests.cli.program import Inside
-from tests.live.stage import Live, Venue, staged, venue_served
+from tests.live.stage import BAR_MS, Live, Venue, staged, venue_served, wait_for_room
 from tests.ops.ntp import ntp_servers
 from tests.scenarios import scenes
 from tests.scenarios.scenes import DIP, RISE
@@ -38,7 +37,7 @@ from trader_core.strategies import STRATEGIES
 from trader_core.venues.wrappers import ReadOnly
 
 BOUGHT = (*RISE[:6], DIP)
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+HOUR_MS = 3_600_000
 DRAIN = ("alerts", "drain", "--once", "--state")
 Fire = Callable[[World], object]
 
@@ -408,10 +407,9 @@ def test_a_machine_whose_clock_is_behind_the_venue_misses_its_cycles_too(tmp_pat
     """There a cycle decides at a moment that has yet to come."""
     with venue_served(tmp_path) as venue, ntp_servers(0, 0, 0) as servers:
         (tmp_path / "home").mkdir()
-        live: Live = staged(tmp_path / "home", venue, servers, policy__cycle__base_bar_min=1)
-        while host_ms() % MINUTE_MS > 30_000:
-            time.sleep(0.2)
-        ahead_ms = MINUTE_MS - host_ms() % MINUTE_MS + 5_000  # just behind the end of a bar
+        live: Live = staged(tmp_path / "home", venue, servers)
+        wait_for_room(BAR_MS)
+        ahead_ms = BAR_MS - host_ms() % BAR_MS + 5_000  # just behind the end of a bar
         venue.fault({"kind": "clock_skew", "ms": ahead_ms})
         live.cycle()
         assert EpochMs(parse_utc(live.inside("status", "--json").data["last_decision_time"])) > host_ms()

@@ -19,7 +19,7 @@ from trader_core.settings.options import Options
 
 WHY = ("--reason", "the exchange talks of an outage")
 PROMPT_S = 15
-SCENE_MS = 60_000
+SCENE_MS = 25_000
 
 
 def resting(live: Live) -> "Popen[str]":
@@ -107,7 +107,7 @@ def test_a_loop_that_began_while_the_venue_was_away_asks_again_what_the_key_may_
     """As after a night without a network: nobody has to start it anew."""
     live = stage("BTC")
     assert live.cycle().code == 0, "the account is begun"
-    live.sim.fault(*({"kind": "5xx_before", "path": path} for path in (r"/key_permissions$", r"/products$")))
+    live.sim.fault(*({"kind": "truncated_json", "path": path} for path in (r"/key_permissions$", r"/products$")))
     with live.at_home(), open_system(Options(state=live.state, config=live.config, mode="LIVE")) as system:
 
         def cycle() -> CycleReport:
@@ -115,7 +115,7 @@ def test_a_loop_that_began_while_the_venue_was_away_asks_again_what_the_key_may_
 
         assert cycle().decision is None
         live.sim.cleared()
-        live.sim.fault({"kind": "5xx_before", "path": r"/key_permissions$"})
+        live.sim.fault({"kind": "truncated_json", "path": r"/key_permissions$"})
         assert ["permissions are unknown" in one.what for one in cycle().objections] == [True]
         live.sim.cleared()
         live.sim.permit(can_transfer=True)

@@ -113,7 +113,7 @@ def test_a_list_that_is_cut_short_delists_nothing_that_the_venue_knows_by_name(s
     GONE.add("from the list")
     done, found = live.cycle(), live.checked()
     assert (done.code, done.data["positions"], done.data["equity"], found.working) == (30, 1, None, before.working)
-    live.sim.fault({"kind": "5xx_before", "path": f"/products/{BTC}$"})
+    live.sim.fault({"kind": "truncated_json", "path": f"/products/{BTC}$"})
     assert live.cycle().data["positions"] == 1, "nobody said that it is gone"
     live.sim.cleared()
     GONE.clear()

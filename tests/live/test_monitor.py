@@ -14,7 +14,7 @@ from tests.live.test_scenarios import BTC, facts, roles, waited
 from trader_core.keyring import client_of, key_in_force
 from trader_core.settings.load import load
 
-SCENE_MS = 45_000
+SCENE_MS = 20_000
 PROMPT_S = 15
 EXITS = {"strategies__sma_cross__stop_pct": 2, "strategies__sma_cross__target_pct": 5}
 

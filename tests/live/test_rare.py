@@ -37,8 +37,8 @@ from trader_core.ops.lock import StateLock
 from trader_core.settings.options import Options
 from trader_core.venues.wrappers import ReadOnly
 
-NO_FEES = {"kind": "5xx_before", "path": "/transaction_summary"}
-DOWN = {"kind": "5xx_before"}
+NO_FEES = {"kind": "truncated_json", "path": "/transaction_summary"}
+DOWN = {"kind": "truncated_json", "method": "GET"}
 SLOW = {"kind": "latency", "ms": 5_600, "phase": "after", "method": "POST", "path": ORDERS, "count": 1}
 TARGET = {"strategies__sma_cross__stop_pct": 2, "strategies__sma_cross__target_pct": 5}
 

@@ -32,10 +32,13 @@ def test_a_purchase_that_waited_is_judged_by_what_holds_when_it_leaves(stage: St
     assert live.checked().wrong == ()
 
 
-def test_a_purchase_that_waited_is_sent_where_nothing_has_changed(stage: Stage) -> None:
+def test_a_purchase_that_waited_is_sent_where_nothing_has_changed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     live = stage("BTC", "ETH")
+    monkeypatch.setattr("trader_core.engine.review.FRESH_MS", 500)
     live.sim.risen("BTC-USD", "ETH-USD")
-    live.sim.fault(SLOW)
+    live.sim.fault({**SLOW, "ms": 600})
     done = live.cycle()
     live.sim.cleared()
     bought = {one["product_id"] for one in live.truth if one["kind"] == "order" and one["side"] == "BUY"}
@@ -47,7 +50,7 @@ def test_a_clock_that_is_set_back_makes_no_judgement_fresh(stage: Stage, monkeyp
     """By a minute, while the venue takes its time over the first of two, and leave to trade is taken back."""
     live, back, right = stage("BTC", "ETH"), list[int](), time.time_ns
     live.sim.risen("BTC-USD", "ETH-USD")
-    live.sim.fault(SLOW)
+    live.sim.fault({**SLOW, "ms": 3_000})
     monkeypatch.setattr(time, "time_ns", lambda: right() - sum(back))
 
     def meddle() -> None:

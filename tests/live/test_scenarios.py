@@ -498,7 +498,7 @@ def test_two_machines_that_run_copies_of_one_account_book_no_order_of_each_other
     """Both number on from the same intent, so that the venue answers the second with the order of the first: of another
     coin, at a twentieth of the price of the one that it wanted. A person brings some of that."""
     first = stage("BTC", "ETH")
-    first.sim.fault({"kind": "maintenance_html", "path": "/products"})
+    first.sim.fault({"kind": "truncated_json", "path": "/products"})
     assert first.cycle().code == 30, "an account without a decision"
     (first.state / "buckets.db").unlink()  # and its breakers: the venue is well again
     second = first.twin(tmp_path / "other")
