@@ -24,8 +24,11 @@ def mul_div(a: int, b: int, c: int) -> tuple[int, int]:
 
 @rule
 def mul_div_long(a: int, b: int, c: int) -> tuple[int, int]:
-    """The same by long multiplication, highest bit of b first."""
-    rest = a % c
+    """The same where the product is too much: the whole c in a, and what is left of it; where that is too much as well,
+    by long multiplication, highest bit of b first."""
+    whole, rest = a // c * b, a % c
+    if float(rest) * b < SAFE:
+        return whole + rest * b // c, rest * b % c
     quotient, remainder = 0, 0
     for step in range(63):
         quotient = 2 * quotient
@@ -38,7 +41,7 @@ def mul_div_long(a: int, b: int, c: int) -> tuple[int, int]:
             if remainder >= c:
                 remainder -= c
                 quotient += 1
-    return (a // c) * b + quotient, remainder
+    return whole + quotient, remainder
 
 
 @rule
