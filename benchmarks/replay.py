@@ -123,7 +123,7 @@ def ours_of(job: Job) -> Work:
     its replays share the cores, as a sweep's do."""
 
     def work() -> Outcome:
-        frame, memo = forgotten(job.worlds[0].frame), Memo()
+        frame, memo = forgotten(job.worlds[0].frame), Memo() if len(job.policies) > 1 else None
 
         def one(n: int) -> Outcome:
             return outcome_of(replay_world(replace(job.worlds[n], frame=frame), job.policies[n], memo=memo))

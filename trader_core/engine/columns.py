@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
 Made = TypeVar("Made")
-TILE_CELLS = 1 << 16  # of rows and instruments that strategies look at together: what one core's cache holds
+TILE_CELLS = 1 << 17  # of rows and instruments that strategies look at together: what one core's cache holds
 LOOKBACKS_IN_TILE = 4  # a tile is at least so many lookbacks long, which it computes beside its own rows
 KEPT_MAX = 9  # results that a memo keeps, three for each policy
 PRODUCT_MAX = 1 << 62

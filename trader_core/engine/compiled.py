@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trader_core import rulebook
+from trader_core.market import moves
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
 
@@ -153,6 +154,7 @@ def _compiled(layout: Layout) -> Any:
         drop_unsealed(directory)
     with event.install_listener("numba:compile", Compiling()):
         made = machine.walk_of(layout, directory)
+        moves.use_machine_code(machine.sums_of(moves.sum_moves, directory))
     if directory:
         seal(directory)
     return made
@@ -219,12 +221,13 @@ def _digest_of_code(directory: Path) -> bytes:
 
 @cache
 def digest_of_the_law() -> str:
-    """SHA-256 of the rulebook's sources, this file and the one beside it, and what compiles them."""
+    """SHA-256 of the sources of all that is compiled, this file and the one beside it, and what compiles them."""
     libraries = [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
     made_by = (sys.implementation.name, *sys.version_info[:3], *libraries)
     sources = [
         Path(__file__),
         Path(__file__).with_name("machine.py"),
+        Path(moves.__file__),
         *sorted(Path(next(iter(rulebook.__path__))).rglob("*.py")),
     ]
     found = sha256(repr(made_by).encode())

@@ -16,8 +16,9 @@ from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.rulebook.limits import Ints
 
-LEG_CELLS = 1 << 18  # of rows and instruments: what one core's cache holds
-CELLS_WORTH_LEGS = 1 << 20
+LEG_CELLS = 1 << 17  # of rows and instruments at the least: what one core's cache holds
+CELLS_WORTH_LEGS = 1 << 18
+CELLS_SHARED = 1 << 20  # the same where replays share a memo, and the cores
 LEADS_IN_LEG = 8  # a leg is at least so many times as long as what stands in front of it
 GRID = 1 << 10  # rows; legs of policies whose windows differ by less begin together
 
@@ -85,15 +86,21 @@ class Legs:
         return parts.setdefault((start, end), whole.part(start, end))
 
     def _ends(self) -> Iterator[tuple[int, int]]:
-        """Of each leg the first row, and the one after the last."""
+        """Of each leg the first row, and the one after the last: parts of one length, but where the first decision is
+        in the midst of one."""
         frame, begin = self.market.frame, self.market.first
-        length = max(LEG_CELLS // max(len(frame.symbols), 1) // GRID * GRID, LEADS_IN_LEG * self._lead, GRID)
+        is_long = frame.close.size >= (CELLS_SHARED if self.memo else CELLS_WORTH_LEGS)
+        count = frame.close.size // LEG_CELLS if is_long and not self.is_one else 1
+        length = max(_up(-(-frame.rows // count)), LEADS_IN_LEG * self._lead)
         while begin < frame.rows:
-            is_last = self.is_one or frame.close.size < CELLS_WORTH_LEGS
-            end = frame.rows if is_last else min((begin // length + 1) * length, frame.rows)
+            end = min((begin // length + 1) * length, frame.rows)
             yield begin, end
             begin = end
 
     @property
     def _lead(self) -> int:
-        return -(-rows_before(self.market.policy) // GRID) * GRID
+        return _up(rows_before(self.market.policy))
+
+
+def _up(rows: int) -> int:
+    return -(-rows // GRID) * GRID

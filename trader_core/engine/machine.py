@@ -241,3 +241,10 @@ def walk_of(layout: Any, directory: Path | None) -> Any:
     options = {key: value for key, value in INSIDE.items() if key != "no_cpython_wrapper"}
     signature = types.int64(types.Array(types.int64, 1, "C", readonly=True), types.int64, types.int64)
     return njit(signature, cache=bool(place), nogil=True, pipeline_class=WalkCompiler, **options)(walk)
+
+
+def sums_of(sum_moves: Any, directory: Path | None) -> Any:
+    """`sum_moves` of market.moves as machine code, made or found in the directory."""
+    config.CACHE_DIR = str(directory or "")  # type: ignore[attr-defined]
+    prices, sums = types.Array(types.int64, 2, "A", readonly=True), types.Array(types.int64, 2, "C")
+    return njit(types.void(prices, sums, sums), cache=bool(directory), nogil=True, error_model="numpy")(sum_moves)

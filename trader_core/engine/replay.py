@@ -250,11 +250,14 @@ def _walked(world: World, legs: Legs, flows: Sequence[Flow], interpreted: bool, 
         tape = tape._replace(equity=worth[start : start + rows])
         following[[codes.BUSY, codes.QUIET, codes.HELD]] = 0, codes.NEVER, codes.NEVER
         while t < rows:
-            end = min(t + ROWS_TOLD, rows) if progress else rows
+            end, used = min(t + ROWS_TOLD, rows) if progress else rows, tape.used.tolist()
             t = walk(law, guard, state, leg.opinions.columns, leg.frame.bars, journey, plan, tape, t, end)
-            tape = _taken(tape, reels, start - first, is_full=t < end)
+            _count_from_first(tape, used, start - first)
+            if t < end:
+                tape = _emptied(tape, reels)
             if progress:
                 progress(start + t - first, frame.rows - first)
+    _emptied(tape, reels)
     judged, asked, filled, halted = (_joined(reel) for reel in reels)
     market = legs.market
     return Replayed(
@@ -275,16 +278,21 @@ def _walked(world: World, legs: Legs, flows: Sequence[Flow], interpreted: bool, 
     )
 
 
-def _taken(tape: Tape, reels: tuple[list[Ints], ...], shift: int, is_full: bool) -> Tape:
-    """What the tape holds goes to the reels, its rows counted from the first decision. Returns what room is left."""
-    parts = tape.judged, tape.asked, tape.filled, tape.halted
-    for used, reel, written in zip(tape.used.tolist(), reels, parts, strict=True):
-        written[:used, 0] += shift
+def _count_from_first(tape: Tape, used: list[int], shift: int) -> None:
+    """Rows of what was written behind what was `used` before are counted from the first decision."""
+    for begin, end, written in zip(used, tape.used.tolist(), _parts(tape), strict=True):
+        written[begin:end, 0] += shift
+
+
+def _emptied(tape: Tape, reels: tuple[list[Ints], ...]) -> Tape:
+    """What the tape holds goes to the reels. Returns a new one."""
+    for used, reel, written in zip(tape.used.tolist(), reels, _parts(tape), strict=True):
         reel.append(written[:used])
-    if is_full:
-        return empty_tape(len(tape.bar) // 3, 0)._replace(equity=tape.equity)
-    judged, asked, filled, halted = (each[used:] for used, each in zip(tape.used.tolist(), parts, strict=True))
-    return tape._replace(used=np.zeros(4, np.int64), judged=judged, asked=asked, filled=filled, halted=halted)
+    return empty_tape(len(tape.bar) // 3, 0)._replace(equity=tape.equity)
+
+
+def _parts(tape: Tape) -> tuple[Ints, ...]:
+    return tape.judged, tape.asked, tape.filled, tape.halted
 
 
 def _joined(reel: list[Ints]) -> Ints:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.domain.market import MARK_BARS, Candles
+from trader_core.domain.once import once
 from trader_core.domain.values import replace
 from trader_core.market.moves import move_sums, sums_before
 from trader_core.rulebook.limits import Ints
@@ -48,12 +48,12 @@ class Frame:
     mark_bars: int = MARK_BARS  # a last price so many bars old is no price any more
     before: Days = NO_DAYS  # what is known of the days before its first whole one
 
-    @cached_property
+    @once
     def is_whole(self) -> bool:
         """Whether no bar is missing."""
         return bool(self.present.all())
 
-    @cached_property
+    @once
     def last_known(self) -> tuple[Ints, Ints]:
         """(close, age in milliseconds) of the newest present bar at each row; close 0 where it is too old."""
         if self.is_whole:
@@ -72,32 +72,32 @@ class Frame:
         age_ms[absent] = behind * self.bar_ms
         return close.reshape(shape).T, age_ms.reshape(shape).T
 
-    @cached_property
+    @once
     def highest_close(self) -> int:
         return int(self.close.max(initial=0))
 
-    @cached_property
+    @once
     def close_sums(self) -> Ints:
         """[row + 1, instrument], what the closes before each row add up to."""
         return sums_before(self.close)
 
-    @cached_property
+    @once
     def move_sums(self) -> tuple[Ints, Ints]:
         """[row + 1, instrument] each, what the moves of the last known close before each row add up to, in ppm, and
         their squares."""
         return move_sums(self.last_known[0])
 
-    @cached_property
+    @once
     def unknown_sums(self) -> Ints:
         """[row + 1, instrument], how many rows before each have no last known close."""
         return sums_before(self.last_known[0] == 0)
 
-    @cached_property
+    @once
     def counts(self) -> Ints:
         """[row + 1, instrument], how many bars before each row are present."""
         return sums_before(self.present)
 
-    @cached_property
+    @once
     def true_ranges(self) -> tuple[Ints, np.ndarray]:
         """(ticks, whether it has one) of each bar's true range: the price before it counts too. A bar that is absent,
         or has no price before it, has none: 0."""
@@ -113,7 +113,7 @@ class Frame:
     def rows(self) -> int:
         return int(self.close.shape[0])
 
-    @cached_property
+    @once
     def closes_ms(self) -> Ints:
         """Closing time of each row: the moment from which it may be seen."""
         first_ms = self.first_ms + self.bar_ms
@@ -132,7 +132,7 @@ class Frame:
         """Rows of the hour that had begun before the frame did."""
         return -self.first_ms % HOUR_MS // self.bar_ms
 
-    @cached_property
+    @once
     def hour(self) -> Ints:
         """[row], how many whole hours of the frame have closed at its close."""
         found = np.zeros(self.rows, np.int64)
@@ -153,7 +153,7 @@ class Frame:
         alike = (self.symbols, self.first_ms, self.bar_ms) == (other.symbols, other.first_ms, other.bar_ms)
         return alike and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in PARTS)
 
-    @cached_property
+    @once
     def hourly(self) -> "Frame":
         """The whole hours in it as bars of an hour, whatever the base bar; parts of hours at either end are left out.
 

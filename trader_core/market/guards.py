@@ -4,13 +4,13 @@ Prices are doubted bar by bar. Volatility and ranges are of whole hours: their m
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from trader_core.domain.market import MARK_BARS
+from trader_core.domain.once import once
 from trader_core.market.frame import MARK_HOURS, Frame
 from trader_core.market.regime import YEAR
 from trader_core.market.windows import (
@@ -187,7 +187,7 @@ class Ranges:
 
     market: "Market"
 
-    @cached_property
+    @once
     def average(self) -> Floats:
         """Mean of the last `atr_h` hours, in ticks; -1 unknown."""
         market, hours = self.market, self.market.signals.guards.atr_h
@@ -202,7 +202,7 @@ class Ranges:
         known = np.isfinite(share) & np.isfinite(median)
         return np.where(known, _ratio(np.where(known, share, 0.0), np.where(known, median, 0.0), 1.0), UNKNOWN)
 
-    @cached_property
+    @once
     def share(self) -> Floats:
         """The average as a part of the price; infinite where it is unknown."""
         share = self.average / np.maximum(self.market.price, 1)

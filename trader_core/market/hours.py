@@ -4,11 +4,11 @@ Arrays are [hour] or [hour, instrument], the rows of market.listing.Told. Before
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trader_core.domain.once import once
 from trader_core.domain.values import replace
 from trader_core.market.frame import side_by_side
 from trader_core.market.guards import UNKNOWN, day_ranges, volatility_at
@@ -40,16 +40,16 @@ class Hours:
     def eligible(self) -> Flags:
         return self.volumes.eligible
 
-    @cached_property
+    @once
     def atr_ratio(self) -> Floats:
         """[whole hour, instrument], those that have been asked for; others are unknown."""
         return np.full((len(self.market.frame.symbols), max(self.market.hourly.frame.rows, 1)), UNKNOWN).T
 
-    @cached_property
+    @once
     def day_range(self) -> Floats:
         return self.told.of(day_ranges(self.market.hourly.frame), UNKNOWN)
 
-    @cached_property
+    @once
     def daily(self) -> tuple[Ints, Floats]:
         return daily_returns(self.market.frame)
 

@@ -3,6 +3,8 @@
 Arrays are [row] or [row, instrument]; a price of 0 is unknown.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from trader_core.rulebook.limits import Floats, Ints
@@ -18,7 +20,7 @@ def signed_move(now: Ints, then: Ints) -> Floats:
     So the mirrored series, p -> K/p, moves by exactly the mirrored figure.
     """
     low, high = np.minimum(now, then), np.maximum(now, then)
-    rise = np.divide(high, low, out=np.ones_like(low, np.float64), where=low > 0) - 1.0
+    rise = np.where(low > 0, high / np.maximum(low, 1) - 1.0, 0.0)
     return np.where(now < then, -rise, rise)
 
 
@@ -53,6 +55,9 @@ def move_sums(prices: Ints) -> tuple[Ints, Ints]:
     """[row + 1, instrument] each, what the moves over one row before each add up to, and their squares."""
     rows, columns = prices.shape
     sums, squares = (np.empty((columns, rows + 1), np.int64) for _ in range(2))
+    for sum_all in _MACHINE_CODE:
+        sum_all(prices.T, sums, squares)
+        return sums.T, squares.T
     sums[:, :2], squares[:, :2] = 0, 0
     width = max(CELLS_AT_ONCE // max(rows, 1), 1)
     for some in (slice(begin, begin + width) for begin in range(0, columns, width)):
@@ -65,3 +70,25 @@ def move_sums(prices: Ints) -> tuple[Ints, Ints]:
             moves[:, 0] = squares[some, start]
             np.cumsum(moves, axis=1, out=squares[some, start:end])
     return sums.T, squares.T
+
+
+def sum_moves(prices: Ints, sums: Ints, squares: Ints) -> None:
+    """The same bar by bar, [instrument, row]: what a compiler makes machine code of."""
+    for i in range(prices.shape[0]):
+        total, squared, then = 0, 0, 0.0
+        sums[i, 0], squares[i, 0] = 0, 0
+        for t in range(prices.shape[1]):
+            now = float(prices[i, t])
+            low = min(now, then)
+            if low > 0.0:
+                move = int(min(max(np.rint((now - then) / low * PPM), -MOVE_MAX), MOVE_MAX))
+                total, squared = total + move, squared + move * move
+            sums[i, t + 1], squares[i, t + 1], then = total, squared, now
+
+
+def use_machine_code(compiled: Callable[[Ints, Ints, Ints], None]) -> None:
+    """From now on `compiled`, made of `sum_moves`, adds up moves in this process; the sums are the same."""
+    _MACHINE_CODE[:] = [compiled]
+
+
+_MACHINE_CODE: list[Callable[[Ints, Ints, Ints], None]] = []

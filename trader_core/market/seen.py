@@ -1,13 +1,13 @@
 """The market as triggers and strategies see it: the frame, the policy, and what several of them need, made once."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
 from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.instrument import base_of
+from trader_core.domain.once import once
 from trader_core.market.frame import Frame
 from trader_core.market.guards import Ranges
 from trader_core.market.listing import Told, told
@@ -73,7 +73,7 @@ class Market:
         """How many bars a window may miss and still be known."""
         return self.signals.windows.max_missing_bars
 
-    @cached_property
+    @once
     def price(self) -> Ints:
         """[row, instrument], the last known close in ticks; 0 unknown."""
         return self.frame.last_known[0] if self._lender is None else self._rows(self._lender.price)
@@ -82,34 +82,34 @@ class Market:
     def highest_close(self) -> int:
         return self.frame.highest_close if self.whole is None else self.whole.highest_close
 
-    @cached_property
+    @once
     def told(self) -> Told:
         """The rows of what is told by the hour."""
         universe, bases = self.policy.universe, [base_of(symbol) for symbol in self.frame.symbols]
         discovered = set(bases) - set(universe.bases) if universe.discovery.enabled else set()
         return told(self.frame, np.array([base in discovered | {self.signals.regime.base} for base in bases], np.bool_))
 
-    @cached_property
+    @once
     def hour(self) -> Ints:
         """[row], its row in what is told by the hour."""
         return self.told.at if self.whole is None else self._rows(self.whole.hour)
 
-    @cached_property
+    @once
     def hourly(self) -> "Market":
         """The whole hours as a market of their own."""
         return hourly_of(self.frame, self.policy) if self.whole is None else self.whole.hourly
 
-    @cached_property
+    @once
     def regimes(self) -> Ints:
         """[hour], of an hourly market, the confirmed regime."""
         return regimes(self)
 
-    @cached_property
+    @once
     def weather(self) -> Weather:
         """What the regime is read from, of an hourly market."""
         return weather(self)
 
-    @cached_property
+    @once
     def regime(self) -> Ints:
         """[hour], the confirmed regime; unknown while the asset that it is read from is not listed."""
         if self.whole is not None:
@@ -118,12 +118,12 @@ class Market:
         column = column_of(symbols, self.signals.regime.base)
         return found if column < 0 else np.where(self.told.gone[:, column], UNKNOWN, found)
 
-    @cached_property
+    @once
     def ranges(self) -> Ranges:
         """Of an hourly market."""
         return Ranges(self)
 
-    @cached_property
+    @once
     def atr(self) -> Floats:
         """[hour, instrument], average true range of `signals.guards.atr_h` hours in ticks; -1 unknown."""
         return self.told.of(self.hourly.ranges.average, -1.0) if self.whole is None else self.whole.atr
@@ -151,11 +151,11 @@ class Market:
         by_regime = [float(getattr(getattr(self.signals.thresholds, each), name)) for each in REGIMES[UNKNOWN + 1 :]]
         return np.array([max(by_regime), *by_regime])[self.regime[self.hour]][:, None]
 
-    @cached_property
+    @once
     def _sums(self) -> Ints:
         return self.frame.close_sums if self._lender is None else self._befores(self._lender._sums)
 
-    @cached_property
+    @once
     def _counts(self) -> Ints:
         return self.frame.counts if self._lender is None else self._befores(self._lender._counts)
 
