@@ -186,7 +186,7 @@ def _held(one: "Position") -> list[str]:
 
 
 def _stop(one: "Position") -> str:
-    return "delisted" if one.delisted else "dust" if one.dust else price(one.stop)
+    return "delisted" if one.delisted else "dust" if one.dust and one.stop is None else price(one.stop)
 
 
 # --- one cycle -------------------------------------------------------------------------------------------------------

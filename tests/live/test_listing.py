@@ -156,3 +156,29 @@ def test_coarser_steps_of_a_coin_that_is_held_make_it_no_dearer(stage: Stage) ->
     done, found = live.settled(), live.checked()
     assert (done.code, done.data["positions"], done.data["realised"]) == (0, 1, "0"), done.err
     assert (list(found.working.values()), found.wrong) == (["SELL"], ())
+
+
+@pytest.mark.usefixtures("unreadable")
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"base_increment": "0.01"},
+        {"base_min_size": "0.01", "price_increment": "0.1"},
+        {"quote_min_size": "1000", "price_increment": "0.1"},
+    ],
+)
+def test_what_the_venue_would_not_take_again_keeps_the_stop_that_it_has(stage: Stage, rules: dict[str, str]) -> None:
+    """0.00571822 are held, which is less than the new step or the new smallest order; the price follows other steps."""
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().code == 0
+    before = live.sim.open_orders()
+    SPOILT.update(rules)
+    done, found = live.settled(), live.checked()
+    assert (done.code, done.data["positions"], done.data["placed"], found.wrong) == (0, 1, 0, ()), done.err
+    assert live.sim.open_orders() == before and len(before) == 1
+    (held,) = live.inside("positions", "--json").data["positions"]
+    assert held["dust"] and f" {held['stop']} " in live.inside("positions").out
+    live.sim.price("57000.00")
+    done, found = live.settled(), live.checked()
+    assert (done.data["positions"], bool(found.held[BTC]), found.wrong) == (0, False, ()), done.err

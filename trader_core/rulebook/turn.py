@@ -161,7 +161,7 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     limit, trigger = max(less(columns.bid[t, i], law.orders.band_ppm), 1), at.stop
     sold = lots_to_sell(law, state, i, reason, limit, trigger, above) if held > 0 else 0
     stop, rest = state.orders[i, STOP], held - sold
-    if stop[KIND] != 0 and (rest == 0 or stop[TRIGGER] != trigger or stop[LOTS] - stop[FILLED] != rest):
+    if stop[KIND] != 0 and is_stop_over(law, state, i, sold, trigger):
         step_cancel(state, i, STOP, plan)
     if sold > 0:
         expires = now + law.orders.bar_ms
@@ -170,6 +170,19 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     if rest > 0 and trigger > 0 and not is_open(state, i, STOP) and is_sellable(law, i, rest, trigger):
         step_place(state, i, STOP, STOP_MARKET, rest, 0, trigger, now, NEVER, at.reason, strategy, 0, 0, 0, 0)
         step_ask(plan, PLACE, i, STOP)
+
+
+@rule
+def is_stop_over(law: Law, state: State, i: int, sold: int, trigger: int) -> bool:
+    """Whether the stop that rests has to go: for what is sold now, for another in its place, or since it would sell
+    more than is held. What the venue would not take again, for its steps or its smallest order have grown, stays."""
+    stop, held = state.orders[i, STOP], state.lots[i]
+    rest, left = held - sold, stop[LOTS] - stop[FILLED]
+    if held == 0:
+        return bool(left > 0 or state.opened_ms[i] == NEVER)
+    if rest > 0 and stop[TRIGGER] == trigger and left == rest:
+        return False
+    return bool(sold > 0 or trigger == 0 or left > rest or is_sellable(law, i, rest, trigger))
 
 
 @rule
