@@ -37,3 +37,21 @@ def test_what_closes_entries_is_told_before_as_in_the_cycle(
     assert (ahead.data["problem"], ahead.data["objections"]) == (cycle.data["problem"], cycle.data["objections"])
     assert "not read: " in told.out or "no entries: " in told.out
     assert ahead.code == told.code == (cycle.code if cycle.data["problem"] else 0)
+
+
+@pytest.mark.parametrize("words", [("preview",), ("liquidate", "--yes"), ("reconcile",)])
+def test_another_bar_is_another_account_for_what_looks_ahead_too_and_the_remedy_works(
+    stage: Stage, words: tuple[str, ...]
+) -> None:
+    """Nobody is told to take away the file that knows what is held."""
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().data["positions"] == 1
+    live.edits["policy.cycle.base_bar_min"] = 5
+    live.configured()
+    ahead, cycle = live.inside(*words), live.inside("run-cycle")
+    assert (ahead.code, ahead.err) == (cycle.code, cycle.err) and cycle.code == 13
+    assert "cycle.base_bar_min is 15 there and 5 here" in cycle.err and "move" not in cycle.err
+    live.edits["policy.cycle.base_bar_min"] = 15
+    live.configured()
+    assert live.inside(*words).code == 0

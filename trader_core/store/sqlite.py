@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import JournalBroken, StateLocked, StateUnusable
 from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Moved, Opened
@@ -217,11 +217,21 @@ class SqliteStore:
         ours = self.identity()
         if ours != identity:
             differs = ", ".join(
-                f"{key} is {ours.get(key, 'unset')} there and {identity.get(key, 'unset')} here"
+                _differs(key, ours.get(key, "unset"), identity.get(key, "unset"))
                 for key in sorted(ours.keys() | identity.keys())
                 if ours.get(key) != identity.get(key)
             )
-            raise StateUnusable(f"{self._path} belongs to another account: {differs}", remedy=_ELSE)
+            raise StateUnusable(
+                f"{self._path} belongs to another account: {differs}",
+                remedy=f"set that as it is there, or name another place with --state DIR; {_STAYS}",
+            )
+
+
+def _differs(key: str, there: str, here: str) -> str:
+    (kind, _, bar), (ours, _, other) = (one.removesuffix(" ms").partition(", ") for one in (there, here))
+    if key == "clock" and kind == ours and bar.isdecimal() and other.isdecimal():
+        key, there, here = "cycle.base_bar_min", *(str(int(one) // MINUTE_MS) for one in (bar, other))
+    return f"{key} is {there} there and {here} here"
 
 
 def _fact(row: Row, segments: Segments | None = None) -> Fact:

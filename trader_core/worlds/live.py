@@ -308,11 +308,13 @@ def began_ms(files: StateFiles) -> EpochMs:
     return host_ms()
 
 
-def copied(files: StateFiles) -> MemoryStore:
-    """The state as it stands, where there is one."""
+def copied(connection: Connection, mode: str, account: str) -> MemoryStore:
+    """The state as it stands, where there is one. Raises StateUnusable where no cycle could go on with it."""
+    files = connection.files
     if not files.begun:
         return MemoryStore()
     with files.reading() as kept:
+        kept.check_identity(identity_of(connection, mode, account))
         return MemoryStore(kept.facts(judged=False))
 
 
@@ -429,7 +431,7 @@ def _looking(policy: Settings, options: Options, files: StateFiles, waits: bool)
 def _looked_at(policy: Settings, options: Options, files: StateFiles) -> Iterator[System]:
     key = key_in_view(policy)
     with connected(policy, options, files, key) as connection:
-        store = copied(files)
+        store = copied(connection, files.mode, connection.source.fingerprint)
         yield looking(connection, options, store, observed_cash(connection, key, options), False)
 
 
@@ -450,8 +452,9 @@ def _on_paper(policy: Settings, options: Options, files: StateFiles, waits: bool
 def _on_paper_previewed(policy: Settings, options: Options, files: StateFiles) -> Iterator[System]:
     with connected(policy, options, files, None) as connection:
         files.check_venue()
+        store = copied(connection, files.mode, connection.source.fingerprint)
         with closing(Books.copied(files.venue) if files.venue.exists() else Books(None)) as books:
-            yield on_paper(connection, options, copied(files), books, False, files.begun)
+            yield on_paper(connection, options, store, books, False, files.begun)
 
 
 @contextmanager
@@ -471,7 +474,8 @@ def _traded_in_thought(policy: Settings, options: Options, files: StateFiles) ->
     """The account is read, and there is nothing to send with."""
     key = live_key(policy, files.mode, files.directory)
     with connected(policy, options, files, key) as connection:
-        yield in_thought(connection, options, copied(files), licence_of(connection, key))
+        licence = licence_of(connection, key)
+        yield in_thought(connection, options, copied(connection, files.mode, licence.portfolio), licence)
 
 
 LOOKING, ON_PAPER, TRADING = (
