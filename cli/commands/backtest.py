@@ -133,10 +133,10 @@ def _flow(text: str) -> tuple[int, Decimal]:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def write(path: Path, report: dict[str, Any]) -> None:
+def write(path: Path, report: dict[str, Any], option: str = "--out") -> None:
     from cli.plain import document
 
-    save(path, "--out", document(report))
+    save(path, option, document(report))
 
 
 def _save_all(report: dict[str, Any], replayed: "Replayed", out: Path | None, html: Path | None) -> None:

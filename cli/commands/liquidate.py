@@ -49,7 +49,7 @@ def liquidate(
         found, document = hand.survey_of(options, coins)
         warnings = warned([found.problem] if found.problem else [])
         if plan is not None:
-            write(plan, dict(document))
+            write(plan, dict(document), "--plan")
             again = _again(options, coins, plan)
             text = f"{_survey_text(found, options)}\n\nthe plan is in {plan}; to sell: {again}"
             return Result(dict(document), text, 0, warnings)

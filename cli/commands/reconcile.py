@@ -43,7 +43,7 @@ def reconcile(
     else:
         found = hand.compared(options)
         if plan is not None:
-            write(plan, dict(found.plan))
+            write(plan, dict(found.plan), "--plan")
     warnings = warned(found.applied.why_not if found.applied else ())
     return Result(_data(found), _text(found, None if apply else plan), DIFFERS if found.findings else 0, warnings)
 

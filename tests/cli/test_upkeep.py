@@ -189,6 +189,7 @@ def test_a_copy_that_cannot_be_finished_takes_no_room(tmp_path: Path, traded: In
     words = [*small, *START, "backup", "--state", str(program.state)]
     done = subprocess.run(words, cwd=tmp_path, env=program.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 13, done.stderr
+    assert f"df -h {program.state / 'backups'})" in done.stderr, "what was begun is gone, and has no disk"
     assert list((program.state / "backups").iterdir()) == []
 
 

@@ -3,6 +3,7 @@
 import resource
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 from tests.cli.program import START, Program
@@ -48,3 +49,16 @@ def test_a_decision_that_cannot_be_written_down_whole_sends_nothing(tmp_path: Pa
     assert went.returncode == 0, went.stderr
     assert counted(program.state / "paper.venue.db", orders) > 0, "the same cycle, on a disk with room"
     assert counted(program.state / "paper.db", "SELECT count(*) FROM inputs") == 1
+
+
+def test_a_venue_that_cannot_be_written_down_is_not_called_damaged(tmp_path: Path) -> None:
+    """Nobody is told to begin a new account because of a full disk."""
+    program = Program(tmp_path)
+    assert run(program, full=False).returncode == 0
+    with closing(sqlite3.connect(program.state / "paper.venue.db", isolation_level=None)) as log:
+        log.execute("CREATE TABLE much AS SELECT zeroblob(400000)")  # its log is as long as a file may be
+        failed = run(program, full=True)
+        log.execute("DROP TABLE much")
+    assert failed.returncode == 13 and "paper.venue.db cannot be used" in failed.stderr, failed.stderr
+    assert "make room on its disk" in failed.stderr and "new account" not in failed.stderr
+    assert run(program, full=False).returncode == 0

@@ -218,6 +218,8 @@ def test_dust_is_named_and_left(bought: Live) -> None:
 
 def test_a_plan_is_only_kept_as_long_as_it_holds(bought: Live, tmp_path: Path) -> None:
     plan = tmp_path / "sell.json"
+    nowhere = sold(bought, "--plan", tmp_path)
+    assert (nowhere.code, f"--plan {tmp_path} cannot be written" in nowhere.err) == (2, True), nowhere.err
     written = sold(bought, "--plan", plan)
     assert (written.code, written.data["positions"][0]["symbol"]) == (0, "BTC-USD")
     assert exits(bought) == []

@@ -78,6 +78,7 @@ def test_an_account_that_agrees_is_told_so_and_nothing_is_written(bought: Live) 
 def test_cash_that_came_or_went_is_booked_as_a_flow_and_never_as_profit(bought: Live, tmp_path: Path) -> None:
     realised, flows = earned_and_paid_in(bought)
     bought.sim.admin("deposit", currency="USD", amount="250.5")
+    assert f"--plan {tmp_path} cannot be written" in reconciled(bought, "--plan", tmp_path).err
     told = reconciled(bought, "--plan", tmp_path / "plan.json")
     assert (told.code, kinds(told)) == (40, ["cash"])
     one = told.data["differences"][0]

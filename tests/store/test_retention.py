@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import Inside
+from tests.cli.program import START, Inside
 from tests.tampering import altered, unguarded
 from tests.world import World, at, write_config
 from trader_core import hindsight
@@ -488,6 +489,20 @@ def test_a_file_holds_so_many_decisions_and_the_next_goes_on_where_it_ends(many:
     assert [fact for fact in many.facts() if not isinstance(fact, Decided)] == [
         fact for _, fact in everything if not isinstance(fact, Decided)
     ]
+
+
+@pytest.mark.parametrize("bytes_max", [100_000, 200_000], ids=["the file", "the state"])
+def test_a_disk_that_fills_meanwhile_is_told_and_what_was_begun_takes_no_room(bytes_max: int, whole: Inside) -> None:
+    """A loop beside it writes to the same disk. The state's log is longer already than the file will be."""
+    words = ("retain", "--state", str(whole.state), "--config", str(whole.home / "config"))
+    full = ["prlimit", f"--fsize={bytes_max}", *START, *words]
+    with closing(sqlite3.connect(whole.state / "paper.db", isolation_level=None)) as log:
+        log.execute("CREATE TABLE much AS SELECT zeroblob(200000)")
+        log.execute("DROP TABLE much")
+        done = subprocess.run(full, cwd=whole.home, env=whole.environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, "make room on its disk" in done.stderr) == (13, True), done.stderr
+    assert files(whole) == []
+    assert asked(whole, "retain")["data"]["accounts"][0]["files"]
 
 
 def test_a_cycle_is_moved_whole_or_not_at_all(tmp_path: Path) -> None:

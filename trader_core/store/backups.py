@@ -59,7 +59,14 @@ def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
         raise StateUnusable(f"{place} cannot be made: {failed.strerror}", remedy="name another with --to DIR") from None
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, place, ignore_errors=True)
-        made = _copied(files, sources, shelf, place, made_ms)
+        try:
+            made = _copied(files, sources, shelf, place, made_ms)
+        except StateUnusable as failed:
+            failed.remedy = failed.remedy.replace(str(place), str(shelf))  # what was begun is gone by then
+            raise
+        except OSError as failed:
+            what = f"{place} cannot be written: {failed.strerror}"
+            raise StateUnusable(what, remedy=f"make room on its disk, or mend that (df -h {shelf})") from failed
         undo.pop_all()
     return made
 

@@ -6,7 +6,7 @@ halts and every other fact stay where they are, in the file too.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Needs:
 
 def move(store: SqliteStore, needs: Needs, span: Span, checkpoint: tuple[str, str]) -> Segment:
     """Move one span; the checkpoint is (code, book) of its last row. Raises JournalBroken where what is there is not as
-    it was written: then nothing changes."""
+    it was written, and StateUnusable where there is no room: then nothing changes."""
     with closing(store.segments()) as known:
         folder = known.folder
     rows = list(verified(store.rows(span.first - 1, span.last), next(store.rows(span.first - 2, span.first - 1), None)))
@@ -78,14 +78,15 @@ def move(store: SqliteStore, needs: Needs, span: Span, checkpoint: tuple[str, st
         folder.mkdir(mode=0o700, exist_ok=True)
         _make_room(folder, rows[0])
         bare = Segment(span.last, span.first, rows[-1].at_ms, 0, rows[-1].hash, "", "")
-        segment = bare._replace(digest=write(folder / bare.name, _tables(store, span, rows, checkpoint)))
+        with as_state_error(folder / bare.name):
+            segment = bare._replace(digest=write(folder / bare.name, _tables(store, span, rows, checkpoint)))
     except OSError as failed:
         raise StateUnusable(f"{folder} cannot be written: {failed.strerror}", safe="nothing was moved") from failed
     with closing(Segments(folder, [segment])) as alone:
         if list(alone.filled(rows)) != rows:
             raise StateUnusable(f"{alone.path(segment)} is not what was written", safe="nothing was moved")
         records_proven(lambda sql: alone.ask(segment, sql) or [], named)
-    with store.changing() as db:
+    with _listed(store, folder / bare.name, span.last), store.changing() as db:
         needs.refresh()
         floor_ms, documents = needs.after(span.last)
         segment = segment._replace(floor_ms=floor_ms)
@@ -98,6 +99,18 @@ def move(store: SqliteStore, needs: Needs, span: Span, checkpoint: tuple[str, st
         db.executemany("INSERT OR IGNORE INTO shelved VALUES (?, ?)", [(*one, span.last) for one in gone])
         db.executemany("DELETE FROM documents WHERE digest = ?", gone)
     return segment
+
+
+@contextmanager
+def _listed(store: SqliteStore, place: Path, last: int) -> Iterator[None]:
+    """A file that the state could not list takes no room: on a full disk the account needs it."""
+    try:
+        yield
+    except StateUnusable:
+        with closing(store.segments()) as known:
+            if all(one.last != last for one in known.listed):
+                place.unlink()
+        raise
 
 
 def _make_room(folder: Path, first: Row) -> None:

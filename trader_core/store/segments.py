@@ -8,7 +8,7 @@ import os
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -149,23 +149,26 @@ def reading(path: Path) -> sqlite3.Connection:
 
 
 def write(path: Path, tables: Mapping[str, Rows]) -> str:
-    """The whole file under its name and on disk, or none; its digest."""
+    """The whole file under its name and on disk, or none, which takes no room; its digest. Raises sqlite3's errors and
+    OSError."""
     beside = path.with_suffix(".new")
     beside.unlink(missing_ok=True)
-    with closing(sqlite3.connect(beside, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = OFF")
-        db.execute("BEGIN")
-        for name, columns in COLUMNS.items():
-            db.execute(f"CREATE TABLE {name} ({columns}) STRICT")
-            rows = tables[name]
-            if rows:
-                db.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows)  # noqa: S608
-        db.execute("COMMIT")
-    beside.chmod(0o400)
-    _synced(beside)
-    digest = digest_of_file(beside)
-    beside.replace(path)
-    _synced(path.parent)
+    with ExitStack() as undo:
+        undo.callback(beside.unlink, missing_ok=True)
+        with closing(sqlite3.connect(beside, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = OFF")
+            db.execute("BEGIN")
+            for name, columns in COLUMNS.items():
+                db.execute(f"CREATE TABLE {name} ({columns}) STRICT")
+                rows = tables[name]
+                if rows:
+                    db.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows)  # noqa: S608
+            db.execute("COMMIT")
+        beside.chmod(0o400)
+        _synced(beside)
+        digest = digest_of_file(beside)
+        beside.replace(path)
+        _synced(path.parent)
     return digest
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from trader_core.domain.errors import StateLocked, StateUnusable
 
+_FULL = "make room on its disk, or mend that (df -h {}), and run it again; leave the file where it is"
 _NEW = "restore it, or start a new account with --state DIR"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -108,9 +109,12 @@ class Books:
         try:
             yield
         except (sqlite3.DatabaseError, ValueError) as failed:
-            if getattr(failed, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                told = f"the simulated venue's file {self._path} cannot be used: {failed}"
-                raise StateLocked(told, remedy=f"look what holds it (fuser {self._path}), and run it again") from failed
+            code = getattr(failed, "sqlite_errorcode", 0) & 0xFF
+            unused = f"the simulated venue's file {self._path} cannot be used: {failed}"
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StateLocked(unused, remedy=f"look what holds it (fuser {self._path}), and run it again") from failed
+            if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) and self._path:
+                raise StateUnusable(unused, remedy=_FULL.format(self._path.parent)) from failed
             what = f"the simulated venue's file {self._path} is damaged: {failed}"
             raise StateUnusable(what, remedy=_NEW) from failed
 
