@@ -6,7 +6,7 @@ import hmac
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -128,7 +128,8 @@ def restored(options: Options, place: Path) -> Back:
         cut_short = files.cut_short()
         before = [files, *(StateFiles(one, files.mode) for one in cut_short if not _begun(files))]
         forbidden, made = _together(map(_forbidden, before)), files.aside()
-        stays = _made(made, backup, forbidden, [files.directory, *reversed(cut_short)])
+        with _undone(made, files):
+            stays = _made(made, backup, forbidden, [files.directory, *reversed(cut_short)])
         archived = _archived(files)
         for one in sorted(made.directory.iterdir(), key=lambda found: found == made.state):
             one.rename(files.directory / one.name)  # the state last: without it nothing has begun
@@ -155,6 +156,23 @@ def _made(made: StateFiles, backup: Backup, forbidden: Forbidden, places: Sequen
     made.bring_up_to_date()
     _halted(made, backup, forbidden)
     return tuple(one.name for one in stays)
+
+
+@contextmanager
+def _undone(made: StateFiles, files: StateFiles) -> Iterator[None]:
+    """What cannot be made ready takes no room from the account that is there. Raises StateUnusable."""
+    try:
+        yield
+    except (OSError, StateUnusable) as failed:
+        if _begun(files):
+            shutil.rmtree(made.directory, ignore_errors=True)
+        if isinstance(failed, StateUnusable):
+            failed.remedy = failed.remedy.replace(str(made.directory), str(files.directory))
+            raise
+        raise StateUnusable(
+            f"{made.directory} cannot be made ready: {failed.strerror}", safe="the account is as it was",
+            remedy=f"make room on its disk, or mend that (df -h {files.directory}), and run it again",
+        ) from failed  # fmt: skip
 
 
 def _copied(source: Path, target: Path) -> None:

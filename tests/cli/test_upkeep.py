@@ -193,6 +193,20 @@ def test_a_copy_that_cannot_be_finished_takes_no_room(tmp_path: Path, traded: In
     assert list((program.state / "backups").iterdir()) == []
 
 
+def test_a_restore_that_finds_no_room_takes_none_from_the_account_that_is_there(program: Inside) -> None:
+    """The half of it filled the disk to its end: nobody could even read the account any more."""
+    place = str(acted(program, "backup")["backup"])
+    before = sorted(program.state.iterdir())
+    small = ["prlimit", f"--fsize={(program.state / 'paper.db').stat().st_size // 2}"]
+    words = [*small, *START, "restore", place, "--yes", "--state", str(program.state)]
+    done = subprocess.run(words, env=program.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 13 and f"df -h {program.state})" in done.stderr, done.stderr
+    assert [one for one in sorted(program.state.iterdir()) if one.suffix != ".lock"] == [
+        one for one in before if one.suffix != ".lock"
+    ]
+    assert program("restore", place, "--yes", "--state", program.state).code == 0
+
+
 def test_a_copy_can_be_put_back_from_where_nothing_may_be_written(program: Inside) -> None:
     """A snapshot, or a disk that is mounted for reading only."""
     place = Path(str(acted(program, "backup")["backup"]))
