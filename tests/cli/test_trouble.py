@@ -85,11 +85,13 @@ def test_a_disk_that_is_mounted_read_only_is_named_and_nobody_is_told_to_change_
     alone = ["unshare", "--mount", "--map-root-user", "sh", "-c", READ_ONLY, str(program.state)]
     if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
-    done = subprocess.run(
-        [*alone, *START, "status", "--state", str(program.state)],
-        cwd=program.home, env=program.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 13 and "mounted read-only" in done.stderr and "chmod" not in done.stderr
+    for words in (("status",), ("run", "--mode", "PAPER", "--venue", "simulated", *CYCLES)):
+        done = subprocess.run(
+            [*alone, *START, *words, "--state", str(program.state)],
+            cwd=program.home, env=program.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 13 and "ead-only" in done.stderr and "chmod" not in done.stderr, done.stderr
+        assert "mount" in done.stderr and "another place" not in done.stderr, "a new account knows of no position"
     assert program("status", "--state", program.state).code == 0
 
 

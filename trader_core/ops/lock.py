@@ -3,6 +3,7 @@
 Who runs cycles owns the account; who writes into it has the turn. A loop that waits for its next cycle lends the turn.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -13,6 +14,7 @@ from types import TracebackType
 
 from trader_core.domain.errors import StateLocked, StateUnusable
 
+NO_ROOM = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 STEP_S = 0.05
 WAIT_MS = 5_000  # a cycle under a timer is over by then; a `trader run` is not
 STOP_IT = "stop it, type this again, and start it; at once and beside it: trader kill, trader policy set, trader pause"
@@ -33,6 +35,8 @@ class StateLock:
             remedy = "name another place with --state DIR"
             if isinstance(refused, PermissionError):  # the account is in this place and stays there
                 remedy = f"run trader as who owns {self._path.parent} (ls -l), or mend it with chown and chmod u+rw"
+            elif refused.errno in NO_ROOM:
+                remedy = f"make room there, or mount it for writing (df -h {self._path.parent}), and run it again"
             raise StateUnusable(f"{self._path} cannot be opened: {refused.strerror}", remedy=remedy) from refused
         if not self._taken():
             holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"

@@ -16,7 +16,8 @@ def kept_from_us(path: Path) -> Path | None:
 def mended(place: Path) -> str:
     """What to do for a place that exists, in the words of a remedy."""
     if os.statvfs(place).f_flag & os.ST_RDONLY:
-        return f"the file system that {place} lies on is mounted read-only: mount -o remount,rw, or --state elsewhere"
+        again = f"mount -o remount,rw $(df --output=target {place} | tail -1)"
+        return f"the file system that {place} lies on is mounted read-only: {again}; leave the file where it is"
     status, us = place.stat(), os.geteuid()
     change = f"chmod {'u+rwx' if place.is_dir() else 'u+rw'} {place}"
     owner = _name(status.st_uid)
