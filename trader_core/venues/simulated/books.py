@@ -112,7 +112,8 @@ class Books:
             code = getattr(failed, "sqlite_errorcode", 0) & 0xFF
             unused = f"the simulated venue's file {self._path} cannot be used: {failed}"
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise StateLocked(unused, remedy=f"look what holds it (fuser {self._path}), and run it again") from failed
+                remedy = f"look what holds it (fuser {self._path}), and run it again"
+                raise StateLocked(unused, remedy=remedy) from failed
             if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) and self._path:
                 raise StateUnusable(unused, remedy=_FULL.format(self._path.parent)) from failed
             what = f"the simulated venue's file {self._path} is damaged: {failed}"
