@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.research.make import START, candidates, changed, policy, scored_over, study
+from tests.research.make import FAST, SLOW, START, candidates, changed, policy, scored_over, study
 from trader_core.domain.clocktime import DAY_MS
 from trader_core.domain.errors import UsageError
 from trader_core.engine.columns import lookback_of
-from trader_core.research.sweep import merit
-from trader_core.research.walk_forward import Plan, folds_of, purge_of, walked
+from trader_core.research.sweep import Tried, best_first, merit, worlds_of
+from trader_core.research.walk_forward import Fold, Plan, folds_of, purge_of, walked
 
 BAR_MS = 900_000
 
@@ -105,6 +105,20 @@ def test_a_day_on_which_one_test_ends_and_the_next_begins_is_one_day_of_the_acco
     assert [point.worth for point in done.equity] == pytest.approx(worths[1:])
     returns = [after / before - 1 for before, after in pairwise(worths)]
     assert done.total.sharpe == pytest.approx(mean(returns) / stdev(returns) * sqrt(365), rel=1e-6)
+
+
+def test_what_won_and_lost_nothing_has_the_best_profit_factor(tmp_path: Path) -> None:
+    """Nothing to divide by: no gains at all are no such figure, gains without a loss are the highest there is."""
+    of, train = study(tmp_path, count=12), (START + 6 * DAY_MS, START + 8 * DAY_MS)
+    pairs = candidates(of, fast_bars=(20, 30), slow_bars=(50, 150))
+    market = worlds_of(of, pairs)[pairs[0].edits]
+    found = {one.edits: scored_over(of, one, *train).figures for one in pairs}
+    tried = [Tried(one, market, found[one.edits]) for one in pairs]
+    ranked = [one.figures for one in best_first(tried, "profit_factor") if one.figures]
+    known = [(one.total_trades, one.profit_factor) for one in ranked]
+    assert known == [(3, None), (4, Decimal("2.1449")), (0, None), (0, None)]
+    (judged,) = walked(of, pairs, [Fold(train, (train[1], train[1] + DAY_MS))], "profit_factor").judged
+    assert judged.parameters == {FAST: 30, SLOW: 50}
 
 
 def test_where_nothing_is_known_to_be_better_nothing_is_traded(tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int]  # first decision and end of the decisions, in milliseconds
 Number = float | Decimal | int | None
+LOSSLESS = Decimal("Infinity")  # the profit factor where something was won and nothing lost
 OBJECTIVES: Mapping[str, Callable[[Figures], Number]] = {  # the highest is the best
     "max_drawdown_pct": lambda of: -of.max_drawdown_pct,
-    "profit_factor": lambda of: of.profit_factor,
+    "profit_factor": lambda of: LOSSLESS if of.profit_factor is None and of.win_rate else of.profit_factor,
     "sharpe": lambda of: of.sharpe,
     "total_pnl_pct": lambda of: of.total_pnl_pct,
     "win_rate": lambda of: of.win_rate,
