@@ -30,8 +30,10 @@ from trader_core.strategies.sma_cross import sma_cross
 def in_legs_of(rows: int, columns: int = len(FOUR)) -> Iterator[None]:
     """Legs so short, with no more in front of them than windows reach back."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("LEG_CELLS", rows * columns), ("CELLS_WORTH_LEGS", 0), ("LEADS_IN_LEG", 0), ("GRID", 1)):
+        for name, value in (("LEG_CELLS", rows * columns), ("LEADS_IN_LEG", 0), ("GRID", 1)):
             patch.setattr(legs, name, value)
+        for name in ("CELLS_WORTH_LEGS", "CELLS_SHARED"):
+            patch.setattr(legs, name, 0)
         yield
 
 
@@ -67,6 +69,8 @@ def test_replays_that_share_a_memo_share_legs_and_stay_themselves() -> None:
         with in_legs_of(5):
             found = replay_world(there, settings, memo=memo)
         assert_the_same_replay(replay_world(there, settings, interpreted=True), found)
+    shared: dict[tuple[int, int], object] = memo.of((there.frame, "legs"), dict)
+    assert len(shared) > 3
 
 
 def test_progress_is_of_all_rows_and_ends_with_the_last() -> None:
