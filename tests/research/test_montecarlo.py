@@ -1,5 +1,6 @@
 """Other histories: their bars are valid, their hours are hours, and the seed alone decides them."""
 
+import tracemalloc
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,7 @@ from trader_core.domain.values import replace
 from trader_core.engine.replay import Replayed, World, replay_world
 from trader_core.market.frame import Frame
 from trader_core.report.rounds import folded
+from trader_core.research import montecarlo
 from trader_core.research.chance import stream
 from trader_core.research.montecarlo import Paths, drawn_paths, gains_of, of_bars, of_trades
 from trader_core.research.resample import resampled, source_rows
@@ -133,6 +135,20 @@ def test_drawn_paths_follow_the_slow_twin(gains: list[float], block: int, seed: 
             peak, low = max(peak, worth), min(low, worth)
             fall = max(fall, 100 * (peak - worth) / peak)
         assert (finals[n], falls[n], lows[n]) == pytest.approx((100 * (worth - 1), fall, 100 * low), abs=1e-9)
+
+
+def test_paths_are_the_same_however_few_are_held_at_a_time_and_no_more_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    gains, paths = np.linspace(-0.02, 0.02, 101), 20_000
+    whole = drawn_paths(gains, paths, 1, 3)
+    monkeypatch.setattr(montecarlo, "CELLS_MAX", 10_000)
+    tracemalloc.start()
+    try:
+        parts = drawn_paths(gains, paths, 1, 3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [one.tolist() for one in parts] == [one.tolist() for one in whole]
+    assert peak < 5_000_000 < gains.size * paths * 8, "bytes of all that is drawn"
 
 
 def test_ruin_is_the_share_of_paths_that_fell_so_far() -> None:

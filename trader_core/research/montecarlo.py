@@ -81,9 +81,9 @@ def gains_of(replayed: "Replayed") -> Floats:
 def drawn_paths(gains: Floats, paths: int, block: int, seed: int) -> tuple[Floats, Floats, Floats]:
     """([path], gain in percent; deepest fall in percent; lowest equity in percent of the first)."""
     count = len(gains)
-    starts = stream(seed, TRADES).integers(count, size=(paths, -(-count // block)))
-    at_once = max(1, CELLS_MAX // count)
-    parts = [_followed(gains[_drawn(starts[n : n + at_once], block, count)]) for n in range(0, paths, at_once)]
+    chance, blocks, at_once = stream(seed, TRADES), -(-count // block), max(1, CELLS_MAX // count)
+    sizes = [min(at_once, paths - n) for n in range(0, paths, at_once)]
+    parts = [_followed(gains[_drawn(chance.integers(count, size=(size, blocks)), block, count)]) for size in sizes]
     finals, falls, lows = (np.concatenate(column) for column in zip(*parts, strict=True))
     return finals, falls, lows
 
