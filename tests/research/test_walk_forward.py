@@ -107,6 +107,13 @@ def test_a_day_on_which_one_test_ends_and_the_next_begins_is_one_day_of_the_acco
     assert done.total.sharpe == pytest.approx(mean(returns) / stdev(returns) * sqrt(365), rel=1e-6)
 
 
+def test_no_day_is_left_out_because_there_are_many() -> None:
+    plan = Plan(1, 1, False, 0, 0)
+    assert len(folds_of(START, START + 1_001 * DAY_MS, BAR_MS, plan)) == 1_000
+    with pytest.raises(UsageError, match="1001 folds are more than 1000"):
+        folds_of(START, START + 1_002 * DAY_MS, BAR_MS, plan)
+
+
 def test_what_won_and_lost_nothing_has_the_best_profit_factor(tmp_path: Path) -> None:
     """Nothing to divide by: no gains at all are no such figure, gains without a loss are the highest there is."""
     of, train = study(tmp_path, count=12), (START + 6 * DAY_MS, START + 8 * DAY_MS)

@@ -87,16 +87,19 @@ class Walked(Struct, frozen=True):
 
 
 def folds_of(start_ms: int, end_ms: int, bar_ms: int, plan: Plan) -> tuple[Fold, ...]:
-    """As many whole folds as fit, their tests one after another without a gap. Raises UsageError where none does."""
+    """As many whole folds as fit, their tests one after another without a gap. Raises UsageError where none does, or
+    more than FOLDS_MAX."""
     gap_ms, train_ms, test_ms = (plan.purge_bars + plan.embargo_bars) * bar_ms, plan.train_days * DAY_MS, plan.test_days
     test_ms *= DAY_MS
-    count = min((end_ms - start_ms - train_ms - gap_ms) // test_ms, FOLDS_MAX)
+    count = (end_ms - start_ms - train_ms - gap_ms) // test_ms
     if count < 1:
         need = plan.train_days + plan.test_days + -(-gap_ms // DAY_MS)
         raise UsageError(
             f"not one fold fits: training, gap and test take {need} days",
             remedy="a longer --from --to, or less --train",
         )
+    if count > FOLDS_MAX:
+        raise UsageError(f"{count} folds are more than {FOLDS_MAX}", remedy="a longer --test, or a shorter --from --to")
     found: list[Fold] = []
     for n in range(count):
         trained = start_ms + train_ms + n * test_ms
