@@ -152,7 +152,7 @@ CASES: dict[str, tuple[Counter, str, list[tuple[str, str]], list[str], str]] = {
         Counter((("100.00", "0.0001"),)), "0.001", [], [], f"dust: 0.001 {BTC} is less than the venue trades",
     ),
     "no more than is free": (
-        Counter(wallets=("0.75",)), "1", [], [f"1 {BTC} not sold: the account has only 0.75 of it free"], "",
+        Counter(wallets=("0.75",)), "1", [], [f"1 {BTC} not sold: the account had only 0.75 of it free"], "",
     ),
     "wallets of a coin add up": (Counter(wallets=("0.5", "0.5")), "1", [("1", "98")], [], ""),
     "and over their pages": (Counter(wallets=("0.5", "0.5"), paged=True), "1", [("1", "98")], [], ""),

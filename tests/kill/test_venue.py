@@ -511,6 +511,19 @@ def test_what_a_flatten_could_not_sell_is_followed_by_what_to_type(venue: Served
     assert way_back.strip().startswith("trader halt show")
 
 
+@beside()
+def test_of_a_position_that_is_free_in_part_that_part_is_sold_and_the_rest_told(venue: Served, scene: Scene) -> None:
+    """A person's own order has some of the coins, and it stays."""
+    scene.holding({ETH: "1.25"})
+    fund(venue, ETH="1.25")
+    venue.create("a-person", "SELL", limit("0.5", f"{bid(venue) * Decimal('1.2'):.2f}"), ETH)
+    done = scene.kill("--flatten", "--json")
+    assert done.code == 50
+    assert [one["quantity"] for one in done.data["venue"]["sold"]] == ["0.75"]
+    assert done.data["not_done"] == [f"0.5 {ETH} not sold: the account had only 0.75 of it free"]
+    assert venue.money()["ETH"] == (Decimal(0), Decimal("0.5"))
+
+
 @beside(False, True, ids=["alone", "adopted"])
 def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served, scene: Scene, adopted: bool) -> None:
     """A person's own order has the coins; once it is gone, nobody has to ask what became of the sale before, also where
@@ -520,7 +533,7 @@ def test_a_sale_that_the_venue_refused_keeps_no_later_one_waiting(venue: Served,
     shape, theirs = limit("1.25", f"{bid(venue) * Decimal('1.2'):.2f}"), list[str]()
     done = killed_while(venue, scene, lambda: theirs.append(venue.create("a-person", "SELL", shape, ETH)))
     assert done.code == 50
-    assert done.data["not_done"] == [f"1.25 {ETH} not sold: the account has only 0 of it free"]
+    assert done.data["not_done"] == [f"1.25 {ETH} not sold: the account had only 0 of it free"]
     assert '"refused": true' in (scene.state / "kill-orders.jsonl").read_text()
     assert sales(scene.state) == ()
     if adopted:

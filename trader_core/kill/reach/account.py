@@ -100,7 +100,7 @@ def _flattened(
 ) -> None:  # fmt: skip
     """By the ledger as it is now: what a loop had begun to send before the latch is in it. A loop keeps what it holds
     protected, also under a kill: a stop that it has placed anew is canceled, and the rest is sold then. What a canceled
-    order held may be free a moment later only."""
+    order held may be free a moment later only; of what is not free as a whole by then, the part that is gets sold."""
     from trader_core.kill.reach.flatten import Flattening
     from trader_core.kill.reach.owned import owned
 
@@ -109,10 +109,11 @@ def _flattened(
         raise StateUnusable("nothing was sold, because what is ours is not known")
     began_s = monotonic()
     until_s, freed_s, last = began_s + flatten_s, began_s + FREED_S, range(0)
-    while True:
+    while monotonic() < until_s:
+        late = monotonic() >= min(freed_s, until_s - FREED_S)
         ledger, told = _Reading(state).found() or ledger, len(progress.problems)
         selling, progress.stage = Flattening(client, state, progress, until_s), SELLING
-        selling.run(owned(client, ledger, state, sweep.ended, progress, until_s))
+        selling.run(owned(client, ledger, state, sweep.ended, progress, until_s), in_part=late)
         progress.problems += selling.unsold
         del progress.problems[last.start : last.stop]  # of the try before this one, which was the last word until now
         last = range(told - len(last), len(progress.problems))
@@ -120,7 +121,7 @@ def _flattened(
             break
         if sweep.again(until_s):
             freed_s = monotonic() + FREED_S
-        if monotonic() >= min(freed_s, until_s):
+        elif late:
             break
         sleep(POLL_S)
     progress.phases.append(("flatten", round((monotonic() - began_s) * 1_000)))

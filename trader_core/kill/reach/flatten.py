@@ -54,13 +54,14 @@ class Flattening:
         self.unsold, self.not_free, self.unwritten = list[str](), False, False
         self._id_of, self._numbers, self._lock = OrderIdsOf(f"kill-{host_ms()}"), count(1), Lock()
 
-    def run(self, held: Mapping[str, Decimal]) -> None:
-        """All positions beside each other. What stays unsold stands in `unsold`."""
+    def run(self, held: Mapping[str, Decimal], in_part: bool = False) -> None:
+        """All positions beside each other, one that is not free as a whole only where it may be sold `in_part`. What
+        stays unsold stands in `unsold`."""
         if not held:
             self._progress.notes.append("no position is held")
             return
         free = insist(self._available, self._until_s)
-        beside([partial(self._sold, symbol, quantity, free) for symbol, quantity in held.items()])
+        beside([partial(self._sold, symbol, quantity, free, in_part) for symbol, quantity in held.items()])
 
     def _available(self) -> dict[str, Decimal]:
         found: dict[str, Decimal] = {}
@@ -74,14 +75,15 @@ class Flattening:
             cursor = page.next_cursor
         raise TooManyPages(f"accounts did not end after {PAGES_MAX} pages")
 
-    def _sold(self, symbol: str, quantity: Decimal, free: Mapping[str, Decimal]) -> None:
+    def _sold(self, symbol: str, quantity: Decimal, free: Mapping[str, Decimal], in_part: bool) -> None:
         """One position. A failure is of this one alone."""
-        left = [min(quantity, free.get(base_of(symbol), Decimal(0)))]
-        missing = quantity - left[0]
+        part = min(quantity, free.get(base_of(symbol), Decimal(0)))
+        left, missing = [part], quantity - part
         try:
+            if not missing or (in_part and part > 0):
+                self._sell(symbol, left)
             if missing > 0:
-                raise NotFree(f"the account has only {plain(left[0])} of it free")
-            self._sell(symbol, left)
+                raise NotFree(f"the account had only {plain(part)} of it free")
         except TraderError as failed:
             self.not_free |= isinstance(failed, NotFree)
             self.unsold.append(f"{plain(left[0] + missing)} {symbol} not sold: {failed.what}")
