@@ -6,7 +6,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TypeVar
 
-from trader_core.domain.errors import KeyRefused, OutcomeUnknown, RateLimited, TraderError, VenueUnavailable
+from trader_core.domain.errors import OutcomeUnknown, RateLimited, TraderError, VenueUnavailable
 
 BESIDE_S = 0.75  # an answer that takes longer is asked for once more, beside the first
 SOONER = 0.6  # the next of them comes so much sooner
@@ -41,7 +41,7 @@ def insist(ask: Callable[[], T], until_s: float) -> T:
         if isinstance(outcome, tuple):
             return outcome[0]
         running -= 1
-        if not isinstance(outcome, VenueUnavailable | OutcomeUnknown) or isinstance(outcome, KeyRefused):
+        if not isinstance(outcome, VenueUnavailable | OutcomeUnknown):
             raise outcome
         late = isinstance(outcome, RateLimited) or monotonic() >= until_s
         if not failed or not late:  # it is what came before that says what is wrong
