@@ -148,7 +148,7 @@ def _made(made: StateFiles, backup: Backup, forbidden: Forbidden, places: Sequen
     stays = next((found for one in places if (found := sorted(one.glob(f"{policy}.*")))), [])
     for one in stays:
         _copied(one, made.directory / one.name)
-    wanted = {made.state.name, made.venue.name} | ({f"{policy}.db"} if not stays else set())
+    wanted = {made.state.name, made.venue.name} | ({f"{policy}.db", f"{policy}.json"} if not stays else set())
     wanted |= {name for name in RECORDS if not (places[0] / name).exists()}
     for name in backup.files:
         if name in wanted or PurePosixPath(name).parent == closed:

@@ -326,6 +326,18 @@ def test_a_tightened_policy_outlives_the_account_that_it_was_of(program: Inside)
     assert acted(program, "policy", "show")["version"] == 2
 
 
+def test_a_policy_of_which_only_the_second_copy_is_left_is_in_a_backup_too(program: Inside, tmp_path: Path) -> None:
+    """The account has been under it: without it nobody knows what was tightened, and entries are refused for ever."""
+    acted(program, "policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
+    assert program.paper("run", "--cycles", "1").code == 0
+    for one in program.state.glob("paper.policy.db*"):
+        one.unlink()
+    copy = acted(program, "backup")
+    there = Inside(tmp_path / "there")
+    acted(there, "restore", str(copy["backup"]), "--yes")
+    assert acted(there, "policy", "show")["version"] == 2
+
+
 @pytest.mark.parametrize("seen", [False, True])
 def test_a_kill_outlives_a_restore(program: Inside, seen: bool) -> None:
     """Of an older copy, with the file deleted: the row that says stop is archived, and so is the journal."""

@@ -21,6 +21,7 @@ from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.errors import StateUnusable
 from trader_core.store.files import StateFiles
 from trader_core.store.logbook import NAME as LOGBOOK
+from trader_core.store.policies import PolicyStore
 from trader_core.store.segments import Segments, digest_of_file
 from trader_core.store.sqlite import check_pages, copy_database, folder_of
 from trader_core.store.trials import NAME as TRIALS
@@ -47,7 +48,8 @@ def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
     """Copy everything of that mode; a registry of trials that nobody can read stays out: only a count is lost.
     Raises StateUnusable, and leaves nothing where another file is damaged or the disk is full. A folder without its
     page is no backup."""
-    named = [files.state, files.venue, files.directory / f"{files.mode.lower()}.policy.db"]
+    policy = PolicyStore(files.directory, files.mode)
+    named = [files.state, files.venue, policy.path, policy.backup]
     there = [one for one in (*named, *(files.directory / name for name in BESIDE)) if one.exists()]
     sources = [one for one in there if _is_sound(one)]
     stamp = rfc3339(made_ms // 1_000 * 1_000).replace(":", "").replace("-", "")
@@ -74,7 +76,8 @@ def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
 def _is_sound(source: Path) -> bool:
     """Whether it goes along. Raises StateUnusable where anything but the registry of trials cannot be read."""
     try:
-        check_pages(source)
+        if source.suffix != ".json":
+            check_pages(source)
     except StateUnusable:
         if source.name != TRIALS:
             raise
@@ -84,7 +87,8 @@ def _is_sound(source: Path) -> bool:
 
 def _copied(files: StateFiles, sources: Sequence[Path], shelf: Path, place: Path, made_ms: EpochMs) -> Backup:
     for one in sources:
-        copy_database(one, place / one.name)
+        copy = shutil.copyfile if one.suffix == ".json" else copy_database
+        copy(one, place / one.name)
         (place / one.name).chmod(0o600)
     with StateFiles(place, files.mode).reading() as store:
         ((rows, head),) = store.query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1") or [(0, "")]
