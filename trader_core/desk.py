@@ -13,11 +13,12 @@ from trader_core.candles import store as store
 from trader_core.domain.account import Account
 from trader_core.domain.book import Book
 from trader_core.domain.breaker import BreakerSeen
-from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs
 from trader_core.domain.errors import GateClosed, StateUnusable, UsageError
 from trader_core.domain.grant import BreakerReset
 from trader_core.domain.halt import Trading
 from trader_core.domain.money import from_grains, grains_down, plain
+from trader_core.domain.order import OrderStatus
 from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.net.breaker import PREFIX, closed_again, named, seen
@@ -101,6 +102,13 @@ def account_ms(store: SqliteStore, book: Book) -> EpochMs:
     """What time it is for an account: by the wall clock now, however long nothing has run; by a virtual one that of its
     newest cycle, for there is no other."""
     return book.closed_ms if is_virtual(store.identity().get("clock", "")) else max(book.closed_ms, host_ms())
+
+
+def oldest_unknown_min(book: Book) -> int:
+    """For how many whole minutes of this machine's clock nobody has known what became of an order; 0 where all are
+    known."""
+    sent_ms = [one.sent_ms or one.placed_ms for one in book.orders.values() if one.status is OrderStatus.INTENDED]
+    return max(host_ms() - min(sent_ms), 0) // MINUTE_MS if sent_ms else 0
 
 
 def newest_state(options: Options) -> StateFiles:

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from decimal import Decimal
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -255,6 +256,7 @@ def _today(found: "Status", limit: float | None) -> str:
 
 def _oneline(account: "Account", found: "Status", book: "Book", in_force: dict[str, Any], halt: str) -> str:
     from cli.show import count, money
+    from trader_core.desk import oldest_unknown_min
     from trader_core.domain.clocktime import short
 
     where = f"{account.mode} {account.venue}"
@@ -271,10 +273,17 @@ def _oneline(account: "Account", found: "Status", book: "Book", in_force: dict[s
         *([f"armed {_armed(in_force['armed']).partition(': ')[0]}"] if in_force["armed"] else []),
         *([] if in_force["policy"] is None or not in_force["policy"]["loosened"] else ["LOOSENED POLICY"]),
         *([count(len(found.discrepancies), "discrepancy", "discrepancies")] if found.discrepancies else []),
-        "restart safe" if found.restart_safe else "UNKNOWN ORDER",
-        *([] if found.longest_naked_min is None else [f"NAKED {found.longest_naked_min} min"]),
+        "restart safe" if found.restart_safe else f"UNKNOWN ORDER for {oldest_unknown_min(book)} min",
+        *([] if found.longest_naked_min is None else [f"NAKED {_naked_cost(found)} for {found.longest_naked_min} min"]),
         *(["PAUSED"] if book.paused else []),
         *([count(len(book.stranded), "delisted position")] if book.stranded else []),
         *([count(len(book.failures), "failed strategy", "failed strategies")] if book.failures else []),
     ]
     return ", ".join(parts)
+
+
+def _naked_cost(found: "Status") -> str:
+    """What was paid for all that nothing at the venue protects: nobody asked for a price."""
+    from cli.show import money
+
+    return money(sum((one.cost for one in found.open_positions if one.naked_min is not None), Decimal(0)))

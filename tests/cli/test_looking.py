@@ -5,6 +5,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -26,7 +27,7 @@ from tests.cli.program import Done, Program
 from tests.report.journals import BAR_MS, Account, judged, quiet
 from tests.scenarios.scenes import DIP, RISE
 from tests.world import World
-from trader_core.domain.clocktime import DAY_MS, EpochMs, parse_utc, rfc3339
+from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs, parse_utc, rfc3339
 from trader_core.domain.facts import (
     Banned,
     CycleClosed,
@@ -40,6 +41,7 @@ from trader_core.domain.facts import (
 )
 from trader_core.domain.halt import ARMED, Halt, HaltState, acknowledged, killed, tripped
 from trader_core.domain.order import Role
+from trader_core.ops.clock import host_ms
 from trader_core.rulebook.codes import GATE_COUNT
 from trader_core.store.sqlite import SqliteStore
 
@@ -486,7 +488,20 @@ def test_everything_that_needs_a_person_is_told(tmp_path: Path) -> None:
     assert (data["failed_strategies"], data["unknown_orders"]) == ({"momentum": "ValueError: no such shape"}, 1)
     assert "sell by hand" in look("positions").out
     line = look("status", "--oneline").out
-    assert line.endswith("1 discrepancy, UNKNOWN ORDER, PAUSED, 1 delisted position, 1 failed strategy\n")
+    assert re.search(
+        r", 1 discrepancy, UNKNOWN ORDER for \d+ min, PAUSED, 1 delisted position, 1 failed strategy$", line
+    )
+
+
+def test_the_one_line_tells_what_nothing_protects_and_for_how_long_an_order_has_been_unknown(tmp_path: Path) -> None:
+    """Two bare positions that cost 100 and 50, one that its stop protects, and an order sent long ago."""
+    program, account = Program(tmp_path), Account().buy("ETH-USD", "2", "50").buy("SOL-USD", "1", "50")
+    account.buy("BTC-USD", "1", "70").place("BTC-USD", Role.STOP, "1")
+    account.place("DOGE-USD", Role.ENTRY, "1", acknowledged=False)
+    write(program, account.cycle().cycle().facts)
+    line = looker(program)("status", "--oneline").out
+    (waited,) = re.findall(r", UNKNOWN ORDER for (\d+) min, NAKED 150\.00 for 15 min$", line)
+    assert 0 <= (host_ms() - NOW) // MINUTE_MS - int(waited) <= 1
 
 
 # --- on a terminal ---------------------------------------------------------------------------------------------------
