@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from trader_core import keyring
 from trader_core.alerts.outbox import Outbox
-from trader_core.bootstrap import settings_of
+from trader_core.bootstrap import MODES, settings_of
 from trader_core.desk import breakers
 from trader_core.domain.book import Book
 from trader_core.domain.breaker import Condition
 from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, rfc3339
-from trader_core.domain.errors import JournalBroken, StateUnusable, VenueUnavailable
+from trader_core.domain.errors import ConfigInvalid, JournalBroken, StateUnusable, VenueUnavailable
 from trader_core.domain.grant import Permission
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.order import OrderStatus
@@ -38,7 +38,7 @@ from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.backups import FOLDER, backups_in
 from trader_core.store.chain import verified
-from trader_core.store.files import StateFiles, begun_in
+from trader_core.store.files import StateFiles, begun_in, newest
 from trader_core.store.policies import PolicyStore
 from trader_core.strategies import STRATEGIES
 from trader_core.telling import addresses_of
@@ -103,7 +103,7 @@ class Clinic:
         name = digest(self._settings)[:12]
         told = (*exposed(self._options.config_directory), *warnings(self._settings))
         if told:
-            return warn(f"digest {name}; {told[0]}", "trader validate-config")
+            return warn(f"digest {name}; {told[0]}", f"trader validate-config{self._said}")
         return ok(f"digest {name}, from {self._options.config_directory}")
 
     def policy_store(self) -> Finding:
@@ -112,7 +112,10 @@ class Clinic:
         if reading.note:
             return fail(reading.note, f"restore {store.path.name} or {store.backup.name} from a copy")
         if reading.alone:
-            return warn(f"version {reading.version}, and {reading.alone}", "trader policy set: it writes both anew")
+            return warn(
+                f"version {reading.version}, and {reading.alone}",
+                f"trader policy set KEY=VALUE --reason TEXT{self._said}: it writes both anew",
+            )
         return ok(f"version {reading.version}, profile {place.in_force.policy.profile}")
 
     def strategies(self) -> Finding:
@@ -152,13 +155,13 @@ class Clinic:
         if not self._files.begun:
             if others := begun_in(self._files.directory):
                 told = f"there is no {self._mode} account, but one of {' and '.join(others)}"
-                return warn(told, f"trader doctor --mode {others[-1]}")
+                return warn(told, f"trader doctor{replace(self._options, mode=others[-1]).words}")
             return warn(NOT_BEGUN, f"trader run-cycle{self._said}")
         with self._files.reading() as store:
             ((told,),) = store.query("PRAGMA quick_check(1)")
             ((cycles,),) = store.query("SELECT count(*) FROM cycles")
         if told != "ok":
-            return fail(f"{self._files.state.name} is damaged: {told}", "trader restore BACKUP")
+            return fail(f"{self._files.state.name} is damaged: {told}", f"trader restore BACKUP{self._said}")
         return ok(f"{self._files.state.name}, {cycles} cycles")
 
     def journal(self) -> Finding:
@@ -171,7 +174,7 @@ class Clinic:
                 before = next(store.rows(after - 1, after), None) if after else None
                 walked = sum(1 for _ in verified(store.rows(after), before))
         except JournalBroken as broken:
-            return fail(broken.what, "trader audit verify, then trader restore BACKUP")
+            return fail(broken.what, f"trader audit verify{self._said}, then trader restore BACKUP{self._said}")
         return ok(f"the newest {walked} of {last} rows hold together")
 
     def lock(self) -> Finding:
@@ -183,10 +186,10 @@ class Clinic:
     def backup(self) -> Finding:
         if not self._files.begun:
             return without(NOT_BEGUN)
-        shelf, remedy = self._files.directory / FOLDER, "trader backup, and enable its timer"
+        shelf, remedy = self._files.directory / FOLDER, f"trader backup{self._said}, and enable its timer"
         made = [one.made_ms for one in backups_in(shelf).copies if one.mode == self._files.mode]
         if not made:
-            return warn(f"none in {shelf}", remedy)
+            return warn(f"none in {shelf}; copies in another place are not looked at", remedy)
         age_h = (host_ms() - max(made)) / HOUR_MS
         if age_h > BACKUP_H:
             return fail(f"the newest is {age_h:,.0f} hours old, {BACKUP_H} are allowed", remedy)
@@ -205,7 +208,8 @@ class Clinic:
             return warn("DISABLED: nothing trips by itself", "set halt.enabled: true in policy.yaml")
         if halt.trading is not Trading.ACTIVE:
             remedy = f"trader halt show{self._said}, then trader halt reset{self._said} --user NAME --reason TEXT"
-            return fail(f"{halt.state}: {halt.reason}", remedy)
+            early = "" if halt.state is HaltState.KILLED else "; before the cooldown is over with --force"
+            return fail(f"{halt.state}: {halt.reason}", f"{remedy}{early}")
         return ok(str(halt.state))
 
     def orders(self) -> Finding:
@@ -252,7 +256,7 @@ class Clinic:
         bad = [one for one in found if one.condition is not Condition.CLOSED]
         if bad:
             told = ", ".join(f"{one.name} is {one.condition}" for one in bad)
-            return fail(told, "trader breaker list; it closes by itself once the venue answers")
+            return fail(told, f"trader breaker list{self._said}; it closes by itself once the venue answers")
         return ok(f"{len(found)} closed" if found else "nothing was asked yet")
 
     def alerts(self) -> Finding:
@@ -260,7 +264,9 @@ class Clinic:
         with closing(Outbox(self._files.directory)) as outbox:
             stuck = outbox.stuck(host_ms() - rules.undelivered_min * MINUTE_MS) if outbox.exists else 0
         if stuck:
-            return fail(f"{stuck} have reached nobody for {rules.undelivered_min} min", "trader alerts test")
+            return fail(
+                f"{stuck} have reached nobody for {rules.undelivered_min} min", f"trader alerts test{self._said}"
+            )
         if not addresses_of().are_any:
             return warn("nobody is told of anything: there is no address", "set TRADER_ALERT_URLS, then: alerts test")
         return ok("somebody is told")
@@ -272,7 +278,7 @@ class Clinic:
             return without("this market has a time of its own")
         reading = keyring.read_clock(self._options)
         if reading.problem:
-            return fail(reading.problem, "let the system keep the time (NTP), then: trader check-clock")
+            return fail(reading.problem, f"let the system keep the time (NTP), then: trader check-clock{self._said}")
         return ok("within what is allowed")
 
     def venue(self) -> Finding:
@@ -282,7 +288,7 @@ class Clinic:
         try:
             client.server_time()
         except VenueUnavailable as gap:
-            return fail(gap.what, "look at the network, then: trader check-clock")
+            return fail(gap.what, f"look at the network, then: trader check-clock{self._said}")
         return ok("it answers")
 
     def key(self) -> Finding:
@@ -293,7 +299,7 @@ class Clinic:
         warning, expired = keyring.age_of_key(self._settings, self._files.directory, name, host_ms())
         if expired:
             return fail(expired, keyring.RECORD)
-        return warn(warning, "trader rotate-secrets") if warning else ok(f"{name}, young enough")
+        return warn(warning, f"trader rotate-secrets{self._said}") if warning else ok(f"{name}, young enough")
 
     def permissions(self) -> Finding:
         if not self._is_live:
@@ -314,7 +320,7 @@ class Clinic:
         name = keyring.fingerprint_of(key)
         found = keyring.gate(self._settings, files.directory, name, portfolio, equity, host_ms(), watch)
         if found.permission is not Permission.OPEN and (book.cycles or found.permission is Permission.NEVER):
-            return fail(found.reason, "trader arm --max-equity AMOUNT --expires 24h")
+            return fail(found.reason, f"trader arm{self._said} --max-equity AMOUNT --expires 24h")
         return ok("in force")
 
     # --- what they look at -------------------------------------------------------------------------------------------
@@ -329,7 +335,13 @@ class Clinic:
 
     @cached_property
     def _mode(self) -> str:
-        return self._options.mode or self._settings.app.mode
+        """Beside files that cannot be read it is that of the account which was written last."""
+        try:
+            return self._options.mode or self._settings.app.mode
+        except ConfigInvalid:
+            if not begun_in(self._options.state_directory):
+                raise
+            return newest(self._options.state_directory, MODES).mode
 
     @property
     def _files(self) -> StateFiles:

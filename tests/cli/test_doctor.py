@@ -1,5 +1,6 @@
 """doctor on a live account that is well, and with one thing after the other broken: it names it, and what to type."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -266,6 +267,31 @@ def test_what_is_broken_is_named_with_what_to_type(patient: Patient, ill: str) -
     assert done.code == 20 and name in found, done.out
     assert found[name]["remedy"] and remedy in found[name]["remedy"], found[name]
     assert done.data["failed"] == len(found)
+
+
+def test_beside_files_that_cannot_be_read_what_does_not_need_them_is_looked_at(patient: Patient) -> None:
+    """The account that was written last is meant: its orders, stops and state are what matters then."""
+    typo(patient)
+    (patient.state / "KILL_SWITCH").touch()
+    done = patient.examined()
+    assert failures(done).keys() >= {"configuration", "kill switch"}
+    well = {one["name"] for one in done.data["checks"] if one["status"] == "OK"}
+    assert well >= {"state directory", "disk", "state", "journal", "lock", "halt", "orders", "ledger", "stops"}, well
+
+
+def test_what_to_type_names_the_account_that_was_looked_at(tmp_path: Path) -> None:
+    """As it is copied: without it another account would be acted on."""
+    program = Inside(tmp_path)
+    assert program.paper("run-cycle").code == 0
+    assert program.paper("halt", "trip", "--reason", "just to see").code == 0
+    account = f" --mode PAPER --venue simulated --state {program.state}"
+    remedies = {one["name"]: one["remedy"] for one in program.paper("doctor", "--json").data["checks"] if one["remedy"]}
+    assert {"halt", "backup"} <= remedies.keys()
+    typed = [one for told in remedies.values() for one in re.findall(r"trader [a-z][^;,:]*", told)]
+    assert typed and all(account in one for one in typed), remedies
+    (reset,) = re.findall(r"trader (halt reset[^;]*); before the cooldown is over with (--force)", remedies["halt"])
+    words = [*reset[0].replace("TEXT", "looked-at-it-all").split(), reset[1]]
+    assert program(*words).code == 0
 
 
 @pytest.mark.parametrize("left", [0, 1])
