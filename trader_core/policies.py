@@ -18,6 +18,7 @@ from trader_core.domain.halt import HaltState
 from trader_core.domain.policy import WRITTEN, InForce, PolicyAge, PolicyChange, PolicyVersion
 from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
+from trader_core.engine.law import bar_ms_of
 from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import WAIT_MS, StateLock
@@ -280,7 +281,7 @@ def _changed(place: Place, values: Mapping[str, Value], asked: Asked) -> Changed
     place.files.make_directory()
     with StateLock(place.files.changing, WAIT_MS, "type this again when that is over"):
         unwritten = place.store.append(made)
-    told = (*problems, *((unwritten,) if unwritten else ()), *((place.reading.note,) if place.reading.note else ()))
+    told = (*problems, *(one for one in (unwritten, place.reading.note, _in_vain(place, until_ms)) if one))
     after = replace(place, reading=place.store.read())
     return Changed(made, after, (*told, *_kept_by_profile(place, after, values)))
 
@@ -293,6 +294,15 @@ def _kept_by_profile(before: Place, after: Place, values: Mapping[str, Value]) -
         for row in key_rows(after)
         if row.key in values and row.binds == "profile" and row.effective == then[row.key]
     ]
+
+
+def _in_vain(place: Place, until_ms: EpochMs | None) -> str:
+    """Said of a loosening that is over when the next decision is taken; empty where it is not."""
+    bar_ms = bar_ms_of(place.written)
+    next_ms = (place.at_ms // bar_ms + 1) * bar_ms
+    if until_ms is None or until_ms > next_ms:
+        return ""
+    return f"nothing is decided under this: the next decision is at {rfc3339(next_ms)}, and by then it is over"
 
 
 def _until(place: Place, asked: Asked, loose: list[str]) -> EpochMs | None:

@@ -216,6 +216,16 @@ def test_status_shows_what_is_looser_until_it_lapses(account: Account) -> None:
     assert account("status", "--json").data["policy"] == {"version": 2, "profile": "DEFENSIVE", "loosened": []}
 
 
+@pytest.mark.parametrize(("lasts", "in_vain"), [("14m", True), ("15m", True), ("16m", False)])
+def test_a_loosening_that_is_over_before_the_next_decision_says_so(account: Account, lasts: str, in_vain: bool) -> None:
+    """The newest one was at 01:00, and a bar is a quarter of an hour."""
+    account.world.run(limit=1)
+    done = account("policy", "set", "risk.max_open_positions=9", "--reason", "room", "--expires", lasts)
+    assert ("the next decision is at 2024-03-04T01:15:00Z, and by then it is over" in done.err) == in_vain, done.err
+    account.world.run(limit=1)
+    assert (account.key(POSITIONS)["binds"] == "written") == in_vain
+
+
 def test_a_bolder_profile_ends_and_is_clipped_and_spot_has_no_leverage(account: Account) -> None:
     """V23: AGGRESSIVE asks for a leverage of 50."""
     account.world.configured(policy__profiles__AGGRESSIVE__max_open_positions=50)
