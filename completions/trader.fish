@@ -310,7 +310,7 @@ complete -c trader -n '__trader_at " alerts"' -a list -d 'List the alerts that a
 complete -c trader -n '__trader_at " alerts"' -a ack -d 'Say that somebody has it'
 complete -c trader -n '__trader_at " alerts"' -a raise -d 'Tell what the program itself cannot'
 complete -c trader -n '__trader_at " alerts"' -a drain -d 'Deliver what waits, and end when nothing is due for some minutes'
-complete -c trader -n '__trader_at " alerts list"' -l all -d 'Also those that are over.'
+complete -c trader -n '__trader_at " alerts list"' -l all -d 'The newest 200, also those that are over.'
 complete -c trader -n '__trader_at " alerts ack"' -l reason -x -d 'What is being done about it.'
 complete -c trader -n '__trader_at " alerts raise"' -l subject -x -d 'Of what: a unit, a host.'
 complete -c trader -n '__trader_at " alerts drain"' -l once -d 'Wait for nothing that is due later; for timers.'

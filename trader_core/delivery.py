@@ -62,12 +62,13 @@ def tested(options: Options) -> tuple[Tried, ...]:
 
 
 def listed(options: Options, everything: bool) -> tuple[tuple[Kept, tuple[Delivery, ...]], ...]:
-    """(alert, what became of its notices), newest first; those that are over too, where asked for `everything`."""
+    """(alert, what became of its notices), newest first; where asked for `everything`, the newest LISTED_MAX of
+    those that are over too."""
     outbox = Outbox(options.state_directory)
     if not outbox.exists:
         return ()
-    kept = outbox.all(LISTED_MAX) if everything else tuple(reversed(outbox.live()))
-    return tuple((one, outbox.deliveries(one.number)) for one in kept)
+    found = {one.number: one for one in (*outbox.live(), *(outbox.all(LISTED_MAX) if everything else ()))}
+    return tuple((found[number], outbox.deliveries(number)) for number in sorted(found, reverse=True))
 
 
 def acknowledged(options: Options, number: int, reason: str) -> Kept:

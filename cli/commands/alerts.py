@@ -10,7 +10,7 @@ from cli.options import options_of, shared_of
 if TYPE_CHECKING:
     from trader_core.domain.alert import Delivery, Kept
 
-Everything = Annotated[bool, typer.Option("--all", help="Also those that are over.")]
+Everything = Annotated[bool, typer.Option("--all", help="The newest 200, also those that are over.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="As `alerts list` and every alert say it.", min=1)]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="What is being done about it.")]
 Text = Annotated[str, typer.Argument(metavar="TEXT", help="What is wrong.")]

@@ -470,3 +470,16 @@ def wait_for(done: Callable[[], bool], seconds: float = 10.0) -> bool:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def test_all_lists_what_is_open_also_where_two_hundred_are_newer(tmp_path: Path) -> None:
+    """Without --all it was there."""
+    program = Inside(tmp_path)
+    old, *newer = (an_alarm(f"C{n}-USD") for n in range(202))
+    with closing(Outbox(program.state)) as outbox:
+        outbox.tell("PAPER", [old], RULES, 1, whole=True)
+        outbox.tell("LIVE", newer, RULES, 1, whole=True)
+        outbox.tell("LIVE", [], RULES, 2 * MINUTE_MS, whole=True)
+    for all_ in ((), ("--all",)):
+        found = program("alerts", "list", *all_, "--state", program.state, "--json").data["alerts"]
+        assert [one["account"] for one in found if one["subject"] == "C0-USD"] == ["PAPER"]
