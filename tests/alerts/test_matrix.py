@@ -280,7 +280,7 @@ def listed(world: World) -> list[dict[str, Any]]:
 
 
 def test_a_loosening_is_told_of_by_what_is_left_of_it_and_is_over_with_that(receiver: Receiver, tmp_path: Path) -> None:
-    """3 are written; 4 are allowed for an hour, then 3.5, then 2. That version 3 allowed more would be no word on it."""
+    """3 are written; 4 are allowed for an hour, then 3.5, then 2. Version 3 takes from it."""
     world = ToldWorld(tmp_path)
     limit_loosened(world)
     told = list[str]()

@@ -316,7 +316,9 @@ def no_trade(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Found
 def limit_loosened(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Found]:
     for one in around.loosened:
         version, _, change = one.partition(" ")
-        yield Found(f"{change} is looser than it will be again, by version {version} of the policy", change.partition("=")[0])
+        yield Found(
+            f"{change} is looser than it will be again, by version {version} of the policy", change.partition("=")[0]
+        )
 
 
 def not_of_a_cycle(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Found]:
