@@ -72,7 +72,12 @@ class Result:
 def worst(codes: Sequence[int]) -> int:
     """The one code that a command with several ends with."""
     ranked = [code for code in WORST_FIRST if code in codes]
-    return ranked[0] if ranked else max(codes, default=0, key=lambda code: (code not in (0, *TIMER_FINE), code))
+    return ranked[0] if ranked else max(codes, default=0, key=_severity)
+
+
+def _severity(code: int) -> tuple[bool, bool, int]:
+    """That an alert was not delivered says that the work is done: whatever was not done is worse."""
+    return code not in (0, *TIMER_FINE), code != UNDELIVERED, code
 
 
 def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:

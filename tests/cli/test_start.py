@@ -121,7 +121,7 @@ def test_every_failure_has_a_named_code() -> None:
     ("codes", "code"),
     [
         ([], 0), ([0, 21], 21), ([40, 41], 41), ([30, 40], 40), ([42, 41, 50], 50), ([11, 20], 11), ([21, 12], 12),
-        ([20, 23, 0], 23),
+        ([20, 23, 0], 23), ([70, 30], 30), ([11, 70], 11), ([70, 21], 70), ([70, 0], 70),
     ],
 )  # fmt: skip
 def test_the_worst_code_wins(codes: list[int], code: int) -> None:

@@ -150,9 +150,9 @@ def exit_codes() -> str:
     rows = [[f"`{code}`", name, MEANS[code], "yes" if code in (0, *TIMER_FINE) else ""] for code, name in EXITS.items()]
     head = (
         "One table for every command. `--json` tells the code and its name too. Where a command has several to give, "
-        "the worst wins: 50, 42, 41, 40 and 61 in this order before all others, of those the highest, and what is fine "
-        "for a timer last. `run` ends with 0 when every asked cycle was completed and recorded; a cycle's own code "
-        "belongs to `run-cycle`."
+        "the worst wins: 50, 42, 41, 40 and 61 in this order before all others, of those the highest, then 70, which "
+        "says that the work is done, and what is fine for a timer last. `run` ends with 0 when every asked cycle was "
+        "completed and recorded; a cycle's own code belongs to `run-cycle`."
     )
     return page("Exit codes", head, table(["code", "name", "means", "fine for a timer"], rows))
 
