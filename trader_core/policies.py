@@ -56,7 +56,7 @@ def reading_of(store: PolicyStore, known: int) -> Reading:
         raise StateUnusable(
             f"the policy store is at version {found.version}, and the account has seen version {known}",
             safe="entries are refused; exits and stops go on",
-            remedy=f"restore {store.path.name} or {store.backup.name} from a copy",
+            remedy=store.way_back,
         )
     return found
 

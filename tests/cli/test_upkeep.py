@@ -338,6 +338,20 @@ def test_a_policy_of_which_only_the_second_copy_is_left_is_in_a_backup_too(progr
     assert acted(there, "policy", "show")["version"] == 2
 
 
+def test_where_both_copies_of_the_policy_are_lost_it_says_how_to_go_on_and_that_works(program: Inside) -> None:
+    copy = acted(program, "backup")
+    tighter = ("policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
+    acted(program, *tighter)
+    assert program.paper("run", "--cycles", "1").code == 0
+    for one in program.state.glob("paper.policy.*"):
+        one.unlink()
+    lost = program(*tighter, "--state", program.state)
+    assert lost.code == 13 and "then trader restore BACKUP; without a copy: trader liquidate" in lost.err
+    acted(program, "restore", str(copy["backup"]), "--yes")
+    acted(program, *tighter)
+    assert acted(program, "policy", "show")["version"] == 2
+
+
 @pytest.mark.parametrize("seen", [False, True])
 def test_a_kill_outlives_a_restore(program: Inside, seen: bool) -> None:
     """Of an older copy, with the file deleted: the row that says stop is archived, and so is the journal."""

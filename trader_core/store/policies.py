@@ -62,6 +62,14 @@ class PolicyStore:
     def backup(self) -> Path:
         return self._directory / f"{self._mode.lower()}.policy.json"
 
+    @property
+    def way_back(self) -> str:
+        """What to type where neither file has what the account has seen."""
+        return (
+            f"restore {self.path.name} or {self.backup.name} from a copy; or move what is left of both away, then "
+            "trader restore BACKUP; without a copy: trader liquidate, then another --state DIR"
+        )
+
     def read(self) -> Reading:
         """The newest version that is as it was written. Raises StateUnusable where one is bad and the other is bad or
         not there: what was in it nobody knows."""
@@ -70,7 +78,7 @@ class PolicyStore:
         if (rows is None and not kept) or (kept is None and not rows):
             broken, torn = broken or "it is not there", torn or "it is not there"
             what = f"the policy store cannot be read: {broken}; nor can its backup: {torn}"
-            raise StateUnusable(what, safe=_SAFE, remedy=f"restore {self.path.name} or {self.backup.name} from a copy")
+            raise StateUnusable(what, safe=_SAFE, remedy=self.way_back)
         if kept is not None and (rows is None or len(kept) > len(rows)):
             why = broken if rows is None else f"it has {_many(rows)} and its backup {_many(kept)}"
             return Reading(_versions(kept), f"the policy is read from {self.backup.name}: {why}")
