@@ -305,7 +305,8 @@ EDGES: dict[Verdict, list[Edge]] = {
     Verdict.MIN_NOTIONAL: [
         (NOTHING, 19.77976, 10, YES), (limit("liquidity", "min_notional", 1_977_976_000), 19.77976, 19.77976, YES),
         (limit("liquidity", "min_notional", 1_977_976_001), 19.77976, 19.77976001, NO),
-        (limit("instruments", "min_notional", 1_977_976_001, ETH), 19.77976, 19.77976001, NO),
+        (limit("instruments", "min_notional", 1_879_077_200, ETH), 19.77976, 19.77976, YES),
+        (limit("instruments", "min_notional", 1_879_077_201, ETH), 19.77976, 19.77976002, NO),
         (both(limit("liquidity", "min_notional", 0), drafted("lots", 1)), 0.00098898, 0, YES),
         (both(limit("liquidity", "min_notional", 0), drafted("lots", 0)), 0, 0, NO),
     ],

@@ -274,9 +274,7 @@ def of_size(scene: Scene, trace: np.ndarray) -> dict[Verdict, Figure]:
     found[Verdict.EDGE] = draft.target_bps, needed
     brings = floor(oracle.value(law, i, lots, price))
     net = 2 * brings - oracle.cost(law, i, lots, price) if lots > 0 else 0
-    found[Verdict.MIN_NOTIONAL] = (
-        net / E8, max(liquidity.min_notional, int(law.instruments.min_notional[i])) / E8,
-    )  # fmt: skip
+    found[Verdict.MIN_NOTIONAL] = net / E8, max(liquidity.min_notional, ceil(oracle.floor_at_stop(law, draft))) / E8
     return found
 
 

@@ -182,3 +182,16 @@ def test_what_the_venue_would_not_take_again_keeps_the_stop_that_it_has(stage: S
     live.sim.price("57000.00")
     done, found = live.settled(), live.checked()
     assert (done.data["positions"], bool(found.held[BTC]), found.wrong) == (0, False, ()), done.err
+
+
+@pytest.mark.usefixtures("unreadable")
+@pytest.mark.parametrize(("smallest", "bought"), [("320", True), ("335", False)])
+def test_what_could_not_be_protected_is_not_bought(stage: Stage, smallest: str, bought: bool) -> None:
+    """About 344 would be, with a stop that is an order of about 327."""
+    live = stage()
+    SPOILT["quote_min_size"] = smallest
+    live.sim.risen()
+    done, found = live.settled(), live.checked()
+    assert (done.code, found.wrong, list(found.working.values())) == (0, (), ["SELL"] if bought else []), done.err
+    told = live.inside("why", "BTC").out
+    assert ("MIN_NOTIONAL" in told) is not bought, told

@@ -3,11 +3,12 @@
 from trader_core.rulebook import rule
 from trader_core.rulebook.codes import CLOSED, MAKER, NOT_HERE, PASS, Verdict
 from trader_core.rulebook.costs import entry_cost_ppm, round_trip_ppm, slippage_of
+from trader_core.rulebook.exits import BPS
 from trader_core.rulebook.exposure import cost_with_fee
 from trader_core.rulebook.gates.note import Judged, note, shrunk
 from trader_core.rulebook.gates.standing import E8, spread_ppm
 from trader_core.rulebook.limits import Floats, Law
-from trader_core.rulebook.money import PPM, lots_for, mul_div_down, value_down, value_up
+from trader_core.rulebook.money import PPM, lots_for, mul_div_down, mul_div_up, value_down, value_up
 from trader_core.rulebook.state import Columns, Draft
 
 WALK_PPM = 2_000.0  # what rests within 20 bps is eaten from the middle outwards, so its half costs 10 bps
@@ -83,9 +84,11 @@ def gate_edge(law: Law, draft: Draft, lots: int, slippage: int, leaving: int) ->
 
 @rule
 def gate_min_notional(law: Law, draft: Draft, lots: int) -> Judged:
-    """What is left of the order after the fee must still be worth having, for us and for the venue."""
+    """What is left of the order after the fee must still be worth having for us; and for the venue also at the stop,
+    which would not be taken else."""
     i = draft.instrument
     value = value_down(law.instruments, i, lots, draft.price)
     net = value - (cost_with_fee(law, i, lots, draft.price) - value)
-    floor = max(law.liquidity.min_notional, law.instruments.min_notional[i])
+    stopped = mul_div_up(law.instruments.min_notional[i], BPS, max(BPS - draft.stop_bps, 1))
+    floor = max(law.liquidity.min_notional, stopped)
     return (CLOSED if lots < 1 or net < floor else PASS), lots, net / E8, floor / E8
