@@ -133,7 +133,7 @@ def assert_within_costs(scene: Scene, lots: int) -> None:
     i, limits = draft.instrument, law.liquidity
     worth = oracle.value(law, i, lots, draft.price)
     net = 2 * int(worth) - oracle.cost(law, i, lots, draft.price)
-    assert net >= max(limits.min_notional, oracle.floor_at_stop(law, draft))
+    assert net >= max(Fraction(limits.min_notional), oracle.floor_at_stop(law, draft))
     assert worth <= Fraction(int(columns.depth[t, i]) * limits.max_depth_ppm, 10**6)
     lost = oracle.slippage(law, columns, t, draft, lots)  # the law counts whole ppm
     assert lost < limits.max_slippage_ppm + 1
