@@ -346,7 +346,8 @@ def outcome_of(replayed: Replayed) -> Outcome:
     """Sums over the fills. What is still held at the end is not counted, nor what was paid for it."""
     filled = replayed.filled
     instrument, buys, value, fee = filled[:, 1], filled[:, 2] == codes.ENTRY, filled[:, 5], filled[:, 6]
-    newest = len(filled) - 1 - np.unique(instrument[::-1], return_index=True)[1]
-    held = newest[buys[newest]]
+    newest = np.full(len(replayed.instruments), -1)
+    newest[instrument] = np.arange(len(filled))
+    held = newest[(newest >= 0) & buys[newest]]
     flow = np.where(buys, -value, value) - fee
     return Outcome(int((~buys).sum()), int(flow.sum() - flow[held].sum()) / 1e8)

@@ -155,7 +155,7 @@ def test_a_leg_knows_to_the_bit_what_all_of_history_knows(
         monkeypatch.setattr(legs, name, value)
     seen = list[int]()
     for leg in legs.Legs(Market(history, settings, first), pairs, None, (), is_one=False):
-        for row in range(leg.first, leg.frame.rows):
+        for row in range(leg.first, len(leg.bars.open)):
             own, other = (
                 bytes_of(one, at, asked=False) for one, at in ((leg.opinions.columns, row), (whole, leg.start + row))
             )

@@ -1,9 +1,6 @@
 """The rolling tools against plain loops, on numbers of any size."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +9,7 @@ from hypothesis import strategies as st
 
 from tests.laws.budget import examples
 from tests.market.make import frame, policy
-from trader_core.engine.replay import prepare
-from trader_core.market import moves, windows
+from trader_core.market import loops, moves, windows
 from trader_core.market.guards import medians_at
 from trader_core.rulebook.limits import Ints
 
@@ -118,44 +114,6 @@ def test_a_difference_of_sums_is_the_sum_of_the_rows_between(values: Ints, lengt
         assert found[t, i] == wrapped(sum(points(values, t, i, length, 1)))
 
 
-@contextmanager
-def summing(how: Iterable[Any]) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(moves, "_MACHINE_CODE", list(how))
-        yield
-
-
-@given(tables(high=10**7), st.sampled_from([1, 7, 65_536, 140_000]))
-@examples(20)
-def test_moves_add_up_to_what_each_row_moved(values: Ints, more: int) -> None:
-    before = np.arange(more)[:, None] * 7919 % 1_000 + np.arange(1, values.shape[1] + 1)
-    prices = np.concatenate([before, values])
-    with summing([]):
-        sums, squares = moves.move_sums(prices)
-    ppm = np.rint(1e6 * moves.signed_move(prices[1:], prices[:-1])).clip(-moves.MOVE_MAX, moves.MOVE_MAX)
-    assert np.diff(sums, axis=0)[1:].tolist() == ppm.tolist() and not sums[:2].any()
-    assert np.diff(squares, axis=0)[1:].tolist() == (ppm * ppm).tolist() and not squares[:2].any()
-
-
-@pytest.mark.parametrize("as_written", [True, False], ids=["interpreted", "compiled"])
-def test_moves_add_up_bar_by_bar_to_the_same(as_written: bool) -> None:
-    prepare(policy())
-    how = [moves.sum_moves] if as_written else moves._MACHINE_CODE
-    assert len(how) == 1
-
-    @given(tables() | tables(high=10**7), st.integers(1, 3), st.booleans())
-    @examples(100)
-    def holds(values: Ints, step: int, side_by_side: bool) -> None:
-        prices = (values.T.copy().T if side_by_side else values)[::step]
-        with summing([]):
-            known = moves.move_sums(prices)
-        with summing(how):
-            found = moves.move_sums(prices)
-        assert [each.tolist() for each in found] == [each.tolist() for each in known]
-
-    holds()
-
-
 @given(st.integers(1, 10**12), st.integers(1, 10**12))
 @examples(200)
 def test_a_fall_is_the_rise_that_would_undo_it(now: int, then: int) -> None:
@@ -168,7 +126,7 @@ def test_a_move_from_or_to_an_unknown_price_is_none() -> None:
     assert moves.signed_move(np.array([0, 5, 0]), np.array([5, 0, 0])).tolist() == [0.0, 0.0, 0.0]
 
 
-@given(st.integers(0, 2**32), st.sampled_from([0, 1, 300, moves.MOVE_MAX]))
+@given(st.integers(0, 2**32), st.sampled_from([0, 1, 300, loops.MOVE_MAX]))
 @examples(20)
 def test_a_deviation_is_exact_for_the_longest_window_of_the_largest_moves(seed: int, size: int) -> None:
     random, count = Random(seed), 720
@@ -178,10 +136,10 @@ def test_a_deviation_is_exact_for_the_longest_window_of_the_largest_moves(seed: 
 
 
 def test_the_largest_moves_of_the_longest_window_do_not_wrap() -> None:
-    wild = np.full(720, moves.MOVE_MAX, np.int64)
+    wild = np.full(720, loops.MOVE_MAX, np.int64)
     assert windows.deviation_of(wild, 720, 1)[-1] == 0.0
     wild[::2] *= -1
-    assert windows.deviation_of(wild, 720, 1)[-1] == pytest.approx(moves.MOVE_MAX, rel=1e-3)
+    assert windows.deviation_of(wild, 720, 1)[-1] == pytest.approx(loops.MOVE_MAX, rel=1e-3)
 
 
 def test_a_window_is_complete_with_few_enough_holes_and_enough_rows() -> None:

@@ -12,7 +12,7 @@ from trader_core.domain.market import MARK_BARS
 from trader_core.engine.law import costs_of, enabled_strategies
 from trader_core.market.calendar import hours_open, known_shut
 from trader_core.market.frame import Frame
-from trader_core.market.guards import UNKNOWN, deviations_at, guards_lookback, jumps_at, outliers
+from trader_core.market.guards import UNKNOWN, deviations_at, guards_lookback, jumps_at, outliers, outliers_lead
 from trader_core.market.hours import Hours, hours_of
 from trader_core.market.regime import regime_lookback
 from trader_core.market.seen import Market
@@ -187,7 +187,7 @@ def _outliers(market: Market, memo: Memo) -> Flags:
     place = market.start, market.first, market.frame.rows
     if place not in known:
         found = _by_instrument(market.frame.close.shape, np.int8)
-        for part in _parts(market, signals.outlier_bars + 1, TILE_CELLS * 16):
+        for part in _parts(market, outliers_lead(signals.outlier_bars) + 1, TILE_CELLS * 16):
             found[part.start + part.first : part.start + part.frame.rows] = outliers(part)
         known[place] = found
     return known[place]
@@ -371,8 +371,9 @@ def _is_live(market: Market) -> bool:
 
 def _parts(market: Market, lookback: int, cells: int) -> Iterator[Market]:
     """The rows from `market.first` on in parts, each with its lookback in front. Windows are exact: no seam shows."""
-    rows = market.frame.rows
-    length = max(cells // max(len(market.frame.symbols), 1), LOOKBACKS_IN_TILE * lookback)
+    rows, width = market.frame.rows, len(market.frame.symbols)
+    count = max(round((rows - market.first) * width / cells), 1)
+    length = max(-(-(rows - market.first) // count), LOOKBACKS_IN_TILE * lookback)
     for begin in range(market.first, rows, length):
         yield market.part(max(begin + 1 - lookback, 0), min(begin + length, rows), begin)
 

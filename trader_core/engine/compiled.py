@@ -23,12 +23,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trader_core import rulebook
-from trader_core.market import moves
+from trader_core.market import loops
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
 
 Walk = Callable[[Law, Guard, State, Columns, Bars, Journey, Plan, Tape, int, int], int]
 Layout = tuple[Any, ...]  # of a value: its type, and the fields of one that has some
+Laid = tuple[object, Layout, bytes]  # a part of what is given, its layout and its words
 Progress = Callable[[int, int], None]  # rules compiled, of how many
 CACHE_VARIABLE = "XDG_CACHE_HOME"
 OPTIMISED = ("NUMBA_OPT", "2")  # the level above it takes longer to compile and no less to run
@@ -58,29 +59,38 @@ def compiled_walk() -> Walk:
     return _Walk()
 
 
+def look_ahead(walk: Walk, columns: Columns, bars: Bars) -> None:
+    """What that walk is given next, by another thread: how it lies in memory is known when it comes."""
+    if isinstance(walk, _Walk):
+        walk.look_at("columns", columns)
+        walk.look_at("bars", bars)
+
+
 class _Walk:
     """Remembers how what it was given before lies in memory."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[object, Layout, bytes]] = {}
+        self._known: dict[str, list[Laid]] = {}
 
     def __call__(
         self, law: Law, guard: Guard, state: State, columns: Columns, bars: Bars, journey: Journey, plan: Plan,
         tape: Tape, t: int, end: int,
     ) -> int:  # fmt: skip
         given = Given(law, guard, state, columns, bars, journey, plan, tape)
-        parts = [self._laid(name, each) for name, each in zip(Given._fields, given, strict=True)]
+        parts = [self.look_at(name, each) for name, each in zip(Given._fields, given, strict=True)]
         layout = Given.__name__, tuple((name, part) for name, (_, part, _) in zip(Given._fields, parts, strict=True))
         words = np.frombuffer(b"".join([words for _, _, words in parts]), np.int64)
         return int(_made_for(layout)(words, t, end))
 
-    def _laid(self, name: str, part: Any) -> tuple[object, Layout, bytes]:
-        """(it, its layout, its words)."""
-        known = self._known.get(name)
-        if known is None or known[0] is not part:
-            leaves: list[Any] = []
-            known = self._known[name] = part, _layout(part, leaves), _words(leaves)
-        return known
+    def look_at(self, name: str, part: Any) -> Laid:
+        """How it lies: as is known of this one and the one before it."""
+        for known in self._known.get(name, ()):
+            if known[0] is part:
+                return known
+        leaves: list[Any] = []
+        made = part, _layout(part, leaves), _words(leaves)
+        self._known[name] = [*self._known.get(name, ())[-1:], made]
+        return made
 
 
 def compiled_signatures() -> int:
@@ -154,7 +164,7 @@ def _compiled(layout: Layout) -> Any:
         drop_unsealed(directory)
     with event.install_listener("numba:compile", Compiling()):
         made = machine.walk_of(layout, directory)
-        moves.use_machine_code(machine.sums_of(moves.sum_moves, directory))
+        loops.use_machine_code(machine.loops_of(loops.LOOPS, directory))
     if directory:
         seal(directory)
     return made
@@ -227,7 +237,7 @@ def digest_of_the_law() -> str:
     sources = [
         Path(__file__),
         Path(__file__).with_name("machine.py"),
-        Path(moves.__file__),
+        Path(loops.__file__),
         *sorted(Path(next(iter(rulebook.__path__))).rglob("*.py")),
     ]
     found = sha256(repr(made_by).encode())

@@ -4,9 +4,11 @@ A leg is a part of the market with as many rows in front as any window reaches b
 whole. What is told by the hour is taken from the whole.
 """
 
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from trader_core.engine.columns import NOWHERE, Memo, Opinions, bars_later, opin
 from trader_core.market.frame import Frame
 from trader_core.market.seen import Market
 from trader_core.rulebook.limits import Ints
+from trader_core.rulebook.state import Bars, Columns
 
 LEG_CELLS = 1 << 17  # of rows and instruments at the least: what one core's cache holds
 CELLS_WORTH_LEGS = 1 << 18
@@ -37,7 +40,7 @@ class Leg:
 
     start: int
     first: int
-    frame: Frame
+    bars: Bars
     opinions: Opinions
 
 
@@ -50,19 +53,21 @@ class Legs:
     memo: Memo | None  # what replays over one frame have in common
     silent: Collection[str]  # strategies that nothing is asked of
     is_one: bool  # all rows in one leg
+    told: Callable[[Columns, Bars], object] = lambda columns, bars: None  # of each that is made, where it is made
 
     def __iter__(self) -> Iterator[Leg]:
         """Each but the first is computed while the one before it is walked. Raises Broken."""
-        ends, memo = list(self._ends()), self.memo or Memo()
-        legs = self._made(ends, memo)
-        if len(ends) < 2:
-            yield from legs
-            return
-        with ThreadPoolExecutor(1) as ahead:
-            coming = ahead.submit(next, legs, None)
-            while leg := coming.result():
-                coming = ahead.submit(next, legs, None)
+        ends = list(self._ends())
+        legs = self._made(ends, self.memo or Memo())
+        leg = next(legs)
+        for _ in ends[1:]:
+            coming = _helper(os.getpid()).submit(next, legs)
+            try:
                 yield leg
+            finally:
+                wait([coming])
+            leg = coming.result()
+        yield leg
 
     def _made(self, ends: list[tuple[int, int]], memo: Memo) -> Iterator[Leg]:
         market, lead, reach = self.market, self._lead, max(bars_later(self.market.policy))
@@ -76,7 +81,9 @@ class Legs:
                 raise Broken(opinions.failures)
             together = np.concatenate([entered, opinions.cells + np.array([start, 0])])
             entered = together[np.searchsorted(together[:, 0], end - reach) :]
-            yield Leg(start, begin - start, frame, opinions)
+            leg = Leg(start, begin - start, frame.bars, opinions)
+            self.told(opinions.columns, leg.bars)
+            yield leg
 
     def _part(self, start: int, end: int) -> Frame:
         whole = self.market.frame
@@ -100,6 +107,12 @@ class Legs:
     @property
     def _lead(self) -> int:
         return _up(rows_before(self.market.policy))
+
+
+@cache
+def _helper(process: int) -> ThreadPoolExecutor:
+    """What computes ahead; a fork has one of its own."""
+    return ThreadPoolExecutor(1)
 
 
 def _up(rows: int) -> int:

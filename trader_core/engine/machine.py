@@ -243,8 +243,20 @@ def walk_of(layout: Any, directory: Path | None) -> Any:
     return njit(signature, cache=bool(place), nogil=True, pipeline_class=WalkCompiler, **options)(walk)
 
 
-def sums_of(sum_moves: Any, directory: Path | None) -> Any:
-    """`sum_moves` of market.moves as machine code, made or found in the directory."""
+BARS, FOUND, FLAGS = (
+    types.Array(kind, 1, "C", readonly=readonly)
+    for kind, readonly in ((types.int64, True), (types.int64, False), (types.int8, False))
+)
+WHOLE_NUMBERS = (types.int64,) * 4
+TAKEN: dict[str, tuple[Any, ...]] = {
+    "sum_moves": (BARS, FOUND, FOUND),
+    "find_crossings": (BARS, *WHOLE_NUMBERS, FLAGS, FLAGS),
+    "find_extremes": (BARS, types.int64, FOUND, FOUND),
+}
+
+
+def loops_of(loops: Any, directory: Path | None) -> dict[str, Any]:
+    """Those of market.loops as machine code, made or found in the directory."""
     config.CACHE_DIR = str(directory or "")  # type: ignore[attr-defined]
-    prices, sums = types.Array(types.int64, 2, "A", readonly=True), types.Array(types.int64, 2, "C")
-    return njit(types.void(prices, sums, sums), cache=bool(directory), nogil=True, error_model="numpy")(sum_moves)
+    options: Any = {"cache": bool(directory), "nogil": True, "error_model": "numpy"}
+    return {loop.__name__: njit(types.void(*TAKEN[loop.__name__]), **options)(loop) for loop in loops}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from trader_core.domain.money import from_grains, grains_down
 from trader_core.domain.order import ApprovedOrder
 from trader_core.domain.values import replace
 from trader_core.engine.columns import Memo, lookback_of
-from trader_core.engine.compiled import Progress, compiled_walk, told_by
+from trader_core.engine.compiled import Progress, Walk, compiled_walk, look_ahead, told_by
 from trader_core.engine.decide import approved_order
 from trader_core.engine.law import bar_ms_of, enabled_strategies, law_of
 from trader_core.engine.legs import Broken, Legs
@@ -213,18 +213,19 @@ def replay_world(
     """
     keep_freed_memory()
     market, failures = Market(world.frame, policy, world.first), dict[str, str]()
+    walk = step_walk if interpreted else compiled_walk()
     while True:
         try:
-            legs = Legs(market, world.instruments, memo, failures, is_one=interpreted)
-            return replace(_walked(world, legs, flows, interpreted, progress), failures=failures)
+            told = partial(look_ahead, walk)
+            legs = Legs(market, world.instruments, memo, failures, is_one=interpreted, told=told)
+            return replace(_walked(world, legs, walk, flows, progress), failures=failures)
         except Broken as broken:
             failures |= broken.failures
 
 
-def _walked(world: World, legs: Legs, flows: Sequence[Flow], interpreted: bool, progress: Progress | None) -> Replayed:
+def _walked(world: World, legs: Legs, walk: Walk, flows: Sequence[Flow], progress: Progress | None) -> Replayed:
     """Leg by leg over one State."""
     frame, first, instruments, policy = world.frame, world.first, world.instruments, legs.market.policy
-    walk = step_walk if interpreted else compiled_walk()
     axes = Axes(instruments, enabled_strategies(policy))
     law, guard, moved = law_of(policy, axes), _guard(axes, world.exclusions), _rows_of(flows, frame.closes_ms)
     strategies, close = len(axes.strategies), frame.last_known[0]
@@ -235,10 +236,10 @@ def _walked(world: World, legs: Legs, flows: Sequence[Flow], interpreted: bool, 
     tape, worth, following = empty_tape(len(instruments), 0), np.empty(frame.rows, np.int64), np.zeros(5, np.int64)
     reels: tuple[list[Ints], ...] = ([], [], [], [])
     for leg in legs:
-        start, t, rows = leg.start, leg.first, leg.frame.rows
+        start, t, rows = leg.start, leg.first, len(leg.bars.open)
         journey = Journey(
             first=first - start,
-            coasts=0 if interpreted else 1,
+            coasts=0 if legs.is_one else 1,
             busy=leg.opinions.cells,
             flips=flips - start,
             listed=listed - start,
@@ -250,9 +251,8 @@ def _walked(world: World, legs: Legs, flows: Sequence[Flow], interpreted: bool, 
         tape = tape._replace(equity=worth[start : start + rows])
         following[[codes.BUSY, codes.QUIET, codes.HELD]] = 0, codes.NEVER, codes.NEVER
         while t < rows:
-            end, used = min(t + ROWS_TOLD, rows) if progress else rows, tape.used.tolist()
-            t = walk(law, guard, state, leg.opinions.columns, leg.frame.bars, journey, plan, tape, t, end)
-            _count_from_first(tape, used, start - first)
+            end = min(t + ROWS_TOLD, rows) if progress else rows
+            t = walk(law, guard, state, leg.opinions.columns, leg.bars, journey, plan, tape, t, end)
             if t < end:
                 tape = _emptied(tape, reels)
             if progress:
@@ -276,12 +276,6 @@ def _walked(world: World, legs: Legs, flows: Sequence[Flow], interpreted: bool, 
         halted=halted,
         cash_grains=int(state.cash[0]),
     )
-
-
-def _count_from_first(tape: Tape, used: list[int], shift: int) -> None:
-    """Rows of what was written behind what was `used` before are counted from the first decision."""
-    for begin, end, written in zip(used, tape.used.tolist(), _parts(tape), strict=True):
-        written[begin:end, 0] += shift
 
 
 def _emptied(tape: Tape, reels: tuple[list[Ints], ...]) -> Tape:

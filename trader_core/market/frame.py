@@ -189,7 +189,7 @@ class Frame:
 
     def part(self, first: int, end: int) -> "Frame":
         """The rows from `first` to before `end`, where they lie; without the days before them."""
-        return Frame(
+        part = Frame(
             symbols=self.symbols,
             first_ms=self.first_ms + first * self.bar_ms,
             bar_ms=self.bar_ms,
@@ -201,6 +201,9 @@ class Frame:
             present=self.present[first:end],
             mark_bars=self.mark_bars,
         )
+        if vars(self).get("is_whole"):
+            vars(part).update(is_whole=True, closes_ms=self.closes_ms[first:end])
+        return part
 
 
 def side_by_side(frame: Frame, rows: Ints, columns: Ints, length: int) -> Frame:

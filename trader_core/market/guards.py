@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from trader_core.domain.market import MARK_BARS
 from trader_core.domain.once import once
 from trader_core.market.frame import MARK_HOURS, Frame
+from trader_core.market.loops import find_extremes, machine_code
 from trader_core.market.regime import YEAR
 from trader_core.market.windows import (
     all_known,
@@ -55,8 +56,8 @@ def outliers(market: "Market") -> Flags:
     only blocks in which a close could be that far from another, a bar is missing, or history is short.
     """
     length = market.signals.guards.outlier_bars
-    start = max(market.first - length, 0)
-    frame, first, size = market.frame.part(start, market.frame.rows), market.first - start, max(length, BLOCK_MIN)
+    start, size = max(market.first - outliers_lead(length), 0), max(length, BLOCK_MIN)
+    frame, first = market.frame.part(start, market.frame.rows), market.first - start
     found, limit_pct = (
         np.zeros((len(frame.symbols), frame.rows - first), np.int8),
         market.signals.guards.outlier_deviation_pct,
@@ -71,6 +72,11 @@ def outliers(market: "Market") -> Flags:
         meant = (rows >= first) & (rows < frame.rows)
         found[np.broadcast_to(columns, rows.shape)[meant], rows[meant] - first] = flags[meant]
     return found.T
+
+
+def outliers_lead(length: int) -> int:
+    """Rows in front with which blocks begin where they are asked for; `length` of them would do."""
+    return MANY * max(length, BLOCK_MIN)
 
 
 def _in_doubt(frame: Frame, limit_pct: float, length: int, size: int) -> tuple[Ints, Ints]:
@@ -89,8 +95,7 @@ def _doubted(frame: Frame, limit_pct: float, length: int, size: int) -> np.ndarr
     whole, lead = frame.rows // size, -(-length // size)
     doubted = np.ones((len(frame.symbols), -(-frame.rows // size)), np.bool_)
     if whole > lead:
-        lanes = frame.close[: whole * size].T.reshape(-1, whole, size)
-        low, high = lanes.min(axis=2), lanes.max(axis=2)
+        low, high = _extremes(frame.close, whole, size)
         lowest, highest = low[:, lead:].copy(), high[:, lead:].copy()
         for block in range(lead):
             np.minimum(lowest, low[:, block : block - lead], out=lowest)
@@ -98,6 +103,18 @@ def _doubted(frame: Frame, limit_pct: float, length: int, size: int) -> np.ndarr
         clear = (lowest > 0) & (100.0 * (highest - lowest) <= SURE * limit_pct * lowest)
         doubted[:, lead:whole] = ~clear
     return doubted
+
+
+def _extremes(close: Ints, blocks: int, size: int) -> tuple[Ints, Ints]:
+    """[instrument, block], the lowest and the highest close of each `size` rows."""
+    find = machine_code(find_extremes)
+    if not find:
+        lanes = close[: blocks * size].T.reshape(-1, blocks, size)
+        return lanes.min(axis=2), lanes.max(axis=2)
+    low, high = np.empty((2, close.shape[1], blocks), np.int64)
+    for i in range(close.shape[1]):
+        find(np.ascontiguousarray(close[:, i]), size, low[i], high[i])
+    return low, high
 
 
 def _flags(market: "Market", frame: Frame, columns: Ints, rows: Ints) -> Flags:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from trader_core.market.seen import Market
 
 
+WORTH_CUTTING = 8  # what is measured of all hours serves other legs too
+
+
 @dataclass(frozen=True)
 class Hours:
     """As in rulebook.state.Columns, and what else is asked of a whole hour, by cells of (row there, instrument)."""
@@ -83,7 +86,7 @@ class Hours:
         is missing, a market of those windows alone."""
         hourly, guards = self.market.hourly, self.market.signals.guards
         length = max(guards.volatility_h, guards.atr_h + guards.atr_median_h) + 1
-        less = 0 < len(rows) * length < hourly.frame.close.size
+        less = 0 < len(rows) * length * WORTH_CUTTING < hourly.frame.close.size
         if not less or not hourly.frame.is_whole or rows.min() < length - 1:
             return hourly, rows, columns
         windows = side_by_side(hourly.frame, rows, columns, length)

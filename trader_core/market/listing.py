@@ -50,7 +50,7 @@ def told(frame: Frame, matters: np.ndarray) -> Told:
 def _silent(frame: Frame, matters: np.ndarray) -> np.ndarray:
     """[row, instrument], who of them is delisted."""
     if frame.is_whole or not matters.any():
-        return np.zeros((frame.rows, len(frame.symbols)), np.bool_)
+        return np.broadcast_to(np.False_, (0, len(frame.symbols)))
     close = frame.last_known[0]
     unknown = np.asarray((close == 0) & matters)
     if not unknown.any():

@@ -3,14 +3,12 @@
 Arrays are [row] or [row, instrument]; a price of 0 is unknown.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
+from trader_core.market.loops import MOVE_MAX, machine_code, sum_moves
 from trader_core.rulebook.limits import Floats, Ints
 from trader_core.rulebook.money import PPM
 
-MOVE_MAX = 4 * PPM  # a move saturates here, so that 720 of them, squared, added up and times 720 fit into 64 bits
 CELLS_AT_ONCE = 1 << 15  # what is made of so many stays in a core's cache
 
 
@@ -55,8 +53,10 @@ def move_sums(prices: Ints) -> tuple[Ints, Ints]:
     """[row + 1, instrument] each, what the moves over one row before each add up to, and their squares."""
     rows, columns = prices.shape
     sums, squares = (np.empty((columns, rows + 1), np.int64) for _ in range(2))
-    for sum_all in _MACHINE_CODE:
-        sum_all(prices.T, sums, squares)
+    sum_all = machine_code(sum_moves)
+    if sum_all and columns <= rows:
+        for i in range(columns):
+            sum_all(np.ascontiguousarray(prices[:, i]), sums[i], squares[i])
         return sums.T, squares.T
     sums[:, :2], squares[:, :2] = 0, 0
     width = max(CELLS_AT_ONCE // max(rows, 1), 1)
@@ -70,25 +70,3 @@ def move_sums(prices: Ints) -> tuple[Ints, Ints]:
             moves[:, 0] = squares[some, start]
             np.cumsum(moves, axis=1, out=squares[some, start:end])
     return sums.T, squares.T
-
-
-def sum_moves(prices: Ints, sums: Ints, squares: Ints) -> None:
-    """The same bar by bar, [instrument, row]: what a compiler makes machine code of."""
-    for i in range(prices.shape[0]):
-        total, squared, then = 0, 0, 0.0
-        sums[i, 0], squares[i, 0] = 0, 0
-        for t in range(prices.shape[1]):
-            now = float(prices[i, t])
-            low = min(now, then)
-            if low > 0.0:
-                move = int(min(max(np.rint((now - then) / low * PPM), -MOVE_MAX), MOVE_MAX))
-                total, squared = total + move, squared + move * move
-            sums[i, t + 1], squares[i, t + 1], then = total, squared, now
-
-
-def use_machine_code(compiled: Callable[[Ints, Ints, Ints], None]) -> None:
-    """From now on `compiled`, made of `sum_moves`, adds up moves in this process; the sums are the same."""
-    _MACHINE_CODE[:] = [compiled]
-
-
-_MACHINE_CODE: list[Callable[[Ints, Ints, Ints], None]] = []

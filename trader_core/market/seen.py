@@ -136,11 +136,10 @@ class Market:
 
     def closes(self, length: int) -> Rolling:
         """Rolling sum of closes in ticks. A window with more absent bars than may be missing is not full."""
-        total, rows = difference(self._sums, length), self.frame.rows
         if self.frame.is_whole:
-            return Rolling(total, length, since(rows, length - 1))
+            return Rolling(self._sums, length, length, since(self.frame.rows, length - 1))
         count = difference(self._counts, length)
-        return Rolling(total, count, enough(count, length, self.missing))
+        return Rolling(self._sums, length, count, enough(count, length, self.missing))
 
     def tier(self, i: int) -> int:
         """1 to 3, of instrument `i`."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trader_core.domain.once import once
 from trader_core.market.frame import Frame
 from trader_core.market.moves import sums_before
 from trader_core.rulebook.limits import Floats, Ints
@@ -24,9 +25,20 @@ _NONE = np.iinfo(np.int64).max
 class Rolling:
     """Sums over the last `length` rows. `count` is the number of bars in them; `full` where enough are there."""
 
-    total: Ints
+    before: Ints  # [row + 1, instrument], the sum of all rows before each
+    length: int
     count: Ints | int  # one number where no bar is missing
     full: np.ndarray
+
+    @once
+    def total(self) -> Ints:
+        return difference(self.before, self.length)
+
+    def mean_at(self, rows: Ints | int, columns: Ints | slice) -> Floats:
+        """By cell."""
+        count = self.count if isinstance(self.count, int) else np.maximum(self.count[rows, columns], 1)
+        begins = np.maximum(np.asarray(rows) + 1 - self.length, 0)
+        return np.asarray((self.before[np.asarray(rows) + 1, columns] - self.before[begins, columns]) / count)
 
 
 def rows_in(policy: "Settings", hours: int) -> int:

@@ -86,7 +86,7 @@ def step_row(
         step_flows(state, journey, t)
         if t > journey.first:
             count = step_bar(law, state, columns, bars, t, tape.bar)
-            note_fills(tape, t, count)
+            note_fills(tape, t - journey.first, count)
     if step_flipped(journey, t):
         if t > journey.first:
             step_listings(guard, state, columns, journey, t)
@@ -95,8 +95,8 @@ def step_row(
         step_funding(law.instruments, state, columns, t)
     step_busy(columns, journey, plan, t)
     tape.equity[t] = step_judged(law, guard, state, columns, t, plan, tape.equity[t] if quiet else UNMARKED)
-    note_plan(state, plan, tape, t)
-    note_halt(state, plan, tape, t)
+    note_plan(state, plan, tape, t - journey.first)
+    note_halt(state, plan, tape, t - journey.first)
     if not quiet or plan.asked[0] > 0:
         journey.next[HELD] = NEVER
 
@@ -164,29 +164,30 @@ def step_foreign(guard: Guard, columns: Columns, journey: Journey, t: int) -> No
 
 
 @rule
-def note_fills(tape: Tape, t: int, count: int) -> None:
+def note_fills(tape: Tape, at: int, count: int) -> None:
+    """What was filled in a row, which is counted from the first decision, as in all notes."""
     row = tape.used[FILLED]
     for n in range(count):
-        tape.filled[row + n, 0] = t
+        tape.filled[row + n, 0] = at
         for field in range(FILL_FIELDS):
             tape.filled[row + n, 1 + field] = tape.bar[n, field]
     tape.used[FILLED] += count
 
 
 @rule
-def note_plan(state: State, plan: Plan, tape: Tape, t: int) -> None:
+def note_plan(state: State, plan: Plan, tape: Tape, at: int) -> None:
     """The turn's verdicts by instrument, and what it asked for in its order."""
     row = tape.used[JUDGED]
     for i in range(plan.verdict.shape[0]):
         if plan.verdict[i] != NEVER:
-            tape.judged[row, 0], tape.judged[row, 1] = t, i
+            tape.judged[row, 0], tape.judged[row, 1] = at, i
             tape.judged[row, 2], tape.judged[row, 3] = plan.chosen[i], plan.verdict[i]
             row += 1
     tape.used[JUDGED] = row
     row = tape.used[ASKED]
     for n in range(plan.asked[0]):
         action, i, slot = plan.actions[n, 0], plan.actions[n, 1], plan.actions[n, 2]
-        tape.asked[row, 0], tape.asked[row, 1], tape.asked[row, 2], tape.asked[row, 3] = t, action, i, slot
+        tape.asked[row, 0], tape.asked[row, 1], tape.asked[row, 2], tape.asked[row, 3] = at, action, i, slot
         for field in range(ORDER_FIELDS):
             tape.asked[row, 4 + field] = state.orders[i, slot, field] if action == PLACE else 0
         row += 1
@@ -194,11 +195,11 @@ def note_plan(state: State, plan: Plan, tape: Tape, t: int) -> None:
 
 
 @rule
-def note_halt(state: State, plan: Plan, tape: Tape, t: int) -> None:
+def note_halt(state: State, plan: Plan, tape: Tape, at: int) -> None:
     """The halt machine, where it has moved, with all that was measured."""
     if plan.measured[0] != 0:
         record = tape.halted[tape.used[HALTED]]
-        record[0], record[1], record[2], record[3] = t, state.halt[HALT], state.halt[CAUSE_SET], state.halt[UNTIL_MS]
+        record[0], record[1], record[2], record[3] = at, state.halt[HALT], state.halt[CAUSE_SET], state.halt[UNTIL_MS]
         for n in range(MEASURES):
             record[4 + n] = plan.measured[1 + n]
         tape.used[HALTED] += 1

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trader_core.domain.clocktime import HOUR_MS
+from trader_core.market.frame import Frame
+from trader_core.market.loops import find_crossings, machine_code
 from trader_core.market.seen import Market
 from trader_core.market.windows import Rolling, back
-from trader_core.rulebook.limits import Floats, Ints
+from trader_core.rulebook.limits import Flags, Floats, Ints
 from trader_core.strategies.base import Measured, Proposals, Terms
 
 if TYPE_CHECKING:
@@ -27,21 +29,21 @@ class SmaCrossStrategy:
     def columns(self, market: Market, parameters: "SmaCross") -> Proposals:
         frame = market.frame
         fast, slow = market.closes(parameters.fast_bars), market.closes(parameters.slow_bars)
-        full = fast.full & slow.full
-        above = _above(fast, slow, market.highest_close * parameters.fast_bars * parameters.slow_bars <= PRODUCT_MAX)
-        known = full & back(full, 1)
+        full, fits = fast.full & slow.full, market.highest_close * fast.length * slow.length <= PRODUCT_MAX
+        enter, leave = _crossings(frame, fast, slow, fits)
 
         def lead(rows: Ints | int, columns: Ints | slice) -> Floats:
-            figure = 1e4 * (_mean_at(fast, rows, columns) / np.maximum(_mean_at(slow, rows, columns), 1.0) - 1.0)
+            figure = 1e4 * (fast.mean_at(rows, columns) / np.maximum(slow.mean_at(rows, columns), 1.0) - 1.0)
             return np.where(_at(full, rows, columns), figure, 0.0)
 
         def measured(row: int) -> Measured:
             value = lead(row, slice(None))
-            return Measured(value, np.zeros(value.shape), _at(known, row, slice(None)) & np.ones(value.shape, np.bool_))
+            known = _at(full, row, slice(None)) & (_at(full, row - 1, slice(None)) if row else False)
+            return Measured(value, np.zeros(value.shape), known & np.ones(value.shape, np.bool_))
 
         return Proposals(
-            enter=(known & frame.present & above & ~back(above, 1)).view(np.int8),
-            leave=(known & ~above).view(np.int8),
+            enter=enter,
+            leave=leave,
             terms=lambda rows, columns: Terms(
                 conviction=np.clip(lead(rows, columns) / FULL_CONVICTION_BPS, 0.0, 1.0),
                 scale=1.0,
@@ -58,9 +60,20 @@ def _at(known: np.ndarray, rows: Ints | int, columns: Ints | slice) -> np.ndarra
     return known[rows, 0] if known.shape[1] == 1 else known[rows, columns]
 
 
-def _mean_at(sums: Rolling, rows: Ints | int, columns: Ints | slice) -> Floats:
-    count = sums.count if isinstance(sums.count, int) else np.maximum(sums.count[rows, columns], 1)
-    return np.asarray(sums.total[rows, columns] / count)
+def _crossings(frame: Frame, fast: Rolling, slow: Rolling, fits: bool) -> tuple[Flags, Flags]:
+    """(where it enters, where it leaves), [row, instrument]."""
+    find = machine_code(find_crossings)
+    if not (find and fits and frame.is_whole):
+        above, full = _above(fast, slow, fits), fast.full & slow.full
+        known = full & back(full, 1)
+        enters, leaves = known & frame.present & above & ~back(above, 1), known & ~above
+        return enters.view(np.int8), leaves.view(np.int8)
+    common = gcd(fast.length, slow.length)
+    weights = fast.length, slow.length, slow.length // common, fast.length // common
+    enter, leave = np.empty((2, len(frame.symbols), frame.rows), np.int8)
+    for i in range(len(frame.symbols)):
+        find(np.ascontiguousarray(fast.before[:, i]), *weights, enter[i], leave[i])
+    return enter.T, leave.T
 
 
 def _above(fast: Rolling, slow: Rolling, fits: bool) -> np.ndarray:
