@@ -126,20 +126,25 @@ def test_a_move_from_or_to_an_unknown_price_is_none() -> None:
     assert moves.signed_move(np.array([0, 5, 0]), np.array([5, 0, 0])).tolist() == [0.0, 0.0, 0.0]
 
 
+def deviation_of(steps: Ints) -> float:
+    total, squares = (windows.rolling_sum(each, len(steps)) for each in (steps, steps * steps))
+    return float(windows.deviation_by(total, squares, len(steps))[-1])
+
+
 @given(st.integers(0, 2**32), st.sampled_from([0, 1, 300, loops.MOVE_MAX]))
 @examples(20)
 def test_a_deviation_is_exact_for_the_longest_window_of_the_largest_moves(seed: int, size: int) -> None:
     random, count = Random(seed), 720
     steps = [random.choice((-size, size, random.randint(-size, size))) for _ in range(count)]
     variance = float(count * sum(m * m for m in steps) - sum(steps) ** 2) / (count * (count - 1))
-    assert windows.deviation_of(np.array(steps, np.int64), count, 1)[-1] == np.sqrt(variance)
+    assert deviation_of(np.array(steps, np.int64)) == np.sqrt(variance)
 
 
 def test_the_largest_moves_of_the_longest_window_do_not_wrap() -> None:
     wild = np.full(720, loops.MOVE_MAX, np.int64)
-    assert windows.deviation_of(wild, 720, 1)[-1] == 0.0
+    assert deviation_of(wild) == 0.0
     wild[::2] *= -1
-    assert windows.deviation_of(wild, 720, 1)[-1] == pytest.approx(loops.MOVE_MAX, rel=1e-3)
+    assert deviation_of(wild) == pytest.approx(loops.MOVE_MAX, rel=1e-3)
 
 
 def test_a_window_is_complete_with_few_enough_holes_and_enough_rows() -> None:

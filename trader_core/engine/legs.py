@@ -64,8 +64,9 @@ class Legs:
             coming = _helper(os.getpid()).submit(next, legs)
             try:
                 yield leg
-            finally:
+            except GeneratorExit:
                 wait([coming])
+                raise
             leg = coming.result()
         yield leg
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from trader_core.domain.instrument import base_of
 from trader_core.market.frame import MARK_HOURS
-from trader_core.market.moves import moves_ppm, signed_move
+from trader_core.market.moves import signed_move
 from trader_core.market.windows import (
     all_known,
     back,
-    deviation_of,
+    deviation_by,
+    difference,
     newest,
     rolling_sum,
     rows_of_hours,
@@ -70,10 +71,14 @@ def column_of(symbols: Sequence[str], base: str) -> int:
 def weather(market: "Market") -> Weather:
     """Of an hourly market. An asset that the frame does not have is one whose every price is unknown."""
     signals, column = market.signals.regime, column_of(market.frame.symbols, market.signals.regime.base)
-    price = market.price[:, column] if column >= 0 else np.zeros(market.frame.rows, np.int64)
+    if column < 0:
+        nothing = np.zeros(market.frame.rows)
+        return Weather(nothing, nothing, nothing > 0.0)
+    price = market.price[:, column]
+    total, squares = (difference(sums[:, [column]], signals.trend_h)[:, 0] for sums in market.frame.move_sums)
     return Weather(
         trend=100.0 * signed_move(price, back(price, signals.trend_h)),
-        volatility=100.0 * YEAR / PPM * deviation_of(moves_ppm(price, 1), signals.trend_h, 1),
+        volatility=100.0 * YEAR / PPM * deviation_by(total, squares, signals.trend_h),
         known=all_known(price, signals.trend_h + 1, 1),
     )
 

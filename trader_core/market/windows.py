@@ -143,13 +143,9 @@ def newest(values: Ints, steps: int, step: int = 1) -> Ints:
     return np.asarray(picked.reshape(flat.shape)[:rows], np.int64)
 
 
-def deviation_of(moves: Ints, count: int, step: int) -> Floats:
-    """Sample standard deviation of `count` moves, `step` rows apart, in their own unit; exactly 0 where all agree."""
-    return deviation_by(strided_sum(moves, count, step), strided_sum(moves * moves, count, step), count)
-
-
 def deviation_by(total: Ints, squares: Ints, count: int) -> Floats:
-    """The same from the sum of the moves and the sum of their squares."""
+    """Sample standard deviation of `count` moves, in their own unit, by their sum and that of their squares; exactly
+    0 where all agree."""
     return np.asarray(np.sqrt((count * squares - total * total) / (count * (count - 1))))
 
 
