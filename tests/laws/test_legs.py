@@ -1,5 +1,6 @@
 """A replay in legs of a few rows is the replay in one: no seam shows, whatever waits, works or is held across it."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,3 +122,29 @@ def drawn(seed: int) -> tuple[TinyMarket, Settings]:
     random, first_ms, bars = Random(seed), START - HISTORY * BAR_MS, HISTORY + CYCLES
     rows = {one.symbol: walk(random, first_ms, bars, BAR_MS, 60_000, 0.02, 0.0) for one in FOUR}
     return replace(market(FOUR, rows, BAR_MS), end_ms=EpochMs(START + CYCLES * BAR_MS)), policy(**LIVELY)
+
+
+def test_who_stops_in_the_midst_waits_for_the_leg_that_is_being_computed() -> None:
+    source, settings = drawn(3)
+    there, told = world_of(source, settings, START, START + CYCLES * source.bar_ms), list[int]()
+    seen = Market(there.frame, settings, there.first)
+    with in_legs_of(7):
+        parts = iter(
+            legs.Legs(seen, there.instruments, None, (), is_one=False, told=lambda _, bars: told.append(len(bars.open)))
+        )
+        next(parts)
+        parts.close()
+        assert len(told) == 2, "the first, and the one that was computed meanwhile"
+
+
+def test_a_fork_computes_ahead_too() -> None:
+    """What computes ahead is a thread, and a fork has none of its parent's."""
+    source, settings = drawn(3)
+    there = world_of(source, settings, START, START + CYCLES * source.bar_ms)
+    with in_legs_of(7):
+        whole = replay_world(there, settings)
+        child = os.fork()
+        if not child:
+            found = replay_world(there, settings)
+            os._exit(0 if found.fills == whole.fills else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -5,7 +5,7 @@ whole. What is told by the hour is taken from the whole.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
@@ -55,7 +55,7 @@ class Legs:
     is_one: bool  # all rows in one leg
     told: Callable[[Columns, Bars], object] = lambda columns, bars: None  # of each that is made, where it is made
 
-    def __iter__(self) -> Iterator[Leg]:
+    def __iter__(self) -> Generator[Leg, None, None]:
         """Each but the first is computed while the one before it is walked. Raises Broken."""
         ends = list(self._ends())
         legs = self._made(ends, self.memo or Memo())
