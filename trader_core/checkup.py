@@ -190,10 +190,14 @@ class Clinic:
         made = [one.made_ms for one in backups_in(shelf).copies if one.mode == self._files.mode]
         if not made:
             return warn(f"none in {shelf}; copies in another place are not looked at", remedy)
-        age_h = (host_ms() - max(made)) / HOUR_MS
+        now_ms = host_ms()
+        dated = [one for one in made if one <= now_ms]
+        if not dated:
+            return fail(f"the newest is of {rfc3339(max(made) // 1_000 * 1_000)}, which is yet to come", remedy)
+        age_h = (now_ms - max(dated)) / HOUR_MS
         if age_h > BACKUP_H:
             return fail(f"the newest is {age_h:,.0f} hours old, {BACKUP_H} are allowed", remedy)
-        return ok(f"of {rfc3339(max(made) // 1_000 * 1_000)}")
+        return ok(f"of {rfc3339(max(dated) // 1_000 * 1_000)}")
 
     # --- whether it may trade ----------------------------------------------------------------------------------------
 

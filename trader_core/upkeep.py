@@ -52,13 +52,15 @@ MACHINE, SYSUSERS_FOLDER = Path("/etc/systemd/system"), Path("/etc/sysusers.d")
 
 def backed_up(options: Options, to: Path | None, keep: int) -> tuple[Backup, tuple[Path, ...], tuple[str, ...]]:
     """Copy the account in the directory, check the copy, and let go of its oldest beyond so many: of no other account's
-    in the same place. What cannot be read there stays, and is told."""
+    in the same place. What cannot be read there stays, and is told; a copy with a later date stays too, for nobody
+    knows how old it is."""
     files = newest(options.state_directory, _modes(options))
     shelf = to or files.directory / FOLDER
     made = back_up(files, shelf, host_ms())
     verified_backup(made.place)
     whose, found = _whose(made), backups_in(shelf)
-    older = [one.place for one in found.copies if one.mode == made.mode and _whose(one) == whose][:-keep]
+    dated = [one for one in found.copies if one.made_ms <= made.made_ms]
+    older = [one.place for one in dated if one.mode == made.mode and _whose(one) == whose][:-keep]
     for one in older:
         shutil.rmtree(one, onerror=_gone)
     registry = files.directory / TRIALS

@@ -181,6 +181,11 @@ def old_backup(patient: Patient) -> None:
     back_up(StateFiles(patient.state, "LIVE"), patient.state / FOLDER, EpochMs(host_ms() - 2 * DAY_MS))
 
 
+def backup_of_tomorrow(patient: Patient) -> None:
+    shutil.rmtree(patient.state / FOLDER)
+    back_up(StateFiles(patient.state, "LIVE"), patient.state / FOLDER, EpochMs(host_ms() + DAY_MS))
+
+
 def unheard(patient: Patient) -> None:
     """A kill that was tried to be told of an hour ago, to somebody who does not listen."""
     dead = "json://127.0.0.1:9/"
@@ -255,6 +260,7 @@ ILLS: dict[str, tuple[str, Callable[[Patient], object], str]] = {
     "a grant that was taken back": ("grant", lambda one: one.live.inside("disarm", "--reason", "enough"), "trader arm"),
     "an alert that reaches nobody": ("alerts", unheard, "alerts test"),
     "no backup since the day before yesterday": ("backup", old_backup, "trader backup"),
+    "no backup but one of tomorrow": ("backup", backup_of_tomorrow, "trader backup"),
 }  # fmt: skip
 
 

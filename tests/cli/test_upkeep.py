@@ -14,12 +14,15 @@ import pytest
 
 from tests.cli.program import START, Done, Inside, Program
 from tests.kill.scene import IDENTITY, NOT_ALMIGHTY
-from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.facts import CashFlow
 from trader_core.domain.ids import OrderIdsOf
 from trader_core.domain.money import Quote
 from trader_core.kill.run import Wish, kill
+from trader_core.ops.clock import host_ms
 from trader_core.ops.lock import StateLock
+from trader_core.store.backups import FOLDER, back_up
+from trader_core.store.files import newest
 from trader_core.store.segments import digest_of_file
 from trader_core.store.sqlite import SqliteStore
 from trader_core.store.trials import Trial, Trials
@@ -130,6 +133,16 @@ def test_only_the_newest_copies_are_kept(program: Inside) -> None:
     third = acted(program, "backup", "--keep", "2")
     assert third["let_go"] == [first]
     assert len(acted(program, "backup", "--list")["backups"]) == 2  # type: ignore[arg-type]
+
+
+def test_copies_of_a_clock_that_was_ahead_let_go_of_none_that_is_made_now(program: Inside) -> None:
+    """By their names they are the newest, and the copy that was just made would be the oldest."""
+    files, shelf = newest(program.state, ("PAPER",)), program.state / FOLDER
+    ahead = [str(back_up(files, shelf, EpochMs(host_ms() + days * DAY_MS)).place) for days in (400, 401)]
+    first, second = (acted(program, "backup", "--keep", "1") for _ in range(2))
+    assert (first["let_go"], second["let_go"]) == ([], [first["backup"]])
+    listed = acted(program, "backup", "--list")["backups"]
+    assert [one["backup"] for one in listed] == [second["backup"], *ahead]  # type: ignore[attr-defined]
 
 
 def test_two_that_let_go_of_the_same_copies_at_once_both_do_their_work(
