@@ -14,7 +14,7 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import NoReturn
 
-from trader_core.domain.clocktime import SECOND_MS, EpochMs
+from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import OutcomeUnknown, TooManyPages, TraderError, Unreachable
 from trader_core.domain.fill import Side
 from trader_core.domain.ids import OrderIdsOf
@@ -22,6 +22,7 @@ from trader_core.domain.instrument import base_of
 from trader_core.domain.money import EXACT, Base, plain, quantise_up
 from trader_core.domain.values import replace
 from trader_core.kill.reach.insist import OutOfTime, beside, insist
+from trader_core.kill.reach.ledger import OVERLAP_MS
 from trader_core.kill.run import Progress
 from trader_core.kill.sales import Sale, record_sale
 from trader_core.net.breaker import Direction
@@ -35,7 +36,6 @@ BAND_BPS = 200  # below the best bid; nothing is sold for less
 LEVELS = 100  # of the book
 SLICES_MAX = 12
 PAUSE_S = 0.25
-LOOK_BACK_MS = 10 * SECOND_MS  # our clock and the venue's are not one
 
 
 class Unsold(TraderError):
@@ -127,7 +127,7 @@ class Flattening:
         except OSError as full:
             self.unwritten = True
             self._progress.problems.append(f"the sale {identity} is not written down: {full.strerror}")
-        order = self._final(self._placed(sale, body, EpochMs(sent_ms - LOOK_BACK_MS)))
+        order = self._final(self._placed(sale, body, EpochMs(self._client.venue_ms() - OVERLAP_MS)))
         value = "" if "filled_value" in order.torn else plain(order.filled_value)
         self._progress.sold.append(
             {"product": symbol, "quantity": plain(order.filled_size), "value": value,

@@ -18,7 +18,7 @@ from trader_core.store.sqlite import SqliteStore
 
 LIVE = "live.db"
 TURNS_UP_MS = 90 * SECOND_MS  # so long an order that arrived may be missing in every list
-OVERLAP_MS = 600 * SECOND_MS  # so long before its newest fill one may be that the ledger does not know
+OVERLAP_MS = 600 * SECOND_MS  # lists are asked from so long before what is looked for
 
 
 @dataclass(frozen=True)

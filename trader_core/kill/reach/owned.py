@@ -16,7 +16,7 @@ from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
 from trader_core.domain.values import replace
 from trader_core.kill.reach.insist import beside, insist
-from trader_core.kill.reach.ledger import TURNS_UP_MS, Ledger
+from trader_core.kill.reach.ledger import OVERLAP_MS, TURNS_UP_MS, Ledger
 from trader_core.kill.reach.sweep import Orders
 from trader_core.kill.run import Progress
 from trader_core.kill.sales import Sale, sales
@@ -108,7 +108,7 @@ def _turned_up(client: CoinbaseClient, awaited: Mapping[str, Awaited], orders: O
     lost = [key for key in _unseen(awaited, orders) if awaited[key].may_turn_up and not awaited[key].venue_order_id]
     if not lost:
         return {}
-    listed = insist(partial(client.orders_since, EpochMs(host_ms() - 2 * TURNS_UP_MS)), until_s)
+    listed = insist(partial(client.orders_since, EpochMs(client.venue_ms() - OVERLAP_MS)), until_s)
     return _looked_at(client, [one.order_id for one in listed if one.client_order_id in lost], until_s)
 
 

@@ -17,9 +17,8 @@ from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
 from trader_core.domain.values import replace
 from trader_core.kill.reach.insist import beside, insist
-from trader_core.kill.reach.ledger import TURNS_UP_MS, Ledger
+from trader_core.kill.reach.ledger import OVERLAP_MS, Ledger
 from trader_core.kill.run import Progress
-from trader_core.ops.clock import host_ms
 from trader_core.venues.coinbase.bodies import CANCELS_MAX
 from trader_core.venues.coinbase.client import CoinbaseClient
 from trader_core.venues.coinbase.words import OrderShape, Shape, VenueOrder
@@ -76,7 +75,7 @@ class Sweep:
         unsure = {} if self._ledger is None else self._ledger.unsure
         if unsure.keys() <= self._seen:
             return
-        since_ms = EpochMs(host_ms() - 2 * TURNS_UP_MS)
+        since_ms = EpochMs(self._client.venue_ms() - OVERLAP_MS)
         listed = insist(partial(self._client.orders_since, since_ms), self._until_s)
         known = self._seen | {one.client_order_id for one in listed}
         for identity in unsure.keys() - known:
