@@ -249,9 +249,12 @@ class Clinic:
             return warn("none yet", f"trader run-cycle{self._said}")
         if self._is_virtual:
             return without("this market has a time of its own")
-        age_ms = host_ms() - book.closed_ms
+        age_ms, longest_ms = host_ms() - book.closed_ms, (MISSED_BARS + 1) * bar_ms_of(self._settings)
+        if age_ms < -longest_ms:
+            told = f"cycle {book.cycles} is of {rfc3339(book.closed_ms)}, and this machine's clock is before that"
+            return fail(told, f"let the system keep the time (NTP), then: trader check-clock{self._said}")
         told = f"cycle {book.cycles} was {age_ms / MINUTE_MS:,.0f} min ago"
-        if age_ms > (MISSED_BARS + 1) * bar_ms_of(self._settings):
+        if age_ms > longest_ms:
             return fail(f"{told}: the timer or the service does not run", "systemctl status trader-run-cycle.timer")
         return ok(told)
 

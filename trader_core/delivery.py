@@ -152,7 +152,7 @@ def _unseen(newest: dict[str, Any], killed: str | None, rules: Alerts, now_ms: i
     """(code, what) of an account whose newest cycle said that of itself."""
     if killed and not newest["killed"]:
         yield "kill", f"a kill is in force, and no cycle has seen it yet: {killed}"
-    if newest["expected"] and now_ms - newest["at_ms"] > rules.missing_bars * newest["bar_ms"]:
-        minutes = newest["bar_ms"] // MINUTE_MS
-        told = f"there was no cycle since {short(newest['at_ms'])} UTC; one is due every {minutes} min"
-        yield "cycle_missing", told
+    if newest["expected"] and abs(now_ms - newest["at_ms"]) > rules.missing_bars * newest["bar_ms"]:
+        at, minutes = f"{short(newest['at_ms'])} UTC", newest["bar_ms"] // MINUTE_MS
+        since = f"since {at}" if newest["at_ms"] < now_ms else f"since the clock was set back from {at} or later"
+        yield "cycle_missing", f"there was no cycle {since}; one is due every {minutes} min"

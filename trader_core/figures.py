@@ -74,15 +74,19 @@ def pages_of(directory: Path, mode: str, policy: "Settings") -> "dict[str, Page]
 
 
 def health_of(at_ms: int, now_ms: int, longest_ms: int, trading: Trading, killed: str | None) -> Health:
-    """`at_ms` is when the newest cycle was over; 0: none was."""
+    """`at_ms` is when the newest cycle was over; 0: none was. One that is well ahead of now is of no known age."""
     against = [
         killed or "",
         "" if trading is Trading.ACTIVE else f"trading is {trading.value}",
         "" if at_ms else "no cycle yet",
-        f"the newest cycle was over {(now_ms - at_ms) // 1_000} s ago" if at_ms and now_ms - at_ms > longest_ms else "",
+        f"the newest cycle was over {_ago(now_ms - at_ms)}" if at_ms and abs(now_ms - at_ms) > longest_ms else "",
     ]
     told = "; ".join(one for one in against if one)
     return Health(not told, told or "ok")
+
+
+def _ago(age_ms: int) -> str:
+    return f"{age_ms // 1_000} s ago" if age_ms >= 0 else f"{-age_ms // 1_000} s after now: the clock was set back"
 
 
 @contextmanager

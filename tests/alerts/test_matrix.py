@@ -184,12 +184,12 @@ def cycle_missing(world: World) -> None:
     later(world.state / "alerts.db", "PAPER", expected=True)
 
 
-def later(outbox: Path, account: str, **more: bool) -> None:
+def later(outbox: Path, account: str, by_ms: int = HOUR_MS, **more: bool) -> None:
     """An hour after its newest cycle."""
     with closing(sqlite3.connect(outbox, isolation_level=None)) as db:
         ((text,),) = db.execute("SELECT value FROM rows WHERE key = ?", (f"{CYCLE}{account}",)).fetchall()
         newest = json.loads(text)
-        newest |= {"at_ms": newest["at_ms"] - HOUR_MS, **more}
+        newest |= {"at_ms": newest["at_ms"] - by_ms, **more}
         db.execute("UPDATE rows SET value = ? WHERE key = ?", (json.dumps(newest), f"{CYCLE}{account}"))
 
 
@@ -305,6 +305,15 @@ def test_an_account_on_paper_that_the_files_have_left_is_not_expected_to_go_on(
     assert world.drained(receiver).code == 0
     assert receiver.titles == []
     world.configured(app__mode="PAPER")
+    assert world.drained(receiver).code == 0
+    assert receiver.titles == ["CRITICAL trader PAPER cycle_missing"]
+
+
+def test_a_loop_that_ended_before_the_clock_was_set_back_is_missed(receiver: Receiver, tmp_path: Path) -> None:
+    """Its newest cycle is of a time to come, and nobody waits until that is there."""
+    world = ToldWorld(tmp_path)
+    world.market(BTC=RISE).run(limit=1)
+    later(world.state / "alerts.db", "PAPER", by_ms=-HOUR_MS, expected=True)
     assert world.drained(receiver).code == 0
     assert receiver.titles == ["CRITICAL trader PAPER cycle_missing"]
 

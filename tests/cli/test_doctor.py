@@ -152,13 +152,13 @@ def naked_position(patient: Patient) -> None:
     patient.recorded(Intended(one, ENTRY, now, "", now), Acknowledged(one, now), Filled(fill, "c1"))
 
 
-def old_cycle(patient: Patient) -> None:
+def old_cycle(patient: Patient, by_ms: int = DAY_MS) -> None:
     """The same account as it would be had no cycle run since yesterday."""
     from tests.tampering import rewritten
 
     def older(fact: Fact) -> Fact:
 
-        return replace(fact, decision_ms=EpochMs(fact.decision_ms - DAY_MS)) if isinstance(fact, CycleClosed) else fact
+        return replace(fact, decision_ms=EpochMs(fact.decision_ms - by_ms)) if isinstance(fact, CycleClosed) else fact
 
     rewritten(patient.state / "live.db", older)
     altered(patient.state / "live.db", "DELETE FROM checkpoint")
@@ -250,6 +250,7 @@ ILLS: dict[str, tuple[str, Callable[[Patient], object], str]] = {
     ),
     "a position without a stop": ("stops", naked_position, "trader liquidate"),
     "a timer that stands still": ("cycle", old_cycle, "systemctl status"),
+    "a cycle of tomorrow": ("cycle", lambda one: old_cycle(one, -DAY_MS), "trader check-clock"),
     "a breaker that is open": ("breakers", open_breaker, "breaker list"),
     "a clock that is wrong": ("clock", skewed, "check-clock"),
     "a venue that is not there": ("venue", elsewhere, "network"),

@@ -228,6 +228,8 @@ def test_a_port_that_is_taken_is_refused_before_a_cycle(program: Program) -> Non
         (9_000, "ACTIVE", None, "ok"),
         (0, "ACTIVE", None, "no cycle yet"),
         (6_999, "ACTIVE", None, "the newest cycle was over 3 s ago"),
+        (12_999, "ACTIVE", None, "ok"),
+        (13_001, "ACTIVE", None, "the newest cycle was over 3 s after now: the clock was set back"),
         (9_000, "REDUCING", None, "trading is REDUCING"),
         (9_000, "HALTED", "kill file exists", "kill file exists; trading is HALTED"),
     ],
