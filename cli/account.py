@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from cli.again import typed
 from cli.options import Shared
 from cli.plain import moment
 from cli.show import CYCLE_HEAD, Ink, change, count, cycle_lines, money, pairs, positions_table, shell, wrapped
@@ -148,11 +149,12 @@ def bans(book: "Book") -> dict[str, "Ban"]:
     return {asset: ban for asset, ban in sorted(book.bans.items()) if ban.until_ms > book.closed_ms}
 
 
-def trouble_text(book: "Book", ink: Ink) -> list[str]:
+def trouble_text(book: "Book", ink: Ink, shared: Shared) -> list[str]:
     """Lines that must not be overlooked, below a blank one; none in a healthy account."""
-    lines = _halt_text(book.halt, ink)
+    lines = _halt_text(book.halt, ink, shared)
     if book.paused:
-        lines += _alarm(f"PAUSED: {book.paused}; no entries until: trader resume --reason TEXT", ink.no)
+        lines += _alarm(f"PAUSED: {book.paused}; no entries", ink.no)
+        lines.append(typed("  to go on: trader resume --reason TEXT", shared))
     for subject, detail in book.discrepancies.items():
         lines += _alarm(f"DISCREPANCY in {subject}: {detail}; no entries until it is gone", ink.bad)
     for symbol in unknown_orders(book):
@@ -178,7 +180,7 @@ _WAY_OUT = {
 }
 
 
-def _halt_text(halt: "Halt", ink: Ink) -> list[str]:
+def _halt_text(halt: "Halt", ink: Ink, shared: Shared) -> list[str]:
     """What is halted, what that means, and the way out of it."""
     if halt.state is HaltState.DISABLED:
         return _alarm(f"HALT DISABLED: {halt.reason}; nothing trips by itself", ink.no)
@@ -188,7 +190,12 @@ def _halt_text(halt: "Halt", ink: Ink) -> list[str]:
     lines.append(f"  {_MEANS[halt.trading]}")
     if halt.until_ms is not None:
         lines.append(f"  cooling down until {short(halt.until_ms)} UTC, longer if something still differs")
-    return [*lines, f"  {_WAY_OUT[halt.state]}"]
+    return [*lines, way_out(halt.state, shared)]
+
+
+def way_out(state: HaltState, shared: Shared) -> str:
+    """One line, however long: what is copied over a line's end is typed in halves."""
+    return typed(f"  {_WAY_OUT[state]}", shared)
 
 
 def _alarm(text: str, style: Callable[[str], str]) -> list[str]:

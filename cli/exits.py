@@ -90,8 +90,7 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     except Exit as over:
         return over.exit_code
     except TraderError as error:
-        remedy = error.remedy + _again(error, shared)
-        return _failed(shared, asked_json, error.exit_code, error.what, error.safe, remedy, _problems(error))
+        return _failed(shared, asked_json, error.exit_code, error.what, error.safe, error.remedy, _problems(error))
     except TyperException as error:
         command = f"trader {shared.command}".strip()
         return _failed(shared, asked_json, 2, error.format_message(), "nothing was done", f"{command} --help")
@@ -133,6 +132,9 @@ def _data(result: Result) -> Any:
 def _failed(
     shared: Shared, asked_json: bool, code: int, what: str, safe: str, remedy: str, problems: Sequence[str] = ()
 ) -> int:
+    from cli.again import typed
+
+    remedy = typed(remedy, shared)
     lines = [f"trader: {what}", f"  safe now: {safe}", f"  next: {remedy}" if remedy else ""]
     TALK.say("\n".join(line for line in lines if line), Level.ERROR, exit_code=str(code), exit_name=EXITS[code])
     if asked_json or shared.json:
@@ -140,15 +142,6 @@ def _failed(
         with suppress(OSError):  # a lost output changes nothing of what went wrong
             _print(_envelope(shared.command, code, {"error": error}, ()))
     return code
-
-
-def _again(error: TraderError, shared: Shared) -> str:
-    """The configuration that is to be checked anew is the one that was named."""
-    if not isinstance(error, ConfigInvalid):
-        return ""
-    from cli.show import shell
-
-    return shell({"config": shared.config})
 
 
 def _problems(error: TraderError) -> Sequence[str]:

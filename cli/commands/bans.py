@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.again import typed
 from cli.commands.halt import Reason, said
 from cli.exits import Result, warned
 from cli.options import options_of, shared_of
@@ -30,7 +31,7 @@ def add(ctx: typer.Context, asset: Asset, reason: Reason, hours: Hours = None) -
         lasts = hours or desk.policy.universe.bans.default_h
         until = EpochMs(desk.at_ms + lasts * HOUR_MS)
         desk.journal.record(desk.at_ms, [Banned(code, said(reason), desk.at_ms, until)])
-        strange = warned(_strange(code, desk.policy.universe.bases))
+        strange = warned([typed(line, shared_of(ctx)) for line in _strange(code, desk.policy.universe.bases)])
         return _listed(desk.journal.book, desk.at_ms, desk.account, strange)
 
 

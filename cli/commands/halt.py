@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.again import typed
 from cli.exits import Result
-from cli.options import options_of, shared_of
+from cli.options import Shared, options_of, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +27,14 @@ def show(ctx: typer.Context) -> Result:
     from trader_core.engine.journal import Journal
     from trader_core.kill.back import file_in
 
-    options = options_of(shared_of(ctx))
+    shared = shared_of(ctx)
+    options = options_of(shared)
     alone = file_in(options.state_directory)
     if alone:
         rows, data = _file_told(alone)
         return Result({"latch": {"file": data, "row": None}}, "no account was begun here\n" + _pairs(rows))
     with open_state(options) as (store, account):
-        return _shown(Journal(store).book.halt, account, options.state_directory)
+        return _shown(Journal(store).book.halt, account, options.state_directory, shared)
 
 
 def trip(ctx: typer.Context, reason: Reason) -> Result:
@@ -40,8 +42,9 @@ def trip(ctx: typer.Context, reason: Reason) -> Result:
     from trader_core.desk import open_brakes
     from trader_core.domain.halt import tripped
 
-    with open_brakes(options_of(shared_of(ctx))) as brakes:
-        return _changed(brakes, tripped(_seen(brakes)[0], said(reason), brakes.at_ms))
+    shared = shared_of(ctx)
+    with open_brakes(options_of(shared)) as brakes:
+        return _changed(shared, brakes, tripped(_seen(brakes)[0], said(reason), brakes.at_ms))
 
 
 def ack(ctx: typer.Context) -> Result:
@@ -50,9 +53,10 @@ def ack(ctx: typer.Context) -> Result:
     from trader_core.domain.clocktime import MINUTE_MS
     from trader_core.domain.halt import acknowledged
 
-    with open_desk(options_of(shared_of(ctx))) as desk:
+    shared = shared_of(ctx)
+    with open_desk(options_of(shared)) as desk:
         cooldown_ms = desk.policy.policy.halt.cooldown_min * MINUTE_MS
-        return _changed(desk, acknowledged(_seen(desk)[0], cooldown_ms, desk.at_ms))
+        return _changed(shared, desk, acknowledged(_seen(desk)[0], cooldown_ms, desk.at_ms))
 
 
 def reset(
@@ -71,14 +75,15 @@ def reset(
     from trader_core.kill.back import file_in, lift_without_account
 
     check_asked(user, reason)
-    options = options_of(shared_of(ctx))
+    shared = shared_of(ctx)
+    options = options_of(shared)
     alone = file_in(options.state_directory)
     if alone:
         lift_without_account(options.state_directory, alone)
         return Result({"latch": {"file": None, "row": None}}, "the kill file is gone; no account was begun here")
     with open_desk(options) as desk:
         armed = _reset(desk, user.strip(), reason.strip(), force)
-        return _shown(armed, desk.account, desk.files.directory)
+        return _shown(armed, desk.account, desk.files.directory, shared)
 
 
 def _seen(brakes: "Brakes") -> "tuple[Halt, Standing]":
@@ -146,14 +151,14 @@ def said(reason: str) -> str:
     return reason.strip()
 
 
-def _changed(brakes: "Brakes", halt: "Halt") -> Result:
+def _changed(shared: Shared, brakes: "Brakes", halt: "Halt") -> Result:
     from trader_core.domain.facts import HaltChanged
 
     brakes.journal.record(brakes.at_ms, [HaltChanged(halt)])
-    return _shown(halt, brakes.account, brakes.files.directory)
+    return _shown(halt, brakes.account, brakes.files.directory, shared)
 
 
-def _shown(halt: "Halt", account: "Account", state: "Path") -> Result:
+def _shown(halt: "Halt", account: "Account", state: "Path", shared: Shared) -> Result:
     from cli.plain import moment
     from trader_core.domain.clocktime import short
     from trader_core.domain.halt import Trading
@@ -177,7 +182,9 @@ def _shown(halt: "Halt", account: "Account", state: "Path") -> Result:
         "since": moment(halt.since_ms) if halt.since_ms else None, "until": moment(halt.until_ms),
         "trips": halt.trips, "resets": halt.resets, "causes": _measures_data(halt.causes), "latch": latch,
     }  # fmt: skip
-    return Result(data, "halt machine\n" + _pairs([*rows, *latch_rows]), account=account)
+    back = ["", typed("  deleting a file is not enough: trader halt reset --user NAME --reason TEXT", shared)]
+    text = ["halt machine", _pairs([*rows, *latch_rows]), *(back if latch_rows else [])]
+    return Result(data, "\n".join(text), account=account)
 
 
 def _latch_told(state: "Path", mode: str) -> tuple[list[tuple[str, str]], dict[str, Any]]:
@@ -191,8 +198,6 @@ def _latch_told(state: "Path", mode: str) -> tuple[list[tuple[str, str]], dict[s
     row = {"reason": found.row.reason, "since": moment(found.row.at_ms)} if found.row else None
     if found.row:
         rows.append(("latch row", f"{found.row.reason}, since {short(found.row.at_ms)} UTC"))
-    if rows:
-        rows.append(("way back", "trader halt reset --user NAME --reason TEXT; deleting the file is none"))
     return rows, {"file": data, "row": row}
 
 

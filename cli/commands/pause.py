@@ -2,6 +2,7 @@
 
 import typer
 
+from cli.again import typed
 from cli.commands.halt import Reason, said
 from cli.exits import Result
 from cli.options import options_of, shared_of
@@ -12,10 +13,12 @@ def pause(ctx: typer.Context, reason: Reason) -> Result:
     from trader_core.desk import open_brakes
     from trader_core.domain.facts import Paused
 
-    with open_brakes(options_of(shared_of(ctx))) as brakes:
+    shared = shared_of(ctx)
+    with open_brakes(options_of(shared)) as brakes:
         brakes.journal.record(brakes.at_ms, [Paused(said(reason), brakes.at_ms)])
         mode = brakes.files.mode
-    text = f"{mode} is paused: {said(reason)}\n  no entries; exits and stops go on; trader resume --reason TEXT ends it"
+    end = typed("trader resume --reason TEXT", shared)
+    text = f"{mode} is paused: {said(reason)}\n  no entries; exits and stops go on; to end it: {end}"
     return Result({"mode": mode, "paused": True, "reason": said(reason)}, text)
 
 

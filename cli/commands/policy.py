@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.again import typed
 from cli.commands.arm import minutes_of
 from cli.exits import Result, warned
-from cli.options import options_of, shared_of
+from cli.options import Shared, options_of, shared_of
 
 if TYPE_CHECKING:
     from trader_core.domain.policy import PolicyVersion
@@ -74,7 +75,7 @@ def set_(
     from trader_core.policies import change
 
     asked = _asked(reason, user, expires, expect_version)
-    return _changed(change(options_of(shared_of(ctx)), _edits(edits), asked))
+    return _changed(change(options_of(shared_of(ctx)), _edits(edits), asked), shared_of(ctx))
 
 
 def profile(
@@ -90,7 +91,7 @@ def profile(
     from trader_core.settings.ratchet import PROFILE
 
     asked = _asked(reason, user, expires, expect_version)
-    return _changed(change(options_of(shared_of(ctx)), {PROFILE: name.upper()}, asked))
+    return _changed(change(options_of(shared_of(ctx)), {PROFILE: name.upper()}, asked), shared_of(ctx))
 
 
 def diff(
@@ -148,7 +149,7 @@ def rollback(
     from trader_core.policies import roll_back
 
     asked = _asked(reason, user, expires, expect_version)
-    return _changed(roll_back(options_of(shared_of(ctx)), version, asked))
+    return _changed(roll_back(options_of(shared_of(ctx)), version, asked), shared_of(ctx))
 
 
 # --- words in --------------------------------------------------------------------------------------------------------
@@ -186,11 +187,11 @@ def _asked(reason: str, user: str | None, expires: str | None, expected: int | N
 # --- words out -------------------------------------------------------------------------------------------------------
 
 
-def _changed(done: "Changed") -> Result:
+def _changed(done: "Changed", shared: Shared) -> Result:
     told = warned(done.warnings)
     text = [f"policy of {done.place.files.mode} is at version {done.made.version}", *_version_lines(done.made)]
     if done.made.loosens:
-        text.append("a live grant that was given before does not cover this: trader arm")
+        text.append(typed("a live grant that was given before does not cover this: trader arm", shared))
     return Result({"mode": done.place.files.mode, **_version_data(done.made)}, "\n".join(text), 0, told)
 
 

@@ -45,7 +45,7 @@ def preview(
     if out is not None:
         write(out, sealed(jsonable(plan_of(system, report, book))))
         text += ["", f"the plan is in {out}"]
-    told = "\n".join([*text, *trouble_text(report.book, ink)])
+    told = "\n".join([*text, *trouble_text(report.book, ink, shared)])
     return Result(cycle_data(report), told, reading_exit(report), warnings)
 
 

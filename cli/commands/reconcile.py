@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.again import typed
 from cli.exits import Result, warned
-from cli.options import SAMPLE_SEED, Data, Seed, options_of, shared_of
+from cli.options import SAMPLE_SEED, Data, Seed, Shared, options_of, shared_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,8 @@ def reconcile(
     from cli.commands.backtest import write
     from trader_core import hand
 
-    options = options_of(shared_of(ctx), None, None, data, seed)
+    shared = shared_of(ctx)
+    options = options_of(shared, None, None, data, seed)
     if apply:
         agreed = None if plan is None else hand.plan_in(plan, hand.RECONCILE_PLAN)
         found = hand.applied(options, agreed, reason.strip())
@@ -45,10 +47,13 @@ def reconcile(
         if plan is not None:
             write(plan, dict(found.plan), "--plan")
     warnings = warned(found.applied.why_not if found.applied else ())
-    return Result(_data(found), _text(found, None if apply else plan), DIFFERS if found.findings else 0, warnings)
+    text = _text(found, None if apply else plan, shared)
+    return Result(_data(found), text, DIFFERS if found.findings else 0, warnings)
 
 
-def _text(found: "Reconciled", plan: Path | None) -> str:
+def _text(found: "Reconciled", plan: Path | None, shared: Shared) -> str:
+    from shlex import quote
+
     from cli.show import count
 
     parts: list[str] = []
@@ -61,9 +66,10 @@ def _text(found: "Reconciled", plan: Path | None) -> str:
     told += ": entries stay closed" if any(one.closes for one in found.findings) else "; that alone closes no entries"
     parts += [_table(found.findings), "", told]
     if plan is not None:
-        parts.append(f"the plan is in {plan}; to book it: trader reconcile --apply --plan {plan}")
+        command = f"trader reconcile --apply --plan {quote(str(plan))}"
+        parts.append(typed(f"the plan is in {plan}; to book it: {command}", shared))
     elif not found.applied:
-        parts.append("to book what can be: trader reconcile --apply --reason TEXT")
+        parts.append(typed("to book what can be: trader reconcile --apply --reason TEXT", shared))
     return "\n".join(parts)
 
 

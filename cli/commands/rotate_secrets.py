@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.again import typed
 from cli.exits import Result, warned
-from cli.options import options_of, shared_of
+from cli.options import Shared, options_of, shared_of
 
 if TYPE_CHECKING:
     from trader_core.domain.grant import PermitFact, Rotation
@@ -44,9 +45,10 @@ def rotate_secrets(
         raise UsageError("--status and --rollback stand alone", remedy="trader rotate-secrets --help")
     if file is not None and not (stage or verify):
         raise UsageError("--file belongs to --stage and --verify", remedy="trader rotate-secrets --stage --file FILE")
-    options = options_of(shared_of(ctx))
+    shared = shared_of(ctx)
+    options = options_of(shared)
     done = _done(options, stage, verify, activate, rollback, file)
-    return _stepped(options, done) if done else _status(options)
+    return _stepped(shared, done) if done else _status(options)
 
 
 def _done(
@@ -68,14 +70,14 @@ def _done(
     return [{"step": name, **jsonable(fact)} for name, fact in facts]
 
 
-def _stepped(options: "Options", done: list[dict[str, Any]]) -> Result:
+def _stepped(shared: Shared, done: list[dict[str, Any]]) -> Result:
     """What was recorded, told from the record alone: a step that was done is not failed by what came after it."""
     from cli.show import pairs
     from trader_core import keyring
 
-    record = keyring.key_record(options)
+    record = keyring.key_record(options_of(shared))
     heads = [f"{one['step']} {one['fingerprint']}" for one in done]
-    following = _next(record.previous, {one["step"] for one in done})
+    following = [typed(line, shared) for line in _next(record.previous, {one["step"] for one in done})]
     return Result({"steps": done, **_record(record)}, "\n".join([*heads, pairs(_rows(record)), *following]))
 
 

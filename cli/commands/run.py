@@ -194,7 +194,7 @@ def _summary(system: "System", shared: Shared, tally: "Tally", last: "CycleRepor
 
     book = system.journal.book
     if last is None or tally.first_ms is None or tally.last_ms is None:
-        return "\n".join([*trouble_text(book, ink), "", f"no cycle was run; {book.cycles} are recorded"])
+        return "\n".join([*trouble_text(book, ink, shared), "", f"no cycle was run; {book.cycles} are recorded"])
     worth, flows = last.valuation, book.flows - tally.flows_before
     rows = [
         ("this run", f"{count(tally.cycles, 'cycle')}, {short(tally.first_ms)} to {short(tally.last_ms)} UTC"),
@@ -211,7 +211,7 @@ def _summary(system: "System", shared: Shared, tally: "Tally", last: "CycleRepor
     parts = [ink.bold(f"after {count(book.cycles, 'cycle')}"), pairs(rows)]
     held = positions(book, last.prices)
     parts += ["", positions_table(held)] if held else []
-    parts += trouble_text(book, ink)
+    parts += trouble_text(book, ink, shared)
     if tally.example:
         parts += ["", f"why? {ink.bold(why_hint(tally.example.symbol, tally.example.cycle_id, shared))}"]
     return "\n".join(["", *parts])

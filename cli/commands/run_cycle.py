@@ -41,7 +41,7 @@ def run_cycle(
         report = _lived(system, agreed)
         if report is not None:
             recorded(report)
-            text = [f"cycle {report.cycle_id}", cycle_text(report, ink), *trouble_text(report.book, ink)]
+            text = [f"cycle {report.cycle_id}", cycle_text(report, ink), *trouble_text(report.book, ink, shared)]
             warnings += warned([system.telling.problem] if system.telling.problem else [])
             code = worst([cycle_exit(report), UNDELIVERED if system.telling.problem else 0])
             return Result(cycle_data(report), "\n".join(text), code, warnings)

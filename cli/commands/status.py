@@ -60,11 +60,11 @@ def _watch(seen: Result, shared: Shared, oneline: bool) -> None:
 
 
 def _look(shared: Shared, oneline: bool) -> Result:
-    from cli.account import trouble_data, trouble_text
+    from cli.account import trouble_data, trouble_text, way_out
     from cli.plain import jsonable, moment
     from cli.show import Ink, colours
     from trader_core.desk import open_state
-    from trader_core.domain.halt import Trading
+    from trader_core.domain.halt import HaltState, Trading
     from trader_core.engine.journal import Journal
     from trader_core.report.status import next_decision_ms
     from trader_core.report.status import status as status_of
@@ -87,7 +87,9 @@ def _look(shared: Shared, oneline: bool) -> Result:
     if oneline:
         return Result(data, _oneline(account, found, book, in_force, _halt_word(found, latched)), code, warnings)
     page = _page(account, found, in_force, next_words(next_ms, clock), _halt_words(found, latched), ink)
-    return Result(data, "\n".join([page, *trouble_text(book, ink)]), code, warnings)
+    is_news = latched is not None and book.halt.state is not HaltState.KILLED
+    back = ["", way_out(HaltState.KILLED, shared)] if is_news else []
+    return Result(data, "\n".join([page, *back, *trouble_text(book, ink, shared)]), code, warnings)
 
 
 def _latency(shared: Shared, seen: Result) -> Result:
@@ -141,7 +143,7 @@ def _halt_word(found: "Status", latched: str | None) -> str:
 def _halt_words(found: "Status", latched: str | None) -> str:
     """The halt machine's state; while a kill stands, that one."""
     if latched is not None:
-        return f"KILLED: {latched}; trader halt reset --user NAME --reason TEXT"
+        return f"KILLED: {latched}"
     return found.halt.state.value + (f": {found.halt.reason}" if found.halt.reason else "")
 
 
@@ -230,7 +232,7 @@ def _page(account: "Account", found: "Status", in_force: dict[str, Any], followi
             ("naked", ink.bad(f"for {found.longest_naked_min} min nothing at the venue has protected a position"))
         )
     if found.dust:
-        rows.append(("dust", f"{', '.join(found.dust)}: less than the venue trades; `trader liquidate` names it"))
+        rows.append(("dust", f"{', '.join(found.dust)}: less than the venue trades; a liquidation names it"))
     parts = [ink.bold(str(account)), pairs(rows)]
     if found.open_positions:
         parts += ["", positions_table(found.open_positions)]

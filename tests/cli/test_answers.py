@@ -80,7 +80,7 @@ def test_why_knows_no_stranger_and_no_future(traded: Program) -> None:
     stranger = traded("why", "BTX", "--state", traded.state)
     assert stranger.code == 2
     assert "it knows ADA-USD, " in stranger.err
-    assert "next: trader why BTC" in stranger.err
+    assert f"next: trader why --state {traded.state} BTC" in stranger.err
     assert traded("why", "--cycle", str(CYCLES + 1), "--state", traded.state).code == 2
 
 

@@ -420,13 +420,13 @@ HALTS = {
     "killed": (
         killed(ARMED, "kill file", NOW),
         "HALTED since 2024-03-04 00:00: kill file",
-        "trader halt reset --user NAME --reason",
+        "--user NAME --reason TEXT",
     ),
     "tripped": (tripped(ARMED, "told so", NOW), "REDUCING since 2024-03-04 00:00: told so", "trader halt ack"),
     "cooling": (
         acknowledged(tripped(ARMED, "told so", NOW), BAR_MS, NOW),
         "cooling down until 2024-03-04 00:15 UTC",
-        "trader halt reset --user NAME --reason",
+        "--user NAME --reason TEXT",
     ),
     "disabled": (
         Halt(HaltState.DISABLED, "halt.enabled is false", NOW),

@@ -206,7 +206,8 @@ def test_a_venue_that_cannot_be_reached_is_30_and_says_what_to_type(tmp_path: Pa
     assert (done.code, done.out) == (30, "") and "127.0.0.1:9" in done.err
     safe, following = done.err.splitlines()[-2:]
     assert safe == "  safe now: nothing was sent"
-    assert following == "  next: trader check-clock, then: trader runbook show venue-down"
+    again = f"trader check-clock --mode PAPER --venue coinbase --state {program.state}"
+    assert following == f"  next: {again}, then: trader runbook show venue-down"
     assert program("runbook", "show", "venue-down").code == 0
 
 

@@ -359,7 +359,8 @@ def test_where_both_copies_of_the_policy_are_lost_it_says_how_to_go_on_and_that_
     for one in program.state.glob("paper.policy.*"):
         one.unlink()
     lost = program(*tighter, "--state", program.state)
-    assert lost.code == 13 and "then trader restore BACKUP; without a copy: trader liquidate" in lost.err
+    where = f"--state {program.state}"
+    assert f"then trader restore {where} BACKUP; without a copy: trader liquidate {where}, then" in lost.err
     acted(program, "restore", str(copy["backup"]), "--yes")
     acted(program, *tighter)
     assert acted(program, "policy", "show")["version"] == 2
