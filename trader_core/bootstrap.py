@@ -34,7 +34,7 @@ def open_system(options: Options, *, waits: bool = False) -> Iterator[System]:
         with world.opened(policy, options, files, waits) as system:
             from trader_core.telling import Telling
 
-            yield replace(lending(system, turn) if waits else system, telling=Telling(system, options.config_directory))
+            yield replace(lending(system, turn) if waits else system, telling=Telling(system, options))
 
 
 @contextmanager

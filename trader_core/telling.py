@@ -24,7 +24,7 @@ from trader_core.domain.telemetry import QUIET_MS
 from trader_core.domain.values import replace
 from trader_core.net.redaction import redact
 from trader_core.ops.clock import host_ms
-from trader_core.report.alarms import alarm_of, alarms_of, exposure_of, unasked
+from trader_core.report.alarms import addressed, alarm_of, alarms_of, exposure_of, unasked
 from trader_core.report.trouble import Around, Rate
 from trader_core.settings.environment import process_environment
 from trader_core.settings.load import load
@@ -89,13 +89,13 @@ class Voice:
 
 
 class Telling:
-    """One account's voice, from the opening of its system on; `config` is where the settings come from."""
+    """One account's voice, from the opening of its system on."""
 
-    def __init__(self, system: "System", config: Path) -> None:
+    def __init__(self, system: "System", options: Options) -> None:
         from trader_core.metering import meter_of
 
         self._system, self._rules, self._account = system, system.policy.app.alerts, system.mode
-        self._voice = Voice(system.state, config)
+        self._voice, self._words = Voice(system.state, options.config_directory), _words(options, system.mode)
         self._intents, self._rejected = system.journal.book.intents, _rejected(system.journal.book)
         self._calls, self._orders = Rate(0, 0), Rate(0, 0)  # since they were written down
         self._meter, self._over = meter_of(system, self._voice.outbox), tuple[tuple[str, str], ...]()
@@ -135,7 +135,7 @@ class Telling:
         wanted = self._wanted[0] if self._wanted else None
         around = replace(self._around, now_ms=now_ms, took_ms=took_ms, over=self._over, wanted_ms=wanted)
         exposure = exposure_of(report, self._system.source.quote)
-        found = alarms_of(report, around, self._in_force(report), exposure)
+        found = addressed(alarms_of(report, around, self._in_force(report), exposure), self._words)
         if is_last:  # of what happened in it was told when it was the newest
             found = tuple(one for one in found if not one.is_event)
         said = frozenset((one.fingerprint, one.severity) for one in found)
@@ -295,7 +295,7 @@ def broke_off(options: Options, error: Exception) -> None:
         what = redact(error.what if isinstance(error, TraderError) else f"{type(error).__name__}: {error}")
         told = f"a start or a cycle broke off: {what}; {times} times within {rules.exception_window_min} min"
         alarm = alarm_of("exception", told, exposure_kept(voice.outbox, account), severity=severity)
-        voice.outbox.tell(account, [alarm], rules_of(rules), now_ms, whole=False)
+        voice.outbox.tell(account, addressed([alarm], _words(options, account)), rules_of(rules), now_ms, whole=False)
         voice.outbox.put({BEAT: json.dumps({"at_ms": now_ms, "well": False})})
         voice.deliver(rules, now_ms)
     voice.outbox.close()
@@ -309,7 +309,7 @@ def reported(options: Options, what: str, subject: str) -> str:
         account = options.mode or _newest_account(voice.outbox) or account
         alarm = alarm_of("reported", redact(what), exposure_kept(voice.outbox, account), subject)
         now_ms = host_ms()
-        voice.outbox.tell(account, [alarm], rules_of(rules), now_ms, whole=False)
+        voice.outbox.tell(account, addressed([alarm], _words(options, account)), rules_of(rules), now_ms, whole=False)
         voice.deliver(rules, now_ms)
     voice.outbox.close()
     return voice.problem
@@ -326,6 +326,12 @@ def _kept_rules(options: Options, outbox: Outbox) -> "tuple[Alerts, str, str]":
         if rules is None:
             raise
         return rules, options.mode or _newest_account(outbox), ""
+
+
+def _words(options: Options, account: str) -> str:
+    """Which account it is, as it is typed from any folder."""
+    state, config = options.state_directory.absolute(), options.config_directory.absolute()
+    return replace(options, mode=account or options.mode, state=state, config=config).words
 
 
 def _newest_account(outbox: Outbox) -> str:

@@ -1,6 +1,7 @@
 """Every row of the alert matrix: the program gets into that trouble, and a real server is told of it."""
 
 import json
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from cli.again import typed
+from cli.options import Shared
+from cli.show import shell
 from tests.alerts.receiver import Receiver
 from tests.alerts.told import ToldWorld, drained, environment
 from tests.cli.program import Inside
@@ -31,7 +35,7 @@ from trader_core.net.breaker import Breakers, Direction
 from trader_core.ops.clock import host_ms
 from trader_core.policies import Asked, change
 from trader_core.ports import Ports
-from trader_core.report.alarms import MATRIX
+from trader_core.report.alarms import MATRIX, addressed, alarm_of
 from trader_core.store.buckets import SharedRows
 from trader_core.strategies import STRATEGIES
 from trader_core.venues.wrappers import ReadOnly
@@ -254,9 +258,17 @@ def test_the_first_of_what_it_says_to_type_shows_what_it_is_about(code: str, sho
     world = ToldWorld(tmp_path)
     ON_PAPER[code][1](world)
     remedy = next(one["remedy"] for one in listed(world) if one["code"] == code)
-    first = remedy.partition(",")[0].split()
-    done = Inside(tmp_path)(*first[1:], "--state", world.state)
+    first = shlex.split(remedy.partition(",")[0])
+    done = Inside(tmp_path)(*first[1:])
     assert (done.code, shown in done.out) == (0, True), done.out
+
+
+def test_every_command_of_the_matrix_is_told_with_the_account_that_it_is_about() -> None:
+    said, words = Shared(state="/a b", mode="PAPER"), shell({"mode": "PAPER", "state": "/a b"})
+    for row in MATRIX:
+        (told,) = addressed([alarm_of(row.code, "", "", "BTC-USD")], words)
+        assert told.remedy == typed(row.remedy.replace("SYMBOL", "BTC-USD"), said)
+        assert told.remedy.count("--state '/a b'") == row.remedy.count("trader ")
 
 
 def test_of_a_stop_that_may_be_gone_no_alert_says_that_it_rests(tmp_path: Path) -> None:

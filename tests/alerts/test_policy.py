@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -208,11 +209,11 @@ def test_the_words_are_what_since_exposure_done_next_and_never_too_many() -> Non
     story = Story()
     story.raise_(1_732_000_000_000, alarm("x" * 9_000, exposure="y" * 9_000, remedy="trader kill"))
     assert story.alert
-    notice = notice_of(7, "LIVE", story.alert, Kind.OPENED, WARNING)
+    notice = notice_of(7, "LIVE", Path("/my state"), story.alert, Kind.OPENED, WARNING)
     assert notice.title == "WARNING trader LIVE losing_position BTC-USD"
     assert len(notice.title) + len(notice.body) < 4_096
     lines = notice.body.splitlines()
     names = [line.partition(":")[0] for line in lines[1:6]]
     assert names == ["since", "exposure now", "already done", "next", "acknowledge"]
     assert "since: 2024-11-19T07:06:40Z" in lines
-    assert lines[-2:] == ["acknowledge: trader alerts ack 7", "alert 7"]
+    assert lines[-2:] == ["acknowledge: trader alerts ack 7 --state '/my state'", "alert 7"]

@@ -103,13 +103,13 @@ class Outbox:
             gone = live.keys() - {one.fingerprint for one in alarms} if whole else set()
             for one in sorted(name for name in gone if live[name].alert.alarm.code not in unasked):
                 _keep(db, account, live[one].number, resolved(live[one].alert, now_ms))
-            _advance(db, _live(db, account), rules, now_ms)
+            _advance(db, self.path.parent, _live(db, account), rules, now_ms)
 
     def advance(self, rules: Rules, now_ms: int) -> None:
         """Make notices of whatever has become due by itself, of every account."""
         if any(due(one.alert, rules, now_ms) for one in self.live()):
             with self._changed() as db:
-                _advance(db, _live(db), rules, now_ms)
+                _advance(db, self.path.parent, _live(db), rules, now_ms)
 
     def live(self) -> tuple[Kept, ...]:
         """Every alert of which something may still be told."""
@@ -341,7 +341,7 @@ def _keep(db: sqlite3.Connection, account: str, number: int | None, alert: Alert
         db.execute("UPDATE alerts SET is_live = ?, body = ? WHERE id = ?", (is_live, to_json(alert), number))
 
 
-def _advance(db: sqlite3.Connection, live: Iterable[Kept], rules: Rules, now_ms: int) -> None:
+def _advance(db: sqlite3.Connection, state: Path, live: Iterable[Kept], rules: Rules, now_ms: int) -> None:
     for one in live:
         alert = one.alert
         for _ in range(STEPS_MAX):
@@ -350,7 +350,7 @@ def _advance(db: sqlite3.Connection, live: Iterable[Kept], rules: Rules, now_ms:
                 break
             alert, severity = told(alert, kind, now_ms)
             if severity.rank >= rules.least.rank:
-                notice = notice_of(one.number, one.account, alert, kind, severity)
+                notice = notice_of(one.number, one.account, state, alert, kind, severity)
                 row = (one.number, now_ms, to_json(notice))
                 db.execute("INSERT INTO notices (alert, made_ms, is_waiting, body) VALUES (?, ?, 1, ?)", row)
         if alert != one.alert:

@@ -1,5 +1,8 @@
 """An alert in words: what, since when, exposure now, what was already done, what to type next."""
 
+from pathlib import Path
+from shlex import quote
+
 from trader_core.domain.alert import Alert, Kind, Notice, Severity
 from trader_core.domain.clocktime import MINUTE_MS, rfc3339
 
@@ -13,20 +16,20 @@ _WORDS = {
 }
 
 
-def notice_of(number: int, account: str, alert: Alert, kind: Kind, severity: Severity) -> Notice:
-    """`account` is whose alert it is: the mode of a state."""
+def notice_of(number: int, account: str, state: Path, alert: Alert, kind: Kind, severity: Severity) -> Notice:
+    """`account` is whose alert it is: the mode of a state, in that directory."""
     alarm = alert.alarm
     name = " ".join(one for one in (account, alarm.code, alarm.subject) if one)
     return Notice(
         kind=kind,
         severity=severity,
         title=_cut(f"{'OVER ' if kind is Kind.OVER else ''}{severity} trader {name}", 200),
-        body="\n".join(_lines(number, alert, kind)),
+        body="\n".join(_lines(number, state, alert, kind)),
         urgent=alert.escalated_ms is not None,
     )
 
 
-def _lines(number: int, alert: Alert, kind: Kind) -> list[str]:
+def _lines(number: int, state: Path, alert: Alert, kind: Kind) -> list[str]:
     alarm = alert.alarm
     parts = [_WORDS[kind], _cut(alarm.what), f"since: {_since(alert)}"]
     parts += [f"exposure now: {_cut(alarm.exposure)}"] if alarm.exposure else []
@@ -35,7 +38,7 @@ def _lines(number: int, alert: Alert, kind: Kind) -> list[str]:
         return [one for one in parts if one]
     parts += [f"next: {_cut(alarm.remedy)}"] if alarm.remedy else []
     if not alarm.is_event:
-        parts.append(f"acknowledge: trader alerts ack {number}")
+        parts.append(f"acknowledge: trader alerts ack {number} --state {quote(str(state.absolute()))}")
     times = f", raised {alert.count} times" if alert.count > 1 else ""
     return [one for one in (*parts, f"alert {number}{times}") if one]
 

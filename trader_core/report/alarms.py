@@ -4,11 +4,13 @@ An alarm stands for as long as its row says so; what is not raised any more is o
 over by itself.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from trader_core.domain.alert import Alarm, Severity
 from trader_core.domain.money import cents
+from trader_core.domain.values import replace
 from trader_core.ledger.pnl import valuation
 from trader_core.report.trouble import (
     Around,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 CLOCK, KEY = 12, 11  # exit codes of the objections that have a row of their own
 STOPS, TARGETS = ("stop", "trailing", "break_even"), ("target", "partial")  # reasons of orders
 LOSS_DIGITS = 2
+_COMMAND = re.compile(r"\btrader (?:(?:alerts|breaker|halt|policy) )?[a-z][a-z-]*")
 INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
 
 Judge = Callable[[Cycle, Around, "Settings"], Iterator[Found]]
@@ -90,6 +93,11 @@ def alarm_of(code: str, what: str, exposure: str, subject: str = "", severity: S
     """One that is not found by a cycle: there was none."""
     row = next(one for one in MATRIX if one.code == code)
     return _alarm(row, Found(what, subject, None, severity), exposure)
+
+
+def addressed(alarms: Iterable[Alarm], words: str) -> tuple[Alarm, ...]:
+    """What is read on a telephone is typed anywhere: each command with the options of the account that it is about."""
+    return tuple(replace(one, remedy=_COMMAND.sub(lambda found: found[0] + words, one.remedy)) for one in alarms)
 
 
 def exposure_of(cycle: Cycle, quote: str) -> str:
