@@ -54,6 +54,7 @@ class Voice:
         self.outbox, self.problem = Outbox(directory, TELLING_MS), ""
         self._directory, self._config, self._drainer = directory, config.absolute(), 0
         self._to: Addresses | None = None
+        self._forgot_ms = -1
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -72,8 +73,17 @@ class Voice:
         stuck = self.outbox.stuck(now_ms - rules.undelivered_min * MINUTE_MS)
         if stuck:
             self.problem = f"{stuck} alerts have reached nobody for {rules.undelivered_min} min: trader alerts test"
-        if self.to.are_any and self._is_due(rules, now_ms) and not is_drained(self._directory):
+        if not self.to.are_any:
+            self._forget(now_ms)
+        elif self._is_due(rules, now_ms) and not is_drained(self._directory):
             self._drainer = start_drainer(self._directory, self._config, without_keys(process_environment()))
+
+    def _forget(self, now_ms: int) -> None:
+        """What is over for long, as who delivers does where somebody is to be told."""
+        if not 0 <= now_ms - self._forgot_ms < HOUR_MS:
+            with suppress(StateUnusable):  # somebody else is at work on it: the next cycle does
+                self.outbox.prune(now_ms)
+                self._forgot_ms = now_ms
 
     @property
     def to(self) -> Addresses:

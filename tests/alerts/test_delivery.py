@@ -287,6 +287,14 @@ def test_a_kill_is_told_of_though_no_cycle_runs(killed: Teller, receiver: Receiv
     assert len(receiver.took) == 1, "the cycle says the same"
 
 
+def test_where_nobody_is_to_be_told_a_cycle_forgets_what_is_old(killed: Teller) -> None:
+    (killed.state / "KILL_SWITCH").unlink()
+    with closing(sqlite3.connect(killed.state / "alerts.db", isolation_level=None)) as db:
+        db.execute("INSERT INTO samples VALUES ('PAPER', 'calls', 1, 1, 0)")
+        assert killed.paper("run-cycle").code == 0
+        assert db.execute("SELECT count(*) FROM samples WHERE at_ms = 1").fetchone() == (0,)
+
+
 # --- through the commands ---------------------------------------------------------------------------------------------
 
 
