@@ -4,8 +4,9 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from errno import ENOSPC
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
+from shlex import quote
 
 from trader_core.domain.errors import UsageError
 
@@ -15,7 +16,7 @@ OWN = 0o600  # for its owner alone
 def check_place(path: Path | None, option: str) -> None:
     """A file that cannot be written is told before the work, not after it. Raises UsageError."""
     if path is not None and (why := _in_the_way(path)):
-        raise _refused(path, option, why)
+        raise _refused(path, option, OSError(0, why))
 
 
 def check_apart(files: Sequence[tuple[str, Path | None]]) -> None:
@@ -64,7 +65,7 @@ def save(path: Path, option: str, content: str | bytes, mode: int = 0o666) -> No
         if whole:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
-        raise _refused(path, option, failed.strerror or str(failed)) from failed
+        raise _refused(path, option, failed) from failed
 
 
 def add_line(path: Path, option: str, line: str) -> None:
@@ -82,7 +83,7 @@ def add_line(path: Path, option: str, line: str) -> None:
             if whole:
                 os.fsync(file.fileno())
     except OSError as failed:
-        raise _refused(path, option, failed.strerror or str(failed)) from failed
+        raise _refused(path, option, failed) from failed
 
 
 def save_new(path: Path, option: str, content: str | bytes, force: bool = False) -> None:
@@ -99,5 +100,8 @@ def refuse_present(path: Path, remedy: str) -> None:
         raise UsageError(f"{path} is there already", safe="nothing was changed", remedy=remedy)
 
 
-def _refused(path: Path, option: str, why: str) -> UsageError:
-    return UsageError(f"{option} {path} cannot be written: {why}", remedy="name another file")
+def _refused(path: Path, option: str, failed: OSError) -> UsageError:
+    remedy = "name another file"
+    if failed.errno in (ENOSPC, EDQUOT):
+        remedy = f"make room on its disk (df -h {quote(str(path.absolute().parent))}), or name a file on another"
+    return UsageError(f"{option} {path} cannot be written: {failed.strerror or failed}", remedy=remedy)

@@ -95,6 +95,13 @@ def test_a_disk_that_is_mounted_read_only_is_named_and_nobody_is_told_to_change_
     assert program("status", "--state", program.state).code == 0
 
 
+@pytest.mark.parametrize("words", [("preview", "--out"), ("export", "--csv"), ("reconcile", "--plan")])
+def test_a_full_disk_under_a_file_that_is_asked_for_is_told_as_that(program: Program, words: tuple[str, str]) -> None:
+    done = program.paper(*words, "/dev/full")
+    assert done.code == 2 and "cannot be written: No space left on device" in done.err
+    assert "next: make room on its disk (df -h /dev), or name a file on another" in done.err
+
+
 def test_a_first_start_that_was_cut_short_is_a_new_start(tmp_path: Path) -> None:
     """The file is there, and not a table in it."""
     program = Program(tmp_path)
