@@ -88,6 +88,12 @@ def test_another_seed_draws_others_and_a_small_space_is_drawn_whole() -> None:
     assert sorted(value for ((_, value),) in drawn(few, 10, 1)) == [2, 3, 4]
 
 
+def test_more_than_there_are_is_all_of_them_and_no_endless_search() -> None:
+    profiles = Choice("policy.profile", ("NORMAL", "CAUTIOUS"))
+    stops = Range(STOP, Decimal(2), Decimal("2.01"), log=False, whole=False)
+    assert len(drawn((profiles, stops), 10**15, 1)) == 4
+
+
 def test_a_whole_number_is_drawn_where_the_setting_is_one() -> None:
     assert range_of(f"{FAST}=2..9", policy()).whole
     assert not range_of(f"{STOP}=2..9", policy()).whole

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import product
-from math import exp, log
+from math import exp, log, prod
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -117,11 +117,17 @@ def grid(dimensions: Sequence[Choice]) -> tuple[Edits, ...]:
 def drawn(dimensions: Sequence[Dimension], count: int, seed: int) -> tuple[Edits, ...]:
     """So many different combinations, or as many as there seem to be."""
     chance, found = stream(seed, RANDOM), dict[Edits, None]()
+    count = min(count, prod(map(_size, dimensions)))
     for _ in range(DRAWS_A_TRIAL * count):
         found[tuple((one.key, _drawn(one, chance)) for one in dimensions)] = None
         if len(found) == count:
             break
     return tuple(found)
+
+
+def _size(one: Dimension) -> int:
+    """How many values there are."""
+    return len(one.values) if isinstance(one, Choice) else int((one.high - one.low) / (1 if one.whole else CENT)) + 1
 
 
 def _drawn(one: Dimension, chance: Dice) -> Value:
