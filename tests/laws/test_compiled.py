@@ -128,12 +128,12 @@ class Small:
         (self.root / "trader_core" / "rulebook" / "figure.py").write_text(FIGURE.format(figure))
         return self
 
-    def run(self) -> tuple[int, bool]:
+    def run(self, *under: str) -> tuple[int, bool]:
         """The figure that a process of its own replays, and whether it was loaded: nothing was written for it."""
         before = self.written()
         paths = os.pathsep.join((str(self.root), str(ROOT)))
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", SEEN],
+            [*under, sys.executable, "-W", "error", "-c", SEEN],
             cwd=self.root, env=environment(self.cache, PYTHONPATH=paths), capture_output=True, text=True,
             timeout=ENOUGH_S, check=False,
         )  # fmt: skip
@@ -194,6 +194,13 @@ def test_a_directory_that_others_may_write_to_is_neither_read_nor_written(warm: 
     directory.chmod(0o777)
     assert warm.run() == (4_001, False)
     assert warm.files("*") == []
+
+
+def test_on_a_full_disk_the_law_is_compiled_for_the_process_alone(warm: Small) -> None:
+    shutil.rmtree(warm.cache)
+    assert warm.run("prlimit", "--fsize=500") == (4_001, False)
+    assert warm.run() == (4_001, False)
+    assert warm.run() == (4_001, True)
 
 
 def test_without_a_place_to_keep_it_the_law_is_compiled_every_time(warm: Small) -> None:

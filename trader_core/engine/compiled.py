@@ -163,8 +163,12 @@ def _compiled(layout: Layout) -> Any:
     if directory:
         drop_unsealed(directory)
     with event.install_listener("numba:compile", Compiling()):
-        made = machine.walk_of(layout, directory)
-        loops.use_machine_code(machine.loops_of(loops.LOOPS, directory))
+        try:
+            made, looped = machine.walk_of(layout, directory), machine.loops_of(loops.LOOPS, directory)
+        except OSError:  # a full disk: it is made for this process alone
+            directory = None
+            made, looped = machine.walk_of(layout, None), machine.loops_of(loops.LOOPS, None)
+        loops.use_machine_code(looped)
     if directory:
         seal(directory)
     return made
