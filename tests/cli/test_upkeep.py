@@ -1,6 +1,7 @@
 """Copies of an account and the way back from one, anchors of its journal, and the units, through the program."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -49,7 +50,7 @@ def program(tmp_path: Path, traded: Inside) -> Inside:
     return found
 
 
-def acted(program: Inside, *words: str | Path, code: int = 0) -> dict[str, object]:
+def acted(program: Program, *words: str | Path, code: int = 0) -> dict[str, object]:
     done = program(*words, "--state", program.state, "--json")
     assert done.code == code, done.out + done.err
     return done.data
@@ -65,6 +66,20 @@ def entries(program: Inside) -> int:
     with sqlite3.connect(program.state / "paper.db") as db:
         rows = db.execute("SELECT body FROM journal WHERE kind = 'intended'").fetchall()
     return sum(json.loads(body)[1][2] == "ENTRY" for (body,) in rows)
+
+
+def test_what_is_made_in_a_folder_that_others_may_look_into_is_for_its_owner_alone(tmp_path: Path) -> None:
+    program, before = Program(tmp_path), os.umask(0o022)
+    program.state.mkdir(mode=0o755)
+    try:
+        assert program.paper("run", "--cycles", "2").code == 0
+        acted(program, "policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
+        acted(program, "incident", "start", "a look")
+        acted(program, "backup")
+    finally:
+        os.umask(before)
+    seen = [one.name for one in program.state.iterdir() if one.is_file() and one.stat().st_mode & 0o077]
+    assert seen == []
 
 
 def test_a_backup_is_whole_and_one_changed_byte_in_it_is_found(program: Inside) -> None:

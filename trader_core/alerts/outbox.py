@@ -15,7 +15,7 @@ from trader_core.alerts.text import notice_of
 from trader_core.domain.alert import Alarm, Alert, Delivery, Kept, Notice
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import StateUnusable, UsageError
-from trader_core.store.sqlite import file_at, transaction
+from trader_core.store.sqlite import file_at, make_private, transaction
 
 NAME = "alerts.db"
 SCHEMA = 1
@@ -283,6 +283,7 @@ class Outbox:
             self.close()
         if self._db is None:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.path)
             with ExitStack() as undo:
                 db = sqlite3.connect(self.path, timeout=self._patience_ms / 1_000, isolation_level=None)
                 undo.callback(db.close)

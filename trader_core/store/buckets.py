@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from typing import TypeVar
 
 from trader_core.domain.errors import StateUnusable
-from trader_core.store.sqlite import file_at, transaction
+from trader_core.store.sqlite import file_at, make_private, transaction
 
 NAME = "buckets.db"
 PATIENCE_MS = 1_000  # how long another process's change is waited for
@@ -63,6 +63,7 @@ class SharedRows:
             self._drop()
         if self._db is None:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._path)
             self._db = sqlite3.connect(
                 self._path, timeout=self._patience_ms / 1_000, isolation_level=None, check_same_thread=False
             )

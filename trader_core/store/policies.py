@@ -148,7 +148,7 @@ class PolicyStore:
         content: dict[str, Any] = {"schema": schema, "version": version, "sha256": sha256, "rows": rows}
         beside = self.backup.with_name(f"{self.backup.name}.new")
         try:
-            with beside.open("w", encoding="utf-8") as file:
+            with open(beside, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
                 json.dump(content, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())

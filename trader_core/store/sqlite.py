@@ -1,5 +1,6 @@
 """One SQLite file per mode: the chained journal and its projections. Nothing is on disk by halves."""
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -369,10 +370,19 @@ def _remedy(failed: sqlite3.OperationalError, path: Path) -> str:
     return _ELSE
 
 
+def make_private(path: Path) -> None:
+    """A new file is for its owner alone, whatever the umask and the folder; SQLite's logs beside it are then, too. One
+    that is there is not opened: that would take its locks from this process."""
+    with suppress(OSError):  # who opens it says why there can be none
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def connect(path: Path, create: bool) -> sqlite3.Connection:
     if not create and not path.exists():
         raise StateUnusable(f"there is no state at {path}", remedy="trader run, or name another place with --state DIR")
     mode = "rwc" if create else "rw"
+    if create:
+        make_private(path)
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
     except sqlite3.OperationalError as failed:

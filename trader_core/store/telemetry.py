@@ -13,7 +13,7 @@ from time import sleep
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.telemetry import BOUNDS_MS, NEWEST, Batch, Histogram, Measured, Sample, Series
-from trader_core.store.sqlite import file_at, transaction
+from trader_core.store.sqlite import file_at, make_private, transaction
 
 NAME = "telemetry.db"
 PATIENCE_MS = 100  # a cycle waits no longer for another process
@@ -96,6 +96,7 @@ class TelemetryStore:
             self.close()
         if self._db is None:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._path)
             self._db = sqlite3.connect(
                 self._path, timeout=self._patience_ms / 1_000, isolation_level=None, check_same_thread=False
             )

@@ -49,7 +49,7 @@ from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.files import CANDLES, StateFiles
 from trader_core.store.memory import MemoryStore
-from trader_core.store.sqlite import Identity, SqliteStore
+from trader_core.store.sqlite import Identity, SqliteStore, make_private
 from trader_core.venues.coinbase.client import CoinbaseClient
 from trader_core.venues.coinbase.products import Products
 from trader_core.venues.coinbase.sign import ApiKey, fingerprint
@@ -443,6 +443,7 @@ def _on_paper(policy: Settings, options: Options, files: StateFiles, waits: bool
         begun, identity = files.begun, identity_of(connection, files.mode, connection.source.fingerprint)
         store = SqliteStore(files.state, identity, digest(policy))
         until_closed.callback(store.close)
+        make_private(files.venue)
         books = Books(files.venue)
         until_closed.callback(books.close)
         yield on_paper(connection, options, store, books, waits, begun)

@@ -19,7 +19,7 @@ from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.files import StateFiles
 from trader_core.store.memory import MemoryStore
-from trader_core.store.sqlite import Identity, SqliteStore
+from trader_core.store.sqlite import Identity, SqliteStore, make_private
 from trader_core.venues.simulated.books import Books
 from trader_core.venues.simulated.clock import VirtualClock
 from trader_core.venues.simulated.sample import SampleMarket
@@ -66,6 +66,7 @@ def _simulated(trades: bool) -> World:
             store = SqliteStore(files.state, _identity(files.mode, source), digest(policy))
             until_closed.callback(store.close)
             if trades and not begun:  # the state comes first: books without one are refused
+                make_private(files.venue)
                 books = Books(files.venue)
                 until_closed.callback(books.close)
             yield _wired(policy, options, files, trades, source, store, books)
