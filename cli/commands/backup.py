@@ -17,7 +17,7 @@ To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where copi
 Keep = Annotated[int, typer.Option("--keep", min=1, metavar="N", help="Let go of the oldest beyond so many.")]
 List = Annotated[bool, typer.Option("--list", help="Only say which there are.")]
 Place = Annotated[Path, typer.Argument(metavar="BACKUP", help="The folder of one copy.")]
-PERMITS = "permits.db"
+LIVE, PERMITS = "LIVE", "permits.db"
 Verify = Annotated[bool, typer.Option("--verify", help="Only check it: every byte, every row of its journal.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask. Without a terminal nobody can be asked.")]
 
@@ -55,10 +55,13 @@ def restore(ctx: typer.Context, place: Place, verify: Verify = False, yes: Yes =
     lines = [f"{found.mode} is as it was {_when(found)}, and halted"]
     lines += [f"as it had been: {back.archived}"] if back.archived else []
     lines += [f"stayed as it is: {name}" for name in back.kept]
-    lines += ["leave to trade real money is never restored: trader arm"] if PERMITS in found.files else []
     account = replace(options, mode=found.mode, venue=back.venue).words
     lines.append(f"next: trader reconcile{account}, then trader halt reset{account} --user NAME --reason TEXT")
     lines.append("  before the cooldown is over with --force")
+    if found.mode == LIVE:
+        stays = (options.state_directory / PERMITS).exists()
+        arm = f"leave to trade real money is never restored; after the reset: trader arm{account} --max-equity AMOUNT"
+        lines.append("leave to trade real money stayed as it is here" if stays else arm)
     data = {**_data(found), "archived": str(back.archived) if back.archived else None, "kept": list(back.kept)}
     return Result(data, "\n".join(lines))
 

@@ -17,6 +17,7 @@ from tests.cli.program import START, Done, Inside, Program
 from tests.kill.scene import IDENTITY, NOT_ALMIGHTY
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.facts import CashFlow
+from trader_core.domain.grant import Revoked
 from trader_core.domain.ids import OrderIdsOf
 from trader_core.domain.money import Quote
 from trader_core.kill.run import Wish, kill
@@ -24,6 +25,7 @@ from trader_core.ops.clock import host_ms
 from trader_core.ops.lock import StateLock
 from trader_core.store.backups import FOLDER, back_up
 from trader_core.store.files import newest
+from trader_core.store.grants import Permits
 from trader_core.store.segments import digest_of_file
 from trader_core.store.sqlite import SqliteStore
 from trader_core.store.trials import Trial, Trials
@@ -311,6 +313,23 @@ def test_what_to_type_after_a_restore_works_as_it_is_copied(program: Inside) -> 
     for words in (first, f"{then.replace('TEXT', 'compared-with-the-venue')} {at_once}"):
         ended = program(*words.split())
         assert ended.code == 0, ended.err
+
+
+def test_a_restore_tells_whether_leave_to_trade_real_money_is_there(tmp_path: Path) -> None:
+    program = Inside(tmp_path)
+    program.state.mkdir()
+    store = SqliteStore(program.state / "live.db", {**IDENTITY, "instance": "x"}, "digest")
+    store.append(1, 0, [CashFlow(Quote(Decimal(100)), EpochMs(0), "opened", "0")])
+    store.close()
+    Permits(program.state).append(Revoked(EpochMs(1), "a line of the record"), EpochMs(1))
+    copy = str(acted(program, "backup")["backup"])
+    here = program("restore", copy, "--yes", "--state", program.state)
+    assert here.code == 0 and "leave to trade real money stayed as it is here" in here.out, here
+    (program.state / "permits.db").unlink()
+    gone = program("restore", copy, "--yes", "--state", program.state)
+    venue = IDENTITY["venue"]
+    arm = f"trader arm --mode LIVE --venue {venue} --state {program.state} --max-equity AMOUNT"
+    assert gone.out.splitlines()[-1] == f"leave to trade real money is never restored; after the reset: {arm}"
 
 
 def test_a_tightened_policy_outlives_a_restore(program: Inside) -> None:
