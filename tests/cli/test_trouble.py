@@ -85,13 +85,21 @@ def test_a_disk_that_is_mounted_read_only_is_named_and_nobody_is_told_to_change_
     alone = ["unshare", "--mount", "--map-root-user", "sh", "-c", READ_ONLY, str(program.state)]
     if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
-    for words in (("status",), ("run", "--mode", "PAPER", "--venue", "simulated", *CYCLES)):
-        done = subprocess.run(
+
+    def told(*words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
             [*alone, *START, *words, "--state", str(program.state)],
             cwd=program.home, env=program.environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
+
+    program("alerts", "raise", "something is wrong", "--state", program.state)
+    for words in (("status",), ("alerts", "list"), ("run", "--mode", "PAPER", "--venue", "simulated", *CYCLES)):
+        done = told(*words)
         assert done.returncode == 13 and "ead-only" in done.stderr and "chmod" not in done.stderr, done.stderr
         assert "mount" in done.stderr and "another place" not in done.stderr, "a new account knows of no position"
+        assert "away" not in done.stderr
+    killed = told("kill", "--mode", "PAPER")
+    assert killed.returncode == 50 and "end its process" in killed.stdout and "make the file" not in killed.stdout
     assert program("status", "--state", program.state).code == 0
 
 

@@ -15,7 +15,7 @@ from trader_core.alerts.text import notice_of
 from trader_core.domain.alert import Alarm, Alert, Delivery, Kept, Notice
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import StateUnusable, UsageError
-from trader_core.store.sqlite import file_at, make_private, transaction
+from trader_core.store.sqlite import file_at, make_private, remedy_of, transaction
 
 NAME = "alerts.db"
 SCHEMA = 1
@@ -312,9 +312,10 @@ class Outbox:
             yield
         except (sqlite3.Error, OSError, ValueError, KeyError, TypeError) as failed:
             self.close()
+            away = f"if it stays so, move {self.path} away; it holds alerts and nothing else"
             raise StateUnusable(
                 f"{self.path} cannot be used: {failed}", safe="nothing of the trade depends on it",
-                remedy=f"if it stays so, move {self.path} away; it holds alerts and nothing else",
+                remedy=remedy_of(failed, self.path, away),
             ) from failed  # fmt: skip
 
 

@@ -279,7 +279,8 @@ def _next(wish: Wish, state: Path | None, file: Part, rows: Rows, progress: Prog
     asked = "".join([" --mode LIVE" * wish.live, " --flatten" * wish.flatten, " --all" * wish.everything])
     steps = []
     if not file.stands:
-        steps.append("stop the loop by hand: end its process, or make the file KILL_SWITCH in its state directory")
+        made = ", or make the file KILL_SWITCH in its state directory" if state is None else ""
+        steps.append(f"stop the loop by hand: end its process{made}")
     if _no_account(state, rows):
         steps.append(f"trader kill --state DIR{config}{asked}   (the directory in which the loop runs)")
     if code == INCOMPLETE and progress.account and (progress.problems or not progress.verified):

@@ -348,14 +348,14 @@ def as_state_error(path: Path, remedy: str = _RESTORE) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as failed:
-        raise unusable(failed)(f"{path} cannot be used: {failed}", remedy=_remedy(failed, path)) from failed
+        raise unusable(failed)(f"{path} cannot be used: {failed}", remedy=remedy_of(failed, path)) from failed
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as failed:
         raise StateUnusable(f"{path} is damaged: {failed}", remedy=remedy) from failed
 
 
-def _remedy(failed: sqlite3.OperationalError, path: Path) -> str:
-    """A file that is only out of reach stays where it is: the limits of the account are in it."""
-    code = code_of(failed)
+def remedy_of(failed: Exception, path: Path, otherwise: str = _ELSE) -> str:
+    """A file that is only out of reach stays where it is: what it holds is not in another one."""
+    code = code_of(failed) if isinstance(failed, sqlite3.OperationalError) else None
     place = kept_from_us(path) if code in MAY_NOT else None
     if place is not None:
         return mended(place)
@@ -367,7 +367,7 @@ def _remedy(failed: sqlite3.OperationalError, path: Path) -> str:
         return f"make room on its disk, or mend that (df -h {path.parent}), and run it again; {_STAYS}"
     if code == sqlite3.SQLITE_CANTOPEN and path.is_file():
         return f"look at ulimit -n and at what lies beside it (ls -l {path.parent}), and run it again; {_STAYS}"
-    return _ELSE
+    return otherwise
 
 
 def make_private(path: Path) -> None:
@@ -386,7 +386,7 @@ def connect(path: Path, create: bool) -> sqlite3.Connection:
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
     except sqlite3.OperationalError as failed:
-        raise StateUnusable(f"{path} cannot be opened: {failed}", remedy=_remedy(failed, path)) from failed
+        raise StateUnusable(f"{path} cannot be opened: {failed}", remedy=remedy_of(failed, path)) from failed
     with ExitStack() as undo:
         undo.callback(db.close)
         with as_state_error(path):

@@ -13,7 +13,7 @@ from time import sleep
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.telemetry import BOUNDS_MS, NEWEST, Batch, Histogram, Measured, Sample, Series
-from trader_core.store.sqlite import file_at, make_private, transaction
+from trader_core.store.sqlite import file_at, make_private, remedy_of, transaction
 
 NAME = "telemetry.db"
 PATIENCE_MS = 100  # a cycle waits no longer for another process
@@ -125,10 +125,11 @@ class TelemetryStore:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError) as failed:
             self.close()
+            gone = f"if it stays so, delete {self._path}; it holds figures and nothing else"
             raise StateUnusable(
                 f"{self._path} cannot be used: {failed}",
                 safe="cycles go on, and are not measured",
-                remedy=f"if it stays so, delete {self._path}; it holds figures and nothing else",
+                remedy=remedy_of(failed, self._path, gone),
             ) from failed
 
 
