@@ -47,9 +47,18 @@ def test_the_smallest_order_leaves_the_floor_after_its_fee() -> None:
 
 
 def test_the_higher_of_both_floors_counts() -> None:
-    assert band(only("sma_cross"), "10000", 1, "chop", venue_floor=Decimal(50)).smallest == Decimal("50.60728745")
+    assert band(only("sma_cross"), "10000", 1, "chop", venue_floor=Decimal(50)).smallest == Decimal("53.27082890")
     cheap = only("sma_cross", policy__sizing__min_notional_quote=Decimal(0), app__paper__taker_fee_bps=60)
-    assert band(cheap, "10000", 1, "chop").smallest == Decimal("1.00603622")
+    assert band(cheap, "10000", 1, "chop").smallest == Decimal("1.05898550")  # 1 at a stop of 5 %, and the fee
+
+
+def test_where_every_stop_would_be_less_than_the_venue_takes_no_order_fits() -> None:
+    """Each order of them is refused by MIN_NOTIONAL."""
+    far = only("sma_cross", strategies__sma_cross__stop_pct=99)
+    found = band(far, "5000", 1, "chop")
+    assert (found.state, found.largest, found.smallest) == ("empty", Decimal(84), Decimal("101.21457490"))
+    near = changed({"strategies.sma_cross.enabled": True, "strategies.sma_cross.stop_pct": 99.0})
+    assert band(near, "5000", 1, "chop").state == "open", "another one may buy"
 
 
 @pytest.mark.parametrize(

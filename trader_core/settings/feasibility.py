@@ -8,11 +8,12 @@ amounts whole 1e-8 quote; a cap must pay the fee too, the wanted size need not.
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from trader_core.domain.money import E8, from_grains, grains_down, grains_up
+from trader_core.rulebook.exits import BPS
 from trader_core.rulebook.exposure import effective_cap
 from trader_core.rulebook.gates.losses import HALVED
 from trader_core.rulebook.money import PPM, mul_div_down, mul_div_up
@@ -186,9 +187,22 @@ def _lowest(ceilings: tuple[_Ceiling, ...], equity: int) -> _Ceiling:
 
 
 def _smallest(settings: Settings, venue_floor: Decimal) -> int:
-    """The least value of which, its fee paid, our floor and the venue's remain; 1e-8 quote, rounded up."""
-    floor = grains_up(max(settings.policy.sizing.min_notional_quote, venue_floor))
+    """The least value of which, its fee paid, our floor remains, and the venue's also at the stop that is nearest of
+    all that may buy; 1e-8 quote, rounded up."""
+    stop_bps = min(_stop_bps(settings, name) for name in _proposers(settings))
+    stopped = mul_div_up(grains_up(venue_floor), BPS, BPS - stop_bps)
+    floor = max(grains_up(settings.policy.sizing.min_notional_quote), stopped)
     return max(mul_div_up(floor, PPM, PPM - _fee_ppm(settings)), 1)
+
+
+def _stop_bps(settings: Settings, name: str) -> int:
+    """How far below its cost a proposer's stop is; 0 where that is measured in true ranges."""
+    if not name:
+        return round(settings.policy.exits.default_stop_pct * 100)
+    block: Any = settings.strategies
+    for part in name.split("."):
+        block = getattr(block, part)
+    return round(getattr(block, "stop_pct", 0) * 100)
 
 
 def _fee_ppm(settings: Settings) -> int:
