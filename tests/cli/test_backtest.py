@@ -415,3 +415,10 @@ def test_progress_tells_rate_and_time_left_on_a_terminal(monkeypatch: pytest.Mon
     shown = screen.getvalue()
     assert "replaying: 500 of 1,000 rows, " in shown and " s left" in shown
     assert shown.endswith("\r\x1b[K"), "the line is gone in the end"
+
+
+@pytest.mark.parametrize("how", [(), ("--slow",)], ids=["compiled", "interpreted"])
+def test_a_period_in_which_no_bar_closes_is_reported_as_no_cycles(program: Backtests, how: tuple[str, ...]) -> None:
+    done = program.run("--seed", "7", "--from", "2024-03-17", "--to", "2024-03-17T00:05:00Z", *how)
+    assert done.code == 0, done.out + done.err
+    assert ", 0 cycles" in done.out and "0 orders, 0 fills" in done.out

@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
+from signal import SIGINT, pthread_kill
+from threading import current_thread, main_thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -135,6 +138,34 @@ def test_who_stops_in_the_midst_waits_for_the_leg_that_is_being_computed() -> No
         next(parts)
         parts.close()
         assert len(told) == 2, "the first, and the one that was computed meanwhile"
+
+
+class Interrupted(Flawed):
+    """Crosses averages; whoever waits for it in another thread is interrupted."""
+
+    def __init__(self) -> None:
+        self.begun = self.ended = 0
+
+    def columns(self, market: Market, parameters: Any) -> Proposals:
+        self.begun += 1
+        if current_thread() is not main_thread():
+            sleep(0.1)
+            pthread_kill(main_thread().ident or 0, SIGINT)
+            sleep(0.1)
+        self.ended += 1
+        return sma_cross.columns(market, market.policy.strategies.sma_cross)
+
+
+def test_who_is_interrupted_while_waiting_for_a_leg_leaves_nothing_that_computes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, settings = drawn(3)
+    there, interrupted = world_of(source, settings, START, START + CYCLES * source.bar_ms), Interrupted()
+    replay_world(there, settings)
+    monkeypatch.setitem(STRATEGIES, "mean_reversion", interrupted)
+    with in_legs_of(7), pytest.raises(KeyboardInterrupt):
+        replay_world(there, settings)
+    assert interrupted.begun == interrupted.ended == 2
 
 
 def test_a_fork_computes_ahead_too() -> None:

@@ -58,16 +58,17 @@ class Legs:
     def __iter__(self) -> Generator[Leg, None, None]:
         """Each but the first is computed while the one before it is walked. Raises Broken."""
         ends = list(self._ends())
+        if not ends:
+            return
         legs = self._made(ends, self.memo or Memo())
         leg = next(legs)
         for _ in ends[1:]:
             coming = _helper(os.getpid()).submit(next, legs)
             try:
                 yield leg
-            except GeneratorExit:
+                leg = coming.result()
+            finally:
                 wait([coming])
-                raise
-            leg = coming.result()
         yield leg
 
     def _made(self, ends: list[tuple[int, int]], memo: Memo) -> Iterator[Leg]:
