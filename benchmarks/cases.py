@@ -348,6 +348,7 @@ def outcome_of(replayed: Replayed) -> Outcome:
     instrument, buys, value, fee = filled[:, 1], filled[:, 2] == codes.ENTRY, filled[:, 5], filled[:, 6]
     newest = np.full(len(replayed.instruments), -1)
     newest[instrument] = np.arange(len(filled))
-    held = newest[(newest >= 0) & buys[newest]]
+    newest = newest[newest >= 0]
+    held = newest[buys[newest]]
     flow = np.where(buys, -value, value) - fee
     return Outcome(int((~buys).sum()), int(flow.sum() - flow[held].sum()) / 1e8)

@@ -112,6 +112,11 @@ def test_only_so_many_bars_are_replayed(market: Path, tmp_path: Path) -> None:
     assert found["n_bars"] == 3_000
 
 
+def test_bars_in_which_nothing_is_bought_are_replayed_too(market: Path, tmp_path: Path) -> None:
+    found = _result(market, tmp_path / "result.json", "--case", "a", "--bars", "100")
+    assert (found["trades"], found["pnl"]) == (0, 0.0)
+
+
 def test_a_trade_is_of_a_thousand(market: Path) -> None:
     (done,) = replay.replays_of(job(market, "c"))
     bought = done.filled[done.filled[:, 2] == codes.ENTRY][:, 5] / 1e8
