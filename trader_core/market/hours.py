@@ -75,11 +75,12 @@ class Hours:
 
     def _ratios(self, hours: Ints, rows: Ints, columns: Ints) -> Floats:
         """Medians cost more than all the rest together: each is looked for once, here or by a replay before."""
-        asked = np.zeros(self.atr_ratio.T.shape, np.bool_)
-        asked[columns, rows] = (hours > 0) & (self.atr_ratio[rows, columns] < 0.0)
-        column, row = np.divmod(np.flatnonzero(asked), max(len(self.atr_ratio), 1))
-        self.atr_ratio[row, column] = self.market.hourly.ranges.ratios_at(row, column)
-        return self.atr_ratio[rows, columns]
+        known = self.atr_ratio  # another thread may put its own in the place of this one
+        asked = np.zeros(known.T.shape, np.bool_)
+        asked[columns, rows] = (hours > 0) & (known[rows, columns] < 0.0)
+        column, row = np.divmod(np.flatnonzero(asked), max(len(known), 1))
+        known[row, column] = self.market.hourly.ranges.ratios_at(row, column)
+        return known[rows, columns]
 
     def _windows(self, rows: Ints, columns: Ints) -> tuple["Market", Ints, Ints]:
         """(market of hours, rows, columns): where the windows of the cells are less than all hours there are, and none
