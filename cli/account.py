@@ -186,7 +186,7 @@ def _halt_text(halt: "Halt", ink: Ink, shared: Shared) -> list[str]:
         return _alarm(f"HALT DISABLED: {halt.reason}; nothing trips by itself", ink.no)
     if halt.trading is Trading.ACTIVE:
         return []
-    lines = _alarm(f"{halt.trading} since {short(halt.since_ms)}: {halt.reason}", ink.bad)
+    lines = _alarm(f"{halt.trading} since {short(halt.since_ms)} UTC: {halt.reason}", ink.bad)
     lines.append(f"  {_MEANS[halt.trading]}")
     if halt.until_ms is not None:
         lines.append(f"  cooling down until {short(halt.until_ms)} UTC, longer if something still differs")

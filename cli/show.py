@@ -27,7 +27,7 @@ _Style = Callable[[str], str]
 WIDTH = 80
 DIGITS = 6  # of a price that is not on a grid
 UNKNOWN = "unknown"
-CYCLE_HEAD = f"{'time':<11} {'equity':>11} {'cash':>11} {'pos':>3}  what happened"
+CYCLE_HEAD = f"{'time, UTC':<11} {'equity':>11} {'cash':>11} {'pos':>3}  what happened"
 _LEFT = 41  # columns before "what happened"
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _DONE = {Side.BUY: "bought", Side.SELL: "sold"}
@@ -146,7 +146,8 @@ def fitted(
 
 
 def left_out(gone: Sequence[str]) -> str:
-    return "\n".join(wrapped(f"not shown at {width()} columns: {', '.join(gone)}; --json tells all"))
+    names = ", ".join(one.partition(",")[0] for one in gone)
+    return "\n".join(wrapped(f"not shown at {width()} columns: {names}; --json tells all"))
 
 
 def visible(text: str) -> int:

@@ -92,5 +92,5 @@ def _listed(book: "Book", now_ms: "EpochMs", account: "Account", warnings: "Sequ
         for asset, ban in bans.items()
     ]
     rows = [[asset, short(ban.since_ms), short(ban.until_ms), ban.reason] for asset, ban in bans.items()]
-    text = table(["asset", "since", "until", "reason"], rows, left=4) if rows else "no asset is banned"
+    text = table(["asset", "since, UTC", "until, UTC", "reason"], rows, left=4) if rows else "no asset is banned"
     return Result({"bans": data}, text, 0, warnings, account=account)

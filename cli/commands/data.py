@@ -156,7 +156,7 @@ def _difference(clash: "candles.Conflict") -> str:
 def _list_text(files: "Sequence[candles.ListedFile]") -> str:
     from cli.show import table
 
-    head = ["bars of", "bars", "first", "last", "segments", "gaps"]
+    head = ["bars of", "bars", "first, UTC", "last, UTC", "segments", "gaps"]
     rows = [
         [
             f"{one.pair} {one.granularity}", "unreadable" if one.problem else str(one.bars), _minute(one.first_ms),
@@ -170,7 +170,7 @@ def _list_text(files: "Sequence[candles.ListedFile]") -> str:
 def _fetched_text(found: "Fetching") -> str:
     from cli.show import count, table
 
-    head = ["bars of", "bars", "new", "first", "last", "gaps", "absent"]
+    head = ["bars of", "bars", "new", "first, UTC", "last, UTC", "gaps", "absent"]
     rows = [
         [
             f"{one.pair} {one.granularity}", str(one.bars), str(one.new), _minute(one.first_ms), _minute(one.last_ms),

@@ -59,7 +59,7 @@ def list_(
         for each, one in zip(data, shown, strict=True)
     ]  # fmt: skip
     head = count(len(found), "decision") + (f", the newest {LISTED_MAX} of them" if len(found) > LISTED_MAX else "")
-    columns = ["cycle", "time", "passed", "judged", "orders", "over", "id"]
+    columns = ["cycle", "time, UTC", "passed", "judged", "orders", "over", "id"]
     text = fitted(columns, rows, ("id",), left=2, words=2) if rows else ""
     data_of = {"total": len(found), "decisions": data, "away": away}
     return Result(data_of, f"{head}\n{text}".rstrip(), 0, warned(_lost(away)), account=account)
@@ -196,6 +196,6 @@ def _page(one: "Record") -> str:
          price(it.price) if it.price is not None else "", it.detail]
         for it in one.events
     ]  # fmt: skip
-    columns = ["row", "time", "event", "symbol", "quantity", "price", ""]
+    columns = ["row", "time, UTC", "event", "symbol", "quantity", "price", ""]
     parts += ["", fitted(columns, events, ("row",), left=4, words=1)] if events else []
     return "\n".join(parts)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cli.show import Ink
     from trader_core.report.orders import OrderOutcome
 
-SPARE = ("strategy", "fees", "filled", "quantity")  # the first of them goes first
+SPARE = ("strategy", "fees", "filled", "reason", "quantity")  # the first of them goes first
 REFUSED = "REJECTED"
 
 
@@ -53,12 +53,12 @@ def _page(found: "Sequence[OrderOutcome]", over: bool, from_ms: int | None, ink:
     span = f" since {short(from_ms)} UTC" if from_ms is not None else ""
     parts = [ink.bold(f"{what}{span}")]
     if found:
-        head = ["order", "placed", "role", "strategy", "state", "quantity", "filled", "price", "fees", "reason"]
+        head = ["order", "placed, UTC", "role", "strategy", "state", "quantity", "filled", "price", "fees", "reason"]
         parts += ["", fitted(head, [_row(one, ink) for one in found], SPARE, left=5, words=1)]
     told = [one for one in found if one.note.lower() not in ("", one.status.lower())]
     parts += [""] if told else []
     for one in told:
-        parts += wrapped(f"{one.symbol} {short(one.placed_ms)[5:]} {kind_words(one.role, one.kind)}: {one.note}")
+        parts += wrapped(f"{one.symbol} {short(one.placed_ms)} UTC {kind_words(one.role, one.kind)}: {one.note}")
     return "\n".join(parts)
 
 
@@ -70,7 +70,7 @@ def _row(one: "OrderOutcome", ink: "Ink") -> list[str]:
 
     state = one.status.lower()
     return [
-        one.symbol, short(one.placed_ms)[5:], kind_words(one.role, one.kind), one.strategy or "-",
+        one.symbol, short(one.placed_ms), kind_words(one.role, one.kind), one.strategy or "-",
         ink.no(state) if one.status == REFUSED else state, plain(one.quantity), plain(one.filled),
         price(one.average_price or one.limit or one.trigger), money(one.fees), one.reason or "-",
     ]  # fmt: skip

@@ -56,7 +56,7 @@ def _page(
     return "\n".join([
         ink.bold(f"{count(len(held), 'position')}{at}"), "",
         positions_table(held), "",
-        table(["position", "strategy", "opened", "sold by", "left"], times, left=4), "", told,
+        table(["position", "strategy", "opened, UTC", "sold by, UTC", "left"], times, left=4), "", told,
         *_by_hand(held, ink, shared),
     ])  # fmt: skip
 

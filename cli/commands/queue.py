@@ -61,5 +61,6 @@ def _listed(book: "Book", account: "Account", lasts_min: int, told: tuple[str, .
         [str(n + 1), one.symbol, one.strategy, short(one.since_ms), short(end)]
         for n, (one, end) in enumerate(zip(book.waiting, until, strict=True))
     ]
-    text = table(["turn", "pair", "strategy", "since", "until"], rows, left=5) if rows else "nobody waits for a slot"
+    head = ["turn", "pair", "strategy", "since, UTC", "until, UTC"]
+    text = table(head, rows, left=5) if rows else "nobody waits for a slot"
     return Result({"waiting": data}, text, 0, told, account=account)

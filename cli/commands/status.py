@@ -266,7 +266,7 @@ def _oneline(account: "Account", found: "Status", book: "Book", in_force: dict[s
         return f"{where}: no cycle yet, halt {halt}"
     parts = [
         f"{where}: {count(found.cycles, 'cycle')}",
-        f"last {short(found.last_decision_ms)}",
+        f"last {short(found.last_decision_ms)} UTC",
         f"equity {money(found.equity)}",
         count(found.positions, "position"),
         count(len(found.open_orders), "open order"),

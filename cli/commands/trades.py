@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trader_core.report.records import Statistic
     from trader_core.report.trades import Open, Totals, Trade
 
-SPARE = ("opened", "fees", "quantity", "strategy", "held", "entry")  # the first of them goes first
+SPARE = ("opened, UTC", "fees", "quantity", "strategy", "held", "entry")  # the first of them goes first
 
 
 def trades(
@@ -80,8 +80,8 @@ def _page(closed: "Sequence[Trade]", left: "Sequence[Open]", figures: "Totals", 
     parts = [ink.bold(f"{count(len(closed), 'closed position')}{span}")]
     if closed:
         head = [
-            "position", "strategy", "opened", "closed", "held", "quantity", "entry", "exit", "fees", "pnl", "%",
-            "reason",
+            "position", "strategy", "opened, UTC", "closed, UTC", "held", "quantity", "entry", "exit", "fees", "pnl",
+            "%", "reason",
         ]  # fmt: skip
         parts += ["", fitted(head, [_row(one, ink) for one in closed], SPARE, left=2)]
         told = f"{count(figures.won, 'win')}, {count(figures.lost, 'loss', 'losses')}"
@@ -98,7 +98,7 @@ def _row(one: "Trade", ink: "Ink") -> list[str]:
     from trader_core.domain.money import plain
 
     return [
-        one.symbol, one.strategy or "-", short(one.entry_ms)[5:], short(one.exit_ms)[5:],
+        one.symbol, one.strategy or "-", short(one.entry_ms), short(one.exit_ms),
         length(one.exit_ms - one.entry_ms), plain(one.quantity), price(one.entry_price), price(one.exit_price),
         money(one.fees), _gain(one.pnl, ink), f"{one.pnl_pct:+.2f}", one.exit_reason or "-",
     ]  # fmt: skip
@@ -115,10 +115,10 @@ def _open_table(left: "Sequence[Open]") -> str:
     from trader_core.domain.clocktime import short
     from trader_core.domain.money import plain
 
-    head = ["position", "strategy", "opened", "quantity", "entry", "cost", "fees", "sold so far"]
+    head = ["position", "strategy", "opened, UTC", "quantity", "entry", "cost", "fees", "sold so far"]
     rows = [
         [
-            one.symbol, one.strategy or "-", short(one.entry_ms)[5:], plain(one.quantity), price(one.entry_price),
+            one.symbol, one.strategy or "-", short(one.entry_ms), plain(one.quantity), price(one.entry_price),
             money(one.cost), money(one.fees), change(one.realised),
         ]
         for one in left

@@ -17,7 +17,7 @@ def trials(ctx: typer.Context) -> Result:
     found = trials_of(options_of(shared_of(ctx)))
     if not found:
         return Result({"trials": []}, "nothing was tried yet: trader backtest")
-    head = ["data", "from", "to", "config", "Sharpe", "trades", "by"]
+    head = ["data", "from, UTC", "to, UTC", "config", "Sharpe", "trades", "by"]
     rows = [
         [
             one.data[:DIGEST_SHOWN], short(one.from_ms), short(one.to_ms), one.config[:DIGEST_SHOWN],
@@ -27,4 +27,4 @@ def trials(ctx: typer.Context) -> Result:
     ]  # fmt: skip
     markets = len({one.data for one in found})
     told = f"{count(len(found), 'trial')} on {count(markets, 'market')}"
-    return Result({"trials": found}, f"{fitted(head, rows, ('by', 'to', 'from'), left=4)}\n{told}")
+    return Result({"trials": found}, f"{fitted(head, rows, ('by', 'to, UTC', 'from, UTC'), left=4)}\n{told}")

@@ -203,7 +203,7 @@ def _fill_line(fill: "FillSeen") -> str:
     from trader_core.domain.money import plain
 
     what = f"{fill.side.lower()} {plain(fill.quantity)} at {price(fill.price)}"
-    return f"fill:  {what}, value {money(fill.value)}, fee {money(fill.fee)}, {short(fill.at_ms)}"
+    return f"fill:  {what}, value {money(fill.value)}, fee {money(fill.fee)}, {short(fill.at_ms)} UTC"
 
 
 # --- many cycles -----------------------------------------------------------------------------------------------------

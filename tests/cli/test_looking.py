@@ -186,7 +186,7 @@ def test_orders_are_the_open_ones_or_all_of_a_span(told: Told) -> None:
     assert (len(everything["orders"]), everything["open"]) == (7, 1)
     assert len(told("orders", "--since", "16h", "--json").data["orders"]) == 4
     page = told("orders", "--all").out
-    assert "SOL-USD 03-05 13:15 entry maker: too little cash" in page
+    assert "SOL-USD 2024-03-05 13:15 UTC entry maker: too little cash" in page
     assert "rejected" in page
 
 
@@ -393,6 +393,21 @@ def test_what_is_piped_is_plain_and_80_columns_wide(told: Told, command: str) ->
     assert command.startswith("export") or max(map(len, lines)) <= WIDTH
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["positions", "orders", "orders --all", "trades", "status", "status --oneline", "why BTC --cycle 1", "why SOL",
+     "why --no-trade", "decisions list", "decisions show 1", "halt history"],
+)  # fmt: skip
+def test_a_moment_has_its_year_and_its_zone(told: Told, command: str) -> None:
+    """A year later, and in another country, it is the same."""
+    lines = told(*command.split()).out.splitlines()
+    for n, line in enumerate(lines):
+        if re.search(r"\d\d-\d\d \d\d:\d\d", line):
+            table = max((k for k in range(n) if lines[k].startswith("--")), default=0)
+            assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d", line), line
+            assert "UTC" in line or "UTC" in lines[table - 1], line
+
+
 def test_figures_of_a_run_are_the_ledgers_in_every_table(traded: Program) -> None:
     told = looker(traded)
 
@@ -419,10 +434,10 @@ NOW = EpochMs(Account().now_ms)
 HALTS = {
     "killed": (
         killed(ARMED, "kill file", NOW),
-        "HALTED since 2024-03-04 00:00: kill file",
+        "HALTED since 2024-03-04 00:00 UTC: kill file",
         "--user NAME --reason TEXT",
     ),
-    "tripped": (tripped(ARMED, "told so", NOW), "REDUCING since 2024-03-04 00:00: told so", "trader halt ack"),
+    "tripped": (tripped(ARMED, "told so", NOW), "REDUCING since 2024-03-04 00:00 UTC: told so", "trader halt ack"),
     "cooling": (
         acknowledged(tripped(ARMED, "told so", NOW), BAR_MS, NOW),
         "cooling down until 2024-03-04 00:15 UTC",

@@ -228,7 +228,7 @@ def test_a_halt_is_data_to_run_and_21_to_one_cycle(program: Program) -> None:
     (program.state / "KILL_SWITCH").unlink()
     run = program.paper("run", "--cycles", "2")
     assert run.code == 0
-    assert "HALTED since 2024-01-01 00:30: kill file" in run.out
+    assert "HALTED since 2024-01-01 00:30 UTC: kill file" in run.out
 
 
 def test_a_configuration_error_is_10_and_names_every_line(program: Program) -> None:
