@@ -89,7 +89,7 @@ def test_status_tells_the_account_in_a_page_a_line_and_json(traded: Program) -> 
     line = traded("status", "--oneline", "--state", traded.state)
     data = traded("status", "--json", "--state", traded.state).data
     assert (page.code, line.code, line.out.count("\n")) == (0, 0, 1)
-    assert line.out.startswith(f"PAPER simulated: {CYCLES} cycles, last 2024-01-01 23:45, equity ")
+    assert line.out.startswith(f"PAPER simulated: {CYCLES} cycles, last 2024-01-01 23:45 UTC, equity ")
     assert (data["mode"], data["cycles"], data["positions"], data["restart_safe"]) == ("PAPER", CYCLES, 5, True)
     assert {one["symbol"] for one in data["open_orders"]} == {one["symbol"] for one in data["open_positions"]}
     assert all(one["symbol"] in page.out for one in data["open_positions"])

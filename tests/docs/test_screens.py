@@ -102,13 +102,17 @@ class Seen(Inside):
             ended(act, shared, asked_json=False)
         said = [
             line
-            for told in err.getvalue().splitlines()
+            for told in settled(err.getvalue()).splitlines()
             for line in wrap(told, self.columns or 80, break_on_hyphens=False)
         ]
-        text = "\n".join([out.getvalue().rstrip("\n"), *said]).strip("\n")
-        for pattern, name in CHANGING.items():
-            text = re.sub(pattern, name, text)
-        return text + "\n"
+        return "\n".join([settled(out.getvalue()).rstrip("\n"), *said]).strip("\n") + "\n"
+
+
+def settled(text: str) -> str:
+    """Without what is another time another."""
+    for pattern, name in CHANGING.items():
+        text = re.sub(pattern, name, text)
+    return text
 
 
 @pytest.fixture(scope="module")
