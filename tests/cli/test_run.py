@@ -220,6 +220,12 @@ def test_without_a_trader_nothing_is_sent_and_equity_is_what_was_said(program: P
 # --- exit codes ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("text", ["2023-02-29", "2024-12-31T24:00", "2024-06-30T23:59:60Z", "2024-03-10T02:30-05:00"])
+def test_a_time_that_is_none_is_named(program: Program, text: str) -> None:
+    done = program.paper("run-cycle", "--from", text)
+    assert done.code == 2 and f"'{text}'" in done.err, done.err
+
+
 def test_a_halt_is_data_to_run_and_21_to_one_cycle(program: Program) -> None:
     program.paper("run", "--cycles", "2")
     (program.state / "KILL_SWITCH").touch()

@@ -12,7 +12,7 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 _LAST_YEAR = 2199
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|\+00:00)?)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,3})?)?(Z|\+00:00)?)?", re.ASCII)
 
 
 def day_index(at_ms: int) -> int:
@@ -41,7 +41,10 @@ def parse_utc(text: str) -> EpochMs:
     """A UTC date or time as text to epoch ms. Raises ValueError on anything else, other zones included."""
     if not _DATE.fullmatch(text.strip()):
         raise ValueError(f"'{text}' is not a UTC date or time; write 2024-08-01 or 2024-08-01T12:00:00Z")
-    moment = datetime.fromisoformat(text.strip().removesuffix("Z").removesuffix("+00:00")).replace(tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(text.strip().removesuffix("Z").removesuffix("+00:00")).replace(tzinfo=UTC)
+    except ValueError as wrong:
+        raise ValueError(f"there is no '{text}': {wrong}") from wrong
     if not _EPOCH.year <= moment.year <= _LAST_YEAR:
         raise ValueError(f"'{text}' is outside the years {_EPOCH.year} to {_LAST_YEAR}")
     return EpochMs((moment - _EPOCH) // timedelta(milliseconds=1))
