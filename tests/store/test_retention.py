@@ -28,7 +28,7 @@ from trader_core.bootstrap import open_system
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.errors import JournalBroken
-from trader_core.domain.facts import CycleClosed, Decided, Moved
+from trader_core.domain.facts import CycleClosed, Decided, Moved, Paused, Resumed
 from trader_core.engine.journal import Journal
 from trader_core.engine.run import cycles
 from trader_core.ledger.checkpoint import code_digest, to_text
@@ -83,6 +83,22 @@ def two_files(three_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     (found,) = retained(options(home))
     assert len(found.files) == 1 and not found.more and not found.missing
     return home
+
+
+def test_what_a_person_did_while_the_clock_was_ahead_keeps_nothing_in_the_state(tmp_path: Path) -> None:
+    """What is old is told by cycles: their time is the venue's."""
+    series: dict[str, Any] = {name: [base + (n // 2 * step) % 9 for n in range(4 * DAY)] for name, base, step in COINS}
+    world, ahead_ms = World(tmp_path).market(**series), at(400 * DAY)
+    world.configured(app__retention__decisions_days=1).run(limit=3)
+    with closing(SqliteStore.writing(world.state / "paper.db", "")) as store:
+        Journal(store).record(ahead_ms, [Paused("the clock is off", ahead_ms), Resumed("nothing is wrong", ahead_ms)])
+    world.run(limit=3)
+    world.run(limit=2, since_ms=at(3 * DAY + 1))
+    with closing(SqliteStore.writing(world.state / "paper.db", "")) as store:
+        ends = [seq for (seq,) in store.query("SELECT seq FROM journal WHERE kind = 'cycle_closed' ORDER BY seq")]
+    (found,) = retained(options(tmp_path))
+    assert (len(ends), found.rows) == (8, ends[5])
+    assert asked(Inside(tmp_path), "audit", "verify")["ok"]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from trader_core.store.sqlite import NO_END, SqliteStore, as_state_error
 DECISIONS_MAX = 256  # in one file: its transaction is short enough for a cycle to wait for
 AT_ONCE = 4_096  # records that are read at once
 _CELLS = "symbol, open_ms, seq, open, high, low, close, volume, mark"
-_LATE = "SELECT seq FROM journal WHERE seq >= ? AND at_ms >= ? ORDER BY seq LIMIT 1"
+_LATE = "SELECT seq FROM journal WHERE kind = 'cycle_closed' AND seq >= ? AND at_ms >= ? ORDER BY seq LIMIT 1"
 _MANY = "SELECT seq FROM journal WHERE kind = ? AND seq >= ? ORDER BY seq LIMIT 1 OFFSET ?"
 _CLOSED = "SELECT max(seq) FROM journal WHERE kind = 'cycle_closed' AND seq >= ? AND seq < ?"
 
