@@ -11,12 +11,12 @@ _ENDS = re.compile(r"\btrader |[,;()]")
 
 def typed(text: str, shared: Shared) -> str:
     """Every command in the text with the place, the configuration, the mode and the venue that were said."""
-    from cli.show import shell
-    from cli.table import COMMANDS
-
     said = {name: getattr(shared, name) for name in ("mode", "venue", "state", "config")}
     if "trader " not in text or not any(said.values()):
         return text
+    from cli.show import shell
+    from cli.table import COMMANDS
+
     groups = {name: "|".join(of) for name, of in COMMANDS.items() if isinstance(of, Mapping)}
     paths = [f"{name} (?:{of})" for name, of in groups.items()] + [one for one in COMMANDS if one not in groups]
 
