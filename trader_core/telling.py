@@ -189,8 +189,8 @@ class Telling:
         counted = {CALLED: Sample(*self._calls), ORDERED: Sample(*self._orders)}
         outbox.count(self._account, counted, now_ms)
         self._calls = self._orders = Rate(0, 0)
-        calls = outbox.counted(self._account, CALLED, now_ms - rules.api_window_min * MINUTE_MS)
-        orders = outbox.counted(self._account, ORDERED, now_ms - rules.rejected_window_min * MINUTE_MS)
+        calls = outbox.counted(self._account, CALLED, now_ms, rules.api_window_min)
+        orders = outbox.counted(self._account, ORDERED, now_ms, rules.rejected_window_min)
         if self._looked_ms < 0:
             kept = json.loads(outbox.value(WANTED + self._account) or "null")
             self._wanted = (kept[0], kept[1]) if kept else None
@@ -299,8 +299,7 @@ def broke_off(options: Options, error: Exception) -> None:
         now_ms = host_ms()
         count_failure(options.state_directory, account, textfile)
         voice.outbox.count(account, {BROKEN: Sample(1, 1)}, now_ms)
-        since_ms = now_ms - rules.exception_window_min * MINUTE_MS
-        times = voice.outbox.counted(account, BROKEN, since_ms).total
+        times = voice.outbox.counted(account, BROKEN, now_ms, rules.exception_window_min).total
         severity = Severity.CRITICAL if times >= rules.max_exceptions else None
         what = redact(error.what if isinstance(error, TraderError) else f"{type(error).__name__}: {error}")
         told = f"a start or a cycle broke off: {what}; {times} times within {rules.exception_window_min} min"

@@ -23,7 +23,7 @@ from tests.scenarios.scenes import DIP, RISE
 from tests.scenarios.test_protection import NoBalances, NoInstruments, Trader
 from tests.scenarios.test_strategy_failure import Flawed, divides
 from tests.world import START, World, at
-from trader_core.alerts.outbox import CYCLE
+from trader_core.alerts.outbox import CYCLE, Outbox, Sample
 from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.errors import OutcomeUnknown
 from trader_core.domain.facts import HaltChanged
@@ -328,6 +328,19 @@ def test_a_loop_that_ended_before_the_clock_was_set_back_is_missed(receiver: Rec
     later(world.state / "alerts.db", "PAPER", by_ms=-HOUR_MS, expected=True)
     assert world.drained(receiver).code == 0
     assert receiver.titles == ["CRITICAL trader PAPER cycle_missing"]
+
+
+def test_failures_of_before_the_clock_was_set_back_are_not_counted_as_of_now(
+    receiver: Receiver, tmp_path: Path
+) -> None:  # fmt: skip
+    """Else one failure would be many, until the time is there at which they were noted."""
+    world, outbox = ToldWorld(tmp_path), Outbox(tmp_path / "state")
+    outbox.count("PAPER", {"exceptions": Sample(99, 99)}, host_ms() + HOUR_MS)
+    outbox.close()
+    world.configured(app__mode="PAPER")
+    exception(world)
+    assert world.drained(receiver).code == 0
+    assert "WARNING trader PAPER exception" in receiver.titles
 
 
 def test_what_is_reported_is_of_the_account_that_had_the_newest_cycle(receiver: Receiver, tmp_path: Path) -> None:

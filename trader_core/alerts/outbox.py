@@ -13,6 +13,7 @@ from msgspec import Struct
 from trader_core.alerts.policy import Rules, acknowledged, due, is_closed, raised, resolved, told, wakes_ms
 from trader_core.alerts.text import notice_of
 from trader_core.domain.alert import Alarm, Alert, Delivery, Kept, Notice
+from trader_core.domain.clocktime import MINUTE_MS
 from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import StateUnusable, UsageError
 from trader_core.store.sqlite import file_at, make_private, remedy_of, transaction
@@ -247,11 +248,12 @@ class Outbox:
             with self._changed() as db:
                 db.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", rows)
 
-    def counted(self, account: str, name: str, since_ms: int) -> Sample:
-        """What was noted since then."""
+    def counted(self, account: str, name: str, now_ms: int, minutes: int) -> Sample:
+        """What was noted within so many minutes. What is of a time to come is of before the clock went back."""
         asked = "SELECT coalesce(sum(total), 0), coalesce(sum(bad), 0) FROM samples WHERE account = ? AND name = ? "
+        span = account, name, now_ms - minutes * MINUTE_MS, now_ms
         with self._read() as db:
-            return Sample(*db.execute(f"{asked} AND at_ms >= ?", (account, name, since_ms)).fetchone())
+            return Sample(*db.execute(f"{asked} AND at_ms BETWEEN ? AND ?", span).fetchone())
 
     def prune(self, now_ms: int) -> None:
         """Forget what is over for long, and what nobody has taken."""
