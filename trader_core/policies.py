@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from trader_core.domain.book import Book
-from trader_core.domain.clocktime import EpochMs, rfc3339
-from trader_core.domain.errors import ConfigInvalid, GateClosed, Halted, StateUnusable, UsageError
+from trader_core.domain.clocktime import MINUTE_MS, EpochMs, rfc3339
+from trader_core.domain.errors import ClockUnsound, ConfigInvalid, GateClosed, Halted, StateUnusable, UsageError
 from trader_core.domain.halt import HaltState
 from trader_core.domain.policy import WRITTEN, InForce, PolicyAge, PolicyChange, PolicyVersion
 from trader_core.domain.values import replace
@@ -124,6 +124,7 @@ class Place:
     reading: Reading
     now_ms: EpochMs | None
     halt: HaltState | None  # None where no account was begun
+    is_virtual: bool = False  # whether it lives by a market's own time
 
     @property
     def in_force(self) -> Settings:
@@ -169,8 +170,9 @@ def place_at(written: Settings, files: StateFiles, clock: str, book: Book) -> Pl
     store = PolicyStore(files.directory, files.mode)
     own_ms = book.closed_ms if book.closed_ms >= 0 else None
     reading = reading_of(store, book.policy_version)
-    now_ms = own_ms if clock.startswith("virtual") else host_ms()
-    return Place(written, files, store, reading, now_ms, book.halt.state)
+    is_virtual = clock.startswith("virtual")
+    now_ms = own_ms if is_virtual else host_ms()
+    return Place(written, files, store, reading, now_ms, book.halt.state, is_virtual)
 
 
 _VIRTUAL = ("simulated",)  # venues on a clock of their own
@@ -306,7 +308,8 @@ def _in_vain(place: Place, until_ms: EpochMs | None) -> str:
 
 
 def _until(place: Place, asked: Asked, loose: list[str]) -> EpochMs | None:
-    """When the loosening ends, by the account's time. Raises UsageError where it has no end, or none to come."""
+    """When the loosening ends, by the account's time. Raises UsageError where it has no end, or none to come, and
+    ClockUnsound."""
     given = asked.lasts_ms is not None or asked.until_ms is not None
     if not loose:
         if given:
@@ -320,11 +323,25 @@ def _until(place: Place, asked: Asked, loose: list[str]) -> EpochMs | None:
     if place.now_ms is None:
         raise GateClosed("the account has not run a cycle yet, so it has no time of its own to count from",
                          safe=_NOTHING, remedy="trader run-cycle, then this again")  # fmt: skip
+    _check_clock(place)
     until = asked.until_ms if asked.until_ms is not None else place.now_ms + (asked.lasts_ms or 0)
     if not place.now_ms < until <= place.now_ms + LASTS_MS_MAX:
         told = f"--expires {rfc3339(until)} is not within 31 days after {rfc3339(place.now_ms)}, the account's time"
         raise UsageError(told, safe=_NOTHING, remedy="--expires 24h, 30m or 7d")
     return EpochMs(until)
+
+
+def _check_clock(place: Place) -> None:
+    """What ends must end by the true time, as far as anybody has measured it. Raises ClockUnsound."""
+    from trader_core.ops.clock_drift import kept_offset_ms
+
+    offset_ms = kept_offset_ms(place.files.directory) or 0.0
+    if not place.is_virtual and abs(offset_ms) > MINUTE_MS:
+        found = f"{abs(offset_ms) / 1e3:,.0f} s {'behind' if offset_ms > 0 else 'ahead'}"
+        raise ClockUnsound(
+            f"this machine's clock was found to be {found}: nobody can say when this would end",
+            safe=_NOTHING, remedy="let the system keep the time, then: trader check-clock, then this again",
+        )  # fmt: skip
 
 
 def _check_armed(place: Place, loose: list[str]) -> None:

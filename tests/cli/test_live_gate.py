@@ -327,3 +327,15 @@ def test_there_is_nothing_to_disarm_where_nothing_was_armed(live: Rehearsal) -> 
     done = live.inside("disarm", "--json")
     assert (done.code, done.data["disarmed"]) == (0, False)
     assert not live.state.exists()
+
+
+def test_nothing_is_loosened_by_a_clock_that_was_found_to_be_wrong(live: Rehearsal) -> None:
+    """It would end by the true time: a clock that is a week ahead makes an hour of it a week."""
+    loosen = ("policy", "set", "pacing.max_entries_per_day=999", "--reason", "for an hour", "--expires", "1h")
+    _skewed(live, -7 * DAY_MS)
+    assert live.inside("check-clock").code == 12
+    done = live.inside(*loosen)
+    assert (done.code, "trader check-clock" in done.err) == (12, True), done.out + done.err
+    _skewed(live, 0)
+    assert live.inside("check-clock").code == 0
+    assert live.inside(*loosen).code == 0
