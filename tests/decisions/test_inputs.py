@@ -195,7 +195,7 @@ def test_an_older_state_goes_on_and_its_old_decisions_say_that_they_cannot_be_re
     made_older(tmp_path / "paper.db")
     program = Inside(tmp_path)
     early = program("decisions", "verify", "--state", tmp_path)
-    assert early.code == 13 and "trader run brings it up to date" in early.err
+    assert early.code == 13 and f"trader run --state {tmp_path} brings it up to date" in early.err
     with open_system(options) as system:
         list(cycles(system.ports, system.policy, system.journal, lambda: False, 2))
     verified = program("decisions", "verify", "--state", tmp_path, "--json")
