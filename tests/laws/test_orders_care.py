@@ -18,6 +18,7 @@ from trader_core.rulebook.codes import (
     CANCEL,
     ENTRY,
     EXIT,
+    FILLED,
     KIND,
     LIMIT,
     LOTS,
@@ -27,11 +28,12 @@ from trader_core.rulebook.codes import (
     REASON,
     STOP,
     TAKER,
+    TRIGGER,
     WANTED,
     Verdict,
 )
 from trader_core.rulebook.state import empty_plan
-from trader_core.rulebook.turn import maker_price, step_turn
+from trader_core.rulebook.turn import is_stop_over, maker_price, step_turn
 
 ETH = 2
 Change = Callable[[Before], Before]
@@ -351,3 +353,47 @@ def test_a_plan_says_nothing_of_the_turn_before(worlds: tuple[Before, Before]) -
     assert (fresh.sizes[~judged, WANTED] == NEVER).all()
     held = (state.lots > 0) & (guard.unknown == 0) & (state.orders[:, EXIT, KIND] == 0)
     assert np.array_equal(used.levels[held], fresh.levels[held])
+
+
+@pytest.mark.parametrize(
+    ("held", "sold", "left", "filled", "trigger", "is_over"),
+    [
+        pytest.param(10, 0, 10, 0, 95, False, id="as it should be"),
+        pytest.param(10, 0, 10, 3, 95, False, id="a part of it has sold"),
+        pytest.param(10, 0, 10, 0, 96, False, id="it belongs elsewhere, where the venue takes none of this size"),
+        pytest.param(10, 0, 8, 0, 95, False, id="for less than is held, and the venue takes no other"),
+        pytest.param(10, 0, 11, 0, 95, True, id="for more than is held"),
+        pytest.param(10, 0, 10, 0, 0, True, id="none is wanted"),
+        pytest.param(10, 0, 10, 0, 1, False, id="one is wanted, as low as may be"),
+        pytest.param(10, 1, 8, 0, 95, True, id="one lot is sold now"),
+        pytest.param(10, 4, 6, 0, 95, False, id="a part is sold now, and it is for the rest"),
+        pytest.param(10, 10, 0, 0, 95, True, id="all is sold now"),
+    ],
+)
+def test_a_stop_is_over_where_it_would_be_wrong_to_leave_it(
+    held: int, sold: int, left: int, filled: int, trigger: int, is_over: bool
+) -> None:
+    assert stop_is_over(held, sold, left, filled, trigger) == is_over
+
+
+@pytest.mark.parametrize(
+    ("left", "opened_ms", "is_over"), [(10, 5, True), (1, 5, True), (0, 5, False), (0, NEVER, True), (10, NEVER, True)]
+)
+def test_of_nothing_that_is_held_a_stop_that_may_sell_is_over(left: int, opened_ms: int, is_over: bool) -> None:
+    assert stop_is_over(0, 0, left, 0, 95, opened_ms) == is_over
+
+
+def test_a_stop_that_belongs_elsewhere_is_over_where_the_venue_takes_another() -> None:
+    assert stop_is_over(10, 0, 10, 0, 96, least=0)
+
+
+def stop_is_over(
+    held: int, sold: int, left: int, filled: int, trigger: int, opened_ms: int = 5, least: int = 10**18
+) -> bool:
+    """Of one that rests at 95 ticks, at a venue that takes no order of less."""
+    law, _, state, _ = sold_bitcoin(BY_SIGNAL)
+    law.instruments.min_notional[:] = least
+    state.lots[0], state.opened_ms[0] = held, opened_ms
+    stop = state.orders[0, STOP]
+    stop[LOTS], stop[FILLED], stop[TRIGGER] = left + filled, filled, 95
+    return is_stop_over(law, state, 0, sold, trigger)
