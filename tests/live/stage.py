@@ -115,19 +115,18 @@ class Venue(Sim):
         self.admin("price", product=product, price=price)
 
     def risen(self, *products: str, bar_ms: int = BAR_MS) -> None:
-        """A market that stood still for six bars and rose in its last closed one: the strategy buys.
+        """A market that stood still for six bars and rose in its last closed one: the strategy buys these and no other.
 
         Returns early enough in a bar for a scene to be over before its end.
         """
         at_ms = wait_for_room(bar_ms)
         begun_ms = at_ms // bar_ms * bar_ms
-        for product in products or ("BTC-USD",):
-            flat, up = PRICES[product]
+        for product, (flat, up) in PRICES.items():
             path = [
                 {"after_ms": begun_ms - at_ms - 6 * bar_ms, "price": flat},
                 {"after_ms": begun_ms - at_ms - bar_ms // 2, "price": up},
             ]
-            self.admin("price", product=product, path=path)
+            self.admin("price", product=product, path=path if product in (products or ("BTC-USD",)) else path[:1])
 
 
 def now_ms() -> int:
