@@ -131,11 +131,11 @@ class DaskPool:
 
 @contextmanager
 def _dask(address: str, jobs: int) -> Iterator[DaskPool]:
-    distributed: Any
     try:
-        import distributed
+        import distributed as library
     except ModuleNotFoundError as absent:
         raise _without("dask") from absent
+    distributed: Any = library
     if address == LOCAL:
         with (
             distributed.LocalCluster(
