@@ -6,8 +6,11 @@ started in the background would hand down that nobody does.
 
 import gc
 import signal
+from collections.abc import Iterator
 
 import pytest
+
+from tests.luck import lucky
 
 gc.set_threshold(50_000)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -27,6 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(file) if file in LONGEST else len(LONGEST)
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def luck() -> Iterator[None]:
+    patch = lucky()
+    yield
+    patch.undo()
 
 
 def pytest_collection_finish() -> None:

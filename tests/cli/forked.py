@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tests.luck import lucky
 from trader_core.engine.replay import prepare as load_law
 from trader_core.settings.load import load
 
@@ -82,6 +83,7 @@ def _serve(path: str) -> dict[str, Any]:
     """Answers calls until nobody is there to call. Returns in each child, with what it is to run."""
     for name in LOADED:
         import_module(name)
+    lucky()
     load_law(load(ROOT / "config"))
     gc.freeze()  # what is shared stays so
     listening, (ended, ends) = socket.socket(socket.AF_UNIX), socket.socketpair()
