@@ -165,8 +165,9 @@ def test_a_plan_says_what_it_was_made_of(program: Inside) -> None:
     assert ran(program, 1)["cycles_recorded"] == 3, "a preview leaves nothing behind"
 
 
-def test_a_person_waits_for_a_cycle_and_not_for_ever(program: Inside) -> None:
+def test_a_person_waits_for_a_cycle_and_not_for_ever(program: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """A running loop owns its state; the command says so and changes nothing."""
+    monkeypatch.setattr("trader_core.desk.WAIT_MS", 500)
     ran(program, 1)
     loop = program.start("run", "--mode", "PAPER", "--venue", "simulated", "--state", str(program.state))
     try:

@@ -237,9 +237,13 @@ WORDS = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_arm_refuses_and_grants_nothing_and_shows_no_key(live: Rehearsal, what: str) -> None:
+def test_arm_refuses_and_grants_nothing_and_shows_no_key(
+    live: Rehearsal, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spoil, code, words = REFUSED[what]
     live.rotated()
+    if spoil is _silent:
+        monkeypatch.setattr("trader_core.ops.clock_drift.TIMEOUT_S", 0.5)
     spoil(live)
     before = [] if code == 13 else granted(live)
     done = live.inside(*WORDS.get(what, ARM), "--json")

@@ -348,6 +348,7 @@ def test_a_policy_is_not_tightened_while_a_restore_replaces_it(
     copy = acted(program, "backup")
     tighter = ("policy", "set", "risk.max_per_asset_pct=1", "--reason", "less of everything")
     whole, beside = Path.rename, list[Done]()
+    monkeypatch.setattr("trader_core.policies.WAIT_MS", 200)
 
     def rename(path: Path, target: Path) -> Path:
         if not beside:
@@ -609,9 +610,10 @@ def test_units_are_written_once_and_told_as_the_same_the_second_time(program: In
 
 @pytest.mark.parametrize("runs", [False, True])
 def test_the_timer_s_reconcile_is_green_where_there_is_no_account_yet_and_beside_a_loop(
-    program: Inside, tmp_path: Path, runs: bool
+    program: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: bool
 ) -> None:
     """A loop compares in each of its cycles, and holds the account: every hour a failure would be told of."""
+    monkeypatch.setattr("trader_core.hand.WAIT_MS", 200)
     told = program("install-units", "--dry-run", "--json").data["units"]
     (unit,) = [one["text"] for one in told if str(one["path"]).endswith("trader-reconcile.service")]
     healthy = next(line for line in unit.splitlines() if line.startswith("SuccessExitStatus=")).partition("=")[2]

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -39,7 +40,7 @@ from trader_core.venues.wrappers import ReadOnly
 
 NO_FEES = {"kind": "truncated_json", "path": "/transaction_summary"}
 DOWN = {"kind": "truncated_json", "method": "GET"}
-SLOW = {"kind": "latency", "ms": 5_600, "phase": "after", "method": "POST", "path": ORDERS, "count": 1}
+SLOW = {"kind": "latency", "ms": 1_000, "phase": "after", "method": "POST", "path": ORDERS, "count": 1}
 TARGET = {"strategies__sma_cross__stop_pct": 2, "strategies__sma_cross__target_pct": 5}
 
 
@@ -355,17 +356,25 @@ def test_a_purchase_that_rests_where_no_order_is_taken_any_more_is_canceled(stag
 # --- judged again ----------------------------------------------------------------------------------------------------
 
 
-def test_a_purchase_that_waited_does_not_leave_while_the_account_cannot_be_read(stage: Stage) -> None:
+def test_a_purchase_that_waited_does_not_leave_while_the_account_cannot_be_read(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trader_core.engine.review.FRESH_MS", 500)
     live = stage("BTC", "ETH")
     live.sim.risen("BTC-USD", "ETH-USD")
     live.sim.fault(SLOW)
-    running = live.start("run-cycle")
-    assert waited(lambda: [one for one in live.truth if one["kind"] == "order"], 20)
-    live.sim.fault(SLOW, {"kind": "unauthorized_text", "path": "/fills$"})
-    running.communicate(timeout=60)
+
+    def meddle() -> None:
+        assert waited(lambda: [one for one in live.truth if one["kind"] == "order"], 20)
+        live.sim.fault(SLOW, {"kind": "unauthorized_text", "path": "/fills$"})
+
+    with ThreadPoolExecutor(1) as beside:
+        meddling = beside.submit(meddle)
+        live.cycle()
+        meddling.result()
     live.sim.cleared()
     (why,) = [one[2] for one in facts(live.journal, "closed") if "not sent" in one[2]]
-    assert "judged again 5." in why
+    assert "judged again 1." in why
     assert [one["product_id"] for one in live.truth if one["kind"] == "order" and one["side"] == "BUY"] == ["BTC-USD"]
 
 

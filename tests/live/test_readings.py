@@ -59,7 +59,11 @@ def test_without_a_market_nothing_is_bought(stage: Stage, reading: str, kind: st
     assert told_by(live.journal).intents == {}
 
 
-def test_a_venue_that_was_asked_too_often_is_told_from_one_that_is_away(stage: Stage) -> None:
+def test_a_venue_that_was_asked_too_often_is_told_from_one_that_is_away(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is asked for silence keeps it for a second at least, before each of its tries."""
+    monkeypatch.setattr("trader_core.net.session.RETRIES", 1)
     live = stage()
     live.sim.risen()
     assert live.cycle().code == 0

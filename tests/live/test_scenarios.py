@@ -336,7 +336,10 @@ def test_t15_a_clock_that_is_behind_closes_entries_and_leaves_stops(stage: Stage
     assert live.checked().venue_orders == {}
 
 
-def test_t15_time_servers_that_are_silent_when_the_hour_is_over_close_entries(stage: Stage) -> None:
+def test_t15_time_servers_that_are_silent_when_the_hour_is_over_close_entries(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trader_core.ops.clock_drift.TIMEOUT_S", 0.5)
     live = stage()
     kept = json.loads((live.state / "clock.json").read_text())
     kept["reading"]["measured_ms"] -= 5 * HOUR_MS

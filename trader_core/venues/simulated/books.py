@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from trader_core.domain.errors import StateLocked, StateUnusable
 
+PATIENCE_S = 5.0  # how long another process's change is waited for
 _FULL = "make room on its disk, or mend that (df -h {}), and run it again; leave the file where it is"
 _NEW = "restore it, or start a new account with --state DIR"
 _SCHEMA = """
@@ -75,7 +76,7 @@ class Books:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         with self._as_state_error(), ExitStack() as undo:
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+            self._db = sqlite3.connect(path or ":memory:", timeout=PATIENCE_S, isolation_level=None)
             undo.callback(self._db.close)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
