@@ -19,7 +19,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # begun by nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 LONGEST = (
-    "tests/test_style.py", "tests/scenarios/test_crash_coinbase.py", "tests/cli/test_doctor.py",
+    "tests/test_style.py", "tests/scenarios/test_crash_coinbase.py", "tests/cli/test_upkeep.py",
     "tests/laws/test_slow_twin.py", "tests/kill/test_venue.py", "tests/live/test_scenarios.py",
 )  # fmt: skip
 

@@ -13,12 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.beside import is_asked
-from tests.cli.program import Done, Inside, Program
+from tests.cli.program import Done, Inside
 from tests.cli.rehearsal import Rehearsal, Sim, sim_served
 from tests.ops.ntp import NtpServer, ntp_servers
 from tests.tampering import altered
-from tests.world import write_config
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.facts import Acknowledged, CycleClosed, DiscrepancyFound, Fact, Filled, Intended, PolicyApplied
 from trader_core.domain.fill import Fill, Side
@@ -38,31 +36,6 @@ ARM = ("arm", "--max-equity", "10000000", "--expires", "24h", "--yes")
 FEW = {  # coins, whose candles are soon fetched
     "universe.tiers.tier_1_core.bases": ["BTC", "ETH"], "universe.tiers.tier_2_rotational.bases": [],
 }  # fmt: skip
-
-
-@dataclass
-class Drill:
-    """A drill in a process of its own. Most of it is waiting, so it begins before all other tests and ends last."""
-
-    program: Program
-    running: "subprocess.Popen[str]"
-
-    def ended(self) -> Done:
-        out, err = self.running.communicate(timeout=120)
-        return Done(self.running.returncode, out, err)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def drill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill | None]:
-    """None where its test is not asked for."""
-    if not is_asked(request, "test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing"):
-        yield None
-        return
-    program = Program(tmp_path_factory.mktemp("drill"))
-    write_config(program.home / "config", {"policy.orders.maker_ttl_bars": 0})  # what is bought at once has a stop
-    begun = Drill(program, program.start("doctor", "--drill", "--json", "--config", program.home / "config"))
-    yield begun
-    begun.ended()
 
 
 @pytest.fixture(scope="module")
@@ -385,14 +358,3 @@ def test_half_an_account_is_told_in_the_words_of_its_next_cycle(lost: str, trade
     if not lost.startswith("paper.venue"):
         seen = program("status", "--state", program.state, "--json")
         assert (seen.code, seen.data["error"]["what"]) == (13, words)
-
-
-def test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing(drill: Drill) -> None:
-    done = drill.ended()
-    assert (done.code, done.data["passed"]) == (0, True), done.out + done.err
-    drills = {one["name"]: one for one in done.data["drills"]}
-    assert {"stale data", "breaker", "kill: cancel", "kill: alert", "kill: detect", "oversize", "slot limit"} == {
-        *drills
-    }
-    assert all(one["took_ms"] <= one["allowed_ms"] for one in drills.values() if one["allowed_ms"])
-    assert not (drill.program.home / ".local" / "state").exists()

@@ -1,10 +1,12 @@
-"""Copies of an account and the way back from one, anchors of its journal, and the units, through the program."""
+"""Copies of an account and the way back from one, anchors of its journal, the units, a drill: through the program."""
 
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
 from itertools import pairwise
@@ -13,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests.beside import is_asked
 from tests.cli.program import START, Done, Inside, Program
 from tests.kill.scene import IDENTITY, NOT_ALMIGHTY
+from tests.world import write_config
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.facts import CashFlow
 from trader_core.domain.grant import Revoked
@@ -32,6 +36,31 @@ from trader_core.store.trials import Trial, Trials
 from trader_core.upkeep import SKIPPED
 
 KEY = "0123456789abcdef0123456789abcdef"
+
+
+@dataclass
+class Drill:
+    """A drill in a process of its own. Most of it is waiting, so it begins before all other tests and ends last."""
+
+    program: Program
+    running: "subprocess.Popen[str]"
+
+    def ended(self) -> Done:
+        out, err = self.running.communicate(timeout=120)
+        return Done(self.running.returncode, out, err)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill | None]:
+    """None where its test is not asked for."""
+    if not is_asked(request, "test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing"):
+        yield None
+        return
+    program = Program(tmp_path_factory.mktemp("drill"))
+    write_config(program.home / "config", {"policy.orders.maker_ttl_bars": 0})  # what is bought at once has a stop
+    begun = Drill(program, program.start("doctor", "--drill", "--json", "--config", program.home / "config"))
+    yield begun
+    begun.ended()
 
 
 @pytest.fixture(scope="module")
@@ -683,3 +712,17 @@ def restored_at_last(
     assert [one["asset"] for one in acted(program, "bans", "list")["bans"]] == ["ETH"]  # type: ignore[attr-defined]
     assert acted(program, "policy", "show")["version"] == 2
     assert acted(program, "decisions", "verify")["decisions"]
+
+
+# --- a drill ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_drill_fires_the_guards_on_a_venue_of_its_own_and_leaves_nothing(drill: Drill) -> None:
+    done = drill.ended()
+    assert (done.code, done.data["passed"]) == (0, True), done.out + done.err
+    drills = {one["name"]: one for one in done.data["drills"]}
+    assert {"stale data", "breaker", "kill: cancel", "kill: alert", "kill: detect", "oversize", "slot limit"} == {
+        *drills
+    }
+    assert all(one["took_ms"] <= one["allowed_ms"] for one in drills.values() if one["allowed_ms"])
+    assert not (drill.program.home / ".local" / "state").exists()

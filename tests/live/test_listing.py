@@ -29,16 +29,23 @@ def between(venue: Venue) -> Iterator[Venue]:
 
     class Door(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            self.wire = http.client.HTTPSConnection(there, context=trust, timeout=20)
+
+        def finish(self) -> None:
+            self.wire.close()
+            super().finish()
 
         def do_GET(self) -> None:
-            wire = http.client.HTTPSConnection(there, context=trust, timeout=20)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             named = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
-            wire.request(self.command, self.path, body or None, named)
-            answer = wire.getresponse()
+            self.wire.request(self.command, self.path, body or None, named)
+            answer = self.wire.getresponse()
             content = spoilt(answer.read()) if "/products?" in self.path else answer.read()
             status = 404 if {"from the list", "by name"} == GONE and f"/products/{BTC}" in self.path else answer.status
-            wire.close()
             self.send_response(status)
             for name, value in answer.getheaders():
                 if name.lower() not in ("content-length", "connection", "date", "server", "transfer-encoding"):
