@@ -52,7 +52,7 @@ def sim_served(folder: Path) -> Iterator[Sim]:
     try:
         yield Sim(json.loads(running.stdout.readline())["url"], folder / "tls")
     finally:
-        running.terminate()
+        running.kill()  # asked to end, it waits for its callers
         running.communicate(timeout=20)
 
 

@@ -1,4 +1,4 @@
-"""One venue and three time servers for a module; an account of its own, on that venue made anew, for each test."""
+"""One venue and three time servers for a worker; an account of its own, on that venue made anew, for each test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ from tests.ops.ntp import NtpServer, ntp_servers
 Stage = Callable[..., Live]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     with venue_served(tmp_path_factory.mktemp("venue")) as served:
         yield served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers() -> Iterator[list[NtpServer]]:
     with ntp_servers(0, 0, 0) as three:
         yield three

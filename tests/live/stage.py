@@ -68,7 +68,7 @@ def venue_served(folder: Path, *words: str) -> Iterator["Venue"]:
     try:
         yield Venue(json.loads(running.stdout.readline())["url"], folder / "tls", truth)
     finally:
-        running.terminate()
+        running.kill()  # asked to end, it waits for its callers
         running.communicate(timeout=20)
 
 

@@ -128,7 +128,7 @@ def serving(folder: Path, *words: str | Path, tls: bool = True) -> Iterator[Serv
         assert line, process.stderr.read()
         yield Served(json.loads(line)["url"], folder, process)
     finally:
-        process.terminate()
+        process.kill()  # asked to end, it waits for its callers
         process.wait(TIMEOUT_S)
         process.stdout.close()
         process.stderr.close()
