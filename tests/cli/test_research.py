@@ -174,7 +174,10 @@ def test_compare_puts_two_reports_side_by_side(program: Inside) -> None:
         (("compare", "nowhere.json", "nowhere.json"), "cannot be read"),
     ],
 )
-def test_what_makes_no_sense_is_2_with_what_to_type(program: Inside, asked: tuple[str, ...], told: str) -> None:
+def test_what_makes_no_sense_is_2_with_what_to_type(
+    program: Inside, asked: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trader_core.research.pools.CONNECT_S", 0.5)
     done = program(*asked, "--state", program.state, "--config", ROOT / "config")
     assert (done.code, told in done.err) == (2, True), done.err
     assert "next:" in done.err

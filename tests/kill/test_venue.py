@@ -34,7 +34,7 @@ GONE, OPEN = "CANCELLED", "OPEN"
 
 Act = Callable[..., None]
 SCENES: dict[str, Act] = {}  # by the name of their test
-LANES = 2  # scenes at a time, each on a venue of its own
+LANES = 3  # scenes at a time, each on a venue of its own
 
 
 def beside(*cases: Any, ids: Sequence[str] | None = None) -> Callable[[Act], Act]:

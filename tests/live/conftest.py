@@ -12,6 +12,13 @@ from tests.ops.ntp import NtpServer, ntp_servers
 Stage = Callable[..., Live]
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long nothing happens between two looks is not the point: how often it is looked is as ever."""
+    monkeypatch.setattr("trader_core.venues.coinbase.venue.CANCEL_PAUSE_S", 0.05)
+    monkeypatch.setattr("trader_core.hand.PAUSE_S_MAX", 0.1)
+
+
 @pytest.fixture(scope="session")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     with venue_served(tmp_path_factory.mktemp("venue")) as served:

@@ -15,7 +15,7 @@ from trader_core.engine.cycle import run_cycle
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def nobody_waits_for_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trader_core.store.sqlite.BUSY_TIMEOUT_MS", 200)
     monkeypatch.setattr("trader_core.venues.simulated.books.PATIENCE_S", 0.2)
 

@@ -6,6 +6,7 @@ import resource
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -89,6 +90,22 @@ def test_a_state_that_another_process_holds_stays_where_it_is(state: Path, monke
             written(state)
     assert "locked" in found.value.what
     assert f"fuser {state}" in found.value.remedy and found.value.remedy.endswith("leave the file where it is")
+
+
+def test_where_there_is_no_room_for_a_new_state_nobody_waits_for_it(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for another process, which would be done at some time."""
+    monkeypatch.setattr("trader_core.store.sqlite.BUSY_TIMEOUT_MS", 60_000)
+    before, began_s = resource.getrlimit(resource.RLIMIT_FSIZE), time.monotonic()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        with pytest.raises(StateUnusable) as found:
+            written(state.with_name("live.db"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "make room on its disk" in found.value.remedy
+    assert time.monotonic() - began_s < 30
 
 
 def test_a_process_that_may_open_no_more_files_leaves_the_state_where_it_is(state: Path) -> None:

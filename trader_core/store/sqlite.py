@@ -25,6 +25,7 @@ APPLICATION_ID = 0x74726164  # "trad"
 BUSY_TIMEOUT_MS = 5_000
 STEP_S = 0.02  # between two tries of what does not wait by itself
 OLDEST_SCHEMA = 2  # journals of the first schema cannot be read: their facts said less
+NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)  # and waiting makes none
 MAY_NOT = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN)
 _RESTORE = "restore it from a backup; limits are never reset to defaults"
 _ELSE = "move the file away, or name another place with --state DIR"
@@ -408,8 +409,8 @@ def _write_ahead(db: sqlite3.Connection) -> None:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:
-            if monotonic() >= until_s:
+        except sqlite3.OperationalError as failed:
+            if failed.sqlite_errorcode in NO_ROOM or monotonic() >= until_s:
                 raise
             sleep(STEP_S)
 
