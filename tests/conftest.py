@@ -21,6 +21,8 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # begun by nohup
 LONGEST = (
     "tests/test_style.py", "tests/scenarios/test_crash_coinbase.py", "tests/cli/test_upkeep.py",
     "tests/laws/test_slow_twin.py", "tests/kill/test_venue.py", "tests/live/test_scenarios.py",
+    "tests/docs/test_pages.py", "tests/laws/test_compiled.py", "tests/research/test_engines.py",
+    "tests/virtual/test_plays.py", "tests/strategies/test_strategies.py", "tests/test_install.py",
 )  # fmt: skip
 
 
