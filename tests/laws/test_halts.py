@@ -287,15 +287,21 @@ def test_a_trip_cools_down_by_itself_from_its_beginning_on_and_never_what_a_pers
         assert (halt[codes.UNTIL_MS], halt[codes.CAUSE_SET]) == (until_ms, causes)
 
 
-@pytest.mark.parametrize("doubt", ["unknown", "differs"])
+@pytest.mark.parametrize(
+    ("doubt", "is_open", "state"),
+    [("unknown", 1, codes.COOLING_DOWN), ("unknown", 0, codes.ARMED), ("differs", 0, codes.COOLING_DOWN)],
+)
 @pytest.mark.parametrize("i", [0, COUNT - 1])
-def test_no_cooldown_ends_while_one_order_or_one_position_is_in_doubt(doubt: str, i: int) -> None:
-    for wrong, state in ((0, codes.ARMED), (1, codes.COOLING_DOWN)):
+def test_no_cooldown_ends_while_one_order_or_one_position_is_in_doubt(
+    doubt: str, is_open: int, state: int, i: int
+) -> None:
+    """A market that takes no order, and in which none is open, is in no doubt."""
+    for wrong, expected in ((0, codes.ARMED), (1, state)):
         machine, guard = Machine(), open_guard()
-        getattr(guard, doubt)[i] = wrong
+        getattr(guard, doubt)[i], machine.state.orders[i, codes.ENTRY, codes.KIND] = wrong, is_open
         machine.state.halt[[codes.HALT, codes.UNTIL_MS]] = codes.COOLING_DOWN, machine.now
         halts.step_halt(machine.law, guard, machine.state, machine.columns, 0, 10_000 * E8, machine.plan)
-        assert machine.state.halt[codes.HALT] == state
+        assert machine.state.halt[codes.HALT] == expected
 
 
 def test_who_arms_the_machine_begins_to_count_anew() -> None:

@@ -106,6 +106,17 @@ def test_what_a_trip_does_to_orders_and_positions(on_trip: str, rests: bool, hel
     assert book.working("SOL-USD", Role.STOP) if held else book.exits["SOL"].reason == "trip"
 
 
+def test_a_flatten_sells_all_of_what_has_gained_enough_for_a_part_of_it(tmp_path: Path) -> None:
+    """Of SOL a part falls due in the very bar in which BTC's stop trips the machine."""
+    world = World(tmp_path).market(BTC=(*STOPPED, 80, 80), SOL=(*RISE[:6], DIP, 110, 110, 110)).configured(
+        policy__halt__max_stop_hits=1, policy__halt__on_trip="flatten", policy__exits__partial_target_pct=5,
+    )  # fmt: skip
+    reports = world.run()
+    sales = [one for one in sent(reports) if one[:2] == ("SOL-USD", "EXIT")]
+    assert reports[-1].book.halt.state is HaltState.TRIPPED
+    assert sales == [("SOL-USD", "EXIT", "trip")]
+
+
 def test_every_cause_is_kept_and_the_first_is_the_headline(tmp_path: Path) -> None:
     """V2: the loser alone counts, although the winner has gained more."""
     world = World(tmp_path).market(

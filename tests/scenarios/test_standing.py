@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +12,8 @@ from trader_core.domain.clocktime import HOUR_MS, EpochMs, parse_utc
 from trader_core.domain.facts import BanLifted, Banned, Fact, HaltChanged, Paused, Resumed
 from trader_core.domain.halt import ARMED, HaltState, Trading, acknowledged, tripped
 from trader_core.domain.order import Role
+from trader_core.domain.values import replace
+from trader_core.ports import VenueReader
 
 HELD: Series = (*RISE[:6], DIP, 103)  # bought in the seventh bar, held in the eighth
 RESTS: Series = (*[100.0] * 7, 102)  # its entry is placed at the eighth bar's close
@@ -82,6 +85,29 @@ def test_a_cooldown_is_extended_while_account_and_venue_do_not_agree(tmp_path: P
     right = world.run()
     assert {one.book.halt.trading for one in wrong} == {Trading.REDUCING}
     assert right[-1].book.halt.state is HaltState.ARMED
+
+
+class Frozen:
+    """A venue one of whose markets takes no order."""
+
+    def __init__(self, reader: VenueReader) -> None:
+        self._reader = reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def frozen(self) -> frozenset[str]:
+        return frozenset({"SOL-USD"})
+
+
+def test_a_market_that_takes_no_order_keeps_no_cooldown_from_ending(tmp_path: Path) -> None:
+    """Nothing of it is held or ordered: every order's fate is known, and account and venue agree."""
+    world = World(tmp_path).market(BTC=[100.0] * 14, SOL=[100.0] * 14).configured(policy__halt__cooldown_min=30)
+    world.wired = lambda ports: replace(ports, reader=cast(VenueReader, Frozen(ports.reader)))
+    (first,) = world.run(limit=1)
+    half = HOUR_MS // 2
+    world.tell(HaltChanged(acknowledged(tripped(ARMED, "a drill", first.decision_ms), half, first.decision_ms)))
+    assert [one.book.halt.state.value for one in world.run(limit=3)] == ["COOLING_DOWN", "ARMED", "ARMED"]
 
 
 def move_behind_its_back(world: World, amount: int) -> None:

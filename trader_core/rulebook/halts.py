@@ -40,6 +40,7 @@ from trader_core.rulebook.codes import (
 )  # fmt: skip
 from trader_core.rulebook.limits import Halts, Ints, Law
 from trader_core.rulebook.money import PPM, mul_div_down, mul_div_up, value_down
+from trader_core.rulebook.orders import is_ours
 from trader_core.rulebook.state import Columns, Guard, Plan, State
 
 
@@ -85,7 +86,7 @@ def step_halt(law: Law, guard: Guard, state: State, columns: Columns, t: int, eq
         if fresh != 0:
             step_tripped(halt, fresh, now)
         if halt[HALT] == COOLING_DOWN and now >= halt[UNTIL_MS]:
-            wrong = breached != 0 or equity < 0 or is_unsure(guard)
+            wrong = breached != 0 or equity < 0 or is_unsure(guard, state)
             step_cooled(law.halts, halt, wrong, now)
         by_itself = halt[CAUSE_SET] != 0 and halt[CAUSE_SET] & BY_OPERATOR == 0
         if halt[HALT] == TRIPPED and law.halts.auto_rearm != 0 and by_itself:
@@ -120,10 +121,11 @@ def step_cooled(limits: Halts, halt: Ints, wrong: bool, now: int) -> None:
 
 
 @rule
-def is_unsure(guard: Guard) -> bool:
-    """Whether an order's fate is unknown, or account and venue differ."""
+def is_unsure(guard: Guard, state: State) -> bool:
+    """Whether an order's fate is unknown, or account and venue differ. Of a market that takes no order, and in which
+    nothing is ours, there is nothing to know."""
     for i in range(guard.unknown.shape[0]):
-        if guard.unknown[i] != 0 or guard.differs[i] != 0:
+        if guard.differs[i] != 0 or (guard.unknown[i] != 0 and is_ours(state, i)):
             return True
     return False
 

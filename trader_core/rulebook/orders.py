@@ -2,6 +2,7 @@
 
 from trader_core.rulebook import rule
 from trader_core.rulebook.codes import (
+    ENTRY,
     EXIT,
     EXPIRES_MS,
     FILLED,
@@ -12,6 +13,7 @@ from trader_core.rulebook.codes import (
     ORDER_FIELDS,
     PLACED_MS,
     REASON,
+    STOP,
     STOP_BPS,
     STRATEGY,
     TARGET_BPS,
@@ -24,6 +26,13 @@ from trader_core.rulebook.state import Plan, State
 @rule
 def is_open(state: State, i: int, slot: int) -> bool:
     return bool(state.orders[i, slot, KIND] != 0)
+
+
+@rule
+def is_ours(state: State, i: int) -> bool:
+    """Whether anything is held or open."""
+    orders = is_open(state, i, ENTRY) or is_open(state, i, EXIT) or is_open(state, i, STOP)
+    return bool(state.lots[i] > 0 or orders)
 
 
 @rule

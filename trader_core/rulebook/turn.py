@@ -5,6 +5,7 @@ from trader_core.rulebook import rule
 from trader_core.rulebook.account import equity_of, moment, step_decided, step_entered, step_flat, step_mark, step_peaks
 from trader_core.rulebook.codes import (
     BY_FALLBACK,
+    BY_PARTIAL,
     BY_PURGE,
     BY_REPRICE,
     BY_SIGNAL,
@@ -59,7 +60,7 @@ from trader_core.rulebook.halts import flattens, halted_of, spares_entries, step
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Floats, Law
 from trader_core.rulebook.money import PPM, less, more
-from trader_core.rulebook.orders import is_open, step_ask, step_close, step_place
+from trader_core.rulebook.orders import is_open, is_ours, step_ask, step_close, step_place
 from trader_core.rulebook.queue import first_waiting, step_deferred, step_late, step_left
 from trader_core.rulebook.sizing import step_unsized, wanted_lots
 from trader_core.rulebook.state import Columns, Draft, Guard, Plan, State, Terms
@@ -140,13 +141,6 @@ def step_judged(
 
 
 @rule
-def is_ours(state: State, i: int) -> bool:
-    """Whether anything is held or open."""
-    orders = is_open(state, i, ENTRY) or is_open(state, i, EXIT) or is_open(state, i, STOP)
-    return bool(state.lots[i] > 0 or orders)
-
-
-@rule
 def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, plan: Plan) -> None:
     """Sell when there is a reason to; otherwise see that a stop for all that stays rests at the venue. Of dust neither
     is asked for."""
@@ -190,8 +184,9 @@ def step_reason(
     law: Law, guard: Guard, state: State, columns: Columns, t: int, i: int, at: Levels, above: int
 ) -> int:  # fmt: skip
     """Why what is held is sold in this turn; 0 to hold. Of a shut market nothing is asked: what its price, its time or
-    its strategy wanted then is remembered, and comes first when it opens. Everything else says so again by itself. What
-    the venue will not have sold now keeps its stop, as long as that is below the price."""
+    its strategy wanted then is remembered, and comes first when it opens. Everything else says so again by itself. No
+    part is sold first where all of it has to go. What the venue will not have sold now keeps its stop, as long as that
+    is below the price."""
     standing = halted_of(guard, state) == STANDING
     reason = 0 if standing else exit_reason(state, columns, t, i, at)
     if columns.bid[t, i] == 0:
@@ -201,11 +196,11 @@ def step_reason(
             state.deferred[i] = reason
         return 0
     if not standing:
-        if state.deferred[i] != 0:
+        if reason == 0 or state.deferred[i] not in (0, BY_PARTIAL):
             reason = state.deferred[i]
-        if reason == 0 and flattens(law, state):
+        if reason in (0, BY_PARTIAL) and flattens(law, state):
             reason = BY_TRIP
-        if reason == 0 and is_purged(law, state, i, moment(columns, t)):
+        if reason in (0, BY_PARTIAL) and is_purged(law, state, i, moment(columns, t)):
             reason = BY_PURGE
         if reason == 0 and above > 0:
             reason = BY_TRIM
