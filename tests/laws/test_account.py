@@ -86,15 +86,7 @@ def opening(marks: list[Mark], first: int) -> int:
     known = [(at_ms, worth) for at_ms, worth in marks[:first] if worth >= 0]
     if now % DAY_MS <= 10 * MINUTE_MS or not known or known[-1][0] // DAY_MS != now // DAY_MS - 1:
         return equity
-    yesterday = since_opened([one for one in known if one[0] // DAY_MS == now // DAY_MS - 1])
-    newest = marks[first - 1][1]
-    return max(equity, newest if newest >= 0 else min(worth for _, worth in yesterday))
-
-
-def since_opened(marks: list[Mark]) -> list[Mark]:
-    """A window that opens at nothing opens again: of nothing nothing can be lost."""
-    worth = [n for n, (_, equity) in enumerate(marks) if equity > 0]
-    return marks[worth[0] if worth else -1 :]
+    return max(equity, known[-1][1])
 
 
 def life(random: Random) -> list[Mark]:
@@ -151,13 +143,17 @@ def test_money_that_comes_or_goes_moves_every_mark_in_its_proportion(before: int
     marks = (codes.DAY_OPEN, codes.DAY_LOW, codes.DAY_HIGH, codes.WEEK_OPEN, codes.WEEK_LOW, codes.HIGH)
     state.clock[[*marks]] = [random.choice((-1, 0, 1, random.randint(1, 10**12))) for _ in marks]
     state.clock[codes.EQUITY] = before
-    was, others = state.clock.copy(), [n for n in range(codes.CLOCK_FIELDS) if n not in (*marks, codes.EQUITY)]
+    state.clock[codes.LAST] = before if before >= 0 else random.choice((-1, 0, 10**12))
+    moving = (*marks, codes.EQUITY, codes.LAST)
+    was, others = state.clock.copy(), [n for n in range(codes.CLOCK_FIELDS) if n not in moving]
     step_cash(state, amount)
     assert (state.cash[0], state.known[0]) == (amount, 1)
     for mark in marks:
         moved = int(was[mark]) + amount if before <= 0 else ceil(Fraction(int(was[mark]) * (before + amount), before))
         assert state.clock[mark] == (max(moved, 0) if was[mark] >= 0 else -1)
     assert state.clock[codes.EQUITY] == (max(before + amount, 0) if before > 0 else before)
+    last = int(was[codes.LAST])
+    assert state.clock[codes.LAST] == (last if last < 0 or before == 0 else max(last + amount, 0))
     assert (state.clock[others] == was[others]).all()
 
 

@@ -159,11 +159,11 @@ def test_a_late_first_mark_of_a_week_opens_it_as_its_day() -> None:
         assert (state.clock[codes.DAY_OPEN], state.clock[codes.WEEK_OPEN]) == (9_500 * E8, opening * E8)
 
 
-def test_a_late_first_mark_after_an_unknown_one_counts_from_yesterday_s_lowest() -> None:
+def test_a_late_first_mark_after_an_unknown_one_counts_from_yesterday_s_last_that_was_known() -> None:
     """Prices that could not be read at the end of a day hide no loss from the next one."""
     state = empty_state(COUNT, 3, 1)
     midnight = (NOON_MS // DAY_MS + 1) * DAY_MS
-    for before_min, equity in ((45, 10_100 * E8), (30, 10_000 * E8), (15, -1)):
+    for before_min, equity in ((60, 9_500 * E8), (45, 10_100 * E8), (30, 10_000 * E8), (15, -1)):
         step_mark(state, midnight - before_min * MINUTE_MS, equity)
     step_mark(state, midnight + 30 * MINUTE_MS, 9_000 * E8)
     assert state.clock[codes.DAY_OPEN] == 10_000 * E8

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.program import Program
 from tests.scenarios.scenes import DIP, RISE, STOPPED
-from tests.world import START, Series, World, at, outcomes
+from tests.world import BAR_MS, START, Bar, Series, World, at, outcomes
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import HOUR_MS, day_index, parse_utc, week_index
 from trader_core.domain.facts import CashFlow
@@ -185,3 +185,18 @@ def test_t8_a_flow_is_booked_once_over_restarts_and_a_position_is_kept(tmp_path:
     book = reports[-1].book
     assert book.flows == 10_750 and book.held == {"BTC-USD"} and not book.discrepancies
     assert book.high == max(one.book.equity for one in reports if one.book.equity is not None)
+
+
+def test_what_was_lost_while_no_price_was_believed_over_midnight_is_a_loss_of_the_day(tmp_path: Path) -> None:
+    """BTC has gained a quarter and goes on rising for hours. The bar that ends the day falls on hardly any volume,
+    which is not believed; the next one says the same."""
+    held: Series = (*[100.0] * 66, *RISE[4:6], DIP, *[130 + n / 10 for n in range(26)])
+    thin = Bar(132, 132, 100, 100, 1)
+    world = World(tmp_path).market(BTC=(*held, thin, 100, 100)).configured(
+        strategies__sma_cross__stop_pct=40, policy__halt__max_day_loss_pct=0.2,
+        signals__guards__outlier_deviation_pct=10, signals__guards__outlier_volume_pct=10,
+    )  # fmt: skip
+    reports = world.run(since_ms=parse_utc(START) + 66 * BAR_MS)
+    marks = [one.decision.equity for one in reports if one.decision]
+    assert marks[-3] is None and reports[-3].decision_ms == parse_utc(START) + 96 * BAR_MS
+    assert [one.book.halt.state.value for one in reports[-3:]] == ["ARMED", "TRIPPED", "TRIPPED"]

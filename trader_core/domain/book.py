@@ -113,6 +113,7 @@ class Book(Struct, frozen=True):
     week_low: Quote | None = None
     high: Quote | None = None  # highest equity ever marked; flows move it in proportion
     equity: Quote | None = None  # at the newest mark
+    last: Quote | None = None  # at the newest one that was known
     decided_ms: EpochMs = EpochMs(-1)  # newest decision
     closed_ms: EpochMs = EpochMs(-1)  # decision time of the newest cycle that ran to its end
     fill_cursor: str = ""  # newest fill read from the venue

@@ -102,6 +102,7 @@ def _cash_flow(book: Book, fact: CashFlow) -> Book:
         week_low=moved(book.week_low),
         high=moved(book.high),
         equity=Quote(from_grains(after)) if before > 0 else book.equity,
+        last=moved(book.last) if before != 0 else book.last,
     )
 
 
@@ -159,15 +160,14 @@ def _marked(book: Book, fact: Marked) -> Book:
         week_low=fact.equity if marked.week_low is None else min(marked.week_low, fact.equity),
         day_high=fact.equity if marked.day_high is None else max(marked.day_high, fact.equity),
         high=fact.equity if marked.high is None else max(marked.high, fact.equity),
+        last=fact.equity,
     )
 
 
 def _opening(book: Book, equity: Quote, at_ms: EpochMs) -> Quote:
-    """The first mark of a day; one that comes late counts no less than yesterday's last, or its lowest where the last
-    was unknown."""
+    """The first mark of a day; one that comes late counts no less than yesterday's last that was known."""
     late = at_ms % DAY_MS > LATE_MS and book.day == day_index(at_ms) - 1
-    newest = book.day_low if book.equity is None else book.equity
-    return max(newest or equity, equity) if late else equity
+    return max(book.last or equity, equity) if late else equity
 
 
 def _raised(book: Book, fact: Marked) -> Mapping[str, Holding]:

@@ -105,7 +105,7 @@ def _put_clock(state: State, book: Book) -> None:
     clock[codes.DAY], clock[codes.DAY_OPEN] = book.day, _grains(book.day_open)
     clock[codes.WEEK], clock[codes.WEEK_OPEN] = book.week, _grains(book.week_open)
     clock[codes.DAY_LOW], clock[codes.WEEK_LOW] = _grains(book.day_low), _grains(book.week_low)
-    clock[codes.DAY_HIGH] = _grains(book.day_high)
+    clock[codes.DAY_HIGH], clock[codes.LAST] = _grains(book.day_high), _grains(book.last)
     clock[codes.HIGH], clock[codes.EQUITY] = _grains(book.high), _grains(book.equity)
     clock[codes.DECIDED_MS] = book.decided_ms
     clock[codes.HOUR], clock[codes.HOUR_ENTRIES] = pacing.hour, pacing.hour_entries

@@ -19,6 +19,7 @@ from trader_core.rulebook.codes import (
     HIGH,
     HOUR,
     HOUR_ENTRIES,
+    LAST,
     LOSS_MS,
     LOSSES,
     LOST,
@@ -80,24 +81,24 @@ def step_mark(state: State, now_ms: int, equity: int) -> None:
     """Open the loss windows at the first equity of a UTC day and week, keep their lowest and the day's highest, and
     raise the highest one."""
     clock = state.clock
-    before = clock[EQUITY] if clock[EQUITY] >= 0 else clock[DAY_LOW]
     clock[EQUITY] = equity
     if equity < 0:
         return
     today = now_ms // DAY_MS
     if today != clock[DAY] or clock[DAY_OPEN] <= 0:
-        clock[DAY_OPEN] = opening_of(clock[DAY], before, now_ms, equity)
+        clock[DAY_OPEN] = opening_of(clock[DAY], clock[LAST], now_ms, equity)
         clock[DAY], clock[DAY_LOW], clock[DAY_HIGH] = today, equity, equity
     if week_of(now_ms) != clock[WEEK] or clock[WEEK_OPEN] <= 0:
         clock[WEEK], clock[WEEK_OPEN], clock[WEEK_LOW] = week_of(now_ms), clock[DAY_OPEN], equity
     clock[DAY_LOW], clock[WEEK_LOW] = min(clock[DAY_LOW], equity), min(clock[WEEK_LOW], equity)
     clock[HIGH], clock[DAY_HIGH] = max(clock[HIGH], equity), max(clock[DAY_HIGH], equity)
+    clock[LAST] = equity
 
 
 @rule
 def opening_of(newest_day: int, newest: int, now_ms: int, equity: int) -> int:
-    """A day opens at its first mark. One that comes late opens it at yesterday's last, where that was more, or at its
-    lowest, where the last was unknown: what was lost in between is a loss of this day, and of a week that begins."""
+    """A day opens at its first mark. One that comes late opens it at yesterday's last that was known, where that was
+    more: what was lost in between is a loss of this day, and of a week that begins."""
     today = now_ms // DAY_MS
     late = now_ms - today * DAY_MS > LATE_MS and newest_day == today - 1
     return int(max(newest, equity)) if late else equity
@@ -126,6 +127,8 @@ def step_cash(state: State, amount: int) -> None:
     state.known[0] = 1
     for mark in (DAY_OPEN, DAY_LOW, DAY_HIGH, WEEK_OPEN, WEEK_LOW, HIGH):
         clock[mark] = moved(clock[mark], before, amount)
+    if before != 0:  # what comes to an account worth nothing is first known at its mark
+        clock[LAST] = moved(clock[LAST], before, amount)
     if before > 0:
         clock[EQUITY] = max(before + amount, 0)
 

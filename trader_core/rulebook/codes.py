@@ -177,13 +177,14 @@ QUEUE_FIELDS = 8
 QUEUE_PLACES = 100
 
 # State.clock: loss windows with the equity at their opening and the lowest since (-1 unknown), the highest equity and
-# the newest mark; then the newest decision; then pacing, how many wait in the queue, and the day's highest equity.
-# Windows go by absolute numbers, so each is forgotten once.
+# the newest mark; then the newest decision; then pacing, how many wait in the queue, the day's highest equity, and the
+# newest one that was known. Windows go by absolute numbers, so each is forgotten once.
 (
     DAY, DAY_OPEN, DAY_LOW, WEEK, WEEK_OPEN, WEEK_LOW, HIGH, EQUITY, DECIDED_MS,
     HOUR, HOUR_ENTRIES, ENTRY_DAY, DAY_ENTRIES, ENTERED_MS, STREAK, LOSS_MS, QUEUED, DAY_HIGH,
-) = range(18)  # fmt: skip
-CLOCK_FIELDS = 18
+    LAST,
+) = range(19)  # fmt: skip
+CLOCK_FIELDS = 19
 NEVER = -1
 
 FILL_FIELDS = 9  # instrument, slot, lots, ticks, value, fee, time, reason, strategy

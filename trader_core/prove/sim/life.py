@@ -38,7 +38,7 @@ from trader_core.telling import addresses_of
 from trader_core.venues.simulated.venue import SimulatedVenue
 
 QUIET_CYCLES = 8  # at the end, in which nothing happens any more: the account settles
-WINDOWS = ("high", "day", "day_open", "day_low", "day_high", "week", "week_open", "week_low")  # of loss limits
+WINDOWS = ("high", "day", "day_open", "day_low", "day_high", "week", "week_open", "week_low", "last")  # of loss limits
 DEATHS_MAX = 200
 ACTS_APART = (12, 160)  # cycles between two acts of the operator
 RESTARTS_APART = 9
