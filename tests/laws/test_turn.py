@@ -383,6 +383,26 @@ def test_what_a_shut_market_kept_from_being_sold_comes_first_when_it_opens() -> 
     assert state.orders[0, EXIT, [LOTS, REASON]].tolist() == [10**6, codes.BY_STOP]
 
 
+def test_no_part_is_sold_first_where_all_of_it_has_to_go() -> None:
+    """Nor is what waits for its market to open a part, once the stop is met."""
+    world = held_bitcoin()
+    exits = world.law.exits._replace(partial_ppm=50_000, partial_share_ppm=300_000, purge_ms=60_000)
+    halts = world.law.halts._replace(on_trip=codes.FLATTEN)
+    world = at_bid(world._replace(law=world.law._replace(exits=exits, halts=halts)), 1_100_000)
+    begun = int(world.columns.at_ms[0])
+    for machine, since, deferred, bid, reason, sold in (
+        (codes.ARMED, codes.NEVER, 0, 1_100_000, codes.BY_PARTIAL, 300_000),
+        (codes.TRIPPED, codes.NEVER, 0, 1_100_000, codes.BY_TRIP, 10**6),
+        (codes.ARMED, begun - 60_000, 0, 1_100_000, codes.BY_PURGE, 10**6),
+        (codes.ARMED, codes.NEVER, codes.BY_PARTIAL, 950_000, codes.BY_STOP, 10**6),
+        (codes.ARMED, codes.NEVER, codes.BY_PARTIAL, 1_000_000, codes.BY_PARTIAL, 300_000),
+    ):
+        state = copied(world.state)
+        state.halt[codes.HALT], state.outcast_ms[0], state.deferred[0] = machine, since, deferred
+        after, _ = turned(at_bid(world._replace(guard=barred(open_guard(), 0)), bid), state=state)
+        assert after.orders[0, EXIT, [LOTS, REASON]].tolist() == [sold, reason]
+
+
 def test_a_stop_that_was_filled_in_part_is_right_for_what_is_left() -> None:
     world = held_bitcoin()
     state, _ = turned(world)
