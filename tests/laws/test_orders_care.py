@@ -328,9 +328,14 @@ def test_nobody_waits_who_is_refused_for_another_reason_or_is_the_rest_of_an_ent
     assert plan.verdict[ETH] == Verdict.BANNED and after.clock[codes.QUEUED] == 0
 
 
-def test_a_bad_day_halves_whoever_is_proposed() -> None:
-    """Whatever scale its strategy asks for."""
-    calm, bad = proposed(ETH), changed(proposed(ETH), risk(halve_at_day_loss=0.03))
+@pytest.mark.parametrize("most", [10**9 * E8, 500 * E8])
+def test_a_bad_day_halves_whoever_is_proposed(most: int) -> None:
+    """Whatever scale its strategy asks for, and what a cap of sizing has left of that too."""
+
+    def capped(world: Before) -> Before:
+        return world._replace(law=world.law._replace(sizing=world.law.sizing._replace(max_position=most)))
+
+    calm, bad = changed(proposed(ETH), capped), changed(proposed(ETH), capped, risk(halve_at_day_loss=0.03))
     bad.state.clock[[codes.DAY, codes.DAY_OPEN, codes.DAY_LOW]] = NOON // 86_400_000, 104 * 10**4 * E8, 10**6 * E8
     calm_lots, bad_lots = (int(turned(world)[0].orders[ETH, ENTRY, LOTS]) for world in (calm, bad))
     assert bad_lots == calm_lots // 2 > 0

@@ -88,11 +88,11 @@ def hypothesis(seen: Glance, symbol: str) -> Hypothesis:
     law, columns, row, asked = seen.law, seen.columns, seen.row, seen.columns.asked[seen.row]
     plan = empty_plan(len(seen.axes.instruments), len(seen.axes.strategies))
     plan.shrunk[0] = loss_scale(law, seen.state, seen.at_ms, seen.equity)
-    terms = proposed_terms(columns, row, i, strategy, plan)
-    draft = new_draft(law, seen.state, columns, row, i, terms, seen.equity, plan.sizes[i])
+    terms = proposed_terms(columns, row, i, strategy)
+    draft = new_draft(law, seen.state, columns, row, i, terms, seen.equity, plan)
     if draft.lots == 0:  # nobody wants it: of the size that its tier would have
-        whole = terms._replace(scale=float(plan.shrunk[0]))
-        draft = new_draft(law, seen.state, columns, row, i, whole, seen.equity, plan.sizes[i])
+        whole = terms._replace(scale=1.0)
+        draft = new_draft(law, seen.state, columns, row, i, whole, seen.equity, plan)
     code, lots = judge(law, seen.guard, seen.state, columns, row, draft, plan.entered, plan.desk, plan.trace[i])
     plan.verdict[i], plan.chosen[i] = code, strategy
     told = judgements_of(Seen(law, columns, row, seen.opinions, seen.axes, (), False), plan)

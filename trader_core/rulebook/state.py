@@ -166,7 +166,7 @@ class Terms(NamedTuple):
     """What a strategy asks for, and which it is."""
 
     strategy: int
-    scale: float  # of the tier's position, the day's loss included
+    scale: float  # of the tier's position
     conviction: float  # 0 to 1
     stop_bps: int
     target_bps: int

@@ -58,7 +58,7 @@ from trader_core.rulebook.exposure import owner_of
 from trader_core.rulebook.gates.losses import loss_scale
 from trader_core.rulebook.halts import flattens, halted_of, spares_entries, step_halt
 from trader_core.rulebook.judge import judge
-from trader_core.rulebook.limits import Floats, Law
+from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import PPM, less, more
 from trader_core.rulebook.orders import is_open, is_ours, step_ask, step_close, step_place
 from trader_core.rulebook.queue import first_waiting, step_deferred, step_late, step_left
@@ -250,7 +250,7 @@ def step_entries(law: Law, guard: Guard, state: State, columns: Columns, t: int,
             i, s = best_candidate(guard, columns, t, plan)
             if i == NEVER:
                 break
-            draft = new_draft(law, state, columns, t, i, proposed_terms(columns, t, i, s, plan), equity, plan.sizes[i])
+            draft = new_draft(law, state, columns, t, i, proposed_terms(columns, t, i, s), equity, plan)
         if draft.kind != 0:
             step_entry(law, guard, state, columns, t, plan, draft)
 
@@ -293,20 +293,20 @@ def step_waited(law: Law, guard: Guard, state: State, columns: Columns, t: int, 
         return Draft(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
     one = state.queue[0]
     terms = Terms(
-        one[W_STRATEGY], one[W_SCALE_PPM] / PPM * plan.shrunk[0], one[W_CONVICTION_PPM] / PPM, one[W_STOP_BPS],
-        one[W_TARGET_BPS], one[W_HOLD_MS],
+        one[W_STRATEGY], one[W_SCALE_PPM] / PPM, one[W_CONVICTION_PPM] / PPM, one[W_STOP_BPS], one[W_TARGET_BPS],
+        one[W_HOLD_MS],
     )  # fmt: skip
     step_left(state, 0)
     if guard.barred[i] != 0 or plan.verdict[i] != NEVER:
         return Draft(i, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
-    return new_draft(law, state, columns, t, i, terms, equity, plan.sizes[i])
+    return new_draft(law, state, columns, t, i, terms, equity, plan)
 
 
 @rule
-def proposed_terms(columns: Columns, t: int, i: int, s: int, plan: Plan) -> Terms:
+def proposed_terms(columns: Columns, t: int, i: int, s: int) -> Terms:
     asked = columns.asked[t]
     return Terms(
-        s, columns.scale[s, asked, i] * plan.shrunk[0], columns.conviction[s, asked, i], columns.stop_bps[s, asked, i],
+        s, columns.scale[s, asked, i], columns.conviction[s, asked, i], columns.stop_bps[s, asked, i],
         columns.target_bps[s, asked, i], columns.hold_ms[s, asked, i],
     )  # fmt: skip
 
@@ -332,17 +332,19 @@ def maker_price(columns: Columns, t: int, i: int) -> int:
 
 @rule
 def new_draft(
-    law: Law, state: State, columns: Columns, t: int, i: int, terms: Terms, equity: int, told: Floats
+    law: Law, state: State, columns: Columns, t: int, i: int, terms: Terms, equity: int, plan: Plan
 ) -> Draft:  # fmt: skip
     """A maker joins the bid for its time to live; with none, a taker goes through the ask within the band. More of a
-    position is sized by the stop that it has."""
+    position is sized by the stop that it has. What the day has lost shrinks what every cap of sizing has left."""
     if law.orders.maker_ttl_ms > 0:
         kind, price = MAKER, maker_price(columns, t, i)
     else:
         kind, price = TAKER, more(columns.ask[t, i], law.orders.band_ppm)
     stop_bps = stop_bps_of(law, terms.stop_bps)
     standing = stop_bps_of(law, state.stop_bps[i]) if state.lots[i] > 0 else stop_bps
-    lots = wanted_lots(law, state, columns, t, i, terms, equity, price, standing, told)
+    lots = wanted_lots(law, state, columns, t, i, terms, equity, price, standing, plan.sizes[i])
+    if plan.shrunk[0] < 1.0:
+        lots = int(lots * plan.shrunk[0])
     return Draft(
         i, terms.strategy, kind, price, lots, BY_SIGNAL, 0, equity, terms.conviction, stop_bps,
         target_bps_of(law, terms.target_bps), terms.hold_ms,
