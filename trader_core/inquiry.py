@@ -8,7 +8,7 @@ from typing import Any
 
 from trader_core.bootstrap import settings_of
 from trader_core.domain.clocktime import EpochMs, rfc3339
-from trader_core.domain.errors import StateUnusable, UsageError
+from trader_core.domain.errors import StateUnusable
 from trader_core.engine.compiled import digest_of_the_law
 from trader_core.engine.replay import prepare
 from trader_core.ports import CandleSource
@@ -23,7 +23,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.trials import Trial, Trials
-from trader_core.worlds.simulated import LAST_CYCLES, source_of, span_of
+from trader_core.worlds.simulated import period_of, source_of
 
 RESULTS, WORLDS = "results", "worlds"  # in the folder of --resume
 Noted = tuple[Candidate, Shelved, Span, Figures]
@@ -47,13 +47,7 @@ def inquiry(
 def _markets(options: Options) -> Markets:
     def market(policy: Settings) -> tuple[CandleSource, int, int]:
         source = source_of(policy, options)
-        start_ms, until_ms = span_of(source, options)
-        ends = [] if until_ms is None else [until_ms]
-        ends += [] if source.end_ms is None else [source.end_ms + source.bar_ms]
-        end_ms = min(ends, default=start_ms + LAST_CYCLES * source.bar_ms)
-        if end_ms <= start_ms:
-            raise UsageError("the period is empty", remedy="choose --from and --to inside the data")
-        return source, start_ms, end_ms
+        return source, *period_of(source, options)
 
     return market
 

@@ -35,7 +35,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.trials import Trial, Trials
-from trader_core.worlds.simulated import LAST_CYCLES, source_of, span_of
+from trader_core.worlds.simulated import period_of, source_of
 
 CHANCE = 1  # the name of the report's stream
 
@@ -70,18 +70,7 @@ def study_of(options: Options) -> Study:
     """Raises ConfigInvalid, DataUnavailable, or UsageError where the period is empty."""
     policy = settings_of(options)
     source = source_of(policy, options)
-    start_ms, until_ms = span_of(source, options)
-    return Study(options, policy, source, start_ms, _end_of(start_ms, until_ms, source))
-
-
-def _end_of(start_ms: int, until_ms: int | None, source: CandleSource) -> int:
-    """End (exclusive) of the decisions that a run would take; a day of an endless market."""
-    ends = [] if until_ms is None else [until_ms]
-    ends += [] if source.end_ms is None else [source.end_ms + source.bar_ms]
-    end_ms = min(ends, default=start_ms + LAST_CYCLES * source.bar_ms)
-    if end_ms <= start_ms:
-        raise UsageError("the period is empty", remedy="choose --from and --to inside the data")
-    return end_ms
+    return Study(options, policy, source, *period_of(source, options))
 
 
 def report_on(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from trader_core.candles.folder import open_folder
 from trader_core.domain.clocktime import DAY_MS
-from trader_core.domain.errors import GateClosed, StateUnusable
+from trader_core.domain.errors import GateClosed, StateUnusable, UsageError
 from trader_core.domain.ids import OrderIdsOf
 from trader_core.domain.money import grains_down
 from trader_core.engine.journal import Journal
@@ -45,12 +45,25 @@ def source_of(policy: Settings, options: Options, began_ms: int = -1, watched: C
 
 
 def span_of(source: CandleSource, options: Options) -> tuple[int, int | None]:
-    """(first decision, first one no more taken); without --from the last 96 of a folder, or a sample's first."""
+    """(first decision, first one no more taken); without --from the last 96 of a folder, or a sample's first. Nothing
+    is decided before the market's first candle."""
     if options.since_ms is not None:
-        return -(-options.since_ms // source.bar_ms) * source.bar_ms, options.until_ms
+        return max(-(-options.since_ms // source.bar_ms) * source.bar_ms, source.first_ms), options.until_ms
     if source.end_ms is None:
         return source.first_ms + HISTORY_MS, options.until_ms
     return max(source.end_ms - (LAST_CYCLES - 1) * source.bar_ms, source.first_ms + source.bar_ms), options.until_ms
+
+
+def period_of(source: CandleSource, options: Options) -> tuple[int, int]:
+    """(first decision, end of the decisions) that a run would take, a day of an endless market: what is decided before
+    an end between two closes is decided before the later one. Raises UsageError where there is no decision."""
+    start_ms, until_ms = span_of(source, options)
+    ends = [] if until_ms is None else [-(-until_ms // source.bar_ms) * source.bar_ms]
+    ends += [] if source.end_ms is None else [source.end_ms + source.bar_ms]
+    end_ms = min(ends, default=start_ms + LAST_CYCLES * source.bar_ms)
+    if end_ms <= start_ms:
+        raise UsageError("the period is empty", remedy="choose --from and --to inside the data")
+    return start_ms, end_ms
 
 
 def _simulated(trades: bool) -> World:
