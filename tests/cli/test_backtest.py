@@ -358,6 +358,19 @@ def test_trials_are_counted_by_what_was_tried(program: Backtests) -> None:
     assert page.endswith("3 trials on 1 market\n")
 
 
+def test_what_chance_alone_shows_is_unknown_where_the_ratios_of_other_trials_are(program: Backtests) -> None:
+    """One trial traded, another did not: how far the ratios of worthless trials lie apart cannot be told from one."""
+    idle = program.home / "idle"
+    shutil.copytree(CONFIG, idle)
+    words = (idle / "strategies.yaml").read_text()
+    (idle / "strategies.yaml").write_text(words.replace("enabled: true", "enabled: false"))
+    assert program.run(*SHORT, "--config", idle).code == 0
+    found = program.run(*SHORT, "--json").data
+    assert (found["trials"], found["performance"]["luckiest_sharpe"]) == ({"tried": 2, "with_sharpe": 1}, None)
+    assert found["performance"]["probabilistic_sharpe"] is not None
+    assert found["performance"]["deflated_sharpe"] is None
+
+
 def test_an_unusable_registry_costs_the_count_and_nothing_else(program: Backtests) -> None:
     program.state.mkdir()
     (program.state / "trials.sqlite").write_text("not a database, but long enough to be taken for one at first sight")

@@ -222,12 +222,15 @@ def probabilistic_sharpe(returns: Sequence[float], benchmark: float) -> float | 
     return normal((ratio - benchmark) * math.sqrt(count - 1) / math.sqrt(wide)) if wide > 0 else None
 
 
-def luckiest_sharpe(tried: Tried) -> float:
+def luckiest_sharpe(tried: Tried) -> float | None:
     """Sharpe ratio of a day that the best of so many trials shows where none has any skill (2014):
-    sqrt(V) * ((1 - g) * Z(1 - 1/N) + g * Z(1 - 1/(N*e))), V the variance of the trials' ratios, g Euler's constant."""
+    sqrt(V) * ((1 - g) * Z(1 - 1/N) + g * Z(1 - 1/(N*e))), V the variance of the trials' ratios, g Euler's constant.
+    None: of several trials not two have a ratio, so V is unknown."""
     known, count = tried.sharpes, tried.count
-    if count < 2 or len(known) < 2:
+    if count < 2:
         return 0.0
+    if len(known) < 2:
+        return None
     mean = math.fsum(known) / len(known)
     variance = math.fsum((one - mean) * (one - mean) for one in known) / (len(known) - 1) / DAYS_A_YEAR
     rare = (1 - EULER) * normal_inverse(1 - 1 / count) + EULER * normal_inverse(1 - 1 / (count * math.e))
@@ -248,7 +251,7 @@ def performance(curve: Curve, trades: Rounds, tried: Tried | None, dice: Dice) -
         average = np.array([np.nan if trades.average_r is None else trades.average_r])
         found = trade_figures(of, [column.sum(keepdims=True) for column in of.columns]) | {"average_r": average}
         drawn = trade_figures(of, redrawn_trades(of, dice))
-    daily = returns.tolist()
+    daily, luckiest = returns.tolist(), luckiest_sharpe(tried) if tried else None
     return {
         "days": len(returns),
         "draws": DRAWS,
@@ -262,8 +265,8 @@ def performance(curve: Curve, trades: Rounds, tried: Tried | None, dice: Dice) -
         "longest_losses": wins_losses[1],
         "under_water": under_water(curve),
         "probabilistic_sharpe": significant(probabilistic_sharpe(daily, 0.0)),
-        "deflated_sharpe": significant(probabilistic_sharpe(daily, luckiest_sharpe(tried))) if tried else None,
-        "luckiest_sharpe": significant(luckiest_sharpe(tried) * math.sqrt(DAYS_A_YEAR)) if tried else None,
+        "deflated_sharpe": None if luckiest is None else significant(probabilistic_sharpe(daily, luckiest)),
+        "luckiest_sharpe": None if luckiest is None else significant(luckiest * math.sqrt(DAYS_A_YEAR)),
     }
 
 

@@ -78,11 +78,12 @@ def moments(returns: Sequence[float]) -> tuple[float, float]:
 def deflated_sharpe(one: Figures, tried: Tried) -> float | None:
     """Probability that the true Sharpe ratio is above what the best of so many trials without skill would show: the
     report's own figure, from moments that were kept instead of the returns."""
-    if one.sharpe is None or one.days < 2:
+    luckiest = luckiest_sharpe(tried)
+    if one.sharpe is None or one.days < 2 or luckiest is None:
         return None
     a_day = one.sharpe / sqrt(DAYS_A_YEAR)
     wide = 1 - one.skew * a_day + (one.kurtosis - 1) / 4 * a_day * a_day
-    return rounded(normal((a_day - luckiest_sharpe(tried)) * sqrt(one.days - 1) / sqrt(wide))) if wide > 0 else None
+    return rounded(normal((a_day - luckiest) * sqrt(one.days - 1) / sqrt(wide))) if wide > 0 else None
 
 
 def rounded(value: float) -> float:
