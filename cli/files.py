@@ -19,6 +19,18 @@ def check_place(path: Path | None, option: str) -> None:
         raise _refused(path, option, OSError(0, why))
 
 
+def check_folder(path: Path | None, option: str) -> None:
+    """A folder that is not there and cannot be made is told before the work. Raises UsageError."""
+    if path is None:
+        return
+    there = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+    why = "" if os.access(there, os.W_OK) else f"nothing may be written to {there}"
+    if not there.is_dir():
+        why = "it is no folder" if there == path.absolute() else f"{there} is no folder"
+    if why:
+        raise UsageError(f"{option} {path} cannot be used: {why}", remedy="name another folder")
+
+
 def check_apart(files: Sequence[tuple[str, Path | None]]) -> None:
     """Options that name one file: the last would be all that is left of it. Raises UsageError."""
     taken: dict[Path, str] = {}

@@ -46,9 +46,11 @@ Search = Annotated[int | None, typer.Option("--optuna", min=1, max=100_000, meta
 @contextmanager
 def studied(options: "Options", engine: str, jobs: int | None, resume: Path | None) -> "Iterator[Study]":
     """The market, the workers and the results of one command, until it ends."""
+    from cli.files import check_folder
     from cli.progress import Progress
     from trader_core.inquiry import inquiry
 
+    check_folder(resume, "--resume")
     compiling, replaying = Progress("compiling the law", "rules"), Progress("replaying", "trials")
     with replaying, inquiry(options, engine, jobs, resume, compiling, replaying) as study:
         yield study

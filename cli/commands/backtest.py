@@ -127,7 +127,7 @@ def _flow(text: str) -> tuple[int, Decimal]:
     except ValueError as wrong:
         raise UsageError(f"--deposit {text}: {wrong}", remedy="--deposit 2024-08-01=500") from wrong
     sign = -1 if amount.startswith("-") else 1
-    return at_ms, sign * (amount_of("--deposit", amount.removeprefix("-")) or Decimal(0))
+    return at_ms, sign * (amount_of("--deposit", amount.removeprefix("-"), "2024-08-01=500") or Decimal(0))
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SHOWN_TRADES = 10
 VALUE_CHARS = 24
-SECTIONS = ("metadata", "summary", "regression_keys", "trades")  # of a report, all of them
+SECTIONS = ("metadata", "summary", "regression_keys")  # of a report, beside its trades
 
 Before = Annotated[Path, typer.Argument(metavar="A.json", help="A report, as it was.")]
 After = Annotated[Path, typer.Argument(metavar="B.json", help="A report, as it is.")]
@@ -41,11 +41,15 @@ def _read(path: Path) -> dict[str, Any]:
     except (JSONDecodeError, UnicodeDecodeError, RecursionError) as gap:
         raise UsageError(f"{path} is not JSON", remedy="trader backtest --out FILE") from gap
     report = report.get("data", report) if isinstance(report, dict) else report
-    missing = [name for name in SECTIONS if not isinstance(report, dict) or name not in report]
+    parts = report if isinstance(report, dict) else {}
+    missing = [name for name in SECTIONS if not isinstance(parts.get(name), dict)]
+    trades = parts.get("trades")
+    if not isinstance(trades, list) or not all(isinstance(one, dict) for one in trades):
+        missing.append("trades")
     if missing:
         told = f"{path} is no backtest report: it has no {', '.join(missing)}"
         raise UsageError(told, remedy="trader backtest --out FILE")
-    return dict(report)
+    return parts
 
 
 def _text(found: "Compared") -> str:

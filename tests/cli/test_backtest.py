@@ -273,6 +273,7 @@ def test_a_deposit_that_makes_no_sense_is_2(flow: str, program: Backtests) -> No
     done = program.run(*SHORT, "--deposit", flow)
     assert (done.code, done.out) == (2, "")
     assert ("no =" in done.err) == ("=" not in flow)
+    assert "--deposit 10000\n" not in done.err, "what to type says when"
 
 
 def test_a_deposit_at_the_last_decision_counts(program: Backtests) -> None:

@@ -83,6 +83,12 @@ def test_a_search_is_the_same_with_one_worker_and_with_two(program: Inside) -> N
     assert 9 <= len(read(files[0])["rows"]) <= 12
 
 
+def test_a_search_takes_any_seed(program: Inside) -> None:
+    asked = ("sweep", "--optuna", "2", "--range", f"{CROSS}fast_bars=2..40", "--seed", str(2**32 + 1))
+    done = program(*words(program, *asked, *PERIOD, "--jobs", "1"))
+    assert (done.code, done.err) == (0, "")
+
+
 def test_a_killed_sweep_goes_on_where_it_was(program: Inside) -> None:
     """The command is killed with SIGKILL after its first outcomes; nothing that was finished is done again."""
     kept, out, whole = program.home / "kept", program.home / "out.json", program.home / "whole.json"
@@ -156,6 +162,10 @@ def test_compare_puts_two_reports_side_by_side(program: Inside) -> None:
     assert "only in B" in program("compare", one, two).out
     same = program("compare", one, one, "--json").data
     assert (same["metadata"], same["only_before"], same["only_after"]) == ([], [], [])
+    for name, wrong in (("trades", ["x"]), ("trades", 5), ("summary", []), ("metadata", [3])):
+        two.write_text(json.dumps({**read(one), name: wrong}))
+        done = program("compare", one, two)
+        assert (done.code, f"it has no {name}" in done.err) == (2, True), done.err
 
 
 @pytest.mark.parametrize(
@@ -165,6 +175,10 @@ def test_compare_puts_two_reports_side_by_side(program: Inside) -> None:
         (("sweep", "--grid", f"{CROSS}fast_bar=5"), "did you mean fast_bars"),
         (("sweep", "--grid", f"{CROSS}fast_bars=900"), "not one combination is a sound configuration"),
         (("sweep", "--range", f"{CROSS}fast_bars=5..9"), "no end of values"),
+        (("sweep", "--range", f"{CROSS}fast_bars=1..99999999999999999999", "--random", "2"), "beyond 1000000000"),
+        (("sweep", "--range", f"{CROSS}stop_pct=1..1e400", "--random", "2"), "not LOW..HIGH"),
+        (("sweep", *GRID, "--resume", "/dev/null"), "--resume /dev/null cannot be used: it is no folder"),
+        (("montecarlo", "--resume", "pyproject.toml/kept"), "pyproject.toml is no folder"),
         (("sweep", *GRID, "--random", "2", "--optuna", "2"), "two ways"),
         (("sweep", *GRID, "--objective", "luck"), "--objective luck is not known"),
         (("sweep", *GRID, "--engine", "spark://here"), "--engine spark://here is not known"),

@@ -10,6 +10,7 @@ from trader_core.research.sweep import OBJECTIVES, Study, Tried, candidates_of, 
 from trader_core.research.trial import Edits
 
 ROUND = 8  # combinations that are tried side by side
+SEEDS = 2**32  # that Optuna's chance tells apart
 
 
 def searched(study: Study, dimensions: Sequence[Dimension], count: int, objective: str, seed: int) -> tuple[Tried, ...]:
@@ -20,7 +21,7 @@ def searched(study: Study, dimensions: Sequence[Dimension], count: int, objectiv
     except ModuleNotFoundError as absent:
         raise UsageError("--optuna needs an extra", remedy="pip install 'trader[research]'") from absent
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    asked = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    asked = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed % SEEDS))
     found: dict[Edits, Tried] = {}
     for first in range(0, count, ROUND):
         trials = [asked.ask() for _ in range(min(ROUND, count - first))]

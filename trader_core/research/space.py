@@ -21,6 +21,7 @@ COMBINATIONS_MAX = 1_000_000
 DRAWS_A_TRIAL = 100  # until one is found that was not drawn before
 RANDOM = 1  # name of the stream
 CENT = Decimal("0.01")  # settings have at most two decimals
+ENDS_MAX = 1_000_000_000  # of a range, either way
 Scale = Literal["even", "log", "int"]
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _RANGE = re.compile(r"(?P<low>[^:]+?)\.\.(?P<high>[^:]+)(:(?P<scale>log|int))?")
@@ -69,6 +70,8 @@ def range_of(text: str, policy: "Settings") -> Range:
     sound = found is not None and low.is_finite() and high.is_finite() and low < high
     if found is None or not sound or (found["scale"] == "log" and low <= 0):
         raise UsageError(f"--range {text}: not LOW..HIGH", remedy="--range strategies.sma_cross.stop_pct=1..8:log")
+    if max(abs(low), abs(high)) > ENDS_MAX:
+        raise UsageError(f"--range {text}: it reaches beyond {ENDS_MAX}", remedy="ends that the key can have")
     whole = found["scale"] == "int" or isinstance(value_at(policy, key), int)
     if any(one % (1 if whole else CENT) for one in (low, high)):
         kind = "whole numbers" if whole else "numbers with at most two decimals"
