@@ -329,6 +329,10 @@ def test_when_every_bar_is_bad_the_most_common_reason_is_told_and_no_other_perio
     with pytest.raises(DataUnavailable, match="15m: 96 bad, most of them no_volume") as refused:
         open_folder(tmp_path, M15, FLOOR)
     assert refused.value.remedy == f"trader data check --data {tmp_path}"
+    dust = [(row[0], 1e-12, 1e-12, 1e-12, 1e-12, 1.0) for row in stretch(START, 96, M15)]
+    write(tmp_path / "dust", "BTC-USD", "15m", dust)
+    with pytest.raises(DataUnavailable, match="15m: 96 bad, most of them too small or too large to count"):
+        open_folder(tmp_path / "dust", M15, FLOOR)
 
 
 # --- real candles ---------------------------------------------------------------------------------------------------

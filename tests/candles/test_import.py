@@ -313,6 +313,7 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
     "a row with a word": (".json", json.dumps([*SERIES, [START, 1, 1, 1, "x", 1]]), "row 31 is not"),
     "a row without time": (".json", json.dumps([*SERIES, [None, 1, 1, 1, 1, 1]]), "row 31 is not"),
     "half a millisecond": (".json", json.dumps([*SERIES, [START + 0.5, 1, 1, 1, 1, 1]]), "row 31: '.*' is no time"),
+    "a time without end": (".json", "[[1e400, 1, 1, 1, 1, 1]]", "row 1: 'inf' is no time"),
     "a row of the future": (".json", json.dumps([*SERIES, [10**13, 1, 1, 1, 1, 1]]), "row 31: '10000000000000' is no"),
     "half a packed file": (".json.gz", gzip.compress(json.dumps(SERIES).encode())[:-9], "it cannot be read"),
     "no table": (".parquet", b"PAR1 and so on PAR1", "BTC_USD-15m.parquet"),

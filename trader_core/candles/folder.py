@@ -31,6 +31,7 @@ from trader_core.domain.money import from_grains, plain
 HISTORY_MS = 90 * DAY_MS  # read before the span's start, where the same segment has it
 EDGE_MS = DAY_MS  # a segment covers a span that it misses by no more than this at either end
 UNSOUND = "no sound bar"
+UNCOUNTABLE = "too small or too large to count"  # a price in ticks, where nothing else is wrong with the bar
 NAMED_MAX = 3  # dates spelled out in a warning
 
 
@@ -243,7 +244,7 @@ def _load(folder: _Folder, file: CandleFile, segment: Segment) -> _Loaded | Excl
 def _unsound(file: CandleFile, rows: Rows, cleaned: Cleaned, span: _Span) -> str:
     """'no sound bar in 2024-08-01..2024-08-09 (15m: 768 bad, most of them no_volume)'."""
     found = faults(rows.take(np.isin(rows.ts, cleaned.bad_ms)), file.step_ms)
-    most = f", most of them {FAULTS[int(np.bincount(found).argmax())]}" if len(found) else ""
+    most = f", most of them {FAULTS[int(np.bincount(found).argmax())] or UNCOUNTABLE}" if len(found) else ""
     return f"{UNSOUND} in {span.asked} ({file.granularity}: {len(cleaned.bad_ms)} bad{most})"
 
 

@@ -51,7 +51,8 @@ def of_numbers(values: NDArray[Any]) -> Ints:
     """Each number tells its unit by its size, so a file may change from seconds to milliseconds. Raises NoTime."""
     at_us = np.full(len(values), -1, np.int64)
     for scale in _PER_SECOND:
-        fits = np.asarray((values >= _FIRST_S * scale) & (values < _END_S * scale) & (values % 1 == 0), np.bool_)
+        with np.errstate(invalid="ignore"):  # a number without end has no remainder
+            fits = np.asarray((values >= _FIRST_S * scale) & (values < _END_S * scale) & (values % 1 == 0), np.bool_)
         whole = values[fits].astype(np.int64)
         at_us[fits] = whole * (10**6 // scale) if scale <= 10**6 else whole // (scale // 10**6)
     if np.any(at_us < 0):
