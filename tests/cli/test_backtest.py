@@ -281,6 +281,19 @@ def test_a_deposit_at_the_last_decision_counts(program: Backtests) -> None:
     assert (found["flows"][0]["time"], found["summary"]["flows"]) == ("2024-01-02T11:45:00Z", "5")
 
 
+def test_an_account_that_begins_with_nothing_is_measured_from_what_came_first(program: Backtests) -> None:
+    empty = program.home / "empty"
+    shutil.copytree(CONFIG, empty)
+    words = (empty / "app.yaml").read_text()
+    (empty / "app.yaml").write_text(words.replace("cash_quote: 10000", "cash_quote: 0"))
+    found = program.run(*SAMPLE, "--config", empty, "--deposit", "2024-01-02=10000", "--json").data
+    gained = Decimal(found["summary"]["total_pnl"])
+    assert gained, "or this shows nothing"
+    assert Decimal(found["summary"]["total_pnl_pct"]) == round(gained / 100, 4)
+    told = [found["performance"]["return_pct"]["value"], found["monthly"][0]["return_pct"]]
+    assert told == pytest.approx([float(gained / 100)] * 2)
+
+
 def test_a_folder_is_told_what_it_cannot_know(program: Backtests) -> None:
     from tests.scenarios.scenes import RISE
     from tests.world import START, World

@@ -19,16 +19,17 @@ STEPS_MAX = 1_000
 @dataclass(frozen=True)
 class Curve:
     """The decisions at which the worth is known. `index` is what the initial equity became by trading alone: each
-    flow scales it so that its own row shows no change by it."""
+    flow scales it so that its own row shows no change by it. Where there was none, it is what came first."""
 
     told: Told
     initial: int  # 1e-8 quote
+    base: int  # 1e-8 quote, where the index begins
     rows: Ints  # [known]
     at_ms: Ints  # [known]
     worth: Ints  # [known], 1e-8 quote
     index: Floats  # [known], 1e-8 quote
     fall: Floats  # [known], below the highest index before, in percent of that
-    growth: Fraction  # of the index, from the initial equity to the last known; exact
+    growth: Fraction  # of the index, from where it begins to the last known; exact
 
     @property
     def flows(self) -> int:
@@ -62,11 +63,11 @@ class Curve:
 
     @property
     def closings(self) -> Floats:
-        """The initial equity, and the index at the end of each day."""
+        """Where the index begins, and the index at the end of each day."""
         if not len(self.days):
-            return np.array([float(self.initial)])
-        closing = np.where(self.ends < 0, float(self.initial), self.index[np.maximum(self.ends, 0)])
-        return np.concatenate([[float(self.initial)], closing])
+            return np.array([float(self.base)])
+        closing = np.where(self.ends < 0, float(self.base), self.index[np.maximum(self.ends, 0)])
+        return np.concatenate([[float(self.base)], closing])
 
     def daily(self) -> Floats:
         """Returns by UTC day, the first on the initial equity. A day of which nothing is known shows none, and what it
@@ -85,13 +86,16 @@ def curve_of(told: Told, initial: int) -> Curve:
     rows: Ints = np.flatnonzero(known)
     worth = told.worth if len(rows) == len(known) else told.worth[rows]
     at_ms = told.at_ms if len(rows) == len(known) else told.at_ms[rows]
-    index, growth = _index(told, initial, rows, worth)
+    first = 0 if initial else next((place for place, one in enumerate(worth.tolist()) if one), 0)
+    base = int(worth[first]) if not initial and len(worth) else initial
+    index, growth = _index(told, base, rows, worth)
+    index[:first] = base
     high = np.maximum.accumulate(index)
     fall = np.divide(100 * (high - index), high, out=np.zeros(len(index)), where=high > 0)
-    return Curve(told, initial, rows, at_ms, worth, index, np.asarray(fall), growth)
+    return Curve(told, initial, base, rows, at_ms, worth, index, np.asarray(fall), growth)
 
 
-def _index(told: Told, initial: int, rows: Ints, worth: Ints) -> tuple[Floats, Fraction]:
+def _index(told: Told, base: int, rows: Ints, worth: Ints) -> tuple[Floats, Fraction]:
     """Between two flows the index is the worth times a constant; at a flow that changes, in the proportion in which
     the flow changed the worth. A flow comes just before its row. Whole 1e-8 quote, or a flow's rounding is a gain."""
     if not len(rows):
@@ -104,7 +108,7 @@ def _index(told: Told, initial: int, rows: Ints, worth: Ints) -> tuple[Floats, F
         scale = scale * before / after if after > 0 and before > 0 else scale
         begin = place
     index[begin:] *= float(scale)
-    return np.rint(index), scale * int(worth[-1]) / initial if initial > 0 else Fraction(1)
+    return np.rint(index), scale * int(worth[-1]) / base if base > 0 else Fraction(1)
 
 
 def _flows_by_place(told: Told, rows: Ints) -> list[tuple[int, int]]:
@@ -169,7 +173,7 @@ def monthly(curve: Curve) -> list[dict[str, Any]]:
     """Return by UTC month, flows taken out. The first and the last may be parts of one."""
     months = curve.days.astype("datetime64[D]").astype("datetime64[M]")
     last = np.flatnonzero(np.append(months[1:] != months[:-1], True)) if len(months) else np.zeros(0, np.int64)
-    closing = [float(curve.initial), *curve.closings[1:][last].tolist()]
+    closing = [float(curve.base), *curve.closings[1:][last].tolist()]
     return [
         {"month": month, "return_pct": significant(100 * (now / before - 1)) if before > 0 else None}
         for month, before, now in zip(
