@@ -12,6 +12,7 @@ from trader_core.domain.errors import StateUnusable
 from trader_core.engine.compiled import digest_of_the_law
 from trader_core.engine.replay import prepare
 from trader_core.ports import CandleSource
+from trader_core.report.backtest import NOTHING_TRADED
 from trader_core.report.performance import Tried
 from trader_core.research.figures import Figures
 from trader_core.research.pools import available_cores, opened
@@ -23,6 +24,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.trials import Trial, Trials
+from trader_core.study import assumed_of
 from trader_core.worlds.simulated import period_of, source_of
 
 RESULTS, WORLDS = "results", "worlds"  # in the folder of --resume
@@ -55,6 +57,8 @@ def _markets(options: Options) -> Markets:
 def about(study: Study, worlds: Sequence[Shelved], options: Options) -> dict[str, Any]:
     """What the figures depend on; not how many workers there were, nor where they ran."""
     one = worlds[0]
+    nothing = () if any(each.symbols for each in worlds) else (NOTHING_TRADED,)
+    assumed = () if options.data is None else (assumed_of(study.base),)
     return {
         "law_digest": digest_of_the_law(),
         "seed": options.seed,
@@ -66,7 +70,7 @@ def about(study: Study, worlds: Sequence[Shelved], options: Options) -> dict[str
         "quote": one.quote,
         "instruments": one.symbols,
         "exclusions": one.exclusions,
-        "warnings": one.warnings,
+        "warnings": (*one.warnings, *nothing, *assumed),
     }
 
 

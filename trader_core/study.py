@@ -88,7 +88,7 @@ def report_on(
 
 def _metadata(study: Study, of: Measured, code: str, broken: Sequence[str]) -> Metadata:
     options, policy, source = study.options, study.policy, study.source
-    assumed = () if options.data is None else (*survivors(of.told), _assumed(policy))
+    assumed = () if options.data is None else (*survivors(of.told), assumed_of(policy))
     return Metadata(
         trader=code,
         law_digest=digest_of_the_law(),
@@ -108,7 +108,8 @@ def _metadata(study: Study, of: Measured, code: str, broken: Sequence[str]) -> M
     )
 
 
-def _assumed(policy: Settings) -> str:
+def assumed_of(policy: Settings) -> str:
+    """What a replay of a folder takes for granted."""
     paper = policy.app.paper
     return (
         "venue rules are assumed, not those of the time: a tick is the finest price step in the file, an order may be "

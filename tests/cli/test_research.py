@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -138,6 +139,21 @@ def test_what_is_spread_is_the_market_that_a_backtest_replays(program: Inside) -
     told = [program(*words(program, one, *PERIOD, "--json")) for one in ("backtest", "montecarlo")]
     one, other = ({done.data["metadata"][key] for key in ("seed", "data_fingerprint")} for done in told)
     assert one == other
+
+
+def test_a_folder_of_which_nothing_can_be_traded_is_told_as_in_a_backtest(program: Inside) -> None:
+    from tests.scenarios.scenes import RISE
+    from tests.world import START, World
+
+    world = World(program.home).market(BTC=RISE, NEW=RISE).configured()
+    shutil.rmtree(world.data / "BTC-USD")
+    market = ("--data", world.data, "--config", world.config, "--state", program.state, "--from", START)
+    one, other = program("backtest", *market), program("sweep", *GRID[:2], "--jobs", "1", *market)
+    assert (one.code, other.code) == (0, 0)
+    told = other.err.splitlines()
+    assert set(told) <= set(one.err.splitlines())
+    assert ["nothing can be traded" in line for line in told] == [True, False]
+    assert "venue rules are assumed" in told[1]
 
 
 def test_montecarlo_spreads_trades_and_bars(program: Inside) -> None:

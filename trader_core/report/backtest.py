@@ -26,6 +26,7 @@ from trader_core.rulebook.limits import Ints
 
 SCHEMA = 2
 CANDLE_DIGITS = 16  # of a digest
+NOTHING_TRADED = "nothing can be traded: the coin of not one pair is in a tier of universe.yaml"
 
 
 class Metadata(Struct, frozen=True):
@@ -231,7 +232,7 @@ def silences(told: Told) -> tuple[str, ...]:
 def survivors(told: Told) -> tuple[str, ...]:
     """A folder in which every pair lives to its end says nothing of those that did not; one without any, nothing."""
     if not told.axes.instruments:
-        return ("nothing can be traded: the coin of not one pair is in a tier of universe.yaml",)
+        return (NOTHING_TRADED,)
     if not len(told.close) or not told.close[-1].all():
         return ()
     return (
