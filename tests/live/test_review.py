@@ -29,7 +29,8 @@ def test_a_purchase_that_waited_is_judged_by_what_holds_when_it_leaves(stage: St
     bought = [one["product_id"] for one in live.truth if one["kind"] == "order" and one["side"] == "BUY"]
     refused = {one[0]: one[2] for one in facts(live.journal, "closed") if "judged again" in one[2]}
     assert len(entries) == 3 and len(bought) == 1 and set(refused) == set(entries[1:]), refused
-    told = [re.fullmatch(r"not sent: judged again (\S+) s after it was decided: HALTED", one) for one in refused.values()]
+    words = r"not sent: judged again (\S+) s after it was decided: HALTED"
+    told = [re.fullmatch(words, one) for one in refused.values()]
     assert all(one and float(one[1]) > 5 for one in told), refused
     assert live.checked().wrong == ()
 
