@@ -85,9 +85,8 @@ def test_what_is_refused_begins_no_logbook(program: Inside) -> None:
 def test_incidents_that_begin_in_the_same_moment_are_each_one_of_their_own(program: Inside) -> None:
     titles = [f"thing {n}" for n in range(4)]
     begun = [program.start("incident", "start", one, "--state", program.state) for one in titles]
-    assert all(one.wait() == 0 for one in begun)
-    for one in begun:
-        one.communicate()
+    ended = [(one.communicate(), one.returncode) for one in begun]
+    assert [code for _, code in ended] == [0] * len(titles), ended
     found = acted(program, "incident", "list")["incidents"]
     assert sorted(one["title"] for one in found) == titles
     assert [one["number"] for one in found] == [4, 3, 2, 1]

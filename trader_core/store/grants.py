@@ -13,7 +13,7 @@ from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.grant import PERMIT_FACTS, PERMIT_KIND_OF, PermitFact
 from trader_core.store.chain import chained
 from trader_core.store.chained_file import checksum, rows_of
-from trader_core.store.sqlite import as_state_error, connect, transaction
+from trader_core.store.sqlite import as_state_error, at_once, connect, transaction
 
 NAME = "permits.db"
 _TABLES = (
@@ -41,7 +41,7 @@ class Permits:
         """Oldest first; none where nothing was ever permitted."""
         if not self.path.exists():
             return ()
-        with self._told(), closing(connect(self.path, create=False)) as db, as_state_error(self.path):
+        with self._told(), closing(connect(self.path, create=False)) as db, as_state_error(self.path), at_once(db):
             return tuple(from_json(PERMIT_FACTS[row.kind], row.body) for row in rows_of(db.execute, "permits"))
 
     def append(self, fact: PermitFact, at_ms: int) -> None:

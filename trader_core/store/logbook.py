@@ -18,7 +18,7 @@ from trader_core.domain.incident import (
 )
 from trader_core.store.chain import Row, chained
 from trader_core.store.chained_file import checksum, rows_of
-from trader_core.store.sqlite import as_state_error, connect, transaction
+from trader_core.store.sqlite import as_state_error, at_once, connect, transaction
 
 F = TypeVar("F", IncidentClosed, IncidentNoted, IncidentStarted, Promoted)
 NAME = "logbook.db"
@@ -42,7 +42,7 @@ class Logbook:
         if not self.path.exists():
             return ()
         try:
-            with closing(connect(self.path, create=False)) as db, as_state_error(self.path):
+            with closing(connect(self.path, create=False)) as db, as_state_error(self.path), at_once(db):
                 return _facts_in(rows_of(db.execute, "log"))
         except JournalBroken as broken:
             raise self._broken() from broken

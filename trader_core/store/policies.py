@@ -19,7 +19,7 @@ from trader_core.domain.errors import JournalBroken, PlanDrifted, StateUnusable
 from trader_core.domain.policy import WRITTEN, PolicyVersion
 from trader_core.store.chain import Row, chained, verified
 from trader_core.store.chained_file import checksum, rows_of
-from trader_core.store.sqlite import as_state_error, connect, transaction
+from trader_core.store.sqlite import as_state_error, at_once, connect, transaction
 
 SCHEMA = "trader.policy-backup/v1"
 KIND = "policy"
@@ -72,9 +72,10 @@ class PolicyStore:
 
     def read(self) -> Reading:
         """The newest version that is as it was written. Raises StateUnusable where one is bad and the other is bad or
-        not there: what was in it nobody knows."""
-        rows, broken = _tried(self._rows)
+        not there: what was in it nobody knows. The backup is written last and looked at first, so that it is never
+        ahead only because somebody writes meanwhile."""
         kept, torn = _tried(self._kept)
+        rows, broken = _tried(self._rows)
         if (rows is None and not kept) or (kept is None and not rows):
             broken, torn = broken or "it is not there", torn or "it is not there"
             what = f"the policy store cannot be read: {broken}; nor can its backup: {torn}"
@@ -113,7 +114,7 @@ class PolicyStore:
     def _rows(self) -> list[Row]:
         if not self.path.exists():
             return []
-        with closing(connect(self.path, create=False)) as db, as_state_error(self.path):
+        with closing(connect(self.path, create=False)) as db, as_state_error(self.path), at_once(db):
             rows = self._sound(lambda: rows_of(db.execute, "policy"))
             _versions(rows)
         return rows

@@ -125,11 +125,8 @@ class SqliteStore:
     @contextmanager
     def at_once(self) -> Iterator[None]:
         """Everything that is read inside is of one moment, whoever writes meanwhile. For a store that only reads."""
-        self.query("BEGIN")
-        try:
+        with as_state_error(self._path), at_once(self._db):
             yield
-        finally:
-            self.query("ROLLBACK")
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
@@ -337,6 +334,17 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+@contextmanager
+def at_once(db: sqlite3.Connection) -> Iterator[None]:
+    """Everything that is read inside is of one moment, whoever writes meanwhile."""
+    db.execute("BEGIN")
+    try:
+        yield
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
