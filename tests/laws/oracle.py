@@ -1,9 +1,9 @@
 """What a scene holds and owes, counted once more from the definitions, in Python's own exact integers and fractions."""
 
 from fractions import Fraction
-from math import ceil, log10
+from math import ceil, floor, log10
 
-from trader_core.rulebook.codes import ENTRY, EXIT, FILLED, KIND, LIMIT, LOTS, MAKER, STRATEGY
+from trader_core.rulebook.codes import ENTRY, EXIT, FILLED, KIND, LIMIT, LOTS, MAKER, STOP, STRATEGY
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.state import Columns, Draft, Guard, State
 
@@ -63,8 +63,19 @@ def cap(law: Law, columns: Columns, t: int, dimension: str, key: int) -> Fractio
     return Fraction(share) * min(Fraction(float(law.market.scale[columns.regime[t]])), Fraction(1))
 
 
-def positions(state: State) -> int:
-    return sum(bool(state.lots[i] > 0 or state.orders[i, ENTRY, KIND]) for i in range(len(state.lots)))
+def positions(law: Law, state: State, columns: Columns, t: int) -> list[bool]:
+    """By instrument, whether it takes a slot."""
+    return [
+        bool(state.orders[i, ENTRY, KIND]) or (lots > 0 and not is_dust(law, state, columns, t, i))
+        for i, lots in enumerate(state.lots)
+    ]
+
+
+def is_dust(law: Law, state: State, columns: Columns, t: int, i: int) -> bool:
+    """Nothing of it rests, and it is known to be worth less than the venue's smallest order."""
+    bid, rests = int(columns.bid[t, i]), state.orders[i, (STOP, EXIT), KIND].any()
+    worst = max(floor(Fraction(bid * (PPM - int(law.orders.band_ppm)), PPM)), 1)
+    return not rests and bid > 0 and floor(value(law, i, int(state.lots[i]), worst)) < law.instruments.min_notional[i]
 
 
 def equity(law: Law, state: State, columns: Columns, t: int) -> int:

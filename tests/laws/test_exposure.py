@@ -11,7 +11,7 @@ from tests.laws.budget import examples
 from tests.laws.test_gate_independence import base
 from tests.laws.worlds import COUNT, STRATEGY_COUNT, Dice, Scene, dice, open_guard
 from trader_core.rulebook import codes
-from trader_core.rulebook.codes import ENTRY
+from trader_core.rulebook.codes import ENTRY, EXIT, STOP
 from trader_core.rulebook.exposure import (
     cost_with_fee,
     effective_cap,
@@ -36,6 +36,10 @@ def few(die: Dice) -> Scene:
         state.strategy[i] = die.between(codes.NEVER, STRATEGY_COUNT - 1) if state.lots[i] else codes.NEVER
         guard.foreign[i] = die.one_of((0, 0, 1, 2))
         scene.columns.close[0, i] = die.one_of((0, 1, 150, 10**5)) if guard.foreign[i] or not state.lots[i] else 150
+        scene.columns.bid[0, i] = die.one_of((0, 1, 150))
+        scene.law.instruments.min_notional[i] = die.one_of((0, 1, 150, 151, 300, 301))
+        if die.often():
+            step_place(state, i, die.one_of((STOP, EXIT)), 1, 1, 1, 0, 0, 0, codes.BY_STOP, 0, 0, 0, 0, 0)
         if die.often():
             terms = (die.between(1, 2), die.between(1, 3), die.between(1, 10**5), 0, 0, 0, codes.BY_SIGNAL)
             step_place(state, i, ENTRY, *terms, die.between(0, STRATEGY_COUNT - 1), 0, 0, 0, 0)
@@ -54,8 +58,8 @@ def test_every_lot_is_at_risk_for_its_asset_theme_and_tier_and_for_the_strategy_
             expected = {name: oracle.at_risk(law, guard, state, columns, t, name, key) for name, key in keys.items()}
             assert found == {name: min(one, MOST) for name, one in expected.items()}
         assert reserved(law, state, i) == oracle.reserved(law, state, i)
-        others = oracle.positions(state) - bool(state.lots[i] > 0 or state.orders[i, ENTRY, codes.KIND])
-        assert positions_without(state, i) == others
+        taken = oracle.positions(law, state, columns, t)
+        assert positions_without(law, state, columns, t, i) == sum(taken) - taken[i]
     assert reserved_cash(law, state) == sum(oracle.reserved(law, state, i) for i in range(COUNT))
 
 
@@ -97,4 +101,4 @@ def test_a_book_without_anything_is_at_no_risk_and_holds_nothing() -> None:
     state = empty_state(COUNT, COUNT, STRATEGY_COUNT)
     for i in range(COUNT):
         assert not np.any(exposures(scene.law, open_guard(), state, scene.columns, 0, i, 0))
-        assert positions_without(state, i) == reserved(scene.law, state, i) == 0
+        assert positions_without(scene.law, state, scene.columns, 0, i) == reserved(scene.law, state, i) == 0

@@ -125,7 +125,7 @@ def assert_within_caps(after: Scene) -> None:
             limit = oracle.cap(law, columns, t, dimension, key) * draft.equity * (1 + Fraction(1, 2**50))
             assert oracle.at_risk(law, guard, state, columns, t, dimension, key) <= limit, dimension
     assert oracle.free_cash(law, state) >= 0
-    assert oracle.positions(state) <= law.risk.max_positions
+    assert sum(oracle.positions(law, state, columns, t)) <= law.risk.max_positions
 
 
 def assert_within_costs(scene: Scene, lots: int) -> None:

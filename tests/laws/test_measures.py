@@ -144,9 +144,8 @@ def restless(seen: Seen) -> bool:
 
 
 def others(seen: Seen) -> int:
-    state = seen.scene.state
-    held = (state.lots > 0) | (state.orders[:, codes.ENTRY, codes.KIND] != 0)
-    return int(np.delete(held, seen.i).sum())
+    law, _, state, columns, t, _, _ = seen.scene
+    return int(np.delete(oracle.positions(law, state, columns, t), seen.i).sum())
 
 
 FIGURES: dict[Verdict, Callable[[Seen], Figure]] = {

@@ -123,7 +123,7 @@ def test_a_turn_comes_where_a_position_more_is_allowed_or_none_is_needed(i: int,
     world = held_bitcoin()
     law = world.law._replace(risk=world.law.risk._replace(max_wait_ms=WAIT_MS, max_positions=positions))
     step_deferred(law, world.state, draft(i), 1.0, 0)
-    assert first_waiting(law, world.state) == turn
+    assert first_waiting(law, world.state, world.columns, 0) == turn
 
 
 def test_whoever_waited_for_too_long_is_forgotten_and_nobody_else() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from tests.laws import oracle
 from tests.laws.worlds import COUNT, DAYS, Dice, Scene, changed, edited, ints, randoms, with_room
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, MINUTE_MS
 from trader_core.rulebook import codes
@@ -252,9 +253,9 @@ def adds_per_day(die: Dice, scene: Scene) -> Scene:
 
 
 def max_positions(die: Dice, scene: Scene) -> Scene:
-    others = [i for i in range(len(scene.state.lots)) if i != scene.draft.instrument]
-    busy = [i for i in others if scene.state.lots[i] > 0 or scene.state.orders[i, codes.ENTRY, codes.KIND]]
-    return scene._replace(law=scene.law._replace(risk=scene.law.risk._replace(max_positions=len(busy))))
+    taken = oracle.positions(scene.law, scene.state, scene.columns, scene.t)
+    busy = sum(taken) - taken[scene.draft.instrument]
+    return scene._replace(law=scene.law._replace(risk=scene.law.risk._replace(max_positions=busy)))
 
 
 def no_room(dimension: str) -> Trouble:

@@ -9,7 +9,7 @@ from tests.cli.program import Inside
 from tests.scenarios.limits import broken_even, parted, taken_over
 from tests.scenarios.scenes import DIP, RISE, day_stop, day_target
 from tests.scenarios.test_exits import fills, orders
-from tests.world import START, World, at, outcomes, sent
+from tests.world import START, Bar, World, at, outcomes, sent
 from trader_core.domain.clocktime import MINUTE_MS, EpochMs, parse_utc
 from trader_core.domain.facts import CoinsMoved
 from trader_core.domain.fill import Side
@@ -82,6 +82,22 @@ def test_dust_is_shown_and_not_tried_again_at_every_pass(restarts: bool, tmp_pat
     assert looked.code == 0, "what the venue takes no order for is not called unprotected"
     shown = program("positions", "--state", world.state, "--config", world.config)
     assert "dust" in shown.out
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_dust_takes_no_slot_from_another(restarts: bool, tmp_path: Path) -> None:
+    """There is one. Half a dollar's worth of a purchase is filled, and no more of it is tried; then ether rises."""
+    thin = Bar(102, 102.01, 101, 102, volume=0.005)
+    late = (*[100.0] * 12, *(100.0 + 2 * n for n in range(1, 5)))
+    world = World(tmp_path, restarts=restarts).market(BTC=(*RISE[:6], thin, *[102.0] * 9), ETH=late)
+    world.configured(
+        policy__risk__max_open_positions=1, policy__orders__maker_max_reprices=0,
+        policy__orders__taker_fallback=False, app__paper__max_share_of_volume_pct=100,
+    )  # fmt: skip
+    reports = world.run()
+    left = reports[-1].book.holdings["BTC-USD"].quantity
+    assert reports[-1].book.dust == {"BTC-USD"} and left == Decimal("0.005")
+    assert {one.symbol for one in orders(reports, Role.ENTRY)} == {"BTC-USD", "ETH-USD"}
 
 
 def test_how_long_nothing_has_protected_a_position_is_a_figure_of_status(tmp_path: Path) -> None:

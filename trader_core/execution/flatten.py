@@ -10,9 +10,8 @@ from trader_core.domain.instrument import Instrument
 from trader_core.domain.market import TopOfBook
 from trader_core.domain.money import EXACT, plain
 from trader_core.domain.order import OrderStatus, Role
-from trader_core.rulebook.exits import is_sellable
+from trader_core.rulebook.exits import is_sellable, lowest_sale
 from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import less
 from trader_core.rulebook.state import State
 
 BPS = 10_000
@@ -75,8 +74,7 @@ def dust(
     """What is held, has a bid, and is less than the venue takes at the lowest price that an exit would sell at."""
     found = []
     for i, (symbol, bid) in enumerate(zip(symbols, bids, strict=True)):
-        lowest = max(less(bid, law.orders.band_ppm), 1)
-        if symbol in held and bid > 0 and not is_sellable(law, i, int(state.lots[i]), lowest):
+        if symbol in held and bid > 0 and not is_sellable(law, i, int(state.lots[i]), lowest_sale(law, bid)):
             found.append(symbol)
     return tuple(sorted(found))
 

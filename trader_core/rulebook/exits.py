@@ -96,6 +96,12 @@ def is_sellable(law: Law, i: int, lots: int, ticks: int) -> bool:
 
 
 @rule
+def lowest_sale(law: Law, bid: int) -> int:
+    """The lowest price at which a position is offered."""
+    return max(less(bid, law.orders.band_ppm), 1)
+
+
+@rule
 def exit_reason(state: State, columns: Columns, t: int, i: int, at: Levels) -> int:
     """Why the position should be sold now, judged on the bid we would sell into; 0 to hold."""
     bid = columns.bid[t, i]

@@ -3,11 +3,13 @@
 from typing import NamedTuple
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.codes import ENTRY, FILLED, KIND, LIMIT, LOTS, STRATEGY
+from trader_core.rulebook.codes import ENTRY, EXIT, FILLED, KIND, LIMIT, LOTS, STOP, STRATEGY
 from trader_core.rulebook.costs import worst_fee
+from trader_core.rulebook.exits import is_sellable, lowest_sale
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import LIMIT as MONEY_MAX
 from trader_core.rulebook.money import value_up
+from trader_core.rulebook.orders import is_open
 from trader_core.rulebook.state import Columns, Draft, Guard, State
 
 UNCOUNTABLE = 2.0**62
@@ -106,10 +108,18 @@ def owner_of(state: State, draft: Draft) -> int:
 
 
 @rule
-def positions_without(state: State, skipped: int) -> int:
+def positions_without(law: Law, state: State, columns: Columns, t: int, skipped: int) -> int:
     """Instruments held or being bought, one of them left out."""
     count = 0
     for i in range(state.lots.shape[0]):
-        if i != skipped and (state.lots[i] > 0 or state.orders[i, ENTRY, KIND] != 0):
+        if i != skipped and takes_slot(law, state, columns, t, i):
             count += 1
     return count
+
+
+@rule
+def takes_slot(law: Law, state: State, columns: Columns, t: int, i: int) -> bool:
+    """Whether it is being bought, or held: dust is not, while no order of it rests; what has no price is no dust."""
+    held, bid, leaves = state.lots[i], columns.bid[t, i], is_open(state, i, EXIT) or is_open(state, i, STOP)
+    stays = held > 0 and (leaves or bid == 0 or is_sellable(law, i, held, lowest_sale(law, bid)))
+    return bool(stays or is_open(state, i, ENTRY))

@@ -18,7 +18,7 @@ from trader_core.rulebook.codes import (
 from trader_core.rulebook.exposure import positions_without
 from trader_core.rulebook.limits import Law
 from trader_core.rulebook.money import PPM
-from trader_core.rulebook.state import Draft, State
+from trader_core.rulebook.state import Columns, Draft, State
 
 
 @rule
@@ -60,7 +60,7 @@ def step_left(state: State, place: int) -> None:
 
 
 @rule
-def first_waiting(law: Law, state: State) -> int:
+def first_waiting(law: Law, state: State, columns: Columns, t: int) -> int:
     """Of a queue that is not empty, whose turn it is, where there is a slot for it; else NEVER."""
     i = state.queue[0, W_INSTRUMENT]
-    return int(i) if positions_without(state, i) + 1 <= law.risk.max_positions else NEVER
+    return int(i) if positions_without(law, state, columns, t, i) + 1 <= law.risk.max_positions else NEVER

@@ -50,6 +50,7 @@ from trader_core.rulebook.exits import (
     levels,
     lots_above_cap,
     lots_to_sell,
+    lowest_sale,
     step_outcast,
     stop_bps_of,
     target_bps_of,
@@ -59,7 +60,7 @@ from trader_core.rulebook.gates.losses import loss_scale
 from trader_core.rulebook.halts import flattens, halted_of, spares_entries, step_halt
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
-from trader_core.rulebook.money import PPM, less, more
+from trader_core.rulebook.money import PPM, more
 from trader_core.rulebook.orders import is_open, is_ours, step_ask, step_close, step_place
 from trader_core.rulebook.queue import first_waiting, step_deferred, step_late, step_left
 from trader_core.rulebook.sizing import step_unsized, wanted_lots
@@ -152,7 +153,7 @@ def step_exit(law: Law, guard: Guard, state: State, columns: Columns, t: int, i:
     step_outcast(guard, state, i, now)
     above = lots_above_cap(law, state, columns, t, i) if held > 0 else 0
     reason = step_reason(law, guard, state, columns, t, i, at, above) if held > 0 else 0
-    limit, trigger = max(less(columns.bid[t, i], law.orders.band_ppm), 1), at.stop
+    limit, trigger = lowest_sale(law, columns.bid[t, i]), at.stop
     sold = lots_to_sell(law, state, i, reason, limit, trigger, above) if held > 0 else 0
     stop, rest = state.orders[i, STOP], held - sold
     if stop[KIND] != 0 and is_stop_over(law, state, i, sold, trigger):
@@ -288,7 +289,7 @@ def rest_of(law: Law, state: State, columns: Columns, t: int, i: int, equity: in
 def step_waited(law: Law, guard: Guard, state: State, columns: Columns, t: int, plan: Plan, equity: int) -> Draft:
     """The first of the queue at today's prices; of no kind where no slot is free, or it may not be bought any more, or
     was judged in this turn."""
-    i = first_waiting(law, state)
+    i = first_waiting(law, state, columns, t)
     if i == NEVER:
         return Draft(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
     one = state.queue[0]

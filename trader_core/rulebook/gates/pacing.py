@@ -131,7 +131,7 @@ def judge_slots(law: Law, state: State, columns: Columns, t: int, draft: Draft, 
     lots = note(trace, Verdict.HELD, gate_held(law, state, draft, lots))
     lots = note(trace, Verdict.ADD_SPACING, gate_add_spacing(law, state, asset, now, draft, lots))
     lots = note(trace, Verdict.ADDS_PER_DAY, gate_adds_per_day(law, state, asset, now, draft, lots))
-    return note(trace, Verdict.MAX_POSITIONS, gate_open_positions(law, state, draft, lots))
+    return note(trace, Verdict.MAX_POSITIONS, gate_open_positions(law, state, columns, t, draft, lots))
 
 
 @rule
@@ -161,7 +161,7 @@ def gate_adds_per_day(law: Law, state: State, asset: int, now: int, draft: Draft
 
 
 @rule
-def gate_open_positions(law: Law, state: State, draft: Draft, lots: int) -> Judged:
-    after = positions_without(state, draft.instrument) + 1
+def gate_open_positions(law: Law, state: State, columns: Columns, t: int, draft: Draft, lots: int) -> Judged:
+    after = positions_without(law, state, columns, t, draft.instrument) + 1
     limit = law.risk.max_positions
     return (CLOSED if after > limit else PASS), lots, float(after), float(limit)
