@@ -126,7 +126,7 @@ MATRIX: tuple[Row, ...] = (
     Row("week_stop", CRITICAL, "the week's loss has reached policy.risk.max_week_loss_pct",
         f"{NOTHING_ENTERS}, until the UTC week is over", "trader pnl, trader positions", week_stop),
     Row("drawdown", CRITICAL, "the loss from the highest equity has reached policy.risk.max_drawdown_pct",
-        NOTHING_ENTERS, "trader pnl, trader positions", drawdown),
+        NOTHING_ENTERS, "trader pnl, trader positions, and the runbook: halted", drawdown),
     Row("losing_position", WARNING, "a position has lost more than app.alerts.max_position_loss_pct of its cost",
         "nothing before its stop is reached", "trader positions", losing_position, escalates=False, of_market=True),
     Row("unprotected", CRITICAL, "a position has neither a stop nor an exit at the venue",
