@@ -138,7 +138,7 @@ def _tried(study: Study, of: Measured) -> tuple[Tried | None, tuple[str, ...]]:
     sharpe = sharpe_of(of.curve)
     trial = Trial(
         data=study.source.fingerprint, from_ms=EpochMs(study.start_ms), to_ms=EpochMs(study.end_ms),
-        config=digest(study.policy), sharpe=sharpe, trades=len(of.trades.pnl), command="backtest",
+        config=_config(study, of), sharpe=sharpe, trades=len(of.trades.pnl), command="backtest",
     )  # fmt: skip
     try:
         registry = Trials(study.options.state_directory)
@@ -147,6 +147,13 @@ def _tried(study: Study, of: Measured) -> tuple[Tried | None, tuple[str, ...]]:
     except StateUnusable as lost:
         return None, (f"the registry of trials is not usable, so their number is unknown: {lost.what}",)
     return Tried(len(found), tuple(one for one in found if one is not None)), ()
+
+
+def _config(study: Study, of: Measured) -> str:
+    """What was tried: the same with money that comes or goes is something else, by its times and amounts."""
+    at_ms = of.told.at_ms
+    moved = [(rfc3339(int(at_ms[max(row, 0)])), from_grains(units)) for row, units in of.told.flows.tolist() if units]
+    return " ".join([digest(study.policy), *(f"{when}={plain(amount)}" for when, amount in moved)])
 
 
 def flows_of(study: Study, flows: Sequence[Flow]) -> tuple[Flow, ...]:

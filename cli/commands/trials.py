@@ -20,11 +20,18 @@ def trials(ctx: typer.Context) -> Result:
     head = ["data", "from, UTC", "to, UTC", "config", "Sharpe", "trades", "by"]
     rows = [
         [
-            one.data[:DIGEST_SHOWN], short(one.from_ms), short(one.to_ms), one.config[:DIGEST_SHOWN],
+            one.data[:DIGEST_SHOWN], short(one.from_ms), short(one.to_ms), _config(one.config),
             "-" if one.sharpe is None else f"{one.sharpe:.3f}", str(one.trades), one.command,
         ]
         for one in found
     ]  # fmt: skip
     markets = len({one.data for one in found})
     told = f"{count(len(found), 'trial')} on {count(markets, 'market')}"
-    return Result({"trials": found}, f"{fitted(head, rows, ('by', 'to, UTC', 'from, UTC'), left=4)}\n{told}")
+    moved = "\n+: cash came or went (backtest --deposit); --json tells when" * any(" " in one.config for one in found)
+    table = fitted(head, rows, ("by", "to, UTC", "from, UTC"), left=4)
+    return Result({"trials": found}, f"{table}\n{told}{moved}")
+
+
+def _config(text: str) -> str:
+    config, deposits, _ = text.partition(" ")
+    return config[:DIGEST_SHOWN] + "+" * bool(deposits)

@@ -372,6 +372,21 @@ def test_trials_are_counted_by_what_was_tried(program: Backtests) -> None:
     assert page.endswith("3 trials on 1 market\n")
 
 
+def test_the_same_with_money_that_comes_is_another_trial(program: Backtests) -> None:
+    """What moves the equity moves the ratio: neither may take the other's place."""
+    flow = ("--deposit", "2024-01-01T06:00=5000")
+    plain, more = (program.run(*SHORT, *words, "--json").data for words in ((), flow))
+    assert program.run(*SHORT, *flow, "--deposit", "2024-01-02=0", "--json").data["trials"]["tried"] == 2
+    ratios = [one["performance"]["sharpe"]["value"] for one in (plain, more)]
+    assert (plain["trials"]["tried"], more["trials"]["tried"]) == (1, 2)
+    listed = program("trials", "--state", program.state, "--json").data["trials"]
+    assert [one["sharpe"] for one in listed] == ratios and ratios[0] != ratios[1]
+    config = plain["metadata"]["config_digest"]
+    assert [one["config"] for one in listed] == [config, f"{config} 2024-01-01T06:00:00Z=5000"]
+    page = program("trials", "--state", program.state).out
+    assert f"  {config[:12]}+  " in page and "+: cash came or went (backtest --deposit)" in page
+
+
 def test_what_chance_alone_shows_is_unknown_where_the_ratios_of_other_trials_are(program: Backtests) -> None:
     """One trial traded, another did not: how far the ratios of worthless trials lie apart cannot be told from one."""
     idle = program.home / "idle"

@@ -35,7 +35,7 @@ class Trial(Struct, frozen=True):
     data: str  # its fingerprint
     from_ms: EpochMs
     to_ms: EpochMs
-    config: str  # digest
+    config: str  # digest, and behind it the deposits, if any
     sharpe: float | None  # a year; None: not defined
     trades: int
     command: str  # that tried it first
