@@ -55,22 +55,24 @@ def _markets(options: Options) -> Markets:
 
 
 def about(study: Study, worlds: Sequence[Shelved], options: Options) -> dict[str, Any]:
-    """What the figures depend on; not how many workers there were, nor where they ran."""
-    one = worlds[0]
-    nothing = () if any(each.symbols for each in worlds) else (NOTHING_TRADED,)
+    """What the figures depend on, of all markets; not how many workers there were, nor where they ran."""
+    one, symbols = worlds[0], sorted({symbol for each in worlds for symbol in each.symbols})
+    excluded = dict.fromkeys(left for each in worlds for left in each.exclusions if left.symbol not in symbols)
+    said = dict.fromkeys(line for each in worlds for line in each.warnings)
+    nothing = () if symbols else (NOTHING_TRADED,)
     assumed = () if options.data is None else (assumed_of(study.base),)
     return {
         "law_digest": digest_of_the_law(),
         "seed": options.seed,
-        "from_time": rfc3339(one.start_ms),
-        "to_time": rfc3339(one.end_ms),
+        "from_time": rfc3339(min(each.start_ms for each in worlds)),
+        "to_time": rfc3339(max(each.end_ms for each in worlds)),
         "data_fingerprint": one.fingerprint,
         "market_digests": sorted({each.digest for each in worlds}),
         "config_digest": digest(study.base),
         "quote": one.quote,
-        "instruments": one.symbols,
-        "exclusions": one.exclusions,
-        "warnings": (*one.warnings, *nothing, *assumed),
+        "instruments": symbols,
+        "exclusions": tuple(excluded),
+        "warnings": (*said, *nothing, *assumed),
     }
 
 

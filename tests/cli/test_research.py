@@ -156,6 +156,24 @@ def test_a_folder_of_which_nothing_can_be_traded_is_told_as_in_a_backtest(progra
     assert "venue rules are assumed" in told[1]
 
 
+def test_what_a_sweep_was_made_of_is_that_of_every_market_in_it(program: Inside) -> None:
+    """Whoever is found by a setting, and a bar of another length, make another market and another period."""
+    from tests.scenarios.scenes import RISE
+    from tests.world import START, World
+
+    world = World(program.home).market(BTC=RISE, NEW=RISE).configured()
+    market = ("--data", world.data, "--config", world.config, "--state", program.state, "--json")
+    found = ("sweep", "--grid", "universe.discovery.enabled=false,true", "--from", START, *market)
+    made = program(*found).data["metadata"]
+    assert (made["instruments"], len(made["market_digests"])) == (["BTC-USD", "NEW-USD"], 2)
+    assert "NEW-USD" not in [one["symbol"] for one in made["exclusions"]]
+    bars = ("sweep", "--grid", "strategies.rules.enabled=false", "--grid", "cycle.base_bar_min=60,15")
+    early = (*words(program, *bars), "--from", "2024-01-01T00:15", "--to", "2024-01-02T00:45", "--json")
+    made = program(*early).data["metadata"]
+    assert len(made["market_digests"]) == 2
+    assert (made["from_time"], made["to_time"]) == ("2024-01-01T00:15:00Z", "2024-01-02T01:00:00Z")
+
+
 def test_montecarlo_spreads_trades_and_bars(program: Inside) -> None:
     week = (*PERIOD[:3], "2024-01-08")  # in three days too few positions close: most orders of them lose nothing first
     for more, drawn in (((), "trades"), (("--bars", "--paths", "4"), "bars")):
