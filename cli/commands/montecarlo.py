@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trader_core.research.montecarlo import Paths
 
 DAY_H = 24
+ALIKE = "every path came to the same, so it says nothing of luck: more --paths, a smaller --block, a longer --from --to"
 
 Bars = Annotated[bool, typer.Option("--bars", help="Resample the market and replay it, not the trades.")]
 Count = Annotated[int, typer.Option("--paths", min=1, max=1_000_000, metavar="N", help="How many histories.")]
@@ -69,7 +70,8 @@ def montecarlo(
     report = report_of(made, paths=found)
     if out is not None:
         write(out, report)
-    return Result(report, _text(found, "bars" if bars else "trades"), 0, warned(made["warnings"]))
+    warnings = warned((*made["warnings"], *((ALIKE,) if found.alike else ())))
+    return Result(report, _text(found, "bars" if bars else "trades"), 0, warnings)
 
 
 def _text(found: "Paths", drawn: str) -> str:

@@ -71,7 +71,7 @@ def walk_forward(
     """Choose the best settings of each training, and tell how they did in the test after it. Touches no order."""
     from trader_core.inquiry import about, noted
     from trader_core.research.sweep import candidates_of, check_objective, worlds_of
-    from trader_core.research.walk_forward import Plan, folds_of, purge_of, walked
+    from trader_core.research.walk_forward import Plan, folds_of, purge_of, shared_span, walked
 
     check_objective(objective)
     check_place(out, "--out")
@@ -82,9 +82,9 @@ def walk_forward(
         if not policies:
             raise UsageError(f"no sound combination: {'; '.join(candidates[0].problems)}", remedy="other values")
         worlds = list(worlds_of(study, candidates).values())
-        bar_ms = max(one.bar_ms for one in worlds)
+        start_ms, end_ms, bar_ms = shared_span(worlds)
         plan = Plan(train, test, anchored, purge_of(policies, bar_ms) if purge is None else purge, embargo)
-        folds = folds_of(worlds[0].start_ms, worlds[0].end_ms, bar_ms, plan)
+        folds = folds_of(start_ms, end_ms, bar_ms, plan)
         found = walked(study, candidates, folds, objective)
         made = about(study, worlds, options) | {"objective": objective, "plan": plan}
     known, warnings = noted(options, found.trained, "walk-forward")

@@ -174,6 +174,18 @@ def test_what_a_sweep_was_made_of_is_that_of_every_market_in_it(program: Inside)
     assert (made["from_time"], made["to_time"]) == ("2024-01-01T00:15:00Z", "2024-01-02T01:00:00Z")
 
 
+def test_folds_are_the_same_in_whatever_order_bars_of_several_lengths_are_said(program: Inside) -> None:
+    """A period that begins between two hours begins, for all, with the first hour in it."""
+    cross = ("--grid", "strategies.rules.enabled=false", "--grid", f"{CROSS}enabled=true")
+    asked = ("walk-forward", *cross, "--purge", "0", "--train", "2", "--test", "1", "--json")
+    one, other = (
+        program(*words(program, *asked, "--grid", f"cycle.base_bar_min={bars}"),
+                "--from", "2024-01-01T00:15", "--to", "2024-01-05T03:00").data["folds"]
+        for bars in ("15,60", "60,15")
+    )  # fmt: skip
+    assert one == other and one[0]["train_from"] == "2024-01-01T01:00:00Z"
+
+
 def test_montecarlo_spreads_trades_and_bars(program: Inside) -> None:
     week = (*PERIOD[:3], "2024-01-08")  # in three days too few positions close: most orders of them lose nothing first
     for more, drawn in (((), "trades"), (("--bars", "--paths", "4"), "bars")):
@@ -182,6 +194,15 @@ def test_montecarlo_spreads_trades_and_bars(program: Inside) -> None:
         (found,) = [one for one in done.data["paths"]["spreads"] if one["figure"] == "max_drawdown_pct"]
         assert 0 < found["levels"]["p05"] <= found["levels"]["p95"]
     assert program(*words(program, "montecarlo", "--bars", "--block", "7")).code == 2
+
+
+@pytest.mark.parametrize("asked", [("--block", "10000"), ("--bars",), ("--paths", "1")], ids=str)
+def test_paths_that_are_all_the_same_say_nothing_of_luck_and_say_so(asked: tuple[str, ...], program: Inside) -> None:
+    period = ("--from", "2024-01-01", "--to", "2024-01-05" if "--bars" not in asked else "2024-01-01T00:15")
+    done = program(*words(program, "montecarlo", "--paths", "4", *period, *asked, "--json"))
+    assert done.code == 0
+    (told,) = done.document["warnings"]
+    assert told.startswith("every path came to the same, so it says nothing of luck: ") and told in done.err
 
 
 def test_compare_puts_two_reports_side_by_side(program: Inside) -> None:

@@ -29,6 +29,7 @@ TRADES, BARS = 2, 3  # names of the streams
 LEVELS_PCT = (5, 25, 50, 75, 95)
 CELLS_MAX = 4_000_000  # of the paths that are held at a time
 TRADES_MIN = 2
+ROUNDING = 1e-9  # the same factors in another order
 
 
 class Spread(Struct, frozen=True):
@@ -40,13 +41,15 @@ class Spread(Struct, frozen=True):
 
 
 class Paths(Struct, frozen=True):
-    """`ruin_pct` is the share of the paths that fell to or below that much of the first equity."""
+    """`ruin_pct` is the share of the paths that fell to or below that much of the first equity; `alike` says that all of
+    them came to the same figures."""
 
     paths: int
     block: int  # trades, or bars
     spreads: tuple[Spread, ...]
     ruin_at_pct: float
     ruin_pct: float
+    alike: bool
 
 
 # --- trades ----------------------------------------------------------------------------------------------------------
@@ -67,7 +70,7 @@ def of_trades(replayed: "Replayed", paths: int, block: int | None, ruin_at_pct: 
         _spread("total_pnl_pct", finals, float(happened[0][0])),
         _spread("max_drawdown_pct", falls, float(happened[1][0])),
     )
-    return Paths(paths, length, spreads, ruin_at_pct, _share(lows <= ruin_at_pct))
+    return Paths(paths, length, spreads, ruin_at_pct, _share(lows <= ruin_at_pct), _alike([finals, falls]))
 
 
 def gains_of(replayed: "Replayed") -> Floats:
@@ -133,11 +136,10 @@ def of_bars(study: Study, world: Shelved, paths: int, block_ms: int, ruin_at_pct
     found = [read_scored(text) for text in run_tasks(tasks, study.pool, study.results, study.progress)]
     happened = scored(replay_world(opened_world(world.folder), study.base), study.base, series=True)
     columns = [_figures(one) for one in found]
-    spreads = tuple(
-        _spread(name, np.array([one[name] for one in columns]), was) for name, was in _figures(happened).items()
-    )
-    lows = np.array([_lowest_pct(one) for one in found])
-    return Paths(paths, block_ms // world.bar_ms, spreads, ruin_at_pct, _share(lows <= ruin_at_pct))
+    values = {name: np.array([one[name] for one in columns]) for name in columns[0]}
+    spreads = tuple(_spread(name, values[name], was) for name, was in _figures(happened).items())
+    lows, alike = np.array([_lowest_pct(one) for one in found]), _alike(list(values.values()))
+    return Paths(paths, block_ms // world.bar_ms, spreads, ruin_at_pct, _share(lows <= ruin_at_pct), alike)
 
 
 def _figures(of: Scored) -> dict[str, float]:
@@ -158,6 +160,10 @@ def _lowest_pct(of: Scored) -> float:
 def _spread(figure: str, values: Floats, observed: float) -> Spread:
     names = [f"p{level:02d}" for level in LEVELS_PCT]
     return Spread(figure, dict(zip(names, quantiles(values, LEVELS_PCT), strict=True)), rounded(observed))
+
+
+def _alike(columns: Sequence[Floats]) -> bool:
+    return all(float(np.ptp(values)) <= ROUNDING for values in columns)
 
 
 def _share(flags: Sequence[bool] | np.ndarray) -> float:

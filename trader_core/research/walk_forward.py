@@ -86,6 +86,13 @@ class Walked(Struct, frozen=True):
     equity: tuple[Point, ...]
 
 
+def shared_span(worlds: Sequence[Shelved]) -> tuple[int, int, int]:
+    """(first decision, end of the decisions, bar) that all markets have, on the grid of the longest of their bars."""
+    bar_ms = max(one.bar_ms for one in worlds)
+    start_ms = max(one.start_ms for one in worlds)
+    return -(-start_ms // bar_ms) * bar_ms, min(one.end_ms for one in worlds), bar_ms
+
+
 def folds_of(start_ms: int, end_ms: int, bar_ms: int, plan: Plan) -> tuple[Fold, ...]:
     """As many whole folds as fit, their tests one after another without a gap. Raises UsageError where none does, or
     more than FOLDS_MAX."""
