@@ -17,6 +17,7 @@ from trader_core.domain.fill import Side
 from trader_core.domain.halt import Trading
 from trader_core.domain.money import cents, plain
 from trader_core.domain.order import ApprovedOrder, OrderKind, Role
+from trader_core.domain.words import count as count
 
 if TYPE_CHECKING:
     from trader_core.engine.cycle import CycleReport
@@ -94,10 +95,6 @@ def figure(value: float | None) -> str:
     value += 0.0  # there is one zero
     text = f"{value:,.6f}" if abs(value) < 1 else f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.2f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def length(duration_ms: int) -> str:

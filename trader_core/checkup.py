@@ -21,6 +21,7 @@ from trader_core.domain.grant import Permission
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.order import OrderStatus
 from trader_core.domain.values import replace
+from trader_core.domain.words import count
 from trader_core.engine.journal import Journal
 from trader_core.engine.law import bar_ms_of
 from trader_core.ops.clock import host_ms
@@ -162,7 +163,7 @@ class Clinic:
             ((cycles,),) = store.query("SELECT count(*) FROM cycles")
         if told != "ok":
             return fail(f"{self._files.state.name} is damaged: {told}", f"trader restore BACKUP{self._said}")
-        return ok(f"{self._files.state.name}, {cycles} cycles")
+        return ok(f"{self._files.state.name}, {count(cycles, 'cycle')}")
 
     def journal(self) -> Finding:
         if not self._files.begun:
@@ -175,7 +176,7 @@ class Clinic:
                 walked = sum(1 for _ in verified(store.rows(after), before))
         except JournalBroken as broken:
             return fail(broken.what, f"trader audit verify{self._said}, then trader restore BACKUP{self._said}")
-        return ok(f"the newest {walked} of {last} rows hold together")
+        return ok(f"the newest {walked} of {count(last, 'row')} hold together")
 
     def lock(self) -> Finding:
         if not self._files.directory.is_dir():
@@ -230,7 +231,10 @@ class Clinic:
             return without(NOT_BEGUN)
         if found:
             subject, detail = next(iter(found.items()))
-            return fail(f"{len(found)} discrepancies, of {subject}: {detail}", f"trader reconcile{self._said}")
+            return fail(
+                f"{count(len(found), 'discrepancy', 'discrepancies')}, of {subject}: {detail}",
+                f"trader reconcile{self._said}",
+            )
         return ok("agreed with the venue at the newest cycle")
 
     def stops(self) -> Finding:
@@ -241,7 +245,9 @@ class Clinic:
                 f"no stop at the venue: {told}",
                 f"trader run-cycle{self._said}; if it stays: trader liquidate{self._said}",
             )
-        return ok(f"{len(self._book.held)} positions, each with its stop" if self._book.held else "nothing is held")
+        return ok(
+            f"{count(len(self._book.held), 'position')}, each with its stop" if self._book.held else "nothing is held"
+        )
 
     def cycle(self) -> Finding:
         book = self._book
@@ -272,7 +278,8 @@ class Clinic:
             stuck = outbox.stuck(host_ms() - rules.undelivered_min * MINUTE_MS) if outbox.exists else 0
         if stuck:
             return fail(
-                f"{stuck} have reached nobody for {rules.undelivered_min} min", f"trader alerts test{self._said}"
+                f"{count(stuck, 'has', 'have')} reached nobody for {rules.undelivered_min} min",
+                f"trader alerts test{self._said}",
             )
         if not addresses_of().are_any:
             return warn("nobody is told of anything: there is no address", "set TRADER_ALERT_URLS, then: alerts test")

@@ -11,6 +11,7 @@ from trader_core.domain.facts import Decided, Intended, Marked, Moved
 from trader_core.domain.inputs import Inputs, digest_of, unpacked
 from trader_core.domain.money import Quote
 from trader_core.domain.order import ApprovedOrder
+from trader_core.domain.words import count
 from trader_core.engine.columns import lookback_of
 from trader_core.engine.decide import decide
 from trader_core.engine.digest import decision_digest
@@ -223,8 +224,10 @@ def replayed(store: SqliteStore, cycle: int | None, policy: Settings | None, tol
         raise _away(which, away[0])
     if not done:
         raise StateUnusable(f"{which} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
-    warnings = [f"{silent} decisions were recorded without what they were taken from"] if silent else []
-    warnings += [f"{len(away)} decisions need closed files that are not there, the first {away[0]}"] if away else []
+    words = "decision was recorded without what it was", "decisions were recorded without what they were"
+    warnings = [f"{count(silent, *words)} taken from"] if silent else []
+    need = count(len(away), "decision needs", "decisions need")
+    warnings += [f"{need} closed files that are not there, the first {away[0]}"] if away else []
     return Replayed(done, done - len(differing), silent, len(away), tuple(differing), tuple(warnings))
 
 

@@ -22,6 +22,7 @@ from trader_core.domain.halt import HaltState
 from trader_core.domain.order import OrderStatus
 from trader_core.domain.telemetry import QUIET_MS
 from trader_core.domain.values import replace
+from trader_core.domain.words import count
 from trader_core.net.redaction import redact
 from trader_core.ops.clock import host_ms
 from trader_core.report.alarms import addressed, alarm_of, alarms_of, exposure_of, unasked
@@ -72,7 +73,8 @@ class Voice:
             self._drainer = 0
         stuck = self.outbox.stuck(now_ms - rules.undelivered_min * MINUTE_MS)
         if stuck:
-            self.problem = f"{stuck} alerts have reached nobody for {rules.undelivered_min} min: trader alerts test"
+            told = count(stuck, "alert has", "alerts have")
+            self.problem = f"{told} reached nobody for {rules.undelivered_min} min: trader alerts test"
         if not self.to.are_any:
             self._forget(now_ms)
         elif self._is_due(rules, now_ms) and not is_drained(self._directory):
@@ -302,7 +304,7 @@ def broke_off(options: Options, error: Exception) -> None:
         times = voice.outbox.counted(account, BROKEN, now_ms, rules.exception_window_min).total
         severity = Severity.CRITICAL if times >= rules.max_exceptions else None
         what = redact(error.what if isinstance(error, TraderError) else f"{type(error).__name__}: {error}")
-        told = f"a start or a cycle broke off: {what}; {times} times within {rules.exception_window_min} min"
+        told = f"a start or a cycle broke off: {what}; {count(times, 'time')} within {rules.exception_window_min} min"
         alarm = alarm_of("exception", told, exposure_kept(voice.outbox, account), severity=severity)
         voice.outbox.tell(account, addressed([alarm], _words(options, account)), rules_of(rules), now_ms, whole=False)
         voice.outbox.put({BEAT: json.dumps({"at_ms": now_ms, "well": False})})

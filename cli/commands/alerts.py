@@ -6,6 +6,7 @@ import typer
 
 from cli.exits import UNDELIVERED, Result
 from cli.options import options_of, shared_of
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from trader_core.domain.alert import Delivery, Kept
@@ -72,7 +73,7 @@ def drain(ctx: typer.Context, once: Once = False) -> Result:
     if found is None:
         return Result({"delivered": 0, "failed": 0, "problems": {}, "another": True}, "another drainer is at work")
     data = {"delivered": found.delivered, "failed": found.failed, "problems": found.problems, "another": False}
-    lines = [f"{found.delivered} delivered, {found.failed} tries failed"]
+    lines = [f"{found.delivered} delivered, {count(found.failed, 'try', 'tries')} failed"]
     lines += [f"  {name}: {problem}" for name, problem in sorted(found.problems.items())]
     return Result(data, "\n".join(lines), UNDELIVERED if found.problems else 0)
 

@@ -10,6 +10,7 @@ from cli.files import add_line, save_new
 from cli.looking import Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.clocktime import EpochMs
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from trader_core.domain.account import Account
@@ -28,7 +29,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a file that is the
 
 def verify(ctx: typer.Context, anchors: Anchors = None) -> Result:
     """Walk the journal and every record; with anchors also see that their rows are still there."""
-    from cli.show import count, wrapped
+    from cli.show import wrapped
     from trader_core import upkeep
 
     found = upkeep.audited(options_of(shared_of(ctx)), anchors)
@@ -65,7 +66,7 @@ def export(ctx: typer.Context, out: Out, since: Since = None, force: Force = Fal
     from_ms = since_of(since, newest_ms) or EpochMs(0)
     lines = [json.dumps(one, sort_keys=True) for one in upkeep.exported(options, from_ms)]
     save_new(out, "--out", "".join(f"{line}\n" for line in lines), force)
-    return Result({"file": str(out), "rows": len(lines)}, f"{len(lines)} rows in {out}", account=account)
+    return Result({"file": str(out), "rows": len(lines)}, f"{count(len(lines), 'row')} in {out}", account=account)
 
 
 def newest(options: Any) -> "tuple[EpochMs, Account]":

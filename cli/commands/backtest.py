@@ -11,6 +11,7 @@ from cli.exits import Result, warned
 from cli.files import check_apart, check_place, save
 from cli.options import SAMPLE_SEED, Data, From, Seed, To, amount_of, options_of, shared_of
 from trader_core.domain.errors import UsageError
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from cli.chart import Pen
@@ -231,14 +232,13 @@ def _findings_data(findings: "tuple[Finding, ...] | None") -> dict[str, Any]:
 
 
 def _findings_text(findings: "tuple[Finding, ...] | None", ink: "Ink") -> str:
-    from cli.show import count
     from trader_core.domain.clocktime import short
 
     if findings is None:
         return ""
     if not findings:
         return "\n\n" + ink.good("nothing knows its future")
-    lines = [ink.bad(f"{count(len(findings), 'figure')} change with what comes after them:")]
+    lines = [ink.bad(f"{count(len(findings), 'figure changes', 'figures change')} with what comes after:")]
     lines += [
         f"  {one.name} {one.symbol} at {short(one.at_ms)} in {one.market} ({one.kind}): {one.blind}, then {one.seeing}"
         for one in findings[:FINDINGS_SHOWN]
@@ -258,13 +258,13 @@ def summary_page(report: dict[str, Any], files: Sequence[tuple[str, Path]], ink:
 
 
 def _head(report: dict[str, Any], files: Sequence[tuple[str, Path]], ink: "Ink") -> str:
-    from cli.show import change, count, money, pairs
+    from cli.show import change, money, pairs
 
     about, of = report["metadata"], report["summary"]
     won, lost, factor = of["winning_trades"], of["losing_trades"], _amount(of["profit_factor"])
     trades = f"{of['total_trades']:,} closed, {won:,} won, {lost:,} lost ({Decimal(of['win_rate']):.1f} % won)"
     rows = [
-        ("period", f"{_moment(about['from_time'])} to {_moment(about['to_time'])} UTC, {of['cycles']:,} cycles"),
+        ("period", f"{_moment(about['from_time'])} to {_moment(about['to_time'])} UTC, {count(of['cycles'], 'cycle')}"),
         *_pairs(about),
         ("trades", trades if of["total_trades"] else "none closed"),
         ("orders", ", ".join(count(of[f"{name}s"], name) for name in ("order", "fill", "refusal"))),
@@ -284,7 +284,6 @@ def _head(report: dict[str, Any], files: Sequence[tuple[str, Path]], ink: "Ink")
 
 def _pairs(about: dict[str, Any]) -> list[tuple[str, str]]:
     """Which pairs of a folder were in it, and why the others were not."""
-    from cli.show import count
 
     if about["seed"] is not None:
         return []
@@ -337,7 +336,6 @@ def _equity(report: dict[str, Any], ink: "Ink", pen: "Pen") -> str:
 
 def _halts(report: dict[str, Any], ink: "Ink") -> str:
     """When the halt machine moved, and why; the newest last."""
-    from cli.show import count
 
     found = report["halts"]
     if not found:
@@ -354,7 +352,7 @@ def _halts(report: dict[str, Any], ink: "Ink") -> str:
 
 def _stopped(report: dict[str, Any], ink: "Ink", pen: "Pen") -> str:
     """The verdicts that refused most, as bars."""
-    from cli.show import count, width
+    from cli.show import width
 
     found = [(number, name) for name, number in report["verdict_counts"].items() if name != "OK"]
     found.sort(key=lambda one: (-one[0], one[1]))
@@ -369,7 +367,7 @@ def _stopped(report: dict[str, Any], ink: "Ink", pen: "Pen") -> str:
     ]
     rest = total - sum(number for number, _ in found[:STOPS_SHOWN])
     lines += [ink.dim(f"  {count(len(found) - STOPS_SHOWN, 'other')}: {rest:,}")] if rest else []
-    return "\n".join([ink.bold(f"what stopped it: {total:,} refusals"), *lines])
+    return "\n".join([ink.bold(f"what stopped it: {count(total, 'refusal')}"), *lines])
 
 
 def _costs(report: dict[str, Any], ink: "Ink", pen: "Pen") -> str:
@@ -406,7 +404,7 @@ def _sure(report: dict[str, Any], ink: "Ink") -> str:
         lines.append(f"a Sharpe above 0 has probability {_short(chance)}")
     if deflated is not None:
         lines.append(f"above what luck gives the best of {tried} tried on this data: {_short(deflated)}")
-    return "\n".join([ink.bold(f"performance, {of['days']} days"), *lines])
+    return "\n".join([ink.bold(f"performance, {count(of['days'], 'day')}"), *lines])
 
 
 def _short(value: float | None) -> str:

@@ -9,6 +9,7 @@ import typer
 from cli.consent import agreed
 from cli.exits import Result, warned
 from cli.options import options_of, shared_of
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from trader_core.upkeep import Copy
@@ -24,7 +25,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask. Without a terminal
 
 def backup(ctx: typer.Context, to: To = None, keep: Keep = 30, list_: List = False) -> Result:
     """Copy the account as it is now, also while it trades; the copy is checked before this ends."""
-    from cli.show import count, table
+    from cli.show import table
     from trader_core import upkeep
 
     options = options_of(shared_of(ctx))
@@ -45,7 +46,8 @@ def restore(ctx: typer.Context, place: Place, verify: Verify = False, yes: Yes =
     from trader_core import upkeep
 
     found, proof = upkeep.verified_backup(place)
-    whole = f"{found.place} is whole: {found.mode} of {_when(found)}, {proof.rows} rows, {proof.decisions} decisions"
+    whole = f"{found.place} is whole: {found.mode} of {_when(found)}, "
+    whole += f"{count(proof.rows, 'row')}, {count(proof.decisions, 'decision')}"
     if verify:
         return Result(_data(found), whole)
     if not yes:

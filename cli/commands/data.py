@@ -8,6 +8,7 @@ import typer
 
 from cli.exits import Result, warned
 from cli.options import options_of, shared_of
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from cli.show import Ink
@@ -101,7 +102,9 @@ def fetch(
     options = options_of(shared_of(ctx), since, until)
     with Progress("fetching", "calls") as progress:
         found = hand.fetched(options, wanted, granularity, out, progress)
-    problems = [f"{one.pair}: {one.problem}; {one.bars} bars are kept" for one in found.pairs if one.problem]
+    problems = [
+        f"{one.pair}: {one.problem}; {count(one.bars, 'bar is', 'bars are')} kept" for one in found.pairs if one.problem
+    ]
     told = {
         "directory": str(found.directory), "from": moment(found.since_ms), "to": moment(found.until_ms),
         "calls": found.calls, "unsound": found.unsound, "files": jsonable(found.pairs),
@@ -168,7 +171,7 @@ def _list_text(files: "Sequence[candles.ListedFile]") -> str:
 
 
 def _fetched_text(found: "Fetching") -> str:
-    from cli.show import count, table
+    from cli.show import table
 
     head = ["bars of", "bars", "new", "first, UTC", "last, UTC", "gaps", "absent"]
     rows = [
@@ -189,7 +192,7 @@ def _fetched_text(found: "Fetching") -> str:
 
 
 def _check_text(files: "Sequence[candles.CheckedFile]", ink: "Ink") -> str:
-    from cli.show import count, pairs, table
+    from cli.show import pairs, table
 
     head = ["bars of", "bars", "gaps", "dup", "bad", "wick", "jump", "lone", "zero vol"]
     rows = [
@@ -218,7 +221,7 @@ def _check_lines(one: "candles.CheckedFile") -> list[tuple[str, str]]:
         first = _few([_gap(gap) for gap in one.gaps[:NAMED_MAX]], len(one.gaps))
         lines.append(("gaps", first + (f"; the longest {_gap(longest)}" if len(one.gaps) > NAMED_MAX else "")))
     if one.unsorted:
-        lines.append(("unsorted", f"{one.unsorted} rows come before the row above them"))
+        lines.append(("unsorted", count(one.unsorted, "row comes", "rows come") + " before the row above"))
     groups = [("bad", one.bad), ("dup", one.repeated), *((kind, one.of(kind)) for kind in ("wick", "jump", "lone"))]
     for name, found in groups:
         shown = [short(bar.at_ms) + (f" {bar.kind}" if bar.kind != name else "") for bar in found[:NAMED_MAX]]

@@ -159,7 +159,7 @@ def export(
         save_new(path, "DIR", texts[path])
     left = len(chosen) - len(texts) - away
     data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left, "away": away}
-    told = f"{count(len(written), 'decision')} written to {directory}, {len(present)} were there"
+    told = f"{count(len(written), 'decision')} written to {directory}, {count(len(present), 'was', 'were')} there"
     told += f"; {left} left for later: orders of theirs are open" if left else ""
     return Result(data, told, 0, warned(_lost(away)), account=account)
 

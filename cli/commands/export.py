@@ -15,6 +15,7 @@ from cli.looking import SAFE, Since, since_of
 from cli.options import options_of, shared_of
 from trader_core.domain.errors import UsageError
 from trader_core.domain.values import names_of
+from trader_core.domain.words import count
 
 WHAT = ("fills", "trades", "lots")
 METHODS = ("FIFO", "LIFO", "HIFO")
@@ -51,7 +52,7 @@ def export(
         return Result(None, "")
     save_new(Path(target), "--csv", text, force)
     data = {"file": target, "what": what, "since": moment(from_ms), "rows": len(found), "method": None, "totals": None}
-    told = f"{what}: {len(found)} rows in {target}"
+    told = f"{what}: {count(len(found), 'row')} in {target}"
     data, told = (data, told) if what != "lots" else _lots(data, told, found, method)
     return Result(data, told, account=account)
 

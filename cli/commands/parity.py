@@ -84,7 +84,7 @@ def _page(found: "Parity", kept: Path | None, ink: "Ink") -> str:
     parts.append(table(["", "paper", "replay", "same", "agreement"], counted))
     if not found.differing_cycles:
         return "\n".join([*parts, "", ink.good("nothing differs, to the last unit")])
-    parts += ["", ink.bad(f"{count(found.differing_cycles, 'cycle')} differ; the first in order:")]
+    parts += ["", ink.bad(f"{count(found.differing_cycles, 'cycle differs', 'cycles differ')}; the first in order:")]
     for one in found.differences[:SHOWN_MAX]:
         parts += _difference(one, kept, ink)
     return "\n".join(parts)

@@ -7,6 +7,7 @@ import typer
 
 from cli.exits import Result
 from cli.options import options_of, shared_of
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from cli.show import Ink
@@ -47,7 +48,11 @@ def _page(found: "Promotion", ink: "Ink") -> str:
     words = {True: ink.good("ok"), False: ink.bad("no")}
     rows = [[words[one.passed], one.name, one.found, one.wanted] for one in found.criteria]
     missing = sum(not one.passed for one in found.criteria)
-    verdict = f"{missing} of {len(rows)} are not met" if missing else "everything holds; to write it down: --record"
+    verdict = (
+        f"{missing} of {count(len(rows), 'criterion', 'criteria')} not met"
+        if missing
+        else "everything holds; to write it down: --record"
+    )
     verdict = f"recorded: {found.following}" if found.recorded else verdict
     shown = table(["", "criterion", "found", "wanted"], rows, left=4)
     return "\n".join([f"{found.stage} -> {found.following}", "", shown, "", verdict])

@@ -8,6 +8,7 @@ from cli.exits import Result, warned
 from cli.looking import SAFE
 from cli.options import options_of, shared_of
 from trader_core.domain.errors import ConfigInvalid, UsageError
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,6 @@ def replay(
 
 
 def _told(found: "Replayed", cycle: int | None) -> str:
-    from cli.show import count
 
     told = f"{count(found.replayed, 'decision')} taken again, {found.identical} identical to the byte"
     if not found.differing:
@@ -86,7 +86,9 @@ def _altered(found: "Sequence[Altered]") -> "list[str]":
         verdicts = f"{one.verdict_before or '-'} -> {one.verdict_after or '-'}"
         if one.verdict_before == one.verdict_after:
             verdicts = f"{one.verdict_after}, in other numbers"
-        lots = f", entry {one.lots_before} -> {one.lots_after} lots" if one.lots_before != one.lots_after else ""
+        lots = (
+            f", entry {one.lots_before} -> {count(one.lots_after, 'lot')}" if one.lots_before != one.lots_after else ""
+        )
         lines.append(f"  {one.symbol}: {verdicts}{lots}")
         for sign, orders, others in (
             ("-", one.orders_before, one.orders_after),

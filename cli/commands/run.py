@@ -10,6 +10,7 @@ import typer
 
 from cli.exits import UNDELIVERED, Result, note, warned
 from cli.options import SAMPLE_SEED, Cycles, Data, Equity, From, Seed, Shared, To, options_of, shared_of
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from cli.show import Ink
@@ -125,7 +126,9 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
         note(end_words(system, options) + ("" if tally.cycles else ": there was nothing left to do"))
     code = 0 if tally.cycles == limit or ended else 128 + asked[0]
     if code:
-        note(f"stopped by {signal.Signals(asked[0]).name} after {tally.cycles} cycles; the last one is recorded")
+        note(
+            f"stopped by {signal.Signals(asked[0]).name} after {count(tally.cycles, 'cycle')}; the last one is recorded"
+        )
     warnings += warned([system.telling.problem] if system.telling.problem else [])
     code = code or (UNDELIVERED if system.telling.problem else 0)
     return Result(
@@ -144,7 +147,7 @@ def _said(text: str) -> None:
 
 def status_line(report: "CycleReport") -> str:
     """'cycle 17, ACTIVE, 3 positions, equity 10,022.95': what `systemctl status` shows."""
-    from cli.show import count, money
+    from cli.show import money
 
     book = report.book
     held = f"{count(len(book.held), 'position')}, equity {money(book.equity)}"
@@ -188,13 +191,15 @@ class Stream:
 def _summary(system: "System", shared: Shared, tally: "Tally", last: "CycleReport | None", ink: "Ink") -> str:
     """How it ended. Without a cycle there is nothing to add to what status says."""
     from cli.account import counts, externals_text, gain, trouble_text, why_hint
-    from cli.show import change, count, money, pairs, positions_table
+    from cli.show import change, money, pairs, positions_table
     from trader_core.domain.clocktime import short
     from trader_core.report.positions import positions
 
     book = system.journal.book
     if last is None or tally.first_ms is None or tally.last_ms is None:
-        return "\n".join([*trouble_text(book, ink, shared), "", f"no cycle was run; {book.cycles} are recorded"])
+        return "\n".join(
+            [*trouble_text(book, ink, shared), "", f"no cycle was run; {count(book.cycles, 'is', 'are')} recorded"]
+        )
     worth, flows = last.valuation, book.flows - tally.flows_before
     rows = [
         ("this run", f"{count(tally.cycles, 'cycle')}, {short(tally.first_ms)} to {short(tally.last_ms)} UTC"),

@@ -9,6 +9,7 @@ from cli.exits import Result
 from cli.looking import SAFE, Since, Symbol, meant, near_to, since_of
 from cli.options import Shared, options_of, shared_of
 from trader_core.domain.errors import StateUnusable, UsageError
+from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from cli.show import Ink
@@ -161,7 +162,7 @@ def _gates(one: "SymbolAnswer", everything: bool, ink: "Ink") -> str:
     if not hidden:
         return text
     nothing = sum(it.verdict == "NOT_APPLICABLE" for it in hidden)
-    told = f"{len(hidden) - nothing} more gates passed"
+    told = count(len(hidden) - nothing, "more gate") + " passed"
     told += f", {nothing} had nothing to measure" if nothing else ""
     return f"{text}\n{ink.dim(f'  {told}: --all shows them')}"
 
@@ -212,7 +213,7 @@ def _fill_line(fill: "FillSeen") -> str:
 def _many(shared: Shared, symbol: str | None, since: str | None) -> Result:
     from cli.account import why_hint
     from cli.plain import jsonable, moment
-    from cli.show import Ink, colours, count
+    from cli.show import Ink, colours
     from trader_core.desk import open_state
     from trader_core.report.notrade import no_trade, told
 
@@ -244,7 +245,7 @@ def _span(from_ms: int | None, cycles: "Sequence[tuple[EpochMs, str]]") -> str:
 
 
 def _histogram(found: "NoTrade", head: str, wanted: Sequence[str], shared: Shared, ink: "Ink") -> str:
-    from cli.show import count, pairs, table
+    from cli.show import pairs, table
 
     of = f" of {' '.join(wanted)}" if wanted else ""
     rows = [("judged", f"{count(found.judged, 'look')} at an instrument{of}, one a cycle")]

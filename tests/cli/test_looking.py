@@ -596,3 +596,19 @@ def test_of_a_sale_why_tells_what_it_asked_for_and_not_where_its_rest_would_be_p
     (cycle,) = [one.cycle_id for one in reports if one.decision and Role.EXIT in [o.role for o in one.decision.orders]]
     told = here("why", "BTC", "--cycle", str(cycle), *own).out
     assert f"sell {sale['quantity']} at {Decimal(sale['limit']):.2f}, exit taker" in told
+
+
+def test_one_of_anything_is_told_as_one(program: Program) -> None:
+    """Of an account of one cycle, and of a backtest of one: "1 cycles" is a slip that a reader trips over."""
+    made = [program.paper("run", "--cycles", "1"), program.paper("backup", "--to", program.home / "copies")]
+    (copy,) = [one for one in (program.home / "copies").iterdir() if one.is_dir()]
+    sample = ("--state", program.state, "--from", "2024-01-01", "--to", "2024-01-01T00:15")
+    export = ("--out", program.home / "rows.jsonl", "--since", "15m")
+    made += [program.paper(*words) for words in (
+        ("status",), ("doctor",), ("why",), ("decisions", "list"), ("decisions", "export", program.home / "kept"),
+        ("replay", "--all"), ("restore", copy, "--verify"), ("audit", "export", *export), ("promote",),
+    )]  # fmt: skip
+    made += [program("backtest", *sample), program("montecarlo", *sample), program("montecarlo", "--bars", *sample)]
+    text = "\n".join(one.out + one.err for one in made)
+    assert "1 cycle\n" in text and "1 day\n" not in text.replace("performance, 1 day\n", "")
+    assert re.findall(r"(?<![\w.,:%-])1 (?!is |was |has |does )[a-z]+s\b.*", text) == []

@@ -15,6 +15,7 @@ from trader_core.domain.clocktime import EpochMs, parse_utc, rfc3339
 from trader_core.domain.decision import Decision
 from trader_core.domain.errors import PlanDrifted, UsageError
 from trader_core.domain.money import plain
+from trader_core.domain.words import count
 from trader_core.engine.digest import decision_digest
 
 SEAL = "digest"
@@ -58,10 +59,13 @@ def check_ground(plan: Document, now: Now) -> None:
     found = [
         (text_of(plan, "mode") != now.mode, f"it is for {plan['mode']}, and this is {now.mode}"),
         (text_of(plan, "config_digest") != now.config_digest, "the configuration is another one"),
-        (whole_of(plan, "after_cycle") != now.cycles, f"{now.cycles} cycles were run, and then {plan['after_cycle']}"),
+        (
+            whole_of(plan, "after_cycle") != now.cycles,
+            f"{count(now.cycles, 'cycle was', 'cycles were')} run, and then {plan['after_cycle']}",
+        ),
         (
             whole_of(plan, "after_intents") != now.intents,
-            f"{now.intents} orders were written down, and then {plan['after_intents']}",
+            f"{count(now.intents, 'order was', 'orders were')} written down, and then {plan['after_intents']}",
         ),
         (now.now_ms > time_of(plan, "expires_time"), f"it was good until {plan['expires_time']}"),
     ]
@@ -87,7 +91,7 @@ def check_decision(plan: Document, decision: Decision, band_bps: float) -> None:
     if rfc3339(decision.decision_ms) != text_of(plan, "decision_time"):
         drifts.append(f"it was for {plan['decision_time']}, and a newer bar has closed since")
     if len(decision.cancels) != whole_of(plan, "cancels"):
-        drifts.append(f"{len(decision.cancels)} orders would be canceled, and not {plan['cancels']}")
+        drifts.append(f"{count(len(decision.cancels), 'order')} would be canceled, and not {plan['cancels']}")
     planned = {_name(*(text_of(one, word) for word in NAMED_BY)): one for one in entries_of(plan, "orders")}
     now = {_name(one.symbol, one.side, one.role, one.kind): one for one in decision.orders}
     drifts += [f"{name} is new" for name in now.keys() - planned.keys()]

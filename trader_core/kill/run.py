@@ -258,7 +258,8 @@ def _lines(progress: Progress, delivery: "Delivery") -> list[str]:
     lines += [f"  canceled {_told(one)}" for one in progress.canceled]
     lines += [f"  kept     {_told(one)}" for one in progress.kept]
     lines += [f"  sold     {' '.join(one.values())}" for one in progress.sold]
-    lines += [f"  {progress.foreign} open orders are not ours and stay; --all cancels them"] * (progress.foreign > 0)
+    stay = "open order is not ours and stays" if progress.foreign == 1 else "open orders are not ours and stay"
+    lines += [f"  {progress.foreign} {stay}; --all cancels all"] * (progress.foreign > 0)
     return [*lines, *(f"  {one}" for one in progress.notes), *_alert_line(delivery)]
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from trader_core.domain.errors import UsageError
 from trader_core.domain.money import plain
+from trader_core.domain.words import count
 
 SCHEMA = "trader.baseline/v1"
 KEYS = ("total_trades", "win_rate", "total_pnl_pct", "max_drawdown_pct", "profit_factor")
@@ -56,7 +57,7 @@ def baseline_of(report: Mapping[str, Any], reason: str, min_trades: int) -> dict
     check_reason(reason)
     trades = int(report["regression_keys"]["total_trades"])
     if trades < min_trades:
-        raise UsageError(f"{trades} trades are fewer than {min_trades}: {_VACUOUS}", remedy=_MORE)
+        raise UsageError(f"{count(trades, 'trade is', 'trades are')} fewer than {min_trades}: {_VACUOUS}", remedy=_MORE)
     return {
         "schema": SCHEMA,
         "reason": reason.strip(),
@@ -95,8 +96,8 @@ def compared(
     now = {key: _figure(report["regression_keys"][key], key, "the report") for key in KEYS}
     trades = then["total_trades"]
     if trades is None or trades < min_trades:
-        told = "no" if trades is None else trades
-        raise UsageError(f"{name} has {told} trades, fewer than {min_trades}: {_VACUOUS}", remedy=_MORE)
+        told = "no trades" if trades is None else count(int(trades), "trade")
+        raise UsageError(f"{name} has {told}, fewer than {min_trades}: {_VACUOUS}", remedy=_MORE)
     rows = tuple(_row(key, then[key], now[key], tolerance_pct) for key in KEYS)
     return Gate(rows, tolerance_pct, str(baseline.get("reason", "")))
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from trader_core.domain.codec import to_json
 from trader_core.domain.errors import UsageError
+from trader_core.domain.words import count
 from trader_core.engine.replay import World, replay_world
 from trader_core.report.rounds import folded
 from trader_core.research.chance import stream
@@ -41,8 +42,8 @@ class Spread(Struct, frozen=True):
 
 
 class Paths(Struct, frozen=True):
-    """`ruin_pct` is the share of the paths that fell to or below that much of the first equity; `alike` says that all of
-    them came to the same figures."""
+    """`ruin_pct` is the share of the paths that fell to or below that much of the first equity; `alike` says that
+    all of them came to the same figures."""
 
     paths: int
     block: int  # trades, or bars
@@ -62,7 +63,10 @@ def of_trades(replayed: "Replayed", paths: int, block: int | None, ruin_at_pct: 
     """
     gains = gains_of(replayed)
     if len(gains) < TRADES_MIN:
-        raise UsageError(f"{len(gains)} closed trades are too few to draw from", remedy="a longer --from --to")
+        raise UsageError(
+            f"{count(len(gains), 'closed trade is', 'closed trades are')} too few to draw from",
+            remedy="a longer --from --to",
+        )
     length = min(block or max(1, round(len(gains) ** (1 / 3))), len(gains))
     finals, falls, lows = drawn_paths(gains, paths, length, seed)
     happened = _followed(gains[None, :])

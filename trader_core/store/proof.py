@@ -15,6 +15,7 @@ from trader_core.domain.clocktime import rfc3339
 from trader_core.domain.errors import JournalBroken
 from trader_core.domain.facts import CycleClosed, Decided, Moved
 from trader_core.domain.inputs import Bar, Inputs, digest_of, digest_of_bars, unpacked
+from trader_core.domain.words import count
 from trader_core.store.segments import Segment, Segments, rest_of
 from trader_core.store.sqlite import SqliteStore, checksum_of
 
@@ -47,7 +48,7 @@ class Proof:
         if not self.missing:
             return ()
         told = ", ".join(self.missing[:MISSING_SHOWN]) + ", ..." * (len(self.missing) > MISSING_SHOWN)
-        return (f"not walked, for their closed files are not there: {self.moved} decisions, in {told}",)
+        return (f"not walked, for their closed files are not there: {count(self.moved, 'decision')}, in {told}",)
 
     def count(self, records: Mapping[int, Inputs], documents: set[str], bars: int) -> None:
         self.recorded += len(records)

@@ -16,6 +16,7 @@ from trader_core.domain.ids import bears_mark
 from trader_core.domain.instrument import base_of
 from trader_core.domain.money import plain
 from trader_core.domain.values import replace
+from trader_core.domain.words import count
 from trader_core.kill.reach.insist import beside, insist
 from trader_core.kill.reach.ledger import OVERLAP_MS, Ledger
 from trader_core.kill.run import Progress
@@ -168,7 +169,7 @@ class Sweep:
 
     def _cancel(self, orders: Orders) -> None:
         """Ask for their end. What the venue answers is a promise; only looking tells."""
-        self._progress.stage = f"canceling {len(orders)} orders"
+        self._progress.stage = f"canceling {count(len(orders), 'order')}"
         self._asked.update(orders)
         self._tell(self._asked)
         ids = list(orders)

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from trader_core.domain.words import count
 from trader_core.report.html.charts import Charts, Closure, Dot, SymbolChart
 from trader_core.report.html.reading import Document, number, numbers, rows, text
 
@@ -93,7 +94,7 @@ def equity(points: Points, initial: Decimal | None, quote: str, charts: Charts, 
     return Figure(
         "equity",
         f"Equity over time, {span}; below it the drawdown, {-deepest:.2f} % at its deepest. "
-        f"Entries were closed by losses {charts.closure_count} times.",
+        f"Entries were closed by losses {count(charts.closure_count, 'time')}.",
         f"Equity in {text(quote)}, and below it how far it stands under its highest so far, in %. "
         f"{_closed(charts)}{about}",
         [
@@ -124,7 +125,7 @@ def _closed(charts: Charts) -> str:
     if not charts.closure_count:
         return "No entry was refused for a loss."
     shown = f", {len(charts.closures)} of them drawn" if len(charts.closures) < charts.closure_count else ""
-    times = "once" if charts.closure_count == 1 else f"{charts.closure_count} times"
+    times = "once" if charts.closure_count == 1 else count(charts.closure_count, "time")
     return f"Shaded: entries closed by a loss, from the first that was refused for it ({times}{shown})."
 
 
@@ -180,7 +181,7 @@ def exposure(name: str, what: str, at_ms: list[int], parts: Mapping[str, Sequenc
     areas = [_area(text(part), colour, at_ms, known[part]) for part, colour in zip(first, COLOURS, strict=False)]
     if rest:
         others = numbers(_total(column) for column in zip(*(known[part] for part in rest), strict=True))
-        areas.append(_area(f"{len(rest)} others", "grey", at_ms, others))
+        areas.append(_area(count(len(rest), "other"), "grey", at_ms, others))
     sums = [_total(column) for column in zip(*(known[part] for part in held), strict=True)]
     most = max((one for one in sums if one is not None), default=0)
     largest = f"; the largest on average is {text(first[0])}" if first else ""
@@ -227,7 +228,7 @@ def trades(document: Document) -> Figure:
     drawn = "" if shown is closed else f" {len(shown):,} of {len(closed):,} trades are drawn."
     return Figure(
         "trades",
-        f"{len(shown)} closed trades by holding time and return, grouped by exit reason.",
+        f"{count(len(shown), 'closed trade')} by holding time and return, grouped by exit reason.",
         f"Each dot is a closed trade: how long it was held, in hours, and what it returned, in % of its cost with "
         f"all fees.{drawn}",
         [_dots(reason, n, [one for one in shown if str(one.get("exit_reason", "")) == reason])
@@ -260,10 +261,10 @@ def _dots(reason: str, n: int, chosen: Sequence[Document]) -> Spec:
 
 def gates(counts: Mapping[str, Any]) -> Figure:
     """Refusals only: what passed is no gate's work."""
-    told = [(name, int(count)) for name, value in counts.items() if name != "OK" and (count := number(value))]
+    told = [(name, int(said)) for name, value in counts.items() if name != "OK" and (said := number(value))]
     told = sorted(told, key=lambda one: (one[1], one[0]))
     far = bool(told) and told[-1][1] >= WIDE_RANGE * told[0][1]
-    most = f"; most often {text(told[-1][0])}, {told[-1][1]:,} times" if told else ""
+    most = f"; most often {text(told[-1][0])}, {count(told[-1][1], 'time')}" if told else ""
     return Figure(
         "gates",
         f"How often each gate refused an entry{most}.",
@@ -310,8 +311,8 @@ def symbol(n: int, chart: SymbolChart, quote: str) -> Figure:
     }  # fmt: skip
     return Figure(
         f"symbol-{n}",
-        f"Price of {name} over time with {chart.entry_count} entries, {chart.exit_count} exits and "
-        f"{chart.refusal_count} refusals.",
+        f"Price of {name} over time with {count(chart.entry_count, 'entry', 'entries')}, "
+        f"{count(chart.exit_count, 'exit')} and {count(chart.refusal_count, 'refusal')}.",
         f"Closes of {name} in {unit}, with what was bought, sold and refused. {_drawn(chart)}".rstrip(),
         [line, *(_marks(word, dots, mark, colour, size, unit) for word, dots, mark, colour, size in marks if dots)],
         _layout(400, hovermode="closest", xaxis=_time_axis(**span), yaxis=_axis(f"price, {unit}")),
