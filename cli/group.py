@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 from typer.main import get_command
+from typer.models import TyperPath
 
 from cli.commands.version import version
 from cli.options import shared_of, shared_options
@@ -64,8 +65,20 @@ def group_of(commands: Commands) -> Any:
             app.command(name)(command)
     made: Any = get_command(app)
     for one in _all(made):
+        for parameter in one.params:
+            if isinstance(parameter.type, TyperPath):
+                parameter.type = _Place()
         one.params += shared_options()
     return made
+
+
+class _Place(TyperPath):
+    """A file or a folder; what is empty, as of a variable that is not set, is not the one in which it was typed."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "":
+            raise typer.BadParameter("it is empty; leave it out or say what is meant.", ctx=ctx, param=param)
+        return super().convert(value, param, ctx)
 
 
 def _app() -> typer.Typer:

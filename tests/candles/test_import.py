@@ -22,7 +22,7 @@ from tests.candles.making import H1, M15, START, Row, bar, csv_text, stored, str
 from tests.shared import ROOT, shared
 from trader_core.candles.store import Imported, ImportedFile, import_files, list_folder, open_folder
 from trader_core.domain.clocktime import DAY_MS, rfc3339
-from trader_core.domain.errors import DataUnavailable, StateUnusable, TraderError, UsageError
+from trader_core.domain.errors import DataUnavailable, TraderError, UsageError
 
 SERIES = stretch(30)
 BOT = "BTC_USD-15m"
@@ -610,7 +610,7 @@ def test_two_imports_into_one_folder_do_not_overwrite_each_other(tmp_path: Path)
 
 def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
     path = file(tmp_path / f"{BOT}.csv", csv_text(SERIES))
-    with pytest.raises(StateUnusable, match="cannot be made: Not a directory"):
+    with pytest.raises(UsageError, match="is a file, and a folder is meant"):
         taken(path, path / "data")
 
 

@@ -33,6 +33,30 @@ def test_candles_go_in_and_are_listed(program: Program, export: Path) -> None:
     assert (one["first_time"], one["last_time"]) == ("2024-03-01T00:00:00Z", "2024-03-01T07:15:00Z")
 
 
+@pytest.mark.parametrize("place", ["file", "file/inside", "taken"])
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=str)
+def test_a_file_where_a_folder_is_meant_is_told_as_that(
+    place: str, more: tuple[str, ...], program: Program, export: Path
+) -> None:
+    """ "Make room" helps nobody whose disk is empty."""
+    (program.home / "file").write_text("")
+    (program.home / "taken").mkdir()
+    (program.home / "taken" / "BTC-USD").write_text("")
+    done = program("data", "import", export.name, "--data", place, *more)
+    wrong = {"taken": "taken/BTC-USD"}.get(place, "file")
+    assert (done.code, f"{wrong} is a file, and a folder is meant" in done.err) == (2, True), done.err
+    assert "safe now: nothing was imported" in done.err and "next: name another folder, or move the file" in done.err
+    fetched = program("data", "fetch", "--out", "file", "--pairs", "BTC-USD", "--venue", "coinbase")
+    assert (fetched.code, "file is a file, and a folder is meant" in fetched.err) == (2, True), fetched.err
+
+
+def test_an_empty_name_is_no_folder(program: Program, export: Path) -> None:
+    """As of a variable that is not set: it was the folder in which it was typed."""
+    done = program("data", "import", export.name, "--data", "")
+    assert (done.code, "it is empty" in done.err) == (2, True), done.err
+    assert not (program.home / "BTC-USD").exists()
+
+
 def test_a_conflict_is_20_with_its_date_and_what_is_new_goes_in_all_the_same(program: Program, export: Path) -> None:
     write(program.home / "data", "BTC-USD", "15m", [*SERIES[:9], bar(SERIES[9][0], 555.0)])
     done = program("data", "import", export.name, *DATA)

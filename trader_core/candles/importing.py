@@ -23,7 +23,7 @@ from trader_core.candles.foreign import broken
 from trader_core.candles.merge import Fate, Merged, merge
 from trader_core.candles.offers import NOTHING, Offer, offer_of
 from trader_core.candles.sources import Skipped, sources_of
-from trader_core.candles.writing import only_writer, write_rows
+from trader_core.candles.writing import only_writer, refuse_files, write_rows
 from trader_core.domain.errors import UsageError
 
 
@@ -121,6 +121,8 @@ def import_files(
     offers = [one for one in found if isinstance(one, Offer)]
     if not offers:
         raise _nothing_found(skipped)
+    for offer in offers:
+        refuse_files(offer.target.path.parent)
     with nullcontext() if dry_run else only_writer(directory):
         plans = [_plan(target, offers) for target in dict.fromkeys(offer.target for offer in offers)]
         warnings = (*(line for offer in offers for line in offer.warnings), *_other_data(directory, plans))

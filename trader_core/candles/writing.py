@@ -7,14 +7,25 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trader_core.candles.files import COLUMNS, Rows
-from trader_core.domain.errors import StateLocked, StateUnusable
+from trader_core.domain.errors import StateLocked, StateUnusable, UsageError
 
 _MEND = "make room, or mend the rights of the folder, and run it again"
 
 
+def refuse_files(folder: Path) -> None:
+    """Raises UsageError where a file lies in its place, or in that of a folder around it."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), None)
+    if there is not None and not there.is_dir():
+        raise UsageError(
+            f"{there} is a file, and a folder is meant", safe="nothing was imported",
+            remedy="name another folder, or move the file away",
+        )  # fmt: skip
+
+
 @contextmanager
 def only_writer(directory: Path) -> Iterator[None]:
-    """Makes the folder and is alone in writing to it. Raises StateLocked when another process is."""
+    """Makes the folder and is alone in writing to it. Raises StateLocked when another process is, and UsageError."""
+    refuse_files(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
