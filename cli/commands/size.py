@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.exits import Result
-from cli.options import options_of, shared_of
+from cli.options import MONEY_MAX, options_of, shared_of
 
 if TYPE_CHECKING:
     from trader_core.report.size import Size, Wish
@@ -140,8 +140,9 @@ def _amount(name: str, text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation as wrong:
         raise UsageError(f"INPUT_INVALID: {name} {text} is no number", safe=SAFE, remedy=REMEDY) from wrong
-    if not amount.is_finite() or amount < 0:
-        raise UsageError(f"INPUT_INVALID: {name} {text}: a number from 0 on", safe=SAFE, remedy=REMEDY)
+    if not amount.is_finite() or not 0 <= amount <= MONEY_MAX:
+        what = f"INPUT_INVALID: {name} {text}: a number from 0 on, at most {MONEY_MAX}"
+        raise UsageError(what, safe=SAFE, remedy=REMEDY)
     return amount
 
 

@@ -166,6 +166,7 @@ def test_a_quantity_is_whole_lots_rounded_down(calc: Callable[..., Done]) -> Non
         (("--lot", "0"), "--price and --lot are above 0"),
         (("--conviction-pct", "500"), "--conviction-pct 500: a number from 0 to 100"),
         (("--conviction-pct", "-1"), "--conviction-pct -1: a number from 0 on"),
+        (("--equity", "1e400"), "--equity 1e400: a number from 0 on, at most 1000000000"),
         (("--drawdown-pct", "101"), "--drawdown-pct 101: a number from 0 to 100"),
         (("--budget-pct", "100.5"), "--budget-pct 100.5: a number from 0 to 100"),
         (("--sizer", "atr_risk"), "--range-pct"),
