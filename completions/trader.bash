@@ -73,7 +73,7 @@ _trader_at() {  # AT: what may follow there
         " close-all-positions") below=""
             options="--plan --yes --asset --from --to --data --seed --state --config --mode --venue --log --json --help" ;;
         " reconcile") below=""
-            options="--plan --apply --reason --data --seed --state --config --mode --venue --log --json --help" ;;
+            options="--plan --apply --reason --dust --data --seed --state --config --mode --venue --log --json --help" ;;
         " promote") below=""
             options="--backtest --record --state --config --mode --venue --log --json --help" ;;
         " support-bundle") below=""

@@ -241,6 +241,7 @@ complete -c trader -n '__trader_at " close-all-positions"' -l seed -x -d 'Seed o
 complete -c trader -n '__trader_at " reconcile"' -l plan -r -F -d 'Write what differs; with --apply, book it only if it is still that.'
 complete -c trader -n '__trader_at " reconcile"' -l apply -d 'Book what differs, after a copy of the state.'
 complete -c trader -n '__trader_at " reconcile"' -l reason -x -d 'Why; coins are written down only with one.'
+complete -c trader -n '__trader_at " reconcile"' -l dust -d 'Also what can be sold no more; with --apply it is its owner\'s, not the bot\'s.'
 complete -c trader -n '__trader_at " reconcile"' -l data -x -a '(__fish_complete_directories)' -d 'One venue\'s folder of candles. Default: the sample market.'
 complete -c trader -n '__trader_at " reconcile"' -l seed -x -d 'Seed of the sample market.'
 complete -c trader -n '__trader_at " promote"' -l backtest -r -F -d 'A report of `backtest --out`, for edge and churn.'

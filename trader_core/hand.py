@@ -34,7 +34,7 @@ from trader_core.engine.plan import (
     text_of,
     unsealed,
 )
-from trader_core.engine.reconciling import Applied, Finding, compare, settle_up
+from trader_core.engine.reconciling import DUST, Applied, Finding, compare, settle_up
 from trader_core.engine.run import told_cycle
 from trader_core.keyring import client_of
 from trader_core.ops.clock import SETTLE_MS, host_ms
@@ -171,17 +171,22 @@ class Reconciled:
     before: tuple[Finding, ...] = ()
 
 
-def compared(options: Options) -> Reconciled:
-    """Everything in which account and ledger differ. Nothing is recorded; the state's lock is held meanwhile."""
+def compared(options: Options, dust: bool = False) -> Reconciled:
+    """Everything in which account and ledger differ; and `dust`, which does not. Nothing is recorded; the state's lock
+    is held meanwhile."""
     policy, files = _begun(options)
     with alone(files.lock, files.turn, WAIT_MS), open_preview(options) as system:
         _check_trader(system)
-        return _compared(system, policy)
+        return _compared(system, policy, _dust_bps(policy, dust))
 
 
-def _compared(system: System, policy: Settings) -> Reconciled:
+def _dust_bps(policy: Settings, dust: bool) -> float | None:
+    return policy.policy.orders.limit_band_bps if dust else None
+
+
+def _compared(system: System, policy: Settings, dust_bps: float | None) -> Reconciled:
     copy = Journal(MemoryStore(system.ports.store.facts(judged=False)))
-    found = compare(system.ports, copy, _at_ms(system))
+    found = compare(system.ports, copy, _at_ms(system), dust_bps)
     book = system.journal.book
     plan = {
         "schema": RECONCILE_PLAN, "mode": system.mode, "config_digest": digest(policy), "after_cycle": book.cycles,
@@ -197,23 +202,26 @@ def _finding_in(one: Finding) -> dict[str, str]:
     return {"kind": one.kind, "subject": one.subject, "detail": one.detail, **told}
 
 
-def applied(options: Options, plan: Document | None, reason: str) -> Reconciled:
-    """Book what differs, if it is what the plan says. Before that the state is copied. Raises PlanDrifted."""
+def applied(options: Options, plan: Document | None, reason: str, dust: bool = False) -> Reconciled:
+    """Book what differs, if it is what the plan says; and give `dust`, where it is asked for or planned, to its owner.
+    Before that the state is copied. Raises PlanDrifted."""
     policy, files = _begun(options)
+    planned = [] if plan is None else entries_of(plan, "findings")
+    dust_bps = _dust_bps(policy, dust or any(one.get("kind") == DUST for one in planned))
     with open_system(options) as system:
         _check_trader(system)
         if plan is not None:
             check_ground(plan, now_of(system))
-        seen = _compared(system, policy)
+        seen = _compared(system, policy, dust_bps)
         if plan is not None:
-            then, now = entries_of(plan, "findings"), entries_of(seen.plan, "findings")
-            refuse([f"new: {_words(one)}" for one in now if one not in then])
-            refuse([f"gone: {_words(one)}" for one in then if one not in now])
+            now = entries_of(seen.plan, "findings")
+            refuse([f"new: {_words(one)}" for one in now if one not in planned])
+            refuse([f"gone: {_words(one)}" for one in planned if one not in now])
         if not seen.findings:
             return seen
         kept = back_up(files, files.directory / FOLDER, host_ms())
-        done = settle_up(system.ports, system.journal, _at_ms(system), reason)
-        left = _compared(system, policy)
+        done = settle_up(system.ports, system.journal, _at_ms(system), reason, dust_bps)
+        left = _compared(system, policy, dust_bps)
         return Reconciled(left.findings, left.plan, done, (kept.place / files.state.name,), seen.findings)
 
 

@@ -23,6 +23,9 @@ PlanFile = Annotated[
 ]
 Apply = Annotated[bool, typer.Option("--apply", help="Book what differs, after a copy of the state.")]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; coins are written down only with one.")]
+Dust = Annotated[
+    bool, typer.Option("--dust", help="Also what can be sold no more; with --apply it is its owner's, not the bot's.")
+]
 
 
 def reconcile(
@@ -30,6 +33,7 @@ def reconcile(
     plan: PlanFile = None,
     apply: Apply = False,
     reason: Why = "",
+    dust: Dust = False,
     data: Data = None,
     seed: Seed = SAMPLE_SEED,
 ) -> Result:
@@ -41,9 +45,9 @@ def reconcile(
     options = options_of(shared, None, None, data, seed)
     if apply:
         agreed = None if plan is None else hand.plan_in(plan, hand.RECONCILE_PLAN)
-        found = hand.applied(options, agreed, reason.strip())
+        found = hand.applied(options, agreed, reason.strip(), dust)
     else:
-        found = hand.compared(options)
+        found = hand.compared(options, dust)
         if plan is not None:
             write(plan, dict(found.plan), "--plan")
     warnings = warned(found.applied.why_not if found.applied else ())

@@ -232,7 +232,7 @@ def _page(account: "Account", found: "Status", in_force: dict[str, Any], followi
             ("naked", ink.bad(f"for {found.longest_naked_min} min nothing at the venue has protected a position"))
         )
     if found.dust:
-        rows.append(("dust", f"{', '.join(found.dust)}: less than the venue trades; a liquidation names it"))
+        rows.append(("dust", f"{', '.join(found.dust)}: less than the venue trades; reconcile --dust closes it"))
     parts = [ink.bold(str(account)), pairs(rows)]
     if found.open_positions:
         parts += ["", positions_table(found.open_positions)]

@@ -114,6 +114,34 @@ def test_cash_that_came_or_went_is_booked_as_a_flow_and_never_as_profit(bought: 
     assert earned_and_paid_in(bought) == (realised, flows + 200)
 
 
+def test_dust_is_no_difference_and_is_its_owners_once_a_person_says_so(bought: Live, tmp_path: Path) -> None:
+    """As much as can be sold is no dust, whatever the newest cycle has seen."""
+    bought.sim.price("100.00")
+    (left,) = bought("liquidate", "--yes", "--json").data["left"]
+    assert left["is_dust"]
+    assert reconciled(bought, "--dust").code == 0, "its stop rests: it is not left alone"
+    bought("kill", "--all")
+    bought.cycle()
+    assert (reconciled(bought).code, kinds(reconciled(bought))) == (0, [])
+    plan = tmp_path / "plan.json"
+    told = reconciled(bought, "--dust", "--plan", plan)
+    assert (told.code, kinds(told), told.data["differences"][0]["ledger"]) == (40, ["dust"], left["quantity"])
+    silent = reconciled(bought, "--dust", "--apply")
+    assert (silent.code, silent.data["applied"]) == (40, [])
+    assert "BTC-USD is dust: a person has to say why" in silent.err
+    bought.sim.price("95000.00")
+    assert reconciled(bought, "--dust").code == 0
+    gone = reconciled(bought, "--apply", "--plan", plan, "--reason", "too small to sell")
+    assert (gone.code, "gone: dust BTC-USD" in gone.err) == (22, True)
+    bought.sim.price("100.00")
+    flows = earned_and_paid_in(bought)[1]
+    done = reconciled(bought, "--apply", "--plan", plan, "--reason", "too small to sell")
+    assert (done.code, done.data["applied"]) == (0, [f"gave {left['quantity']} of BTC-USD to its owner at 99.99"])
+    assert bought.inside("positions", "--json").data["positions"] == []
+    assert earned_and_paid_in(bought)[1] == flows, "its owner had the coins all the time"
+    assert reconciled(bought, "--dust").code == 0
+
+
 def test_missing_coins_are_written_down_only_with_a_reason(bought: Live) -> None:
     """By whole lots, and less than the smallest cash that counts is not booked with them."""
     stops = [one for one in bought.truth if one["kind"] == "order" and one["side"] == "SELL"]

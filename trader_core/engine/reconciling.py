@@ -20,6 +20,7 @@ from trader_core.domain.money import EXACT, GRAIN, Base, Quote, plain, quantise_
 from trader_core.domain.order import Order, OrderStatus, Role
 from trader_core.engine.journal import Journal
 from trader_core.engine.settle import settle
+from trader_core.execution.flatten import Sale, sales
 from trader_core.execution.reconcile import (
     Account,
     awaits_fills,
@@ -31,14 +32,15 @@ from trader_core.execution.reconcile import (
 )
 from trader_core.ports import Ports
 
-CASH, COINS, FILL, FLOW, LEDGER, LOST, PENDING, STOP, STRANGE, STRANGER, UNDEAD = (
-    "cash", "missing coins", "fill", "flow", "ledger", "lost order", "unknown order", "missing stop", "strange fill",
-    "stranger", "undead order",
+CASH, COINS, DUST, FILL, FLOW, LEDGER, LOST, PENDING, STOP, STRANGE, STRANGER, UNDEAD = (
+    "cash", "missing coins", "dust", "fill", "flow", "ledger", "lost order", "unknown order", "missing stop",
+    "strange fill", "stranger", "undead order",
 )  # fmt: skip
 WORTHLESS = Decimal("1e-18")  # a price has to be above zero; at this one 10^10 coins are worth 1e-8 quote
 DOES = {
     CASH: "books it as a deposit or withdrawal",
     COINS: "writes the position down, with --reason",
+    DUST: "gives it to its owner at the bid, with --reason: it is not the bot's any more",
     FILL: "books it",
     FLOW: "books it",
     LEDGER: "nothing: this is a bug",
@@ -67,11 +69,25 @@ class Finding(Struct, frozen=True):
         return DOES[self.kind]
 
 
-def compare(ports: Ports, copy: Journal, at_ms: EpochMs) -> tuple[Finding, ...]:
-    """Everything that differs, on a copy of the journal that is thrown away. Raises VenueUnavailable, TooManyPages."""
+def compare(ports: Ports, copy: Journal, at_ms: EpochMs, dust_bps: float | None = None) -> tuple[Finding, ...]:
+    """Everything that differs, on a copy of the journal that is thrown away; with `dust_bps`, by which a sale may go
+    below the bid, dust too. Raises VenueUnavailable, TooManyPages."""
     before = copy.book
     fills, account = settle(ports, copy, at_ms)
-    return tuple(_findings(before, copy.book, fills, account, ports))
+    found = [*_findings(before, copy.book, fills, account, ports)]
+    for one in _dust(ports, copy.book, dust_bps):
+        found.append(Finding(DUST, one.symbol, f"{plain(one.quantity)} held: {one.why_not}", one.quantity))
+    return tuple(found)
+
+
+def _dust(ports: Ports, book: Book, dust_bps: float | None) -> tuple[Sale, ...]:
+    """What is held, can be sold at no price that there is now, and has no order open."""
+    ordered = {one.approved.symbol for one in book.orders.values() if one.is_open}
+    asked = sorted(book.held - ordered) if dust_bps is not None else []
+    if not asked or dust_bps is None:
+        return ()
+    found = sales(book, ports.reader.instruments(), ports.reader.quotes(asked), (), dust_bps)
+    return tuple(one for one in found if one.is_dust and one.bid is not None and one.symbol in asked)
 
 
 def _findings(
@@ -97,7 +113,7 @@ def _findings(
     for base, (ours, theirs) in _missing(after, account).items():
         detail = f"the ledger has {plain(ours)} {base}, the venue {plain(theirs)}"
         yield Finding(COINS, base, detail, ours, theirs, closes=base in closing)
-    for symbol in sorted(after.held):
+    for symbol in sorted(after.held - after.dust):
         covered = any(after.working(symbol, role) for role in (Role.STOP, Role.EXIT))
         if after.holdings[symbol].stop_bps and not covered:
             yield Finding(STOP, symbol, f"{plain(after.holdings[symbol].quantity)} held, and no stop rests")
@@ -127,7 +143,9 @@ class Applied(Struct, frozen=True):
     why_not: tuple[str, ...]
 
 
-def settle_up(ports: Ports, journal: Journal, at_ms: EpochMs, reason: str) -> Applied:
+def settle_up(
+    ports: Ports, journal: Journal, at_ms: EpochMs, reason: str, dust_bps: float | None = None
+) -> Applied:  # fmt: skip
     """Fold what is late, close what is over, cancel what should be, then book the rest. Raises VenueUnavailable.
 
     Cash and coins are not booked while an order's fate is open: the difference may be a fill that has not been told.
@@ -143,8 +161,12 @@ def settle_up(ports: Ports, journal: Journal, at_ms: EpochMs, reason: str) -> Ap
         names = ", ".join(one.client_order_id for one in pending)
         return Applied(canceled, (*not_canceled, f"cash and coins are not booked while orders are unknown: {names}"))
     facts, told = _booked(ports, journal.book, account, at_ms, reason)
-    missing = _missing(journal.book, account)
-    unsaid = [f"{base} is missing: a person has to say why, with --reason" for base in missing if not reason]
+    missing, dust = _missing(journal.book, account), _dust(ports, journal.book, dust_bps)
+    wanting = [f"{base} is missing" for base in missing] + [f"{one.symbol} is dust" for one in dust]
+    unsaid = [f"{what}: a person has to say why, with --reason" for what in wanting if not reason]
+    if reason and not missing:
+        facts += [_given(journal.book, one, at_ms, reason) for one in dust]
+        told += tuple(f"gave {plain(one.quantity)} of {one.symbol} to its owner at {plain(one.bid)}" for one in dust)
     journal.record(at_ms, facts)
     left = differences(journal.book, account, ports.account_quote, ports.patience.cash)
     journal.record(at_ms, difference_facts(journal.book, left, at_ms))
@@ -224,6 +246,12 @@ def _written_down(
             name = f"written-down-{book.intents}-{at_ms}-{symbol}"
             yield CoinsMoved(name, symbol, Side.SELL, Base(part), price, at_ms, reason)
         missing -= min(missing, part)
+
+
+def _given(book: Book, dust: Sale, at_ms: EpochMs, reason: str) -> CoinsMoved:
+    """A withdrawal in kind at the bid: neither gain nor loss but what the position had made of it."""
+    name = f"given-{book.intents}-{at_ms}-{dust.symbol}"
+    return CoinsMoved(name, dust.symbol, Side.SELL, Base(dust.quantity), dust.bid or GRAIN, at_ms, reason)
 
 
 def _price(ports: Ports, book: Book, symbol: str) -> Decimal:
