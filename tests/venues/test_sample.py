@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, parse_utc
 from trader_core.domain.market import Candles
-from trader_core.venues.simulated.sample import FIRST_MS, LISTINGS, SampleMarket
+from trader_core.venues.simulated.sample import FIRST_MS, LISTINGS, MARKETS_MAX, SampleMarket, generator_of
 
 M15 = 15 * MINUTE_MS
 START = parse_utc("2024-01-01")
@@ -19,6 +19,12 @@ SYMBOLS = [f"{listing.base}-USD" for listing in LISTINGS]
 
 
 def market(seed: int = 1, bar_ms: int = M15) -> SampleMarket:
+    """One that makes its days itself, whatever was made before."""
+    generator_of.cache_clear()
+    return known(seed, bar_ms)
+
+
+def known(seed: int = 1, bar_ms: int = M15) -> SampleMarket:
     return SampleMarket(seed, bar_ms, Decimal(1))
 
 
@@ -51,6 +57,17 @@ def test_windows_far_apart_and_backwards_agree_with_fresh_ones() -> None:
         assert columns(days(reader, "ETH-USD", 2, START + day * DAY_MS)) == columns(
             days(market(), "ETH-USD", 2, START + day * DAY_MS)
         )
+
+
+def test_markets_that_are_looked_at_in_turn_are_each_as_if_alone() -> None:
+    """Also where more are looked at than are kept, and nobody can write into what others look at."""
+    asked = [(seed, bar_ms) for seed in range(MARKETS_MAX) for bar_ms in (M15, 2 * M15)]
+    alone = {one: columns(days(market(*one), "ETH-USD", 3)) for one in asked}
+    for one in asked * 2:
+        seen, a_day, first = known(*one), DAY_MS // one[1], START // DAY_MS
+        assert columns(days(seen, "ETH-USD", 3)) == alone[one]
+        assert seen.day_closes("ETH-USD", range(first, first + 3)) == alone[one][4][a_day - 1 :: a_day]
+        assert not np.asarray(days(seen, "ETH-USD", 1).close).flags.writeable
 
 
 def test_a_window_is_half_open_off_the_grid_too() -> None:

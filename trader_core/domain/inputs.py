@@ -36,7 +36,17 @@ class Bar(NamedTuple):
     @property
     def check(self) -> int:
         """Finds the row that was changed by accident; the batch's digest finds that one was changed at all."""
-        return crc32("|".join(map(str, self)).encode())
+        return check_of(line_of(self))
+
+
+def line_of(cells: Iterable[str | int]) -> str:
+    """One candle as its check and its record's digest read it."""
+    return "|".join(map(str, cells))
+
+
+def check_of(line: str) -> int:
+    """CRC-32 of a candle's line."""
+    return crc32(line.encode())
 
 
 class Inputs(Struct, frozen=True):
@@ -112,4 +122,9 @@ def digest_of(body: bytes | str) -> str:
 
 def digest_of_bars(bars: Iterable[Bar]) -> str:
     """Of one record's candles, in the order of symbols and times."""
-    return digest_of("\n".join("|".join(map(str, bar)) for bar in sorted(bars)))
+    return digest_of_lines(map(line_of, sorted(bars)))
+
+
+def digest_of_lines(lines: Iterable[str]) -> str:
+    """The same, of candles that are lines in that order already."""
+    return digest_of("\n".join(lines))

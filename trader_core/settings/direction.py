@@ -6,6 +6,7 @@ chooses, what an exit or a stop lives by, and what decides over the length of wi
 """
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -18,6 +19,7 @@ class Row(NamedTuple):
     movable: bool = False
 
 
+KEYS_MAX = 4_096  # of which the answer is kept
 MOVES = True
 NEUTRAL = Row("", 0)
 DIRECTIONS = (  # the first that fits decides
@@ -137,6 +139,7 @@ DIRECTIONS = (  # the first that fits decides
 )
 
 
+@lru_cache(KEYS_MAX)
 def direction(key: str) -> Row:
     """Of a key with its file before it: 'policy.risk.max_day_loss_pct'."""
     return next((row for row in DIRECTIONS if fnmatchcase(key, row.pattern)), NEUTRAL)

@@ -5,16 +5,17 @@ documents and candles. So one changed byte is found wherever it is, and named. W
 walked there; of a file that is not there, what is left here must be as it was left.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from trader_core.domain.clocktime import rfc3339
 from trader_core.domain.errors import JournalBroken
 from trader_core.domain.facts import CycleClosed, Decided, Moved
-from trader_core.domain.inputs import Bar, Inputs, digest_of, digest_of_bars, unpacked
+from trader_core.domain.inputs import Bar, Inputs, check_of, digest_of, digest_of_lines, line_of, unpacked
 from trader_core.domain.words import count
 from trader_core.store.segments import Segment, Segments, rest_of
 from trader_core.store.sqlite import SqliteStore, checksum_of
@@ -197,24 +198,21 @@ def _records(ask: Ask, told: Mapping[int, str], documents: set[str]) -> dict[int
 
 
 def _check_bars(ask: Ask, records: Mapping[int, Inputs], after: int) -> int:
-    told, count = {seq: digest_of_bars(()) for seq in records}, 0
-    for seq, rows in groupby(_bars(ask, after), key=lambda one: one[0]):
-        bars = []
-        for _, bar, mark in rows:
-            if seq not in records or bar.check != mark:
-                raise _broken(_candle(bar, seq))
-            bars.append(bar)
-        count += len(bars)
-        told[seq] = digest_of_bars(bars)
+    told, count = {seq: digest_of_lines(()) for seq in records}, 0
+    bars = ask(f"{_BARS} WHERE seq > {after} ORDER BY seq, symbol, open_ms")
+    for seq, rows in groupby(bars, key=itemgetter(0)):
+        lines = []
+        for _, mark, *cells in rows:
+            line = line_of(cells)
+            if seq not in records or check_of(line) != mark:
+                raise _broken(_candle(Bar._make(cells), seq))
+            lines.append(line)
+        count += len(lines)
+        told[seq] = digest_of_lines(lines)
     for seq, digest in told.items():
         if records[seq].bars != digest:
             raise _broken(f"one of the candles of row {seq} of inputs")
     return count
-
-
-def _bars(ask: Ask, after: int) -> Iterator[tuple[int, Bar, int]]:
-    for seq, mark, *cells in ask(f"{_BARS} WHERE seq > {after} ORDER BY seq, symbol, open_ms"):
-        yield seq, Bar._make(cells), mark
 
 
 def _candle(bar: Bar, seq: int) -> str:

@@ -8,10 +8,9 @@ integers.
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TypeVar, cast
 
 import numpy as np
@@ -32,7 +31,9 @@ GENERATOR = "sample market 1"  # a new number whenever one price or volume would
 FIRST_MS = EpochMs(1_704_067_200_000 - 90 * DAY_MS)  # 90 days of history before 2024-01-01
 HELD_BARS_MAX = 32_768  # per instrument; a longer window is held as long as it is asked for
 FACTOR_DAYS_MAX = 512  # days of the market factor kept, 12 KB each
-CLOSES_MAX = 512  # days' closes kept, per instrument
+MADE_BARS_MAX = 262_144  # of all instruments together, 48 bytes each
+MARKETS_MAX = 2  # of which days are kept, for whoever looks at the same again
+CLOSES_MAX = 8_192  # days' closes kept, of all instruments together
 KNOTS_MAX = 4_096
 
 _MINUTES = 1_440
@@ -86,14 +87,10 @@ class SampleMarket:
         self.first_ms: EpochMs = FIRST_MS
         self.end_ms: EpochMs | None = None
         self.warnings: tuple[str, ...] = ()
-        self._generator = _Generator(seed, bar_ms)
+        self._generator = generator_of(seed, bar_ms)
         self._instruments = tuple(_instrument(listing, self.quote, min_notional) for listing in LISTINGS)
         self._held = {
             instrument.symbol: _Held(listing, self._generator)
-            for instrument, listing in zip(self._instruments, LISTINGS, strict=True)
-        }
-        self._closes = {
-            instrument.symbol: lru_cache(CLOSES_MAX)(partial(self._generator.close, listing))
             for instrument, listing in zip(self._instruments, LISTINGS, strict=True)
         }
 
@@ -110,7 +107,7 @@ class SampleMarket:
         return Candles(*(cast("Sequence[int]", column) for column in views))
 
     def day_closes(self, symbol: str, days: range) -> Sequence[int]:
-        return [self._closes[symbol](day) if day * DAY_MS >= FIRST_MS else 0 for day in days]
+        return self._held[symbol].closes(days)
 
 
 class _Held:
@@ -126,6 +123,10 @@ class _Held:
         if not self._first <= first <= end <= self._end:
             self._reach(first, end)
         return self._slices(first, end)
+
+    def closes(self, days: range) -> list[int]:
+        """The last close of each day since the epoch; 0 for one before the market began."""
+        return [self._generator.close(self._listing, day) if day * DAY_MS >= FIRST_MS else 0 for day in days]
 
     def _slices(self, first: int, end: int) -> Columns:
         a, b = max(first - self._first, 0), max(end - self._first, 0)
@@ -153,23 +154,25 @@ class _Held:
 
 
 class _Generator:
-    """Seed, coin and day to bars; a pure function with a memory for the market factor."""
+    """Seed, coin and day to bars; a pure function with a memory."""
 
     def __init__(self, seed: int, bar_ms: int) -> None:
         self._seed, self._bar_ms = seed, bar_ms
         self.bars_per_day = DAY_MS // bar_ms
-        self._factor: OrderedDict[int, Floats] = OrderedDict()
+        self.day = lru_cache(max(MADE_BARS_MAX // self.bars_per_day, 1))(self._day)
+        self.close = lru_cache(CLOSES_MAX)(self._close)
+        self._market = lru_cache(FACTOR_DAYS_MAX)(self._factor)
         self._knot = lru_cache(KNOTS_MAX)(self._hash)
 
-    def day(self, listing: Listing, day: int) -> Columns:
+    def _day(self, listing: Listing, day: int) -> Columns:
         """The bars of one UTC day, made from its minutes, so that every base bar shows the same market."""
         volatility = self._volatility(listing.base, day)
         own = self._path(listing.base, day, volatility)
         prices = _grown(listing.price, listing.market * self._market(day) + listing.own * own)
         dice = self._dice(f"{listing.base}|bars", day) / 65_536.0
-        return self._bars(day, *_minutes(listing, prices, volatility, dice))
+        return _read_only(self._bars(day, *_minutes(listing, prices, volatility, dice)))
 
-    def close(self, listing: Listing, day: int) -> int:
+    def _close(self, listing: Listing, day: int) -> int:
         """The last close of that day: the walk is back at 0 at midnight, so the trends alone make it."""
         log_move = listing.market * self._midnight(_MARKET, day) + listing.own * self._midnight(listing.base, day)
         return max(round(_grown(listing.price, log_move) * 10.0**listing.digits), 1)
@@ -186,15 +189,11 @@ class _Generator:
         opens = (day * count + np.arange(count, dtype=np.int64)) * self._bar_ms
         highs, lows = high.reshape(count, -1).max(axis=1), low.reshape(count, -1).min(axis=1)
         volumes = volume.reshape(count, -1).sum(axis=1)
-        return opens, open_.reshape(count, -1)[:, 0], highs, lows, close.reshape(count, -1)[:, -1], volumes
+        first, last = open_.reshape(count, -1)[:, 0].copy(), close.reshape(count, -1)[:, -1].copy()
+        return opens, first, highs, lows, last, volumes
 
-    def _market(self, day: int) -> Floats:
-        path = self._factor.get(day)
-        if path is None:
-            path = self._factor[day] = self._path(_MARKET, day, self._volatility(_MARKET, day))
-            if len(self._factor) > FACTOR_DAYS_MAX:
-                self._factor.popitem(last=False)
-        return path
+    def _factor(self, day: int) -> Floats:
+        return self._path(_MARKET, day, self._volatility(_MARKET, day))
 
     def _path(self, series: str, day: int, volatility: Floats) -> Floats:
         """Log price at each minute of the day and at the next midnight: the trends plus the pinned walk."""
@@ -248,6 +247,9 @@ class _Generator:
 
     def _name(self, name: str, index: int) -> bytes:
         return f"{GENERATOR}|{self._seed}|{name}|{index}".encode()
+
+
+generator_of = lru_cache(MARKETS_MAX)(_Generator)
 
 
 def _minutes(listing: Listing, prices: Floats, volatility: Floats, dice: Floats) -> tuple[Ints, Ints, Ints, Ints, Ints]:
