@@ -171,14 +171,24 @@ def write_config(directory: Path, edits: Mapping[str, Any]) -> None:
     """The shipped files with some keys changed; values are written as YAML would."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in FILES:
-        content, text = shipped(name)
         own = {key: value for key, value in edits.items() if key.split(".")[0] == name}
-        if own:
-            content = deepcopy(content)
-            for key, value in own.items():
-                put(content, key.split(".")[1:], value)
-            text = as_yaml(content)
-        (directory / f"{name}.yaml").write_text(text)
+        written = f"{name} {own}"
+        if written not in _edited:
+            _edited[written] = _with(name, own)
+        (directory / f"{name}.yaml").write_text(_edited[written])
+
+
+_edited: dict[str, str] = {}  # most tests change most of the files in the same way as others
+
+
+def _with(name: str, edits: Mapping[str, Any]) -> str:
+    content, text = shipped(name)
+    if not edits:
+        return text
+    content = deepcopy(content)
+    for key, value in edits.items():
+        put(content, key.split(".")[1:], value)
+    return as_yaml(content)
 
 
 @cache

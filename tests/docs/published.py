@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.commands.schema import SCHEMAS
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 Schema = dict[str, Any]
 
@@ -43,7 +46,7 @@ def meet(document: dict[str, Any]) -> None:
     """Fails where the document is not as published."""
     name = name_of(document)
     if is_failure(document):
-        _check(envelope(name, None), document, name)
+        _check(_failing(name), document, name)
         return
     if os.environ.get("TRADER_WRITE"):
         publish(name, document["data"])
@@ -87,19 +90,27 @@ def envelope(name: str, data: Schema | None) -> Schema:
     }  # fmt: skip
 
 
-def _check(schema: Schema, document: Mapping[str, Any], name: str) -> None:
-    from jsonschema import Draft202012Validator
-
-    problems = list(Draft202012Validator(strict(schema)).iter_errors(document))
+def _check(validator: "Draft202012Validator", document: Mapping[str, Any], name: str) -> None:
+    problems = list(validator.iter_errors(document))
     deepest = [leaf for one in problems for leaf in (one.context or [one])]
     told = [f"{'.'.join(map(str, one.absolute_path))}: {one.message[:300]}" for one in deepest]
     assert told == [], f"trader.{name} is not as published; if it may, run this test with TRADER_WRITE=1"
 
 
 @cache
-def _published(name: str, _changed_ns: int) -> Schema:
-    found: Schema = json.loads(path_of(name).read_text(encoding="utf-8"))
-    return found
+def _published(name: str, _changed_ns: int) -> "Draft202012Validator":
+    return _strictly(json.loads(path_of(name).read_text(encoding="utf-8")))
+
+
+@cache
+def _failing(name: str) -> "Draft202012Validator":
+    return _strictly(envelope(name, None))
+
+
+def _strictly(schema: Schema) -> "Draft202012Validator":
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(strict(schema))
 
 
 def strict(schema: Any) -> Any:
