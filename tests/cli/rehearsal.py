@@ -3,20 +3,22 @@
 import json
 import os
 import re
-import ssl
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from tests.cli.program import START, Done, Inside, Program
 from tests.ops.ntp import NtpServer
 from tests.world import write_config
 
 KEY_FILE = "api-key.json"
+ADMIN_S = 10
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,17 @@ class Sim:
     url: str
     folder: Path  # of `sim cert`
 
+    @cached_property
+    def session(self) -> requests.Session:
+        session = requests.Session()
+        session.verify, session.trust_env = str(self.folder / "ca.pem"), False
+        return session
+
     def admin(self, path: str, /, **body: Any) -> dict[str, Any]:
-        trusted = ssl.create_default_context(cafile=self.folder / "ca.pem")
-        request = urllib.request.Request(f"{self.url}/admin/{path}", json.dumps(body).encode())  # noqa: S310 - https
-        with urllib.request.urlopen(request, context=trusted, timeout=10) as answer:  # noqa: S310
-            told: dict[str, Any] = json.load(answer)
-            return told
+        return _told(self.session.post(f"{self.url}/admin/{path}", json=body, timeout=ADMIN_S))
+
+    def asked(self, path: str) -> dict[str, Any]:
+        return _told(self.session.get(f"{self.url}/admin/{path}", timeout=ADMIN_S))
 
     def permit(self, **granted: Any) -> None:
         self.admin("permissions", **granted)
@@ -39,6 +46,12 @@ class Sim:
     def accept(self, file: Path) -> None:
         """The key in this file is one of the account's from now on."""
         self.admin("keys", **json.loads(file.read_text()))
+
+
+def _told(answer: requests.Response) -> dict[str, Any]:
+    answer.raise_for_status()
+    told: dict[str, Any] = answer.json()
+    return told
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -90,23 +89,10 @@ class Venue(Sim):
         self.admin("balances", **{**OPENING, **balances})
 
     def fired(self) -> int:
-        from urllib.request import urlopen
-
-        with urlopen(f"{self.url}/admin/faults", context=self._trust, timeout=10) as answer:  # noqa: S310
-            return sum(one["fired"] for one in json.load(answer)["faults"])
+        return sum(one["fired"] for one in self.asked("faults")["faults"])
 
     def state(self) -> dict[str, Any]:
-        from urllib.request import urlopen
-
-        with urlopen(f"{self.url}/admin/state", context=self._trust, timeout=10) as answer:  # noqa: S310
-            told: dict[str, Any] = json.load(answer)
-            return told
-
-    @cached_property
-    def _trust(self) -> Any:
-        import ssl
-
-        return ssl.create_default_context(cafile=self.folder / "ca.pem")
+        return self.asked("state")
 
     def open_orders(self) -> list[dict[str, Any]]:
         return [one for one in self.state()["orders"] if one["status"] == "OPEN"]
