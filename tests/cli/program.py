@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,18 @@ class Program:
             cwd=self.home, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
+    @contextlib.contextmanager
+    def at_home(self) -> Iterator[None]:
+        """This process has the program's environment."""
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(self.environment)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
     def paper(self, command: str, *words: str | Path) -> Done:
         """A command on the paper account of the sample market."""
         return self(command, "--mode", "PAPER", "--venue", "simulated", "--state", self.state, *words)
@@ -88,3 +101,12 @@ class Inside(Program):
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = ended(act, shared, asked_json="--json" in words)
         return Done(code, out.getvalue(), err.getvalue())
+
+
+@dataclass(frozen=True)
+class AtHome(Inside):
+    """In the program's own folder and environment, too."""
+
+    def __call__(self, *words: str | Path) -> Done:
+        with self.at_home(), contextlib.chdir(self.home):
+            return super().__call__(*words)

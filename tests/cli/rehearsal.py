@@ -1,7 +1,6 @@
 """A LIVE program in rehearsal: venue and time servers on loopback, a key of that venue, a configuration, a state."""
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -118,18 +117,6 @@ class Rehearsal(Program):
     def inside(self, *words: str | Path) -> Done:
         with self.at_home():
             return Inside(self.home)(*words)
-
-    @contextmanager
-    def at_home(self) -> Iterator[None]:
-        """This process has the program's environment."""
-        before = dict(os.environ)
-        os.environ.clear()
-        os.environ.update(self.environment)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
 
     def rotated(self) -> "Rehearsal":
         """The presented key is the one in force."""

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import ROOT, Done, Program
+from tests.cli.program import ROOT, AtHome, Done, Program
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 WIDTH = 80
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> AtHome:
+    return AtHome(tmp_path)
 
 
 @pytest.fixture

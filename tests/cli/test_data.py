@@ -9,10 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.candles.making import M15, START, bar, csv_text, stored, stretch, table, write
-from tests.cli.program import Program
+from tests.cli.program import AtHome, Program
 
 DATA = ("--data", "data")
 SERIES = stretch(30)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> AtHome:
+    return AtHome(tmp_path)
 
 
 @pytest.fixture

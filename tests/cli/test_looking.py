@@ -23,7 +23,7 @@ import pytest
 
 from cli.main import main
 from tests.cli.program import START as COMMAND
-from tests.cli.program import Done, Program
+from tests.cli.program import AtHome, Done, Program
 from tests.report.journals import BAR_MS, Account, judged, quiet
 from tests.scenarios.scenes import DIP, RISE
 from tests.world import World
@@ -83,7 +83,7 @@ Told = Callable[..., Done]
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Runs a looking command on the account that has lived."""
-    program = Program(tmp_path_factory.mktemp("lived"))
+    program = AtHome(tmp_path_factory.mktemp("lived"))
     write(program, lived().facts)
     return looker(program)
 
@@ -259,7 +259,7 @@ def test_lots_add_up_to_the_fills(told: Told, tmp_path: Path, method: str) -> No
 
 
 def test_lots_go_by_the_method_that_is_asked_for(tmp_path: Path) -> None:
-    program, account = Program(tmp_path), Account()
+    program, account = AtHome(tmp_path), Account()
     for price in ("100", "300", "200"):
         account.buy("BTC-USD", "1", price, "0").wait()
     write(program, account.sell("BTC-USD", "1", "400", "0").cycle().facts)
@@ -375,7 +375,7 @@ def test_no_state_is_13(program: Program, command: str) -> None:
 
 @pytest.mark.parametrize("command", LOOKING)
 def test_an_account_without_a_cycle_has_nothing_to_tell(tmp_path: Path, command: str) -> None:
-    program = Program(tmp_path)
+    program = AtHome(tmp_path)
     write(program, Account().facts)
     done = looker(program)(*command.split())
     assert done.code == (13 if "--no-trade" in command else 0)
@@ -454,7 +454,7 @@ HALTS = {
 @pytest.mark.parametrize("which", HALTS)
 def test_a_halt_is_told_with_the_way_out_of_it(tmp_path: Path, which: str) -> None:
     halt, *words = HALTS[which]
-    program, account = Program(tmp_path), Account()
+    program, account = AtHome(tmp_path), Account()
     account.facts.append(HaltChanged(halt))
     write(program, account.cycle().facts)
     look = looker(program)
@@ -464,7 +464,7 @@ def test_a_halt_is_told_with_the_way_out_of_it(tmp_path: Path, which: str) -> No
 
 
 def test_a_halt_machine_that_never_moved_is_armed_since_the_first_cycle(tmp_path: Path) -> None:
-    program, account = Program(tmp_path), Account()
+    program, account = AtHome(tmp_path), Account()
     write(program, account.cycle().cycle().facts)
     data = looker(program)("status", "--json").data
     assert (data["halt"]["state"], data["cycles"]) == ("ARMED", 2)
@@ -479,7 +479,7 @@ def test_a_cycle_in_which_a_halt_refuses_entries_is_21(program: Program) -> None
 
 
 def test_everything_that_needs_a_person_is_told(tmp_path: Path) -> None:
-    program, account = Program(tmp_path), Account().buy("PEPE-USD", "1000", "0.5")
+    program, account = AtHome(tmp_path), Account().buy("PEPE-USD", "1000", "0.5")
     account.place("ETH-USD", Role.ENTRY, "1", acknowledged=False)
     account.facts += [
         Paused("holiday", NOW),
@@ -510,7 +510,7 @@ def test_everything_that_needs_a_person_is_told(tmp_path: Path) -> None:
 
 def test_the_one_line_tells_what_nothing_protects_and_for_how_long_an_order_has_been_unknown(tmp_path: Path) -> None:
     """Two bare positions that cost 100 and 50, one that its stop protects, and an order sent long ago."""
-    program, account = Program(tmp_path), Account().buy("ETH-USD", "2", "50").buy("SOL-USD", "1", "50")
+    program, account = AtHome(tmp_path), Account().buy("ETH-USD", "2", "50").buy("SOL-USD", "1", "50")
     account.buy("BTC-USD", "1", "70").place("BTC-USD", Role.STOP, "1")
     account.place("DOGE-USD", Role.ENTRY, "1", acknowledged=False)
     write(program, account.cycle().cycle().facts)
@@ -555,7 +555,7 @@ def read_until(ours: int, words: str, seconds: float = 30) -> str:
 
 
 def test_a_wide_terminal_shows_every_column(tmp_path: Path) -> None:
-    program = Program(tmp_path)
+    program = AtHome(tmp_path)
     write(program, lived().facts)
     with terminal(program, 140, "trades") as (_, ours):
         wide = read_until(ours, "open position")
@@ -567,7 +567,7 @@ def test_a_wide_terminal_shows_every_column(tmp_path: Path) -> None:
 
 
 def test_a_watch_draws_again_and_ends_well(tmp_path: Path) -> None:
-    program, account = Program(tmp_path), Account()
+    program, account = AtHome(tmp_path), Account()
     write(program, account.cycle().facts)
     with terminal(program, 80, "status", "--watch") as (process, ours):
         first = read_until(ours, "Ctrl-C")
