@@ -165,8 +165,9 @@ def settle_up(
     wanting = [f"{base} is missing" for base in missing] + [f"{one.symbol} is dust" for one in dust]
     unsaid = [f"{what}: a person has to say why, with --reason" for what in wanting if not reason]
     if reason and not missing:
-        facts += [_given(journal.book, one, at_ms, reason) for one in dust]
-        told += tuple(f"gave {plain(one.quantity)} of {one.symbol} to its owner at {plain(one.bid)}" for one in dust)
+        given = [_given(journal.book, one, at_ms, reason) for one in dust]
+        facts += given
+        told += tuple(f"gave {plain(one.quantity)} of {one.symbol} to its owner at {plain(one.price)}" for one in given)
     journal.record(at_ms, facts)
     left = differences(journal.book, account, ports.account_quote, ports.patience.cash)
     journal.record(at_ms, difference_facts(journal.book, left, at_ms))
