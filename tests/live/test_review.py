@@ -53,7 +53,7 @@ def test_a_clock_that_is_set_back_makes_no_judgement_fresh(stage: Stage, monkeyp
     """By a minute, while the venue takes its time over the first of two, and leave to trade is taken back."""
     live, back, right = stage("BTC", "ETH"), list[int](), time.time_ns
     live.sim.risen("BTC-USD", "ETH-USD")
-    live.sim.fault({**SLOW, "ms": 3_000})
+    live.sim.fault({**SLOW, "ms": 6_000})
     monkeypatch.setattr(time, "time_ns", lambda: right() - sum(back))
 
     def meddle() -> None:
