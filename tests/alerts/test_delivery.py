@@ -325,7 +325,7 @@ def test_what_reached_nobody_for_too_long_is_70(killed: Teller) -> None:
             db.execute("UPDATE notices SET made_ms = made_ms - ?", (5 * MINUTE_MS,))
         done = killed.telling().paper("run-cycle")
     assert done.code == 70
-    assert "1 alerts have reached nobody for 5 min" in done.err
+    assert "1 alert has reached nobody for 5 min" in done.err
 
 
 def test_a_heartbeat_that_fails_says_so_in_its_path_whatever_else_its_address_says(receiver: Receiver) -> None:
@@ -340,7 +340,7 @@ def test_under_a_timer_nobody_waits_for_a_heartbeat_that_fails(killed: Teller) -
         killed.telling("", TRADER_HEARTBEAT_URL=dead.replace("json:", "http:"))
         done = killed("alerts", "drain", "--once", "--state", killed.state)
     assert done.code == 70
-    assert done.out.startswith("0 delivered, 1 tries failed\n  heartbeat: ")
+    assert done.out.startswith("0 delivered, 1 try failed\n  heartbeat: ")
     assert time.monotonic() - began_s < BEAT_AGAIN_S
 
 

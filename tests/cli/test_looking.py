@@ -608,7 +608,7 @@ def test_one_of_anything_is_told_as_one(program: Program) -> None:
         ("status",), ("doctor",), ("why",), ("decisions", "list"), ("decisions", "export", program.home / "kept"),
         ("replay", "--all"), ("restore", copy, "--verify"), ("audit", "export", *export), ("promote",),
     )]  # fmt: skip
-    made += [program("backtest", *sample), program("montecarlo", *sample), program("montecarlo", "--bars", *sample)]
+    made += [program("backtest", *sample), program("montecarlo", *sample)]
     text = "\n".join(one.out + one.err for one in made)
     assert "1 cycle\n" in text and "1 day\n" not in text.replace("performance, 1 day\n", "")
     assert re.findall(r"(?<![\w.,:%-])1 (?!is |was |has |does )[a-z]+s\b.*", text) == []

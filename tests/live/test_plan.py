@@ -56,7 +56,7 @@ def first(orders: list[dict[str, Any]], **figures: Any) -> list[dict[str, Any]]:
 DRIFTS: dict[str, tuple[dict[str, Any], str]] = {
     "mode": ({"mode": "LIVE"}, "it is for LIVE, and this is PAPER"),
     "configuration": ({"config_digest": "0" * 64}, "the configuration is another one"),
-    "cycles": ({"after_cycle": 7}, "1 cycles were run, and then 7"),
+    "cycles": ({"after_cycle": 7}, "1 cycle was run, and then 7"),
     "intents": ({"after_intents": 3}, "0 orders were written down, and then 3"),
     "time": ({"expires_time": "2024-03-04T00:00:00Z"}, "it was good until"),
     "bar": ({"decision_time": "2024-03-04T09:00:00Z"}, "a newer bar has closed since"),

@@ -105,6 +105,18 @@ def test_a_server_that_drips_holds_nobody_beyond_the_deadline(at_once: int) -> N
     assert time.monotonic() - started < 2
 
 
+def test_a_wait_that_takes_all_the_time_leaves_what_was_known_before_it() -> None:
+    """A machine may be too busy to wake up in time; that is not why nobody was reached."""
+    out = http(f"http://127.0.0.1:{unused_port()}", Late(), timeouts=Timeouts(0.5, 0.3, 0.6), chance=0.1)
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        send(out)
+
+
+class Late(Clock):
+    def pause(self, seconds: float) -> None:
+        time.sleep(max(seconds, 0.7))
+
+
 def test_nobody_there_means_that_nothing_was_sent() -> None:
     with pytest.raises(Unreachable):
         send(http(f"http://127.0.0.1:{unused_port()}", Clock()), idempotent=False)

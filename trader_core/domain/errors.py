@@ -100,6 +100,10 @@ class Unreachable(VenueUnavailable):
     """Not a byte of the request left: no connection, an open breaker, or no token in our own bucket."""
 
 
+class NotAsked(Unreachable):
+    """The time was over before anything could be sent: it says nothing of the venue."""
+
+
 class RateLimited(Unreachable):
     """Too many requests: the venue turned this one away, or we did so ourselves."""
 

@@ -23,7 +23,7 @@ import urllib3
 from msgspec import Struct
 from requests.adapters import HTTPAdapter
 
-from trader_core.domain.errors import Lost, RateLimited, Unreachable
+from trader_core.domain.errors import Lost, NotAsked, RateLimited, Unreachable
 from trader_core.net.breaker import Breakers, Direction
 from trader_core.net.buckets import Buckets, Urgency
 from trader_core.net.calls import OTHER, THROTTLED, Told, outcome_of, untold
@@ -152,6 +152,8 @@ class Http:
             if last or delay_s is None or monotonic() + delay_s >= call.until_s:
                 break
             self._pause(delay_s)
+            if monotonic() >= call.until_s:  # it woke up late
+                break
         if lost and not (isinstance(outcome, Answer) and outcome.status != TOO_MANY):
             raise lost
         if isinstance(outcome, Answer):
@@ -193,7 +195,7 @@ class Http:
         """One request, one answer. Raises Unreachable or Lost, and nothing of what was sent is in either."""
         left_s = call.until_s - monotonic()
         if left_s <= 0:
-            raise Unreachable(f"{call.where} was not asked: there is no time left")
+            raise NotAsked(f"{call.where} was not asked: there is no time left")
         headers = dict(call.headers())
         try:
             return _within(left_s, call.where, lambda: self._asked(call, headers, left_s))

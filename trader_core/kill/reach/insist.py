@@ -6,7 +6,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TypeVar
 
-from trader_core.domain.errors import OutcomeUnknown, RateLimited, TraderError, VenueUnavailable
+from trader_core.domain.errors import NotAsked, OutcomeUnknown, RateLimited, TraderError, VenueUnavailable
 
 BESIDE_S = 0.75  # an answer that takes longer is asked for once more, beside the first
 SOONER = 0.6  # the next of them comes so much sooner
@@ -43,7 +43,7 @@ def insist(ask: Callable[[], T], until_s: float) -> T:
         running -= 1
         if not isinstance(outcome, VenueUnavailable | OutcomeUnknown):
             raise outcome
-        late = isinstance(outcome, RateLimited) or monotonic() >= until_s
+        late = isinstance(outcome, RateLimited | NotAsked) or monotonic() >= until_s
         if not failed or not late:  # it is what came before that says what is wrong
             failed = outcome.what
         sleep(max(0.0, min(PAUSE_S, until_s - monotonic())))
