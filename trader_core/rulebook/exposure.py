@@ -120,6 +120,11 @@ def positions_without(law: Law, state: State, columns: Columns, t: int, skipped:
 @rule
 def takes_slot(law: Law, state: State, columns: Columns, t: int, i: int) -> bool:
     """Whether it is being bought, or held: dust is not, while no order of it rests; what has no price is no dust."""
-    held, bid, leaves = state.lots[i], columns.bid[t, i], is_open(state, i, EXIT) or is_open(state, i, STOP)
-    stays = held > 0 and (leaves or bid == 0 or is_sellable(law, i, held, lowest_sale(law, bid)))
-    return bool(stays or is_open(state, i, ENTRY))
+    if is_open(state, i, ENTRY):
+        return True
+    if state.lots[i] == 0:
+        return False
+    if is_open(state, i, EXIT) or is_open(state, i, STOP):
+        return True
+    bid = columns.bid[t, i]
+    return bool(bid == 0 or is_sellable(law, i, state.lots[i], lowest_sale(law, bid)))
