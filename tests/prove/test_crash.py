@@ -29,6 +29,8 @@ def test_a_sample_of_failures_leaves_nothing_unsettled(tmp_path: Path) -> None:
     data = proved(tmp_path, "failing", "--scene", "exit", "--sample", "5")
     assert (data["violations"], data["figures"]["failures"]) == ([], 5)
     assert data["figures"]["calls_exit"] > 400
+    first = proved(tmp_path, "failing", "--only", "exit/12")
+    assert first["violations"] == [], "the first statement of a database that is opened, and an error without a code"
 
 
 def test_three_signals_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:

@@ -418,7 +418,7 @@ def _write_ahead(db: sqlite3.Connection) -> None:
             db.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as failed:
-            if failed.sqlite_errorcode in NO_ROOM or monotonic() >= until_s:
+            if getattr(failed, "sqlite_errorcode", 0) in NO_ROOM or monotonic() >= until_s:
                 raise
             sleep(STEP_S)
 
