@@ -126,10 +126,24 @@ def test_only_the_best_triggers_of_a_bar_are_bought(most: int) -> None:
     assert np.flatnonzero(one.enter[-1]).tolist() == sorted(in_order[:most])
 
 
+@pytest.mark.parametrize("way", ["untiered", "never"])
+def test_what_may_not_be_bought_takes_no_place_among_the_best(way: str) -> None:
+    """It is watched, for it is held or the regime is read from it, and its trigger is the better one."""
+    tiers: dict[str, Any] = {
+        "universe__tiers__tier_1_core__bases": ("ETH",), "universe__tiers__tier_2_rotational__bases": (),
+    }  # fmt: skip
+    never: dict[str, Any] = {"universe__discovery__enabled": True, "universe__never_trade": ("BTC",)}
+    edits = tiers | (never if way == "never" else {})
+    seen = steady([[*FLAT, up(8)], [*FLAT, up(1)]], ["BTC-USD", "ETH-USD"])
+    one = proposed(seen, policy(signals__triggers__max_triggers_per_cycle=1, **edits))
+    assert one.value[-1, 0] > one.value[-1, 1]
+    assert one.enter[-1].tolist() == [0, 1]
+
+
 def test_of_many_equals_the_first_columns_are_bought() -> None:
     many = [f"X{n}-USD" for n in range(60)]
     frame = steady([[*FLAT, up(1 if n % 3 else 8)] for n in range(60)], many)
-    one = proposed(frame, policy(signals__triggers__max_triggers_per_cycle=30))
+    one = proposed(frame, policy(signals__triggers__max_triggers_per_cycle=30, universe__discovery__enabled=True))
     best, rest = range(0, 60, 3), [n for n in range(60) if n % 3]
     assert np.flatnonzero(one.enter[-1]).tolist() == sorted([*best, *rest[:10]])
 

@@ -64,6 +64,11 @@ def _why_not(base: str, universe: "Universe") -> str:
     return ""
 
 
+def barred(symbols: Sequence[str], universe: "Universe") -> np.ndarray:
+    """[instrument], whether it is watched for another reason than to be bought."""
+    return np.array([bool(_why_not(base_of(symbol), universe)) for symbol in symbols], np.bool_)
+
+
 def volume_lookback(policy: "Settings") -> int:
     """Rows of the day before the oldest hour that may still have decided."""
     hysteresis = policy.universe.hysteresis
@@ -113,7 +118,7 @@ def _allowed(market: "Market", day_cents: Ints, codes: Flags) -> Flags:
     volume of -1, takes no room from what has one, and what is not listed, of -2, from nobody."""
     universe, bases = market.policy.universe, [base_of(symbol) for symbol in market.frame.symbols]
     named, told = set(universe.bases), market.told
-    never = np.array([bool(_why_not(base, universe)) for base in bases], np.bool_)
+    never = barred(market.frame.symbols, universe)
     found = ~never & np.array([base not in named for base in bases], np.bool_)
     codes[:, never] = OUT
     if found.any():

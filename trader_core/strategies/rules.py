@@ -8,6 +8,7 @@ import numpy as np
 from trader_core.domain.clocktime import HOUR_MS
 from trader_core.market.seen import Market
 from trader_core.market.triggers import Cells, Found, triggers_lookback, whole_rows
+from trader_core.market.universe import barred
 from trader_core.rulebook.codes import CRASH
 from trader_core.rulebook.limits import Floats, Ints
 from trader_core.strategies.base import Measured, Proposals, Terms
@@ -37,12 +38,13 @@ class RulesStrategy:
         return triggers_lookback(policy)
 
     def columns(self, market: Market, parameters: "Rules") -> Proposals:
-        """Rows before `market.first` hold zeros."""
+        """Rows before `market.first` hold zeros. What may not be bought takes no place among the best of a bar."""
         first, found = market.first, market.triggers
+        buyable = ~barred(market.frame.symbols, market.policy.universe)
         best = _best(market, parameters, found)
         some = best.score >= 0.0
         score_pct = np.round(100.0 * np.maximum(best.score, 0.0), SCORE_DIGITS)
-        passes = some & market.frame.present[first:] & (score_pct >= market.signals.triggers.min_score_pct)
+        passes = some & buyable & market.frame.present[first:] & (score_pct >= market.signals.triggers.min_score_pct)
         enter = _foremost(np.where(passes, best.score, NONE), market.signals.triggers.max_triggers_per_cycle)
         blocks = [getattr(parameters, name) for name in found.kinds]
 
