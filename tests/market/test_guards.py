@@ -131,7 +131,7 @@ def test_walks_show_the_known_and_the_unknown_of_every_guard(bar_min: int) -> No
         assert 0.01 < (figure < 0).mean() < 0.95
     assert (found.jump == -1.0).any() and (found.jump > 1.0).any()
     known = found.deviation >= 0
-    assert {0, 1} == set(found.outlier[known].tolist()) and {0, 2} == set(found.outlier[~known].tolist())
+    assert {0, 1} == set(found.outlier[known].tolist()) and {0, 1, 2} == set(found.outlier[~known].tolist())
 
 
 @pytest.mark.parametrize("bar_min", [1, 5, 15, 60])
@@ -186,8 +186,15 @@ def test_a_close_with_too_little_before_it_is_not_believed() -> None:
 
 
 def test_an_absent_bar_has_no_close_to_judge() -> None:
-    found = doubted([*STEADY, 0])
+    found = doubted([*STEADY, 1000, 0])
     assert (found.outlier[-1, 0], found.deviation[-1, 0]) == (0, -1.0)
+
+
+def test_a_price_is_believed_no_more_for_the_silence_after_it() -> None:
+    """It is the newest one for MARK_BARS, then there is none, and the next bar is judged by itself."""
+    found = doubted([*STEADY, 1111, *[0] * 100, 1000], [*USUAL, 9, *[0] * 100, 100]).outlier[8:, 0]
+    assert found.tolist() == [1] * 96 + [0] * 5 + [2]
+    assert doubted([*STEADY[1:], 0]).outlier[-1, 0] == 2
 
 
 WIGGLE = [1000 + n % 2 for n in range(13)]
@@ -256,6 +263,15 @@ def test_the_lookback_of_a_jump_is_as_short_as_it_can_be() -> None:
     whole = frame(prices, bar_min=1)
     live, shorter = (doubts(market(each, settings)).jump for each in (whole, cut(whole, 1, whole.rows)))
     assert live[-1, 0] > 0 > shorter[-1, 0]
+
+
+def test_the_lookback_of_an_outlier_is_as_short_as_it_can_be() -> None:
+    """Its first bar is one of those with which the close is compared that is the newest for as long as one may be."""
+    settings = short(60, missing=0, outlier_bars=20)
+    whole = frame([*[1000] * 20, 1111, *[0] * 95], [*[100] * 20, 9, *[0] * 95], bar_min=60)
+    assert guards_lookback(settings) == whole.rows
+    live, shorter = (outliers(market(each, settings, each.rows - 1)) for each in (whole, cut(whole, 1, whole.rows)))
+    assert (live[-1, 0], shorter[-1, 0]) == (1, 2)
 
 
 @pytest.mark.parametrize(("name", "hours"), [("volatility", 4 + 24), ("atr", 2 + 24), ("day_range", 24 + 24)])

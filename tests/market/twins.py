@@ -76,10 +76,12 @@ def regime(raw: Callable[[int], int], t: int, hour: int, settings: Settings) -> 
 
 
 def outlier(frame: Frame, t: int, i: int, settings: Settings) -> tuple[float, int]:
-    """(deviation, 1 where the close is far off, 2 where there is too little to compare it with)."""
+    """(deviation, 1 where the close is far off, 2 where there is too little to compare it with). An absent bar has the
+    price of the newest one, and what is to be said of that."""
     signals, missing = settings.signals.guards, settings.signals.windows.max_missing_bars
     if not frame.present[t, i]:
-        return -1.0, 0
+        newest = next((row for row in range(t, max(t - 96, -1), -1) if frame.present[row, i]), None)
+        return -1.0, 0 if newest is None else outlier(frame, newest, i, settings)[1]
     length = signals.outlier_bars
     before = [row for row in range(max(t - length, 0), t) if frame.present[row, i]]
     if t < length or len(before) < max(length - missing, 1):

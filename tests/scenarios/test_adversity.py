@@ -131,11 +131,13 @@ def test_a_venue_that_is_silent_is_no_delisting_though_another_pair_has_not_begu
     ]
 
 
-def test_a_price_that_is_not_believed_moves_no_mark_and_no_stop(tmp_path: Path) -> None:
-    """One bar at six times the price, on no volume, while the coin is held and its stop follows."""
+@pytest.mark.parametrize("silent", [0, 1, 3])
+def test_a_price_that_is_not_believed_moves_no_mark_and_no_stop(silent: int, tmp_path: Path) -> None:
+    """One bar at six times the price, on no volume, while the coin is held and its stop follows; it is the newest price
+    for as long as no bar comes after it."""
     absurd = Bar(106, 600, 106, 600, 0.001)
     later = (Bar(107, 107.5, 106.5, 107), 107, 108, 109, 110, 111, 112)
-    world = World(tmp_path).market(ETH=[*UP, 103, 104, 105, 106, absurd, *later])
+    world = World(tmp_path).market(ETH=[*UP, 103, 104, 105, 106, absurd, *[None] * silent, *later])
     world.configured(
         policy__exits__use_trailing_stop=True,
         policy__exits__trailing_stop_pct=5,
@@ -146,7 +148,7 @@ def test_a_price_that_is_not_believed_moves_no_mark_and_no_stop(tmp_path: Path) 
     )
     reports = world.run()
     unknown = [report for report in reports if report.decision and report.decision.equity is None]
-    assert [report.decision_ms for report in unknown] == [at(10)], "that bar alone is worth nothing that is known"
+    assert [report.decision_ms for report in unknown] == [at(10 + n) for n in range(silent + 1)]
     book = reports[-1].book
     assert book.high is not None and book.high < 10_100
     triggers = [order.trigger for report in reports if report.decision for order in report.decision.orders]

@@ -43,7 +43,7 @@ def guards_lookback(policy: "Settings") -> int:
     """Rows of the longest window, with those that show whether its oldest price is known."""
     signals = policy.signals.guards
     hours = max(signals.volatility_h, signals.atr_h + signals.atr_median_h - 1, DAY_H) + MARK_HOURS
-    return max(rows_of_hours(policy, hours), signals.jump_bars + 1 + MARK_BARS, signals.outlier_bars + 1)
+    return max(rows_of_hours(policy, hours), signals.jump_bars + 1 + MARK_BARS, signals.outlier_bars + MARK_BARS)
 
 
 # --- bar by bar ------------------------------------------------------------------------------------------------------
@@ -52,12 +52,32 @@ def guards_lookback(policy: "Settings") -> int:
 def outliers(market: "Market") -> Flags:
     """[row, instrument] from `market.first` on: a close far from the mean of those before it, on hardly any volume.
 
-    Where the bar itself is absent there is no close to judge; the age of the last price speaks then. Measured are
-    only blocks in which a close could be that far from another, a bar is missing, or history is short.
+    Where the bar itself is absent its price is that of a bar before, and what was to be said of that one holds on.
+    """
+    if market.frame.is_whole:
+        return _judged(market, market.first).T
+    first = max(market.first - MARK_BARS + 1, 0)
+    found, present = _judged(market, first), market.frame.present[first:].T
+    for i in np.flatnonzero(found.any(axis=1) & ~present.all(axis=1)):
+        found[i] = _held(found[i], present[i])
+    return found[:, market.first - first :].T
+
+
+def _held(flags: Flags, present: np.ndarray) -> Flags:
+    """[row], the flag of the newest bar that is there, for as long as its price counts."""
+    rows = np.arange(len(flags))
+    newest = np.maximum.accumulate(np.where(present, rows, -MARK_BARS))
+    return np.where(rows - newest < MARK_BARS, flags[np.maximum(newest, 0)], 0).astype(np.int8)
+
+
+def _judged(market: "Market", begin: int) -> Flags:
+    """[instrument, row] from `begin` on, of the bars that are there.
+
+    Measured are only blocks in which a close could be that far from another, a bar is missing, or history is short.
     """
     length = market.signals.guards.outlier_bars
-    start, size = max(market.first - outliers_lead(length), 0), max(length, BLOCK_MIN)
-    frame, first = market.frame.part(start, market.frame.rows), market.first - start
+    start, size = max(begin - outliers_lead(length), 0), max(length, BLOCK_MIN)
+    frame, first = market.frame.part(start, market.frame.rows), begin - start
     found, limit_pct = (
         np.zeros((len(frame.symbols), frame.rows - first), np.int8),
         market.signals.guards.outlier_deviation_pct,
@@ -71,7 +91,7 @@ def outliers(market: "Market") -> Flags:
         flags = _flags(market, frame, columns, rows[:, :1] + np.arange(-length, size))
         meant = (rows >= first) & (rows < frame.rows)
         found[np.broadcast_to(columns, rows.shape)[meant], rows[meant] - first] = flags[meant]
-    return found.T
+    return found
 
 
 def outliers_lead(length: int) -> int:
