@@ -96,7 +96,7 @@ DIRECTIONS = (  # the first that fits decides
     Row("universe.themes*", 0),
     Row("universe.never_trade", -1),
     Row("universe.bans.default_h", -1, MOVES),
-    Row("signals.windows.max_missing_bars", 1),  # an hour that is unknown may hide that the regime has changed
+    Row("signals.windows.max_missing_bars", 1),  # of an unknown window no strategy asks to leave
     Row("signals.regime.base", 0),
     Row("signals.regime.*_h", 0),
     Row("signals.regime.bull_rise_pct", -1),
