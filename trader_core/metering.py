@@ -22,6 +22,7 @@ from trader_core.domain.alert import Severity
 from trader_core.domain.breaker import Condition
 from trader_core.domain.clocktime import SECOND_MS
 from trader_core.domain.errors import StateUnusable
+from trader_core.domain.facts import Fact
 from trader_core.domain.telemetry import CALL, CYCLE, NEWEST, QUIET_MS, STAGE, Batch, Sample, Series, operation
 from trader_core.engine.cycle import CycleReport
 from trader_core.net.breaker import PREFIX, seen
@@ -75,6 +76,7 @@ class Meter:
     def __init__(self, about: About, system: "System", outbox: Outbox) -> None:
         self._about, self._system, self._outbox = about, system, outbox
         self._book = system.journal.book  # before the cycle that is to come
+        self._opened, self._read = system.journal.rows, -1  # rows of the journal that were there, and that are counted
         self._store = TelemetryStore(about.files.directory)
         self._problem = ""
         self._over: Mapping[str, str] = {}  # operations that are over their budget, and why
@@ -88,7 +90,7 @@ class Meter:
         made = self._system.calls.taken()
         sent = [one for one in made if one.outcome != THROTTLED]
         with self._measuring():
-            now_ms, cycle = host_ms(), _cycle_of(self._book, report)
+            now_ms, cycle = host_ms(), _cycle_of(self._book, report, self._news())
             counts = counts_of(cycle) | _asked(made)
             is_quiet, self._before = counts == self._before, counts
             self._counts.update(counts)
@@ -104,6 +106,16 @@ class Meter:
         """Of a loop that ended as it should: what was not written yet is."""
         with self._measuring():
             self._write(host_ms())
+
+    def _news(self) -> tuple[Fact, ...]:
+        """What was written down since the last time, also beside the cycles: a liquidation, a reconciliation. Where
+        nothing was ever measured, since the account was opened."""
+        if self._read < 0:
+            counted = self._store.levels(self._about.files.mode).get(series("trader_journal_rows"), self._opened)
+            self._read = min(int(counted), self._opened)
+        facts = tuple(self._system.ports.store.facts(self._read, judged=False))
+        self._read += len(facts)
+        return facts
 
     @contextmanager
     def _measuring(self) -> Iterator[None]:
@@ -131,7 +143,7 @@ class Meter:
         levels |= _surroundings(self._about.files.directory, now_ms, system.ports.halts)
         levels |= _told(self._outbox, mode, now_ms)
         levels[series("trader_api_consecutive_errors")] = _in_a_row(before, calls)
-        levels[series("trader_journal_rows")] = system.journal.rows
+        levels[series("trader_journal_rows")] = self._read
         self._over = dict(self._slow(samples, policy))
         levels |= {series("trader_over_budget", operation=one): 1.0 for one in self._over}
         self._store.add(mode, Batch(now_ms, {**counts, **_trips(before, levels)}, samples, levels))
@@ -156,9 +168,9 @@ def meter_of(system: "System", outbox: Outbox) -> Meter:
     return Meter(About(files, venue, system.source.quote), system, outbox)
 
 
-def _cycle_of(before: "Book", report: CycleReport) -> Cycle:
+def _cycle_of(before: "Book", report: CycleReport, told: tuple[Fact, ...]) -> Cycle:
     return Cycle(
-        before, report.book, report.decision, report.placed, report.fills, report.prices, report.problem,
+        before, report.book, report.decision, report.placed, told, report.prices, report.problem,
         report.objections, report.ages_ms,
     )  # fmt: skip
 

@@ -2,7 +2,10 @@
 of it."""
 
 import json
+from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from tests.cli.rehearsal import Rehearsal
 from tests.figures.test_text import read
@@ -51,3 +54,23 @@ def test_calls_are_measured_and_the_key_is_in_no_log_metric_or_file(stage: Stage
     told = live.inside("status", "--latency")
     assert "call accounts" in told.out
     assert seen(live, [first, second, told, live.inside("metrics", "--json"), textfile.read_text()]) == []
+
+
+def test_what_was_ordered_and_filled_beside_a_cycle_counts_too(stage: Stage) -> None:
+    """A stop that a cycle places when it goes round, and the sales of a liquidation."""
+    live = stage("BTC")
+    live.sim.risen("BTC-USD")
+    for sold, (act, code) in enumerate([(("run-cycle", "--json"), 0), (("liquidate", "--yes", "--json"), 0)]):
+        assert live.inside(*act).code == code
+        live.cycle()
+        found, fills = read(live.inside("metrics").out), live.inside("export", "--csv", "-").out.splitlines()[1:]
+        counted = sum(value for (name, _), value in found.items() if name == "trader_fills_total")
+        assert counted == len(fills) == 1 + sold
+        fees = live.inside("pnl", "--json").data["total"]["fees"]
+        assert found["trader_fees_quote_total", ()] == pytest.approx(float(fees))
+        orders = Counter(one["role"] for one in live.inside("orders", "--all", "--json").data["orders"])
+        told = Counter[str]()
+        for (name, labels), value in found.items():
+            if name == "trader_orders_total":
+                told[dict(labels)["role"]] += int(value)
+        assert told == orders and told["STOP"] == 1

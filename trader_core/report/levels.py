@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from trader_core.domain.book import ZERO, Book
 from trader_core.domain.clocktime import day_index, week_index
 from trader_core.domain.decision import Decision
-from trader_core.domain.facts import Filled
+from trader_core.domain.facts import Fact, Filled, Intended
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.objection import Objection
-from trader_core.domain.order import Order, OrderStatus, Role
+from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role
 from trader_core.domain.telemetry import Series
 from trader_core.execution.protection import naked_since
 from trader_core.ledger.pnl import valuation
@@ -35,7 +35,7 @@ class Cycle:
     book: Book
     decision: Decision | None
     placed: int
-    fills: tuple[Filled, ...]
+    told: tuple[Fact, ...]  # written down since the cycle before, by whomever
     prices: Mapping[str, Decimal]
     problem: str
     objections: tuple[Objection, ...]
@@ -49,19 +49,23 @@ def counts_of(cycle: Cycle) -> Figures:
     orders, refusals = (cycle.decision.orders, cycle.decision.refusals) if cycle.decision else ((), ())
     for refusal in refusals:
         found[series("trader_refusals_total", verdict=refusal.outcome)] += 1
-    for order in orders:
+    for order in _written_down(cycle) or orders:  # in a dry run none is
         found[series("trader_orders_total", role=order.role.value, reason=order.reason)] += 1
     if not any(order.role is Role.ENTRY for order in orders):
         found[series("trader_no_trade_total", reason=_why_none(cycle))] = 1
-    for told in cycle.fills:
-        found[series("trader_fills_total", side=told.fill.side.value)] += 1
-        found[series("trader_traded_quote_total", side=told.fill.side.value)] += float(told.fill.value)
-        found[series("trader_fees_quote_total")] += float(told.fill.fee)
+    for fill in (one.fill for one in cycle.told if isinstance(one, Filled)):
+        found[series("trader_fills_total", side=fill.side.value)] += 1
+        found[series("trader_traded_quote_total", side=fill.side.value)] += float(fill.value)
+        found[series("trader_fees_quote_total")] += float(fill.fee)
     for one in _ended_since(cycle.before, cycle.book):
         found[series("trader_orders_closed_total", role=one.approved.role.value, status=one.status.value)] += 1
     if cycle.book.halt.trips > cycle.before.halt.trips:
         found[series("trader_halt_trips_total")] = cycle.book.halt.trips - cycle.before.halt.trips
     return found
+
+
+def _written_down(cycle: Cycle) -> list[ApprovedOrder]:
+    return [one.approved for one in cycle.told if isinstance(one, Intended)]
 
 
 def _why_none(cycle: Cycle) -> str:
