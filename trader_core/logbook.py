@@ -49,7 +49,7 @@ from trader_core.net.redaction import redact
 from trader_core.ops.clock import host_ms
 from trader_core.report.promotion import Criterion, Lived, criteria
 from trader_core.report.status import is_virtual
-from trader_core.report.trades import History, history
+from trader_core.report.trades import history
 from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
@@ -232,7 +232,7 @@ def _lived(options: Options, files: StateFiles, told: Callable[[int, int], None]
         equity=None if book.equity is None else float(book.equity),
         earned=_earned(book),
         trades=len(past.trades),
-        maker_pct=_share(_makers(past), len(filled)),
+        maker_pct=_share(sum(one.kind == OrderKind.MAKER for one in filled), len(filled)),
         filled_pct=_share(len(filled), len(entries)),
         altered=altered,
         incidents_open=sum(one.ended_ms is None for one in known),
@@ -250,10 +250,6 @@ def _altered(store: SqliteStore, settings: Settings, told: Callable[[int, int], 
 
 def _earned(book: Book) -> float | None:
     return None if book.equity is None else float(book.equity - book.flows)
-
-
-def _makers(past: History) -> int:
-    return sum(one.role == Role.ENTRY and one.kind == OrderKind.MAKER and one.filled > 0 for one in past.orders)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 
 from tests.cli.program import Inside
+from tests.report.journals import Account
 from tests.tampering import altered
-from trader_core.domain.facts import DiscrepancyFound, HaltChanged
+from trader_core.domain.facts import DiscrepancyFound, HaltChanged, Intended
+from trader_core.domain.fill import Side
 from trader_core.domain.halt import ARMED, tripped
+from trader_core.domain.incident import Promoted
+from trader_core.domain.order import OrderKind, Role
 from trader_core.domain.values import replace
 from trader_core.engine.journal import Journal
 from trader_core.ops.clock import host_ms
 from trader_core.report.promotion import Lived, criteria
+from trader_core.store.logbook import Logbook
 from trader_core.store.sqlite import SqliteStore
 
 CANARY = "canary-0123456789abcdef0123456789abcdef"
@@ -120,6 +125,22 @@ def test_a_stage_is_written_down_only_when_everything_holds(program: Inside) -> 
     done = program("promote", "--record", "--state", program.state)
     assert done.code == 2 and "nothing was recorded" in done.err
     assert acted(program, "promote", code=20)["stage"] == "PAPER"
+
+
+def test_the_share_of_makers_is_of_entries_that_are_over(program: Inside) -> None:
+    """One was taken; one rests, a quarter filled."""
+    now, account = host_ms(), Account().buy("BTC-USD", "1", "100")
+    ordered = next(n for n, one in enumerate(account.facts) if isinstance(one, Intended))
+    taken = account.facts[ordered]
+    assert isinstance(taken, Intended)
+    account.facts[ordered] = replace(taken, approved=replace(taken.approved, kind=OrderKind.TAKER))
+    account.fill(account.place("ETH-USD", Role.ENTRY, "4"), "ETH-USD", Side.BUY, "1", "100", "0.5")
+    store = SqliteStore(program.state / "live.db", {"mode": "LIVE", "clock": "wall, 900000 ms"}, "")
+    Journal(store).record(now, account.cycle().facts[1:])
+    store.close()
+    Logbook(program.state).append(lambda _: Promoted("TINY_LIVE", (), "", "me", now), now)
+    found = {one["name"]: one["found"] for one in acted(program, "promote", code=20)["criteria"]}
+    assert (found["filled as maker, %"], found["entries filled, %"]) == ("0", "100")
 
 
 GOOD = Lived(
