@@ -95,6 +95,12 @@ def test_the_worth_of_positions_is_that_of_a_mark_after_the_newest_fill() -> Non
     assert history(account.facts).worth == 1040 - 598
 
 
+def test_where_nothing_is_held_it_is_worth_nothing() -> None:
+    """A venue's cash has more digits than a mark."""
+    past = history(Account(cash="1000.000000005").cycle(equity="1000").facts)
+    assert past.worth == 0
+
+
 def test_the_next_cycle_is_due_a_bar_after_the_last_one() -> None:
     account = Account()
     assert next_decision_ms(fold(account.facts), f"virtual, {BAR_MS} ms") is None

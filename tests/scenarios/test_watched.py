@@ -141,6 +141,10 @@ def test_records_are_what_the_ledger_s_closed_positions_say(tmp_path: Path) -> N
     assert found.average_r is not None and (found.average_r > 0) == (found.pnl > 0)
     told = Inside(tmp_path)("trades", "--stats", "--state", world.state, "--config", world.config)
     assert told.code == 0 and "sma_cross" in told.out and "profit factor" in told.out
+    (figures,) = Inside(tmp_path)("trades", "--stats", "--json", "--state", world.state, "--config", world.config).data[
+        "statistics"
+    ]
+    assert (figures["symbol"], figures["trades"]) == ("BTC-USD", figures["won"] + figures["lost"])
     nothing = Inside(tmp_path)("trades", "--stats", "--since", "1m", "--state", world.state, "--config", world.config)
     assert nothing.out.splitlines()[1].startswith("no position was closed since")
     assert found.expectancy == found.pnl, "of one trade"

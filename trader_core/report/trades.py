@@ -220,6 +220,7 @@ def history(facts: Iterable[Fact]) -> History:
         if isinstance(fact, Marked):
             closings[day_index(fact.decision_ms)] = fact.equity
             worth = None if fact.equity is None or book.cash is None else fact.equity - book.cash
+            worth = ZERO if worth is not None and not book.held else worth  # cash may have more digits than a mark
     trades, left = positions_of(steps)
     return History(
         book, tuple(fills), tuple(steps), fates.outcomes(), trades, left, closings, worth, tuple(sorted(symbols))
