@@ -7,7 +7,7 @@ from typing import Any
 
 from trader_core.bootstrap import MODES, settings_of
 from trader_core.domain.codec import from_json
-from trader_core.domain.facts import Decided, Intended
+from trader_core.domain.facts import CycleClosed, Decided, Intended
 from trader_core.domain.fill import Side
 from trader_core.domain.inputs import Inputs, Listing
 from trader_core.domain.instrument import base_of
@@ -56,6 +56,8 @@ def _shadowed(store: SqliteStore, policy: Settings, since_ms: int) -> Iterator[S
             if isinstance(fact, Decided):
                 inputs = records.inputs(Past(row.seq, row.cycle_id, fact)) if fact.decision_ms >= since_ms else None
                 quotes = _quotes(inputs, records) if inputs else {}
+            elif isinstance(fact, CycleClosed):
+                quotes = {}  # what a kill sells is written down before the next decision, and was taken on none
             elif isinstance(fact, Intended) and inputs is not None and fact.approved.symbol in quotes:
                 fate = fates[fact.client_order_id]
                 if not fate.is_open and (fate.filled or fact.approved.kind is not OrderKind.STOP):

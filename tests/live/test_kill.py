@@ -55,6 +55,9 @@ def test_a_protective_stop_survives_a_kill_and_flatten_sells_all_that_is_ours(st
     held = {one["currency"]: Decimal(one["available_balance"]["value"]) for one in venue.state()["accounts"]}
     assert held["BTC"] == Decimal("0.5"), "what was not ours is still there"
     assert live.checked().wrong == ()
+    decided = [one for one in live.inside("orders", "--all", "--json").data["orders"] if one["role"] == "ENTRY"]
+    shadow = live.inside("shadow", "report", "--json").data
+    assert shadow["orders"] == len(decided) == 1, "what a kill sold was decided on no quote"
 
 
 def test_a_loop_beside_which_a_kill_sells_knows_of_it_and_rests_no_stop_on_what_is_not_ours(
