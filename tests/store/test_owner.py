@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.ops.lock import StateLock
+from trader_core.store.files import newest
 from trader_core.store.sqlite import Identity, SqliteStore
 
 IDENTITY: Identity = {"mode": "PAPER", "venue": "simulated"}
@@ -106,6 +108,25 @@ def test_where_there_is_no_room_for_a_new_state_nobody_waits_for_it(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "make room on its disk" in found.value.remedy
     assert time.monotonic() - began_s < 30
+
+
+def test_a_log_that_comes_and_goes_keeps_nobody_from_finding_the_state(state: Path) -> None:
+    """It is there while another process has the account open, and gone when that closes it."""
+    log, done = state.with_name(f"{state.name}-wal"), Event()
+
+    def coming_and_going() -> None:
+        while not done.is_set():
+            log.touch()
+            log.unlink(missing_ok=True)
+
+    other = Thread(target=coming_and_going)
+    other.start()
+    try:
+        found = {newest(state.parent, ("PAPER",)).state for _ in range(400)}
+    finally:
+        done.set()
+        other.join()
+    assert found == {state}
 
 
 def test_a_process_that_may_open_no_more_files_leaves_the_state_where_it_is(state: Path) -> None:

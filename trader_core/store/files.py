@@ -1,7 +1,7 @@
 """Which files a mode's state is made of, and whether they belong together."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -156,6 +156,8 @@ def newest(directory: Path, modes: tuple[str, ...]) -> StateFiles:
 
 
 def _written_ns(files: StateFiles) -> int:
-    """SQLite writes to the log beside the file first."""
-    log = files.state.with_name(files.state.name + "-wal")
-    return max(one.stat().st_mtime_ns for one in (files.state, log) if one.exists())
+    """SQLite writes to the log beside the file first, which is gone when nobody has it open."""
+    written = files.state.stat().st_mtime_ns
+    with suppress(FileNotFoundError):
+        written = max(written, files.state.with_name(files.state.name + "-wal").stat().st_mtime_ns)
+    return written
