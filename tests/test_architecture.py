@@ -160,6 +160,7 @@ BANNED_NAMES: dict[str, tuple[str, ...]] = {
         "trader_core/store/buckets.py",
         "trader_core/store/latch.py",
         "trader_core/store/segments.py",
+        "trader_core/store/spare.py",
         "trader_core/store/sqlite.py",
         "trader_core/store/telemetry.py",
         "trader_core/venues/simulated/books.py",

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from time import monotonic, sleep
+from time import monotonic
 from typing import TypeVar
 
 from trader_core.domain.errors import StateUnusable
-from trader_core.store.sqlite import file_at, make_private, transaction
+from trader_core.store.spare import SpareDatabase
+from trader_core.store.sqlite import transaction
 
 NAME = "buckets.db"
 PATIENCE_MS = 1_000  # how long another process's change is waited for
 AGAIN_S = 10.0  # after a failure the file is left alone for so long
-_TURNS = 20
 _TABLE = "CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
 _WRITE = "INSERT INTO rows VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 T = TypeVar("T")
@@ -27,9 +27,7 @@ class SharedRows:
     """Rows of text that change one at a time, whoever changes them. Every failure is StateUnusable, and soon."""
 
     def __init__(self, directory: Path, patience_ms: int = PATIENCE_MS) -> None:
-        self._path, self._patience_ms = directory / NAME, patience_ms
-        self._db: sqlite3.Connection | None = None
-        self._file: int | None = None  # which one is open
+        self._spare = SpareDatabase(directory / NAME, [_TABLE], patience_ms)
         self._lock = Lock()
         self._failed = ""
         self._again_s = 0.0
@@ -37,7 +35,7 @@ class SharedRows:
     def change(self, key: str, step: Callable[[str | None], tuple[str, T]]) -> T:
         """Apply `step` to the row's text, None where there is none, and return its answer."""
         with self._lock, self._as_state_error():
-            db = self._opened()
+            db = self._spare.opened()
             with transaction(db):
                 found = db.execute("SELECT value FROM rows WHERE key = ?", (key,)).fetchone()
                 old = found[0] if found else None
@@ -48,47 +46,15 @@ class SharedRows:
 
     def starting_with(self, prefix: str) -> dict[str, str]:
         """Every row whose key begins so; none where nobody has counted anything yet."""
-        if not self._path.exists():
+        if not self._spare.path.exists():
             return {}
         with self._lock, self._as_state_error():
-            found = self._opened().execute("SELECT key, value FROM rows ORDER BY key").fetchall()
+            found = self._spare.opened().execute("SELECT key, value FROM rows ORDER BY key").fetchall()
             return {key: value for key, value in found if key.startswith(prefix)}
 
     def close(self) -> None:
         with self._lock:
-            self._drop()
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._db is not None and file_at(self._path) != self._file:
-            self._drop()
-        if self._db is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            make_private(self._path)
-            self._db = sqlite3.connect(
-                self._path, timeout=self._patience_ms / 1_000, isolation_level=None, check_same_thread=False
-            )
-            self._prepare(self._db)
-            self._file = file_at(self._path)
-        return self._db
-
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        """A log that needs no sync: a crash loses counts, a power cut no file. Changing to it does not wait for other
-        processes by itself."""
-        for turn in range(_TURNS):
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = NORMAL")
-                db.execute(_TABLE)
-                return
-            except sqlite3.OperationalError:
-                if turn == _TURNS - 1:
-                    raise
-                sleep(self._patience_ms / 1_000 / _TURNS)
-
-    def _drop(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+            self._spare.close()
 
     @contextmanager
     def _as_state_error(self) -> Iterator[None]:
@@ -99,11 +65,11 @@ class SharedRows:
             yield
         except (sqlite3.Error, OSError) as failed:
             self._failed, self._again_s = str(failed), monotonic() + AGAIN_S
-            self._drop()
+            self._spare.close()
             raise self._unusable() from failed
 
     def _unusable(self) -> StateUnusable:
         return StateUnusable(
-            f"{self._path} cannot be used: {self._failed}",
-            remedy=f"if it stays so, delete {self._path}; it holds counts and nothing else",
+            f"{self._spare.path} cannot be used: {self._failed}",
+            remedy=f"if it stays so, delete {self._spare.path}; it holds counts and nothing else",
         )

@@ -9,15 +9,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.domain.telemetry import BOUNDS_MS, NEWEST, Batch, Histogram, Measured, Sample, Series
-from trader_core.store.sqlite import file_at, make_private, remedy_of, transaction
+from trader_core.store.spare import SpareDatabase
+from trader_core.store.sqlite import remedy_of, transaction
 
 NAME = "telemetry.db"
 PATIENCE_MS = 100  # a cycle waits no longer for another process
-_TURNS = 10
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS counts (mode TEXT, series TEXT, value REAL NOT NULL, PRIMARY KEY (mode, series))"
     " STRICT, WITHOUT ROWID",
@@ -34,14 +33,12 @@ class TelemetryStore:
     """One state directory's figures. Every failure is StateUnusable, and soon."""
 
     def __init__(self, directory: Path, patience_ms: int = PATIENCE_MS) -> None:
-        self._path, self._patience_ms = directory / NAME, patience_ms
-        self._db: sqlite3.Connection | None = None
-        self._file: int | None = None  # which one is open
+        self._spare = SpareDatabase(directory / NAME, _TABLES, patience_ms)
 
     def add(self, mode: str, news: Batch) -> None:
         """All of it in one transaction."""
         with self._as_state_error():
-            db = self._opened()
+            db = self._spare.opened()
             with transaction(db):
                 db.executemany(_COUNT, [(mode, _key(series), by) for series, by in news.counts.items()])
                 _add_samples(db, mode, news.samples)
@@ -49,10 +46,10 @@ class TelemetryStore:
 
     def measured(self, mode: str) -> Measured:
         """Nothing where nothing was ever measured."""
-        if not self._path.exists():
+        if not self._spare.path.exists():
             return Measured()
         with self._as_state_error():
-            db = self._opened()
+            db = self._spare.opened()
             counts = db.execute("SELECT series, value FROM counts WHERE mode = ? ORDER BY series", (mode,))
             durations = db.execute("SELECT operation, total_ms, counts FROM durations WHERE mode = ?", (mode,))
             level = db.execute("SELECT at_ms, body FROM levels WHERE mode = ?", (mode,)).fetchone()
@@ -65,18 +62,18 @@ class TelemetryStore:
 
     def levels(self, mode: str) -> dict[Series, float]:
         """Those of the newest cycle that was measured."""
-        if not self._path.exists():
+        if not self._spare.path.exists():
             return {}
         with self._as_state_error():
-            found = self._opened().execute("SELECT body FROM levels WHERE mode = ?", (mode,)).fetchone()
+            found = self._spare.opened().execute("SELECT body FROM levels WHERE mode = ?", (mode,)).fetchone()
             return _levels(found[0]) if found else {}
 
     def newest(self, mode: str, operation: str, most: int = NEWEST) -> tuple[float, ...]:
         """Durations in ms, the newest first; at most so many."""
-        if not self._path.exists():
+        if not self._spare.path.exists():
             return ()
         with self._as_state_error():
-            db = self._opened()
+            db = self._spare.opened()
             made = _made(db, mode, operation)
             asked = "SELECT slot, ms FROM samples WHERE mode = ? AND operation = ?"
             if most < NEWEST:
@@ -87,37 +84,7 @@ class TelemetryStore:
             return tuple(ms for _, ms in found[:most])
 
     def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._db is not None and file_at(self._path) != self._file:
-            self.close()
-        if self._db is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            make_private(self._path)
-            self._db = sqlite3.connect(
-                self._path, timeout=self._patience_ms / 1_000, isolation_level=None, check_same_thread=False
-            )
-            self._prepare(self._db)
-            self._file = file_at(self._path)
-        return self._db
-
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        """A log that needs no sync: a crash loses figures, a power cut no file. Changing to it does not wait for other
-        processes by itself."""
-        for turn in range(_TURNS):
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = NORMAL")
-                for table in _TABLES:
-                    db.execute(table)
-                return
-            except sqlite3.OperationalError:
-                if turn == _TURNS - 1:
-                    raise
-                sleep(self._patience_ms / 1_000 / _TURNS)
+        self._spare.close()
 
     @contextmanager
     def _as_state_error(self) -> Iterator[None]:
@@ -125,11 +92,11 @@ class TelemetryStore:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError) as failed:
             self.close()
-            gone = f"if it stays so, delete {self._path}; it holds figures and nothing else"
+            gone = f"if it stays so, delete {self._spare.path}; it holds figures and nothing else"
             raise StateUnusable(
-                f"{self._path} cannot be used: {failed}",
+                f"{self._spare.path} cannot be used: {failed}",
                 safe="cycles go on, and are not measured",
-                remedy=remedy_of(failed, self._path, gone),
+                remedy=remedy_of(failed, self._spare.path, gone),
             ) from failed
 
 
