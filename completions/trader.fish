@@ -72,7 +72,7 @@ complete -c trader -n '__trader_at ""' -a close-all-positions -d 'Sell everythin
 complete -c trader -n '__trader_at ""' -a reconcile -d 'Compare balances, orders, fills and stops with the ledger'
 complete -c trader -n '__trader_at ""' -a promote -d 'Measure what the next stage asks for, from the account\'s own journal'
 complete -c trader -n '__trader_at ""' -a support-bundle -d 'Gather version, checks, status, configuration and the newest rows of the journal'
-complete -c trader -n '__trader_at ""' -a backup -d 'Copy the account as it is now, also while it trades'
+complete -c trader -n '__trader_at ""' -a backup -d 'Copy every account as it is now, or that of --mode, also while it trades'
 complete -c trader -n '__trader_at ""' -a restore -d 'Put a copy in the account\'s place'
 complete -c trader -n '__trader_at ""' -a retain -d 'Move decisions older than retention.decisions_days, and what they were taken from, into closed files'
 complete -c trader -n '__trader_at ""' -a install-units -d 'Write services and timers'

@@ -17,7 +17,7 @@ from msgspec import Struct
 from trader_core.bootstrap import MODES
 from trader_core.domain.account import Account
 from trader_core.domain.clocktime import EpochMs, rfc3339
-from trader_core.domain.errors import JournalBroken, KeyUnusable, StateUnusable, UsageError
+from trader_core.domain.errors import JournalBroken, KeyUnusable, StateUnusable, TraderError, UsageError
 from trader_core.domain.facts import Banned, Fact, HaltChanged, Moved, Paused, Restored
 from trader_core.domain.halt import HaltState, killed, tripped
 from trader_core.domain.values import names_of, replace
@@ -50,12 +50,37 @@ MACHINE, SYSUSERS_FOLDER = Path("/etc/systemd/system"), Path("/etc/sysusers.d")
 # --- copies ----------------------------------------------------------------------------------------------------------
 
 
-def backed_up(options: Options, to: Path | None, keep: int) -> tuple[Backup, tuple[Path, ...], tuple[str, ...]]:
-    """Copy the account in the directory, check the copy, and let go of its oldest beyond so many: of no other account's
-    in the same place. What cannot be read there stays, and is told; a copy with a later date stays too, for nobody
-    knows how old it is."""
-    files = newest(options.state_directory, _modes(options))
-    shelf = to or files.directory / FOLDER
+class Copies(Struct, frozen=True):
+    """What a backup left on its shelf: a copy of each account, the one that was written last first, and older copies
+    that it let go of; `notes` say what is not in them, or cannot be read there."""
+
+    made: tuple[Backup, ...]
+    gone: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def backed_up(options: Options, to: Path | None, keep: int) -> Copies:
+    """Copy every account in the directory, or that of the mode, check the copies, and let go of the oldest beyond so
+    many of each. One that cannot be copied keeps no other from it. Raises StateUnusable and JournalBroken."""
+    first, made, failed = newest(options.state_directory, _modes(options)), list[Copies](), list[TraderError]()
+    others = (StateFiles(first.directory, mode) for mode in _modes(options) if mode != first.mode)
+    for files in (first, *others):
+        try:
+            if files.begun:
+                made.append(_backed_up(files, to or files.directory / FOLDER, keep))
+        except (StateUnusable, JournalBroken) as broken:
+            failed.append(broken)
+    copies = tuple(copy for one in made for copy in one.made)
+    if failed:
+        failed[0].safe = f"{', '.join(one.mode for one in copies)} is copied" if copies else failed[0].safe
+        raise failed[0]
+    notes = dict.fromkeys(note for one in made for note in one.notes)
+    return Copies(copies, tuple(place for one in made for place in one.gone), tuple(notes))
+
+
+def _backed_up(files: StateFiles, shelf: Path, keep: int) -> Copies:
+    """One account, and of the older copies none of another's in the same place. What cannot be read there stays, and is
+    told; a copy with a later date stays too, for nobody knows how old it is."""
     made = back_up(files, shelf, host_ms())
     verified_backup(made.place)
     whose, found = _whose(made), backups_in(shelf)
@@ -66,7 +91,7 @@ def backed_up(options: Options, to: Path | None, keep: int) -> tuple[Backup, tup
     registry = files.directory / TRIALS
     is_left = registry.exists() and TRIALS not in made.files
     left = (f"{registry} cannot be read and is not in the copy: {LOST}",) if is_left else ()
-    return made, tuple(older), (*left, *found.damaged)
+    return Copies((made,), tuple(older), (*left, *found.damaged))
 
 
 def _gone(_: object, __: str, error: tuple[type[BaseException], BaseException, object]) -> None:

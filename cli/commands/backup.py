@@ -24,7 +24,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask. Without a terminal
 
 
 def backup(ctx: typer.Context, to: To = None, keep: Keep = 30, list_: List = False) -> Result:
-    """Copy the account as it is now, also while it trades; the copy is checked before this ends."""
+    """Copy every account as it is now, or that of --mode, also while it trades; each copy is checked too."""
     from cli.show import table
     from trader_core import upkeep
 
@@ -34,11 +34,15 @@ def backup(ctx: typer.Context, to: To = None, keep: Keep = 30, list_: List = Fal
         rows = [[one.mode, _when(one), str(one.rows), str(one.place)] for one in found.copies]
         text = table(["mode", "made", "rows", "where"], rows, left=2) if rows else "there is no backup yet"
         return Result({"backups": [_data(one) for one in found.copies]}, text, warnings=warned(found.damaged))
-    made, gone, damaged = upkeep.backed_up(options, to, keep)
-    told = f"{made.mode} in {made.place}: {count(len(made.files), 'file')}, {count(made.rows, 'row')} of its journal"
-    lines = [told, *(f"let go of {one}" for one in gone)]
-    data = {**_data(made), "let_go": [str(one) for one in gone]}
-    return Result(data, "\n".join(lines), warnings=warned(damaged))
+    kept = upkeep.backed_up(options, to, keep)
+    lines = [
+        f"{one.mode} in {one.place}: {count(len(one.files), 'file')}, {count(one.rows, 'row')} of its journal"
+        for one in kept.made
+    ]
+    lines += [f"let go of {one}" for one in kept.gone]
+    made = [_data(one) for one in kept.made]
+    data = {**made[0], "let_go": [str(one) for one in kept.gone], "backups": made}
+    return Result(data, "\n".join(lines), warnings=warned(kept.notes))
 
 
 def restore(ctx: typer.Context, place: Place, verify: Verify = False, yes: Yes = False) -> Result:

@@ -113,6 +113,31 @@ def test_what_is_made_in_a_folder_that_others_may_look_into_is_for_its_owner_alo
     assert seen == []
 
 
+def test_a_backup_that_names_no_account_copies_every_one(program: Inside) -> None:
+    """The timer's names none. A dry run that goes on beside it kept the account with the money out of every copy."""
+    dry = ("--mode", "DRY_RUN", "--venue", "simulated", "--state", program.state)
+    assert program("run-cycle", *dry).code == 0
+    made: Any = acted(program, "backup", "--keep", "1")
+    assert [one["mode"] for one in (made, *made["backups"])] == ["DRY_RUN", "DRY_RUN", "PAPER"]
+    for one in made["backups"]:
+        assert acted(program, "restore", one["backup"], "--verify")["rows"] == one["rows"]
+    alone: Any = acted(program, "backup", "--mode", "PAPER")
+    assert [one["mode"] for one in alone["backups"]] == ["PAPER"]
+
+
+def test_an_account_that_cannot_be_copied_keeps_no_other_from_it(program: Inside) -> None:
+    dry = ("--mode", "DRY_RUN", "--venue", "simulated", "--state", program.state)
+    assert program("run-cycle", *dry).code == 0
+    file = program.state / "dry_run.db"
+    content = bytearray(file.read_bytes())
+    content[3 * 4096 : 6 * 4096] = b"\0" * (3 * 4096)
+    file.write_bytes(content)
+    done = program("backup", "--state", program.state)
+    assert done.code == 13 and "dry_run.db" in done.err and "PAPER is copied" in done.err
+    found: Any = acted(program, "backup", "--list")
+    assert [one["mode"] for one in found["backups"]] == ["PAPER"]
+
+
 def test_a_backup_is_whole_and_one_changed_byte_in_it_is_found(program: Inside) -> None:
     made = acted(program, "backup")
     place = Path(str(made["backup"]))
