@@ -271,9 +271,26 @@ def test_who_looks_for_what_is_to_be_sent_keeps_nobody_from_telling(scene: Scene
 
 def test_nothing_is_sent_that_nobody_took_for_a_day(scene: Scene, receiver: Receiver) -> None:
     scene.tell(an_alarm())
-    scene.at_ms += 24 * 60 * MINUTE_MS + 1
+    for _ in range(25):
+        scene.outbox.prune(scene.at_ms)
+        scene.at_ms += 60 * MINUTE_MS
+    assert scene.outbox.waiting() == 1
     scene.outbox.prune(scene.at_ms)
     assert scene.outbox.waiting() == 0
+
+
+@pytest.mark.parametrize("hours", [25, 24 * 100])
+def test_what_waits_is_still_sent_where_the_clock_was_set_forward(scene: Scene, receiver: Receiver, hours: int) -> None:
+    """Or the machine was off: nobody had a day to take it."""
+    scene.tell(an_alarm())
+    receiver.status = 503
+    scene.drain(scene.drainer(receiver.url))
+    receiver.status = 200
+    for after_ms in (hours * 60 * MINUTE_MS, 20 * MINUTE_MS):
+        scene.at_ms += after_ms
+        scene.outbox.prune(scene.at_ms)  # a cycle that has no address
+    scene.drain(scene.drainer(receiver.url))
+    assert len(receiver.took) == 2 and scene.outbox.waiting() == 0
 
 
 def test_a_kill_is_told_of_though_no_cycle_runs(killed: Teller, receiver: Receiver) -> None:

@@ -3,6 +3,7 @@
 Telling is one short transaction of its own. What cannot be written is StateUnusable, and soon: it never ends a cycle.
 """
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,10 +25,12 @@ TELLING_MS = 25  # how long a cycle waits for somebody else's transaction
 PATIENCE_MS = 2_000  # how long everybody else does
 RETRY_MAX_MS = 15 * 60_000  # from one try to the next
 GIVE_UP_MS = 24 * 3_600_000  # what nobody has taken for so long is not sent any more
+ALONE_MS, GRACE_MS = 3 * 3_600_000, 3_600_000  # nobody has looked for so long; what waits has so much longer then
 KEEP_MS = 90 * 24 * 3_600_000  # what is over is known for so long
 LINGER_MS = 3 * 60_000  # a drainer waits for what is due within this time, and ends where nothing is
 BEAT, BEATEN = "beat", "beaten"  # rows: the newest sign of life, and the one that was passed on
 CYCLE, RULES, WANTED = "cycle ", "rules", "wanted "  # rows: an account's newest cycle; what was in force; see telling
+LOOKED = "looked"  # row: since when it was looked at again and again, and when last
 STEPS_MAX = 8  # notices of one alert at once
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS alerts (id INTEGER PRIMARY KEY, account TEXT NOT NULL, fingerprint TEXT NOT NULL, "
@@ -256,10 +259,13 @@ class Outbox:
             return Sample(*db.execute(f"{asked} AND at_ms BETWEEN ? AND ?", span).fetchone())
 
     def prune(self, now_ms: int) -> None:
-        """Forget what is over for long, and what nobody has taken."""
+        """Forget what is over for long, and what nobody has taken. Where the clock was set or the machine was off, what
+        waits is not as old as it seems."""
         with self._changed() as db:
-            db.execute("UPDATE notices SET is_waiting = 0 WHERE is_waiting = 1 AND made_ms < ?", (now_ms - GIVE_UP_MS,))
             db.execute("DELETE FROM samples WHERE at_ms < ?", (now_ms - GIVE_UP_MS,))
+            if now_ms - _looked_since(db, now_ms) < GRACE_MS:
+                return
+            db.execute("UPDATE notices SET is_waiting = 0 WHERE is_waiting = 1 AND made_ms < ?", (now_ms - GIVE_UP_MS,))
             old = "SELECT id FROM notices WHERE made_ms < ?"
             db.execute(f"DELETE FROM deliveries WHERE notice IN ({old})", (now_ms - KEEP_MS,))  # noqa: S608 - constant
             db.execute("DELETE FROM notices WHERE made_ms < ?", (now_ms - KEEP_MS,))
@@ -371,6 +377,15 @@ def _tries(db: sqlite3.Connection) -> dict[int, dict[str, tuple[int, int, int | 
     for notice_id, name, *known in db.execute(asked):
         found.setdefault(notice_id, {})[name] = (known[0], known[1], known[2])
     return found
+
+
+def _looked_since(db: sqlite3.Connection, now_ms: int) -> int:
+    """Since when it was looked at, this time too, without a gap that tells nothing of the time that went by."""
+    kept = db.execute("SELECT value FROM rows WHERE key = ?", (LOOKED,)).fetchone()
+    since_ms, last_ms = json.loads(kept[0]) if kept else (now_ms, now_ms)
+    since_ms = since_ms if 0 <= now_ms - last_ms <= ALONE_MS else now_ms
+    _put(db, LOOKED, json.dumps([since_ms, now_ms]))
+    return int(since_ms)
 
 
 def _put(db: sqlite3.Connection, key: str, value: str) -> None:
