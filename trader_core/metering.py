@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from trader_core.domain.errors import StateUnusable
 from trader_core.domain.facts import Fact
 from trader_core.domain.telemetry import CALL, CYCLE, NEWEST, QUIET_MS, STAGE, Batch, Sample, Series, operation
 from trader_core.engine.cycle import CycleReport
+from trader_core.ledger.fold import fold
 from trader_core.net.breaker import PREFIX, seen
 from trader_core.net.buckets import PREFIX as BUCKET
 from trader_core.net.buckets import used_shares
@@ -90,7 +92,8 @@ class Meter:
         made = self._system.calls.taken()
         sent = [one for one in made if one.outcome != THROTTLED]
         with self._measuring():
-            now_ms, cycle = host_ms(), _cycle_of(self._book, report, self._news())
+            now_ms, news = host_ms(), self._news()
+            cycle = _cycle_of(self._book, report, news)
             counts = counts_of(cycle) | _asked(made)
             is_quiet, self._before = counts == self._before, counts
             self._counts.update(counts)
@@ -109,11 +112,14 @@ class Meter:
 
     def _news(self) -> tuple[Fact, ...]:
         """What was written down since the last time, also beside the cycles: a liquidation, a reconciliation. Where
-        nothing was ever measured, since the account was opened."""
+        nothing was ever measured, since the account was opened. What was so before it is the book before the cycle."""
+        store = self._system.ports.store
         if self._read < 0:
             counted = self._store.levels(self._about.files.mode).get(series("trader_journal_rows"), self._opened)
             self._read = min(int(counted), self._opened)
-        facts = tuple(self._system.ports.store.facts(self._read, judged=False))
+            if self._read < self._opened:
+                self._book = fold(islice(store.facts(judged=False), self._read))
+        facts = tuple(store.facts(self._read, judged=False))
         self._read += len(facts)
         return facts
 

@@ -74,3 +74,23 @@ def test_what_was_ordered_and_filled_beside_a_cycle_counts_too(stage: Stage) -> 
             if name == "trader_orders_total":
                 told[dict(labels)["role"]] += int(value)
         assert told == orders and told["STOP"] == 1
+
+
+def test_what_ended_beside_a_cycle_and_a_halt_by_hand_count_too(stage: Stage) -> None:
+    """Under a timer every cycle is a process of its own."""
+    live = stage("BTC")
+    live.sim.risen("BTC-USD")
+    live.cycle()
+    assert live.inside("liquidate", "--yes", "--json").code == 0
+    assert live.inside("halt", "reset", "--user", "me", "--reason", "everything is sold", "--force").code == 0
+    assert live.inside("halt", "trip", "--reason", "a drill").code == 0
+    assert live.cycle().code == 21
+    found = read(live.inside("metrics").out)
+    ended = Counter[tuple[str, str]]()
+    for (name, labels), value in found.items():
+        if name == "trader_orders_closed_total":
+            ended[dict(labels)["role"], dict(labels)["status"]] += int(value)
+    orders = live.inside("orders", "--all", "--json").data["orders"]
+    assert ended == Counter((one["role"], one["status"]) for one in orders) and ended["EXIT", "FILLED"] == 1
+    trips = live.inside("halt", "show", "--json").data["trips"]
+    assert found["trader_halt_trips_total", ()] == trips >= 1
