@@ -80,7 +80,8 @@ class Terms:
 class KeyState:
     """The record of keys, and which of them this process was given; '' where a place holds none.
 
-    `warning` and `closed` speak of the key in force, or, before the first one, of the key that was given.
+    `warning` and `closed` speak of the key in force, or, before the first one, of the key that was given. Where no
+    order is ever signed, none is missed.
     """
 
     rotation: Rotation
@@ -306,6 +307,8 @@ def key_state(options: Options) -> KeyState:
     rotation = rotation_of(Permits(state).facts())
     of = rotation.active or (fingerprint_of(in_use) if in_use else "")
     warning, closed = age_of_key(policy, state, of, host_ms())
+    if not of and keeps_from_live(policy, options.mode or policy.app.mode):
+        closed = ""
     given = [fingerprint_of(key) if key else "" for key in (in_use, following)]
     return KeyState(rotation, given[0], given[1], warning, closed)
 

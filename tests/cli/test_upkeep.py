@@ -678,6 +678,15 @@ def test_the_timer_s_reconcile_is_green_where_there_is_no_account_yet_and_beside
     assert str(done.code) in healthy.split()
 
 
+def test_the_timer_s_look_at_the_key_is_green_where_no_order_is_ever_signed(program: Inside) -> None:
+    """On paper it was told as a unit that failed, every day."""
+    done = program("rotate-secrets", "--status", "--state", program.state, "--json")
+    assert (done.code, done.data["entries_closed"]) == (0, None)
+    write_config(program.home / "live", {"app.mode": "LIVE", "app.exchange.read_only": False})
+    live = program("rotate-secrets", "--status", "--state", program.state, "--config", program.home / "live")
+    assert live.code == 11
+
+
 class Cut(BaseException):
     """As if the process had been killed."""
 
