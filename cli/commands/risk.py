@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.exits import Result
+from cli.exits import Result, note
 from cli.looking import SAFE
 from cli.options import SAMPLE_SEED, Data, Equity, From, Seed, To, options_of, shared_of
 
@@ -113,6 +113,8 @@ def seen_now(ctx: typer.Context, given: Given) -> "Iterator[tuple[Glance, Settin
         if seen is None:
             raise StateUnusable("there is no market to look at: it has no bar in that period", safe=SAFE)
         venue = options.venue or system.policy.app.exchange.venue
+        if not system.journal.book.cycles:
+            note(f"there is no {system.mode} account in {system.state} that ran a cycle: this is how a new one stands")
         yield seen, system.policy, Account(system.mode, venue)
 
 

@@ -43,14 +43,15 @@ def why(
     named: Symbol = None,
 ) -> Result:
     """Answer for one cycle: what each gate measured, and what became of the orders; or, with --no-trade, for many."""
-    if symbol and named:
+    if symbol is not None and named is not None:
         raise UsageError("a symbol was named twice", safe=SAFE, remedy=f"trader why {symbol}")
     if no_trade and (cycle is not None or everything):
         raise UsageError("--no-trade is about many cycles", safe=SAFE, remedy="leave --cycle and --all out")
     if since is not None and not no_trade:
         raise UsageError("--since goes with --no-trade", safe=SAFE, remedy=f"trader why --no-trade --since {since}")
     shared = shared_of(ctx)
-    return _many(shared, symbol or named, since) if no_trade else _one(shared, symbol or named, cycle, everything)
+    asked = named if symbol is None else symbol
+    return _many(shared, asked, since) if no_trade else _one(shared, asked, cycle, everything)
 
 
 # --- one cycle -------------------------------------------------------------------------------------------------------

@@ -330,6 +330,13 @@ def test_an_export_that_cannot_be_written_leaves_nothing(told: Told, tmp_path: P
 # --- why -------------------------------------------------------------------------------------------------------------
 
 
+def test_an_empty_symbol_is_none_that_is_known(told: Told) -> None:
+    """A variable of a script that is not set is no question about everything."""
+    for words in (("why", ""), ("why", "--no-trade", "")):
+        done = told(*words)
+        assert done.code == 2 and "knows no ; it knows" in done.err
+
+
 def test_why_shows_what_matters_and_all_on_demand(told: Told) -> None:
     page = told("why", "BTC", "--cycle", "3").out
     assert "refused, SPREAD; proposed by sma_cross" in page

@@ -49,6 +49,14 @@ def test_risk_var_tells_a_bad_day_of_all_and_of_each(world: World, ask: Ask) -> 
     assert world.facts() == before, "nothing is recorded"
 
 
+def test_where_there_is_no_account_it_is_said(world: World, ask: Ask, tmp_path: Path) -> None:
+    elsewhere = Inside(tmp_path)
+    words = ("--mode", "PAPER", "--venue", "simulated", "--state", tmp_path / "nowhere")
+    for command in (("risk", "var"), ("risk", "exposure"), ("gate", "explain", "BTC")):
+        assert f"there is no PAPER account in {tmp_path / 'nowhere'}" in elsewhere(*command, *words).err
+    assert "there is no" not in ask("risk", "var").err
+
+
 def test_risk_corr_tells_pairs_and_clusters(ask: Ask) -> None:
     held, every = ask("risk", "corr", "--json").data, ask("risk", "corr", "--all", "--json").data
     assert held["pairs"] == [] and [one["symbols"] for one in held["clusters"]] == [["BTC-USD"]]

@@ -333,3 +333,10 @@ def test_the_settings_cannot_be_changed() -> None:
     for mapping in (settings.app.paper.holdings, settings.policy.risk.max_per_theme_pct, settings.universe.themes):
         with pytest.raises(TypeError):
             mapping["BTC"] = 1  # type: ignore[index]
+
+
+def test_a_file_that_is_named_as_the_folder_is_one_problem(config: Config) -> None:
+    file = config.directory / "app.yaml"
+    with pytest.raises(ConfigInvalid) as refused:
+        load(file)
+    assert refused.value.problems == (f"{file}:1: it is a file; name the folder that holds the five",)

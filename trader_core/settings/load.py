@@ -55,6 +55,8 @@ def load(directory: Path) -> Settings:
     Raises ConfigInvalid with every problem of every file as `file:line: message`, in the order of files and lines. What
     merely can never bind is no problem: coherence.warnings tells of it.
     """
+    if _is_file(directory):
+        raise ConfigInvalid((f"{directory}:1: it is a file; name the folder that holds the five",))
     documents = {name: read(directory / f"{name}.yaml") for name in FILES}
     parts: dict[str, Any] = {name: _validated(FILES[name], document) for name, document in documents.items()}
     problems = _listed(directory, documents)
@@ -95,6 +97,14 @@ def problem_of(settings: Settings, key: str, value: object) -> str:
         error = fault.errors(include_url=False)[0]
         return _reason(Settings, tuple(error["loc"]), error, value)
     return ""
+
+
+def _is_file(place: Path) -> bool:
+    """What we are not allowed to look at is told of each file."""
+    try:
+        return place.is_file()
+    except OSError:
+        return False
 
 
 def _listed(directory: Path, documents: Mapping[str, Document]) -> tuple[str, ...]:
