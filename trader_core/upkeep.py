@@ -44,6 +44,7 @@ ANCHOR = "trader.anchor/v1"
 _ANCHORED = {"at_ms": int, "mode": str, "instance": str, "seq": int, "hash": str, "seal": str}
 _UNCHANGED, _ANCHOR_MADE = "nothing was changed", "trader audit anchor --to FILE makes one"
 Copy = Backup
+UNSEEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))  # noqa: S108 - ProtectHome, PrivateTmp
 MACHINE, SYSUSERS_FOLDER = Path("/etc/systemd/system"), Path("/etc/sysusers.d")
 
 
@@ -399,6 +400,16 @@ def units_for(program: Path, state: Path | None, config: Path | None, to: Path |
         path = (to or SYSUSERS_FOLDER) / "trader.conf"
         found.append(Unit(path, SYSUSERS, _news(path, SYSUSERS)))
     return tuple(found)
+
+
+def unseen(places: Iterable[Path]) -> tuple[str, ...]:
+    """What the machine's units would start or read and cannot see: these folders are hidden from them."""
+    return tuple(
+        f"{place} is under {hidden}, where the machine's units see nothing: put it elsewhere, like /opt or /etc"
+        for place in places
+        for hidden in UNSEEN
+        if hidden in (*place.parents, *place.resolve().parents, place)
+    )
 
 
 def write_units(found: Iterable[Unit]) -> None:

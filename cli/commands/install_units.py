@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.exits import Result
+from cli.exits import Result, warned
 from cli.options import options_of, shared_of
 from trader_core.domain.errors import UsageError
 
@@ -41,13 +41,16 @@ def install_units(
     config = options.config or options.environment.config
     if not user:
         config = config or Path("/etc/trader")
-    found = upkeep.units_for((program or _ours()).absolute(), state, config.absolute() if config else None, to)
+    ours, config = (program or _ours()).absolute(), config.absolute() if config else None
+    found = upkeep.units_for(ours, state, config, to)
+    started = (ours,) if program else (ours, Path(sys.base_prefix), Path(__file__))  # one word says enough of all
+    unseen = () if user else (*upkeep.unseen(started)[:1], *upkeep.unseen([config] if config else []))
     if not dry_run:
         upkeep.write_units(one for one in found if one.news != "same")
     data = {
         "dry_run": dry_run, "units": [{"path": str(one.path), "news": one.news, "text": one.text} for one in found]
     }  # fmt: skip
-    return Result(data, _text(found, user, dry_run))
+    return Result(data, _text(found, user, dry_run), warnings=warned(unseen))
 
 
 def _ours() -> Path:
@@ -66,7 +69,7 @@ def _text(found: "tuple[Unit, ...]", user: bool, dry_run: bool) -> str:
 def _next(user: bool) -> str:
     """What to type: nothing is enabled by itself."""
     manager = "systemctl --user" if user else "systemctl"
-    timers = "trader-run-cycle trader-alerts trader-reconcile trader-rotate-secrets trader-backup"
+    timers = "trader-run-cycle trader-alerts trader-reconcile trader-rotate-secrets trader-backup trader-retain"
     enabled = " ".join(f"{one}.timer" for one in timers.split())
     lines = [] if user else ["systemd-sysusers"]
     lines += [f"{manager} daemon-reload", f"{manager} enable --now trader-kill.path {enabled}"]

@@ -631,6 +631,30 @@ def test_a_dry_run_prints_every_unit_and_writes_nothing(program: Inside, tmp_pat
     assert "systemctl daemon-reload" in done.out
 
 
+def test_what_is_to_be_enabled_is_every_timer_there_is(program: Inside, tmp_path: Path) -> None:
+    following = program("install-units", "--to", tmp_path / "units").out.partition("next:")[2]
+    assert [one.name for one in (tmp_path / "units").glob("*.timer") if one.name not in following] == []
+
+
+def test_a_program_that_the_machine_s_units_cannot_see_is_warned_of(
+    program: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They see no home: each would end with 203 before it began."""
+    for folder in ("opt", "root", "home"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "trader").write_text("#!/bin/sh\n")
+        (tmp_path / folder / "trader").chmod(0o755)
+    (tmp_path / "opt" / "linked").symlink_to(tmp_path / "home" / "trader")
+    monkeypatch.setattr("trader_core.upkeep.UNSEEN", (tmp_path / "home", tmp_path / "root"))
+    for name, seen in (("opt/trader", True), ("root/trader", False), ("home/trader", False), ("opt/linked", False)):
+        words = ("install-units", "--dry-run", "--program", tmp_path / name, "--json")
+        told = program(*words).document["warnings"]
+        assert [str(tmp_path / name) in one for one in told] == ([] if seen else [True])
+        assert program(*words, "--user").document["warnings"] == []
+    told = program("install-units", "--dry-run", "--program", "/bin/true", "--config", tmp_path / "home", "--json")
+    assert [str(tmp_path / "home") in one for one in told.document["warnings"]] == [True]
+
+
 def test_a_program_that_cannot_be_started_gets_no_units(program: Inside, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("no program")
     for name in ("/nope", tmp_path, tmp_path / "mine"):
