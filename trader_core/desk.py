@@ -30,7 +30,7 @@ from trader_core.settings.digest import digest
 from trader_core.settings.options import Options
 from trader_core.settings.schema import Settings
 from trader_core.store.buckets import SharedRows
-from trader_core.store.files import StateFiles, begun_in, newest
+from trader_core.store.files import StateFiles, begun_in, newest, only
 from trader_core.store.grants import Permits
 from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
@@ -68,11 +68,7 @@ def open_brakes(options: Options, config_digest: str = "") -> Iterator[Brakes]:
     Raises StateUnusable, UsageError where there are several and nobody says which, GateClosed before its first cycle,
     or StateLocked where somebody is at work on it for longer than a cycle takes.
     """
-    files = newest(options.state_directory, _modes(options))
-    others = [one for one in _modes(options) if StateFiles(options.state_directory, one).begun]
-    if len(others) > 1:
-        told = f"{options.state_directory} holds the accounts of {' and '.join(others)}"
-        raise UsageError(told, safe="nothing was changed", remedy=f"say which one: --mode {others[-1]}")
+    files = only(options.state_directory, _modes(options))
     with (
         StateLock(files.turn, WAIT_MS, A_MOMENT),
         closing(SqliteStore.writing(files.state, config_digest)) as store,

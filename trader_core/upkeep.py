@@ -30,7 +30,7 @@ from trader_core.settings.environment import process_environment
 from trader_core.settings.options import Options
 from trader_core.settings.secrets import audit_key
 from trader_core.store.backups import FOLDER, RECORDS, Backup, Shelf, back_up, backups_in, check_backup, read_backup
-from trader_core.store.files import StateFiles, newest
+from trader_core.store.files import StateFiles, newest, only
 from trader_core.store.latch import read_row
 from trader_core.store.policies import PolicyStore
 from trader_core.store.proof import Proof, proven
@@ -280,9 +280,10 @@ class Anchor(Struct, frozen=True):
 
 
 def anchored(options: Options) -> Anchor:
-    """The journal's end, after all of it was walked. Raises KeyUnusable without a key, and JournalBroken."""
+    """The journal's end, after all of it was walked. Raises KeyUnusable without a key, UsageError where there are
+    several accounts and none is named, and JournalBroken."""
     key = _key()
-    files = newest(options.state_directory, _modes(options))
+    files = only(options.state_directory, _modes(options))
     with files.reading() as store:
         proof, identity = proven(store), store.identity()
     bare = Anchor(host_ms(), files.mode, identity.get("instance", ""), proof.rows, proof.head, "")
@@ -301,10 +302,10 @@ class Audit:
 def audited(options: Options, anchors: Path | None) -> Audit:
     """Raises JournalBroken where a row is not as it was written, or an anchor names another, or a later one.
 
-    Raises UsageError where the file of anchors cannot be read, and KeyUnusable where there are anchors and no key: then
-    nothing can be said of them.
+    Raises UsageError where the file of anchors cannot be read or nobody says whose they are, and KeyUnusable where
+    there are anchors and no key: then nothing can be said of them.
     """
-    files = newest(options.state_directory, _modes(options))
+    files = (only if anchors else newest)(options.state_directory, _modes(options))
     held = tuple(_anchors_in(anchors)) if anchors else ()
     if anchors and not held:
         raise UsageError(f"--anchors {anchors} has no anchor in it", safe=_UNCHANGED, remedy=_ANCHOR_MADE)

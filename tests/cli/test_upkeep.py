@@ -613,6 +613,20 @@ def test_an_anchor_goes_into_a_file_whose_folder_takes_no_other(program: Inside,
     assert (ended.returncode, kept.read_text().splitlines()) == (0, ended.stdout.splitlines()[-1:]), ended.stderr
 
 
+def test_an_anchor_is_of_the_account_that_was_named_where_there_are_several(
+    program: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the one that was written last it was: another day another one, and the anchors of one broke the other."""
+    monkeypatch.setenv("TRADER_AUDIT_KEY", KEY)
+    dry = ("--mode", "DRY_RUN", "--venue", "simulated", "--state", program.state)
+    assert program("run-cycle", *dry).code == 0
+    for words in (("anchor", "--to", tmp_path / "anchors"), ("verify", "--anchors", tmp_path / "anchors")):
+        done = program("audit", *words, "--state", program.state)
+        assert done.code == 2 and "holds the accounts of DRY_RUN and PAPER" in done.err
+        acted(program, "audit", *words, "--mode", "PAPER")
+    acted(program, "audit", "verify")
+
+
 def test_a_file_without_an_anchor_in_it_proves_nothing(program: Inside, tmp_path: Path) -> None:
     (tmp_path / "anchors").write_text("\n")
     done = program("audit", "verify", "--anchors", tmp_path / "anchors", "--state", program.state)

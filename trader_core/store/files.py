@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from trader_core.domain.errors import StateUnusable
+from trader_core.domain.errors import StateUnusable, UsageError
 from trader_core.store.latch import databases, latched_in
 from trader_core.store.sqlite import SqliteStore, aside_of, check_not_lost, is_blank, upgrade
 
@@ -153,6 +153,17 @@ def newest(directory: Path, modes: tuple[str, ...]) -> StateFiles:
             remedy="trader run --mode PAPER --venue simulated, or name the place with --state DIR",
         )
     return max(found, key=_written_ns)
+
+
+def only(directory: Path, modes: tuple[str, ...]) -> StateFiles:
+    """The one state in the directory, for what must not be done to another. Raises StateUnusable as `newest` does, and
+    UsageError where there are several and nobody says which."""
+    files = newest(directory, modes)
+    begun = [mode for mode in modes if StateFiles(directory, mode).begun]
+    if len(begun) > 1:
+        told = f"{directory} holds the accounts of {' and '.join(begun)}"
+        raise UsageError(told, safe="nothing was changed", remedy=f"say which one: --mode {begun[-1]}")
+    return files
 
 
 def _written_ns(files: StateFiles) -> int:
