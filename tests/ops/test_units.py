@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.cli.program import Program
-from trader_core.domain.errors import StateLocked, StateUnusable
+from trader_core.domain.errors import StateLocked, StateUnusable, VenueUnavailable
 from trader_core.ops.service import Service
 from trader_core.ops.units import Place, units
 
@@ -165,3 +165,11 @@ def test_a_loop_that_found_its_state_held_for_a_moment_is_started_again() -> Non
     never = {int(code) for code in loop["RestartPreventExitStatus"].split()}
     assert loop["Restart"] == "on-failure" and StateLocked.exit_code not in never
     assert StateUnusable.exit_code in never
+
+
+def test_a_loop_that_starts_while_the_venue_is_down_is_started_again_until_it_answers() -> None:
+    """It ends with 30 each time, and systemd's own limit kept it down for good after a few: what it held was left to
+    its stops."""
+    loop = dict(line.split("=", 1) for line in (PAGES / "trader.service").read_text().splitlines() if "=" in line)
+    assert str(VenueUnavailable.exit_code) not in loop["RestartPreventExitStatus"].split()
+    assert loop["StartLimitIntervalSec"] == "0" and int(loop["RestartSec"]) >= 30

@@ -68,9 +68,9 @@ def units(place: Place) -> Mapping[str, str]:
         ),
         "trader": _service(
             place, "trader, cycle after cycle", "run", "Type=notify", "NotifyAccess=main", "WatchdogSec=180",
-            "Restart=on-failure", "RestartSec=10", "RestartPreventExitStatus=10 11 13 21", "TimeoutStopSec=60",
+            "Restart=on-failure", "RestartSec=30", "RestartPreventExitStatus=10 11 13 21", "TimeoutStopSec=60",
             f"SuccessExitStatus={STOPPED}",
-            unit=("StartLimitIntervalSec=600", "StartLimitBurst=5", "Conflicts=trader-run-cycle.timer"),
+            unit=("StartLimitIntervalSec=0", "Conflicts=trader-run-cycle.timer"),
             wanted_by="multi-user.target" if place.is_machine else "default.target", delivers=True,
         ),
         "trader-reconcile": _service(
