@@ -154,6 +154,22 @@ def test_what_was_delisted_and_sold_by_hand_can_be_written_off(stage: Stage) -> 
 
 
 @pytest.mark.usefixtures("unreadable")
+def test_a_decision_whose_stop_ended_with_a_listing_is_over(stage: Stage) -> None:
+    """The ledger ends what rests in it, and nothing more comes of that."""
+    live = stage()
+    live.sim.risen()
+    assert live.cycle().code == 0
+    GONE.update({"from the list", "by name"})
+    assert live.cycle().data["positions"] == 0
+    assert live.inside("orders", "--json").data["open"] == 0
+    told: Any = live.inside("decisions", "show", "1", "--json").document["data"]
+    (record,) = told
+    (stop,) = [one["client_order_id"] for one in record["events"] if one["detail"] == "STOP STOP stop"]
+    last = [(one["kind"], one["detail"]) for one in record["events"] if one["client_order_id"] == stop][-1]
+    assert (record["over"], last) == (True, ("closed", "CANCELED: delisted"))
+
+
+@pytest.mark.usefixtures("unreadable")
 def test_coarser_steps_of_a_coin_that_is_held_make_it_no_dearer(stage: Stage) -> None:
     """0.00571822 are held, and from now on only 0.005 of them can be sold: at the price that was paid, no loss."""
     live = stage()

@@ -16,10 +16,11 @@ from msgspec import Struct
 from trader_core.domain.book import ZERO
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.decision import Judgement
-from trader_core.domain.facts import Acknowledged, Closed, Decided, Fact, Filled, Intended, Marked, Resent
+from trader_core.domain.facts import Acknowledged, Closed, Decided, Delisted, Fact, Filled, Intended, Marked, Resent
 from trader_core.domain.money import Quote, plain
 from trader_core.domain.order import ApprovedOrder, OrderStatus
 from trader_core.domain.values import is_value, names_of
+from trader_core.report.orders import DELISTED
 from trader_core.report.why import is_judged
 from trader_core.rulebook.codes import GATES
 
@@ -128,6 +129,10 @@ def decisions(told: Iterable[tuple[JournalRow, Fact]], instance: str) -> tuple[R
             if drafts:
                 owner[fact.client_order_id] = drafts[-1]
                 _reserve(drafts[-1], row, fact)
+        elif isinstance(fact, Delisted):
+            for name, draft in owner.items():  # with a listing end the orders in it
+                if name in draft.open and draft.orders[name].symbol == fact.symbol:
+                    _follow(draft, row, Closed(name, OrderStatus.CANCELED, DELISTED, fact.at_ms), name)
         else:
             name = _order_of(fact)
             if name in owner:
