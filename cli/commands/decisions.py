@@ -160,7 +160,7 @@ def export(
     left = len(chosen) - len(texts) - away
     data = {"directory": str(directory), "written": len(written), "present": len(present), "left": left, "away": away}
     told = f"{count(len(written), 'decision')} written to {directory}, {count(len(present), 'was', 'were')} there"
-    told += f"; {left} left for later: orders of theirs are open" if left else ""
+    told += f"; {left} left for later: more may come of them" if left else ""
     return Result(data, told, 0, warned(_lost(away)), account=account)
 
 

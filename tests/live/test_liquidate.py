@@ -138,6 +138,22 @@ def test_a_purchase_of_which_nobody_knows_leaves_the_account_not_flat(unanswered
     assert unanswered.checked().wrong == ()
 
 
+def test_a_decision_is_exported_once_nothing_can_come_of_it_any_more(stage: Stage, tmp_path: Path) -> None:
+    """What is ordered between two bars stands in the newest decision's record, which had no order until then."""
+    live = stage("BTC")
+    live.sim.price("60000.00")
+    assert live.cycle().code == 0
+
+    def exported() -> Done:
+        return live.inside("decisions", "export", tmp_path / "out", "--json")
+
+    assert exported().data["left"] == 1
+    live.sim.admin("deposit", currency="ETH", amount="2")
+    assert sold(live, "--yes", "--asset", "ETH").code == 0
+    again = exported()
+    assert (again.code, again.data["written"], again.data["left"]) == (0, 0, 1), again.err
+
+
 def test_coins_that_may_still_be_sold_are_not_handed_back(unanswered: Live) -> None:
     """Handed back, what their sale brings would be of coins that the ledger never had."""
     unanswered.sim.admin("deposit", currency="ETH", amount="2")

@@ -61,7 +61,7 @@ class Event(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """One decision. It is over when all its orders are; until then events may follow."""
+    """One decision. It is over when all its orders are and another one was taken; until then events may follow."""
 
     schema_version: int
     id: str
@@ -137,7 +137,7 @@ def decisions(told: Iterable[tuple[JournalRow, Fact]], instance: str) -> tuple[R
             name = _order_of(fact)
             if name in owner:
                 _follow(owner[name], row, fact, name)
-    return tuple(_record(one, instance) for one in drafts)
+    return tuple(_record(one, instance, one is drafts[-1]) for one in drafts)
 
 
 def _order_of(fact: Fact) -> str:
@@ -183,7 +183,7 @@ def _follow(draft: _Draft, row: JournalRow, fact: Fact, name: str) -> None:
         )  # fmt: skip
 
 
-def _record(draft: _Draft, instance: str) -> Record:
+def _record(draft: _Draft, instance: str, newest: bool) -> Record:
     row, decided = draft.row, draft.decided
     return Record(
         schema_version=SCHEMA,
@@ -200,7 +200,7 @@ def _record(draft: _Draft, instance: str) -> Record:
         judgements=decided.judgements,
         orders=tuple(draft.orders.values()),
         events=tuple(draft.events),
-        over=not draft.open,
+        over=not draft.open and not newest,
     )
 
 
