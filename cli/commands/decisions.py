@@ -184,7 +184,8 @@ def _page(one: "Record") -> str:
 
     facts = [
         ("id", one.id), ("digest", one.digest), ("inputs", one.inputs or "not recorded, by an older trader"),
-        ("config", one.config_digest), ("journal", f"row {one.seq}, hash {one.hash}"),
+        ("config", one.config_digest), ("policy", f"version {one.policy_version}, {one.policy_digest}"),
+        ("journal", f"row {one.seq}, hash {one.hash}"),
     ]  # fmt: skip
     parts = [f"cycle {one.cycle}, {short(one.decision_ms)} UTC", pairs(facts)]
     judged = [[it.symbol, it.outcome, it.detail] for it in one.judgements if is_judged(it.outcome)]

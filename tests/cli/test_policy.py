@@ -226,6 +226,20 @@ def test_a_loosening_that_is_over_before_the_next_decision_says_so(account: Acco
     assert (account.key(POSITIONS)["binds"] == "written") == in_vain
 
 
+def test_each_decision_tells_under_which_policy_it_was_taken(account: Account) -> None:
+    """As written, under a loosening for one cycle, as written again, and under a tightening."""
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=9", "--reason", "room", "--expires", "16m")
+    account.world.run(limit=2)
+    account.policy("set", "risk.max_open_positions=2", "--reason", "a storm")
+    account.world.run(limit=1)
+    shown: list[Any] = [account("decisions", "show", str(n), "--json").document["data"][0] for n in (1, 2, 3, 4)]
+    assert len({one["config_digest"] for one in shown}) == 1
+    as_written = [one["policy_digest"] == one["config_digest"] for one in shown]
+    assert (as_written, [one["policy_version"] for one in shown]) == ([True, False, True, False], [1, 2, 2, 3])
+    assert f"version 3, {shown[3]['policy_digest']}" in " ".join(account("decisions", "show", "4").out.split())
+
+
 def test_a_bolder_profile_ends_and_is_clipped_and_spot_has_no_leverage(account: Account) -> None:
     """V23: AGGRESSIVE asks for a leverage of 50."""
     account.world.configured(policy__profiles__AGGRESSIVE__max_open_positions=50)

@@ -22,7 +22,7 @@ def shown(program: Inside, cycle: int) -> dict[str, Any]:
 
 def test_a_record_has_what_was_decided_and_what_became_of_it(lived: Inside) -> None:
     record = shown(lived, 2)
-    assert (record["schema_version"], record["cycle"], record["decision_time"]) == (1, 2, "2024-01-01T00:15:00Z")
+    assert (record["schema_version"], record["cycle"], record["decision_time"]) == (2, 2, "2024-01-01T00:15:00Z")
     assert record["hash"] and record["prev_hash"] and record["inputs"] and record["config_digest"]
     assert len(record["judgements"]) > 15 and record["orders"]
     kinds = [one["kind"] for one in record["events"]]

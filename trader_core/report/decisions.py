@@ -16,15 +16,27 @@ from msgspec import Struct
 from trader_core.domain.book import ZERO
 from trader_core.domain.clocktime import EpochMs, rfc3339
 from trader_core.domain.decision import Judgement
-from trader_core.domain.facts import Acknowledged, Closed, Decided, Delisted, Fact, Filled, Intended, Marked, Resent
+from trader_core.domain.facts import (
+    Acknowledged,
+    Closed,
+    Decided,
+    Delisted,
+    Fact,
+    Filled,
+    Intended,
+    Marked,
+    PolicyApplied,
+    Resent,
+)
 from trader_core.domain.money import Quote, plain
 from trader_core.domain.order import ApprovedOrder, OrderStatus
+from trader_core.domain.policy import WRITTEN
 from trader_core.domain.values import is_value, names_of
 from trader_core.report.orders import DELISTED
 from trader_core.report.why import is_judged
 from trader_core.rulebook.codes import GATES
 
-SCHEMA = 1
+SCHEMA = 2
 LENGTHS = ("hold_ms",)  # of time; every other name that ends so is a moment
 
 
@@ -69,7 +81,9 @@ class Record(Struct, frozen=True):
     decision_ms: EpochMs
     digest: str
     inputs: str  # digest of what it was taken from; empty: an older trader kept none
-    config_digest: str
+    config_digest: str  # of what the files said
+    policy_version: int  # under which it was taken, and the digest of the settings in force then
+    policy_digest: str
     seq: int  # its row in the journal, and the row's hashes
     prev_hash: str
     hash: str
@@ -98,6 +112,7 @@ class _Draft:
     row: JournalRow
     decided: Decided
     equity: Quote | None
+    policy: PolicyApplied
     orders: dict[str, ApprovedOrder] = field(default_factory=dict)
     filled: dict[str, Decimal] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
@@ -119,16 +134,20 @@ def decisions(told: Iterable[tuple[JournalRow, Fact]], instance: str) -> tuple[R
     drafts: list[_Draft] = []
     owner: dict[str, _Draft] = {}
     marked: Quote | None = None
+    applied: PolicyApplied | None = None  # None: nothing but what is written ever was in force
     for row, fact in told:
         if isinstance(fact, Marked):
             marked = fact.equity
         elif isinstance(fact, Decided):
-            drafts.append(_Draft(row, fact, marked))
+            in_force = applied or PolicyApplied(WRITTEN, row.config_digest, fact.decision_ms)
+            drafts.append(_Draft(row, fact, marked, in_force))
             drafts[-1].events += [_gated(row, one) for one in fact.judgements if is_judged(one.outcome)]
         elif isinstance(fact, Intended):
             if drafts:
                 owner[fact.client_order_id] = drafts[-1]
                 _reserve(drafts[-1], row, fact)
+        elif isinstance(fact, PolicyApplied):
+            applied = fact
         elif isinstance(fact, Delisted):
             for name, draft in owner.items():  # with a listing end the orders in it
                 if name in draft.open and draft.orders[name].symbol == fact.symbol:
@@ -193,6 +212,8 @@ def _record(draft: _Draft, instance: str, newest: bool) -> Record:
         digest=decided.digest,
         inputs=decided.inputs,
         config_digest=row.config_digest,
+        policy_version=draft.policy.version,
+        policy_digest=draft.policy.digest,
         seq=row.seq,
         prev_hash=row.prev_hash,
         hash=row.hash,
