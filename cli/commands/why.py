@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.again import typed
 from cli.exits import Result
 from cli.looking import SAFE, Since, Symbol, meant, near_to, since_of
 from cli.options import Shared, options_of, shared_of
@@ -61,10 +62,11 @@ def _one(shared: Shared, symbol: str | None, cycle: int | None, everything: bool
     from cli.show import Ink, colours
     from trader_core.desk import open_state
     from trader_core.domain.values import replace
-    from trader_core.report.why import answer, matching
+    from trader_core.report.why import answer, decided_in, matching
 
     with open_state(options_of(shared)) as (store, account):
-        found = answer(store.facts(), cycle)
+        facts = tuple(store.facts())
+        found = answer(facts, cycle)
         if found and found.away is not None:
             found = answer((fact for _, fact in store.told()), cycle)
     if found is None:
@@ -72,11 +74,13 @@ def _one(shared: Shared, symbol: str | None, cycle: int | None, everything: bool
             raise UsageError(f"there is no cycle {cycle}", safe=SAFE, remedy="trader status")
         raise _no_cycle()
     known, ink = tuple(one.symbol for one in found.symbols), Ink(not shared.json and colours())
+    decided = decided_in(facts, found.cycle)
+    earlier = decided if decided not in (None, found.cycle) else None
     if symbol is None or found.away or (found.problem and not known):
-        return Result(found, _overview(found, ink), account=account)
+        return Result(found, _overview(found, ink) + _earlier(earlier, shared), account=account)
     wanted = matching(known, symbol)
     if not wanted:
-        raise _unknown(symbol, known, found.cycle)
+        raise _unknown(symbol, known, found.cycle, earlier, shared)
     found = replace(found, symbols=tuple(one for one in found.symbols if one.symbol in wanted))
     text = "\n\n".join(_page(found, one, everything, ink) for one in found.symbols)
     return Result(found, text, account=account)
@@ -86,12 +90,21 @@ def _no_cycle() -> StateUnusable:
     return StateUnusable("there is no cycle yet", safe=SAFE, remedy="trader run")
 
 
-def _unknown(symbol: str, known: tuple[str, ...], cycle: int) -> UsageError:
-    return UsageError(
-        f"cycle {cycle} knows no {symbol}; it knows {', '.join(known) or 'nothing'}",
-        safe=SAFE,
-        remedy=" or ".join(f"trader why {one}" for one in near_to(symbol, known)),
-    )
+def _earlier(decided: int | None, shared: Shared) -> str:
+    """Between two closes nothing is decided anew: where to look. Empty where the cycle took a decision."""
+    hint = typed(f"trader why --cycle {decided}", shared)
+    return f"\n\nit took no decision of its own; the newest before it: {hint}" if decided else ""
+
+
+def _unknown(
+    symbol: str, known: tuple[str, ...], cycle: int, decided: int | None, shared: Shared
+) -> UsageError:  # fmt: skip
+    what = f"cycle {cycle} knows no {symbol}; it knows {', '.join(known) or 'nothing'}"
+    near = [f"trader why {one}" for one in near_to(symbol, known)]
+    if decided:
+        what += ", for it took no decision of its own"
+        near = [f"trader why {symbol} --cycle {decided}"]
+    return UsageError(what, safe=SAFE, remedy=typed(" or ".join(near), shared))
 
 
 def _head(found: "Answer") -> str:

@@ -82,3 +82,16 @@ def test_a_stop_that_is_gone_from_the_venue_is_there_again_before_the_next_bar(s
         running.communicate(timeout=20)
     assert len({one[0] for one in facts(live.journal, "cycle_closed")}) == 1
     assert (live.checked().wrong, list(live.checked().working.values())) == ((), ["SELL"])
+
+
+def test_why_of_a_cycle_that_decided_nothing_names_the_one_that_did(stage: Stage) -> None:
+    """A cycle between two closes judges no entry, and is the newest one there is."""
+    live = bought(stage())
+    assert live.cycle().data["cycle"] == 2
+    hint = "trader why --cycle 1"
+    assert f"it took no decision of its own; the newest before it: {hint}" in live.inside("why").out
+    asked = live.inside("why", "BTC")
+    assert asked.code == 2 and "cycle 2 knows no BTC; it knows nothing, for it took no decision of its own" in asked.err
+    assert "trader why BTC --cycle 1" in asked.err
+    assert "passed every gate; proposed by sma_cross" in live.inside("why", "BTC", "--cycle", "1").out
+    assert "no decision of its own" not in live.inside("why", "--cycle", "1").out

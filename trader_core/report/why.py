@@ -80,6 +80,18 @@ def answer(facts: Iterable[Fact], cycle: int | None) -> Answer | None:
     return Answer(number, at_ms, seen.closed.problem if seen.closed else "", symbols, away)
 
 
+def decided_in(facts: Iterable[Fact], cycle: int) -> int | None:
+    """The newest cycle up to that one which took a decision; None where none did."""
+    running, found = 1, None
+    for fact in facts:
+        if running > cycle:
+            break
+        if isinstance(fact, Decided):
+            found = running
+        running += isinstance(fact, CycleClosed)
+    return found
+
+
 def _gathered(facts: Iterable[Fact], number: int) -> _Seen:
     """One walk: what lies between two closings is one cycle; the fate of its orders comes in it or later."""
     seen, running = _Seen(), 1
