@@ -220,6 +220,24 @@ def test_coins_that_were_handed_back_are_taken_over_again_by_the_next_try(bought
     assert (done.code, [(one["symbol"], one["quantity"]) for one in done.data["sold"]]) == (0, [("ETH-USD", "2")])
 
 
+def test_coins_of_the_bot_are_sold_before_those_of_the_same_kind_that_are_not_ours(bought: Live) -> None:
+    """What was paid for the one is no part of what the other was worth, also where nothing can be sold."""
+    own = bought.inside("positions", "--json").data["positions"]
+    bought.sim.admin("deposit", currency="BTC", amount="0.02")
+    bought.sim.admin("product", product="BTC-USD", flags={"cancel_only": True})
+    done = sold(bought, "--yes", "--asset", "BTC")
+    assert (done.code, done.data["flat"], done.data["sold"]) == (50, False, []), done.err
+    (left,) = bought.inside("positions", "--json").data["positions"]
+    assert all(left[name] == own[0][name] for name in ("quantity", "cost", "fees"))
+    assert bought.inside("pnl", "--json").data["total"]["realised"] == "0"
+    bought.sim.admin("product", product="BTC-USD", flags={"cancel_only": False})
+    done = sold(bought, "--yes", "--asset", "BTC")
+    assert (done.code, [one["quantity"] for one in done.data["sold"]]) == (0, [own[0]["quantity"], "0.02"]), done.err
+    trades = bought.inside("trades", "--json").data["trades"]
+    assert [(one["quantity"], one["strategy"]) for one in trades] == [(own[0]["quantity"], "sma_cross"), ("0.02", "")]
+    assert bought.inside("reconcile").code == 0
+
+
 def test_dust_is_named_and_left(bought: Live) -> None:
     bought.sim.price("100.00")
     done = sold(bought, "--yes")

@@ -3,8 +3,8 @@
 Entries are refused from the first byte on: a trip stands in the journal before anything is sent, and stays there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -145,9 +145,8 @@ def liquidate(
     """
     at_ms = EpochMs(max(found.decision_ms, journal.book.closed_ms))
     _trip(journal, at_ms)
-    taken = _take_over(journal, found.foreign, at_ms)
-    watch = _Watch(policy.policy.orders.limit_band_bps)
-    reports, stopped = _rounds(ports, policy, journal, watch, pause, stop)
+    watch, foreign = _Watch(policy.policy.orders.limit_band_bps), _Foreign(found.foreign)
+    reports, stopped = _rounds(ports, policy, journal, watch, foreign, pause, stop)
     fills = [one.fill for report in reports for one in report.fills]
     unsure, at_ms = "", EpochMs(max(at_ms, journal.book.closed_ms))
     try:
@@ -155,8 +154,9 @@ def liquidate(
         fills += [one.fill for one in late]
     except (VenueUnavailable, TooManyPages) as gap:
         unsure = f"the account could not be read at the end: {gap.what}"
+    foreign.take_over(journal, (journal.book.held - journal.book.dust).union(on_their_way(journal.book)), at_ms)
     left = watch.left(journal.book)  # also of what is handed back: it was to be sold
-    _hand_back(journal, taken, at_ms)
+    _hand_back(journal, foreign.taken, at_ms)
     sold = tuple(one for one in fills if one.side is Side.SELL)
     return Liquidation(len(reports), sold, left, on_their_way(journal.book), unsure, stopped, journal.book)
 
@@ -170,12 +170,13 @@ def _trip(journal: Journal, at_ms: EpochMs) -> None:
 
 
 def _rounds(
-    ports: Ports, policy: "Settings", journal: Journal, watch: _Watch, pause: Callable[[int], None],
-    stop: Callable[[], bool],
+    ports: Ports, policy: "Settings", journal: Journal, watch: _Watch, foreign: "_Foreign",
+    pause: Callable[[int], None], stop: Callable[[], bool],
 ) -> tuple[list[CycleReport], str]:  # fmt: skip
     """(the cycles that were run, why they ended before the positions did)."""
     reports: list[CycleReport] = []
     fruitless, killed = 0, ports.halts.kill_requested() is not None
+    busy = frozenset((*journal.book.held, *on_their_way(journal.book)))
     for _ in range(ROUNDS_MAX):
         if stop():
             return reports, "somebody asked to stop"
@@ -185,11 +186,13 @@ def _rounds(
         if decision_ms is None:
             return reports, "the market has ended"
         moves, before = decision_ms > journal.book.closed_ms, _standing(journal.book)
+        foreign.take_over(journal, busy, decision_ms)
         with journal.acted_on():
             reports.append(run_cycle(ports, policy, journal, decision_ms, closing=watch))
         book = journal.book
         waits, left = on_their_way(book), [one for one in watch.left(book) if one.is_open]
-        if not waits and not left:
+        busy = frozenset((*waits, *(one.symbol for one in left)))
+        if not busy and not foreign.rest:
             return reports, ""
         fruitless = fruitless + 1 if _standing(book) == before else 0
         if fruitless and not moves and ports.patience.passes == 1:
@@ -210,18 +213,26 @@ def _standing(book: Book) -> object:
 # --- coins that the bot did not buy ----------------------------------------------------------------------------------
 
 
-def _take_over(journal: Journal, foreign: Sequence[Coins], at_ms: EpochMs) -> Mapping[str, CoinsMoved]:
-    """They become the bot's, as a deposit in kind at the bid: so they are sold like everything else. A name counts
-    once, so every try has its own."""
-    names = f"coins-{journal.rows}-{at_ms}"
-    facts = {
-        one.symbol: CoinsMoved(
-            f"{names}-{one.symbol}", one.symbol, Side.BUY, Base(one.quantity), one.bid, at_ms, TAKEN_OVER
-        )
-        for one in foreign
-    }
-    journal.record(at_ms, tuple(facts.values()))
-    return facts
+@dataclass
+class _Foreign:
+    """They become the bot's, as a deposit in kind at the bid: so they are sold like everything else. Not before what
+    the bot bought of the same is gone: what was paid for that is not what they are worth."""
+
+    rest: tuple[Coins, ...]  # not taken over yet
+    taken: dict[str, CoinsMoved] = field(default_factory=dict)
+
+    def take_over(self, journal: Journal, busy: Collection[str], at_ms: EpochMs) -> None:
+        """All that are not of these symbols. A name counts once, so every try has its own."""
+        names = f"coins-{journal.rows}-{at_ms}"
+        facts = {
+            one.symbol: CoinsMoved(
+                f"{names}-{one.symbol}", one.symbol, Side.BUY, Base(one.quantity), one.bid, at_ms, TAKEN_OVER
+            )
+            for one in self.rest if one.symbol not in busy
+        }  # fmt: skip
+        journal.record(at_ms, tuple(facts.values()))
+        self.taken |= facts
+        self.rest = tuple(one for one in self.rest if one.symbol in busy)
 
 
 def _hand_back(journal: Journal, taken: Mapping[str, CoinsMoved], at_ms: EpochMs) -> None:
