@@ -60,6 +60,10 @@ def test_what_was_ordered_and_filled_beside_a_cycle_counts_too(stage: Stage) -> 
     """A stop that a cycle places when it goes round, and the sales of a liquidation."""
     live = stage("BTC")
     live.sim.risen("BTC-USD")
+    assert live.cycle().code == 0
+    found = read(live.inside("metrics").out)
+    steps = {step: found["trader_cycle_orders", (("step", step),)] for step in ("proposed", "approved", "placed")}
+    assert steps == {"proposed": 1, "approved": 2, "placed": 2}, "the entry, and its stop once it was filled"
     for sold, (act, code) in enumerate([(("run-cycle", "--json"), 0), (("liquidate", "--yes", "--json"), 0)]):
         assert live.inside(*act).code == code
         live.cycle()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trader_core.domain.book import ZERO, Book
 from trader_core.domain.clocktime import day_index, week_index
 from trader_core.domain.decision import Decision
-from trader_core.domain.facts import Fact, Filled, Intended
+from trader_core.domain.facts import CycleClosed, Fact, Filled, Intended
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.objection import Objection
 from trader_core.domain.order import ApprovedOrder, Order, OrderStatus, Role
@@ -171,7 +171,7 @@ def _standing(cycle: Cycle) -> Figures:
     return {
         series("trader_last_decision_timestamp_seconds"): book.closed_ms / 1_000,
         series("trader_cycle_orders", step="proposed"): proposed,
-        series("trader_cycle_orders", step="approved"): len(decision.orders) if decision else 0,
+        series("trader_cycle_orders", step="approved"): _approved(cycle),
         series("trader_cycle_orders", step="placed"): cycle.placed,
         **{series("trader_gate_closed", gate=one.name): float(one.name in closed) for one in GATES},
         series("trader_positions"): len(book.held | book.stranded),
@@ -186,6 +186,14 @@ def _standing(cycle: Cycle) -> Figures:
         series("trader_universe_instruments"): sum(one.outcome != "excluded" for one in judged),
         series("trader_policy_version"): book.policy_version,
     }
+
+
+def _approved(cycle: Cycle) -> int:
+    """In all rounds of this cycle; what was ordered since the one before it, by a liquidation, is of another."""
+    closed = [n for n, one in enumerate(cycle.told) if isinstance(one, CycleClosed)]
+    mine = cycle.told[closed[-2] + 1 :] if len(closed) > 1 else cycle.told
+    written = sum(isinstance(one, Intended) for one in mine)
+    return written or (len(cycle.decision.orders) if cycle.decision else 0)  # in a dry run none is
 
 
 def _kind(subject: str, book: Book) -> str:
