@@ -148,11 +148,11 @@ def _because(one: "SymbolAnswer") -> str:
 
 def _page(found: "Answer", one: "SymbolAnswer", everything: bool, ink: "Ink") -> str:
     from cli.show import wrapped
-    from trader_core.report.why import is_judged
+    from trader_core.report.why import GATE_NAMES
 
     words = WORDS.get(one.outcome, f"refused, {one.outcome}")
     told = f"{words}: {one.detail}" if one.detail else words
-    if is_judged(one.outcome) and one.detail and one.outcome != "INELIGIBLE":
+    if one.detail in {row.gate for row in one.gates} - GATE_NAMES:  # a strategy, and no reason
         told = f"{words}; proposed by {one.detail}"
     parts = [ink.bold(f"{one.symbol} in {_head(found)}"), *wrapped(told)]
     if one.gates:

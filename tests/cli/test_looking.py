@@ -483,6 +483,8 @@ def test_a_cycle_in_which_a_halt_refuses_entries_is_21(program: Program) -> None
     assert here("halt", "trip", "--reason", "a drill", "--state", program.state).code == 0
     done = program.paper("run-cycle", "--json")
     assert (done.code, done.data["trading"], done.data["halted"]) == (21, "REDUCING", False)
+    refused = next(one["symbol"] for one in done.data["refusals"] if one["verdict"] == "HALTED")
+    assert "refused, HALTED: a drill\n" in here("why", refused, "--state", program.state).out, "it proposes nothing"
 
 
 def test_everything_that_needs_a_person_is_told(tmp_path: Path) -> None:
