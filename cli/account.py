@@ -232,7 +232,7 @@ def unguarded(book: "Book") -> list[str]:
 
 
 def why_hint(symbol: str, cycle_id: int, shared: Shared) -> str:
-    return f"trader why {symbol} --cycle {cycle_id}{shell({'state': shared.state})}"
+    return f"trader why {symbol} --cycle {cycle_id}{shell({'mode': shared.mode, 'state': shared.state})}"
 
 
 def gain(before: Decimal | None, now: Decimal | None, flows: Decimal) -> str:

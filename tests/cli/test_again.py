@@ -44,6 +44,16 @@ def test_the_way_out_of_a_halt_leads_out_of_that_halt(two: Inside) -> None:
     assert states(two) == ("ARMED", "TRIPPED")
 
 
+def test_what_to_ask_why_is_of_the_account_that_was_looked_at(two: Inside) -> None:
+    """Another mode's account in the same place is newer."""
+    dry = ("--mode", "DRY_RUN", "--venue", "simulated", "--equity", "1000")
+    assert two("run", *dry, "--cycles", "3", "--state", two.state).code == 0
+    hints = [one for one in here(two, "why", "--no-trade").splitlines() if one.startswith("  trader why")]
+    assert hints
+    for hint in hints:
+        assert two(*shlex.split(hint)[1:]).out.startswith("PAPER on the simulated venue")
+
+
 @pytest.mark.parametrize("command", [("status",), ("halt", "show")])
 def test_the_way_back_from_a_kill_that_no_cycle_has_seen_is_one_line_and_leads_back(
     two: Inside, command: tuple[str, ...]
