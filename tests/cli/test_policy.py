@@ -134,6 +134,8 @@ def test_where_the_store_cannot_be_read_entries_are_refused_and_a_cycle_ends_wit
         (["risk.max_open_positions=1", "policy.risk.max_open_positions=2"], 2, "second value of that key"),
         (["cycle.base_bar_min=5"], 2, "policy.cycle.base_bar_min cannot be changed here"),
         (["app.mode=LIVE"], 2, "app.mode cannot be changed here"),
+        (["signals.guards.outlier_deviation_pct=5"], 2, "outlier_deviation_pct cannot be changed here"),
+        (["signals.guards.outlier_volume_pct=100"], 2, "outlier_volume_pct cannot be changed here"),
         (["universe.never_trade=X"], 2, "universe.never_trade is a list, not a single value"),
         (["profile=BRAVE"], 2, "policy.profile must be"),
         (["risk.max_open_positions=9"], 2, "this loosens policy.risk.max_open_positions, which needs an end"),

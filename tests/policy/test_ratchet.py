@@ -66,6 +66,7 @@ def test_every_row_of_directions_is_of_some_key_and_is_met() -> None:
 def test_what_chooses_or_measures_is_not_for_the_store() -> None:
     for key in ("app.mode", "app.exchange.read_only", "policy.cycle.base_bar_min", "policy.exits.trailing_stop_pct",
                 "policy.orders.limit_band_bps", "universe.never_trade", "signals.regime.trend_h",
+                "signals.guards.outlier_deviation_pct", "signals.guards.outlier_volume_pct",
                 "strategies.sma_cross.stop_pct", "policy.no_such_key"):  # fmt: skip
         assert not is_movable(key), key
         assert in_force(SHIPPED, [version(2, (key, 1, None))], 0) is SHIPPED

@@ -40,7 +40,7 @@ LEAVES = {".".join(leaf.path): leaf for leaf in [*leaf_keys(), *mapped_keys()]}
 OUT_OF_LAW = (  # what becomes a column, or a proposal, or is looked at by no judge: see the tests below
     "policy.halt.", "policy.orders.", "universe.tiers.tier_1_core.min_day", "universe.tiers.tier_2_rotational.min_day",
     "universe.tiers.tier_3_event_driven.min_day", "universe.near_threshold.volume", "universe.discovery.",
-    "universe.bans.", "signals.triggers.", "signals.guards.outlier_",
+    "universe.bans.", "signals.triggers.",
 )  # fmt: skip
 KEYS = [key for key in movable_keys(LOOSE) if not key.startswith(OUT_OF_LAW)]
 

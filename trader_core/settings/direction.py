@@ -101,8 +101,8 @@ DIRECTIONS = (  # the first that fits decides
     Row("signals.regime.*_h", 0),
     Row("signals.regime.bull_rise_pct", -1),
     Row("signals.regime.*_pct", 1),
-    Row("signals.guards.outlier_deviation_pct", 1, MOVES),
-    Row("signals.guards.outlier_volume_pct", -1, MOVES),
+    Row("signals.guards.outlier_deviation_pct", 1),  # what is not believed moves no mark: a loss would go unseen
+    Row("signals.guards.outlier_volume_pct", -1),
     Row("signals.guards.max_jump_sigma", 1, MOVES),
     Row("signals.guards.*_bars", 0),
     Row("signals.guards.*_h", 0),
