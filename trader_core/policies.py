@@ -24,6 +24,7 @@ from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import WAIT_MS, StateLock
 from trader_core.settings.digest import digest
 from trader_core.settings.direction import is_movable, more_of
+from trader_core.settings.document import NUMBER_CHARS_MAX
 from trader_core.settings.edit import Value, edited, new_clashes, value_at
 from trader_core.settings.load import load, problem_of
 from trader_core.settings.options import Options
@@ -233,6 +234,9 @@ def change(options: Options, edits: Mapping[str, str], asked: Asked) -> Changed:
         if key in wanted:
             what = f"'{name}={text}' is the second value of that key"
             raise UsageError(what, safe=_NOTHING, remedy=f"trader policy set {key}=VALUE --reason TEXT")
+        if len(text) > NUMBER_CHARS_MAX:
+            raise UsageError(f"the value of {key} has more than {NUMBER_CHARS_MAX} characters", safe=_NOTHING,
+                             remedy=f"trader policy set {key}=VALUE --reason TEXT")  # fmt: skip
         wanted[key] = value_of(text.strip())
     for key in wanted:
         if not is_movable(key):

@@ -129,6 +129,7 @@ def test_where_the_store_cannot_be_read_entries_are_refused_and_a_cycle_ends_wit
         (["risk.max_open_positions=51"], 2, "policy.risk.max_open_positions is 51, outside 1 to 50"),
         (["risk.max_open_positions=1.5"], 2, "must be a whole number"),
         (["risk.max_open_positions=5"], 2, "policy.risk.max_open_positions is 5 already"),
+        ([f"risk.max_open_positions={'1' * 5_000}"], 2, "has more than 40 characters"),
         (["risk.max_open_positions"], 2, "'risk.max_open_positions' is no KEY=VALUE"),
         (["risk.max_open_positions=1", "risk.max_open_positions=2"], 2, "second value of that key"),
         (["risk.max_open_positions=1", "policy.risk.max_open_positions=2"], 2, "second value of that key"),

@@ -85,6 +85,25 @@ def test_a_damaged_store_is_read_from_its_backup_and_says_so(store: PolicyStore)
     assert store.path.read_bytes() == b"what is this?", "repaired in memory alone"
 
 
+@pytest.mark.parametrize("size", [13, 6_000], ids=["no database", "half of one"])
+def test_who_changes_a_damaged_store_is_told_how_it_comes_back(store: PolicyStore, size: int) -> None:
+    """A restore leaves a policy that is there as it is."""
+    store.append(made(2)), store.append(made(3))
+    content = store.path.read_bytes()
+    store.path.write_bytes(content[:size] if size > 100 else b"what is this?")
+    with pytest.raises(StateUnusable, match="is damaged") as told:
+        store.append(made(4))
+    assert told.value.remedy == f"move {store.path} away: the next trader policy set restores it from paper.policy.json"
+    store.path.rename(store.path.with_suffix(".away"))
+    store.append(made(4))
+    assert [one.version for one in store.read().versions] == [2, 3, 4]
+    for one in (store.path, store.backup):
+        spoil(one)
+    with pytest.raises(StateUnusable, match="is damaged") as told:
+        store.append(made(5))
+    assert told.value.remedy == store.way_back
+
+
 def test_a_store_that_is_gone_or_behind_is_brought_up_to_its_backup(store: PolicyStore) -> None:
     store.append(made(2))
     behind = {one: one.read_bytes() for one in store.path.parent.glob("paper.policy.db*")}

@@ -94,10 +94,16 @@ class PolicyStore:
         written. A file that is gone or behind is brought up to its backup first.
         """
         kept, _ = _tried(self._kept)
-        with closing(connect(self.path, create=True)) as db, as_state_error(self.path), transaction(db):
+        remedy = f"move {self.path} away: the next trader policy set restores it from {self.backup.name}"
+        remedy = remedy if kept else self.way_back
+        with (
+            closing(connect(self.path, create=True, remedy=remedy)) as db,
+            as_state_error(self.path, remedy),
+            transaction(db),
+        ):
             for statement in _TABLES:
                 db.execute(statement)
-            rows = self._sound(lambda: rows_of(db.execute, "policy"))
+            rows = self._sound(lambda: rows_of(db.execute, "policy"), remedy)
             missing = (kept or [])[len(rows) :] if (kept or [])[: len(rows)] == rows else []
             found = len(rows) + len(missing) + WRITTEN
             if made.version != found + 1:
@@ -115,18 +121,16 @@ class PolicyStore:
         if not self.path.exists():
             return []
         with closing(connect(self.path, create=False)) as db, as_state_error(self.path), at_once(db):
-            rows = self._sound(lambda: rows_of(db.execute, "policy"))
+            rows = self._sound(lambda: rows_of(db.execute, "policy"), self.way_back)
             _versions(rows)
         return rows
 
-    def _sound(self, read: Callable[[], list[Row]]) -> list[Row]:
+    def _sound(self, read: Callable[[], list[Row]], remedy: str) -> list[Row]:
         try:
             return read()
         except JournalBroken as broken:
-            raise StateUnusable(
-                f"{self.path} was changed by another hand than trader's", safe=_SAFE,
-                remedy=f"move it away: the next trader policy set restores it from {self.backup.name}",
-            ) from broken  # fmt: skip
+            what = f"{self.path} was changed by another hand than trader's"
+            raise StateUnusable(what, safe=_SAFE, remedy=remedy) from broken
 
     def _kept(self) -> list[Row]:
         if not self.backup.exists():

@@ -386,7 +386,8 @@ def make_private(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
-def connect(path: Path, create: bool) -> sqlite3.Connection:
+def connect(path: Path, create: bool, remedy: str = _RESTORE) -> sqlite3.Connection:
+    """`remedy` is for a file that is damaged."""
     if not create and not path.exists():
         raise StateUnusable(f"there is no state at {path}", remedy="trader run, or name another place with --state DIR")
     mode = "rwc" if create else "rw"
@@ -398,7 +399,7 @@ def connect(path: Path, create: bool) -> sqlite3.Connection:
         raise StateUnusable(f"{path} cannot be opened: {failed}", remedy=remedy_of(failed, path)) from failed
     with ExitStack() as undo:
         undo.callback(db.close)
-        with as_state_error(path):
+        with as_state_error(path, remedy):
             db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             db.execute("PRAGMA foreign_keys = ON")
             if create:
