@@ -76,16 +76,17 @@ class PolicyWatch:
     _read_ms: int = 0
     _made: dict[tuple[Any, ...], tuple[Settings, str]] = field(default_factory=dict)
 
-    def in_force(self, written: Settings, at_ms: EpochMs, known: int) -> InForce:
+    def in_force(self, written: Settings, at_ms: EpochMs, known: int, seen_ms: int = 0) -> InForce:
+        now_ms = max(at_ms, seen_ms)
         try:
             found = reading_of(self.store, known)
-            changes = changes_in_force(written, found.versions, at_ms)
+            changes = changes_in_force(written, found.versions, now_ms)
             made = self._settings(written, changes)
             self.reading, self.problem, self._read_ms = found, "", at_ms
         except (StateUnusable, ConfigInvalid) as broken:
             self.problem = broken.what
             versions = self.reading.versions if self.reading else ()
-            made = self._settings(written, changes_in_force(written, versions, at_ms))
+            made = self._settings(written, changes_in_force(written, versions, now_ms))
         return InForce(made[0], self.reading.version if self.reading else known, made[1])
 
     def notes(self, known: int) -> tuple[str, ...]:

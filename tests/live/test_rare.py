@@ -13,12 +13,13 @@ import pytest
 
 from tests.cli.program import Inside
 from tests.live.conftest import Stage
-from tests.live.stage import Live
+from tests.live.stage import Live, now_ms
 from tests.live.test_liquidate import RISE, on_paper
 from tests.live.test_scenarios import ORDERS, facts, waited
 from tests.world import World, at
 from trader_core.bootstrap import open_system
 from trader_core.domain.account import BalancePage
+from trader_core.domain.clocktime import SECOND_MS, rfc3339
 from trader_core.domain.errors import StateLocked
 from trader_core.domain.facts import CoinsMoved
 from trader_core.domain.fill import Side
@@ -85,6 +86,20 @@ def test_a_cycle_is_due_where_the_halt_machine_would_trip_by_the_limits_in_force
         tighter = ("policy", "set", "halt.max_day_loss_pct=0.01", "--reason", "a storm", "--mode", "LIVE")
         assert bought.inside(*tighter).code == 0
         assert is_due(*held)
+
+
+def test_what_was_loosened_ends_at_its_moment_also_between_two_bars(bought: Live) -> None:
+    """The decision time is the newest bar's, and by that time it had not ended yet."""
+    with opened(bought) as system:
+        held = system.ports, system.policy, system.journal
+        shared = ("halt.max_day_loss_pct", "--reason", "a storm", "--mode", "LIVE")
+        assert bought.inside("policy", "set", f"{shared[0]}=0.01", *shared[1:]).code == 0
+        until = now_ms() // SECOND_MS * SECOND_MS + 4 * SECOND_MS
+        done = bought.inside("policy", "set", f"{shared[0]}=5", *shared[1:], "--expires", rfc3339(until))
+        assert done.code == 0, done.err
+        assert not is_due(*held)
+        assert waited(lambda: now_ms() > until, 10)
+        assert is_due(*held), "it trips by the limit that holds again"
 
 
 def test_a_cycle_is_due_where_a_stop_never_came_to_the_venue(stage: Stage) -> None:

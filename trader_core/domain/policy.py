@@ -56,9 +56,10 @@ class PolicyAge(Struct, frozen=True):
 class Policies(Protocol):
     """Where the policy in force comes from."""
 
-    def in_force(self, written: Any, at_ms: EpochMs, known: int) -> InForce:
+    def in_force(self, written: Any, at_ms: EpochMs, known: int, seen_ms: int = 0) -> InForce:
         """Of a decision time. `known` is the newest version that the account has ever seen: one that went is missing,
-        and then what was read last stays in force."""
+        and then what was read last stays in force. `seen_ms` is the market's time now: what has ended by then is over,
+        also where the newest bar is older."""
 
     def age(self, at_ms: EpochMs) -> PolicyAge: ...
 
@@ -66,7 +67,7 @@ class Policies(Protocol):
 class AsWritten:
     """Where there is no store: what is written is in force, and never old."""
 
-    def in_force(self, written: Any, at_ms: EpochMs, known: int) -> InForce:
+    def in_force(self, written: Any, at_ms: EpochMs, known: int, seen_ms: int = 0) -> InForce:
         return InForce(written, WRITTEN, "")
 
     def age(self, at_ms: EpochMs) -> PolicyAge:

@@ -62,7 +62,7 @@ def must_take_back(ports: Ports, book: Book) -> bool:
 def must_act(ports: Ports, written: "Settings", book: Book) -> bool:
     """Whether the decision on what is held, at its quotes of now, would do something that cannot wait."""
     at_ms = EpochMs(book.closed_ms)
-    policy: Settings = ports.policies.in_force(written, at_ms, book.policy_version).settings
+    policy: Settings = ports.policies.in_force(written, at_ms, book.policy_version, ports.clock.seen_ms()).settings
     wanted = book.held | {one.symbol for one in ports.reader.instruments() if one.base == policy.signals.regime.base}
     listed = [one for one in ports.reader.instruments() if one.symbol in wanted]
     seen = observe(ports, policy, listed, book, (), at_ms)

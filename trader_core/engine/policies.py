@@ -16,10 +16,10 @@ STALE = 20  # exit code of a cycle whose policy is too old
 
 
 def policy_in_force(ports: Ports, written: "Settings", journal: Journal, decision_ms: EpochMs) -> "Settings":
-    """The settings that this decision time is judged by. Where nothing but what is written ever was in force, there is
-    nothing to write down."""
+    """The settings that this decision time is judged by now. Where nothing but what is written ever was in force, there
+    is nothing to write down."""
     book = journal.book
-    found = ports.policies.in_force(written, decision_ms, book.policy_version)
+    found = ports.policies.in_force(written, decision_ms, book.policy_version, ports.clock.seen_ms())
     moved = (found.version, found.digest) != (book.policy_version, book.policy_digest)
     if moved and max(found.version, book.policy_version) > WRITTEN:
         journal.record(decision_ms, [PolicyApplied(found.version, found.digest, decision_ms)])
