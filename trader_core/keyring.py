@@ -116,9 +116,14 @@ class Leave:
     closed: str  # why no entry leaves by it now; '' where one may
 
 
+def needs_leave(files: StateFiles) -> bool:
+    """Whether the account has orders at a venue, and so trades by a grant alone."""
+    return files.mode == LIVE
+
+
 def leave_of(policy: Settings, files: StateFiles, book: "Book") -> Leave | None:
-    """By the newest grant there is; None for an account without orders at a venue. Raises StateUnusable."""
-    if files.mode != LIVE:
+    """By the newest grant there is; None for an account that needs none. Raises StateUnusable."""
+    if not needs_leave(files):
         return None
     grants = grants_of(Permits(files.directory).facts())
     if not grants:

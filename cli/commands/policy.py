@@ -188,9 +188,11 @@ def _asked(reason: str, user: str | None, expires: str | None, expected: int | N
 
 
 def _changed(done: "Changed", shared: Shared) -> Result:
+    from trader_core.keyring import needs_leave
+
     told = warned(done.warnings)
     text = [f"policy of {done.place.files.mode} is at version {done.made.version}", *_version_lines(done.made)]
-    if done.made.loosens:
+    if done.made.loosens and needs_leave(done.place.files):
         text.append(typed("a live grant that was given before does not cover this: trader arm", shared))
     return Result({"mode": done.place.files.mode, **_version_data(done.made)}, "\n".join(text), 0, told)
 

@@ -125,6 +125,7 @@ def test_a_loosening_voids_the_grant_a_tightening_and_a_lapse_do_not(live: Rehea
     def policy(*words: str) -> None:
         done = live.inside("policy", "set", *words, "--reason", "a test")
         assert done.code == 0, done.err
+        assert ("a live grant that was given before does not cover this" in done.out) == ("--expires" in words)
 
     assert live.inside(*ARM).code == 0
     policy("risk.max_open_positions=2")

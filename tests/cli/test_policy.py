@@ -208,7 +208,8 @@ def test_an_account_without_a_time_takes_tightenings_alone(account: Account) -> 
 def test_status_shows_what_is_looser_until_it_lapses(account: Account) -> None:
     account.world.run(limit=1)
     assert "as written, DEFENSIVE" in account("status").out
-    account.policy("set", "risk.max_open_positions=9", "--reason", "room", "--expires", "20m")
+    made = account("policy", "set", "risk.max_open_positions=9", "--reason", "room", "--expires", "20m")
+    assert "looser, until" in made.out and "trader arm" not in made.out, "no grant is of a paper account"
     shown = account("status")
     assert (
         "version 2, DEFENSIVE" in shown.out and "LOOSER risk.max_open_positions 9 until 2024-03-04T01:20" in shown.out
