@@ -167,13 +167,13 @@ def place_beside(options: Options, mode: str, clock: str, book: Book) -> Place:
 
 
 def place_at(written: Settings, files: StateFiles, clock: str, book: Book) -> Place:
-    """The same of an account that is open already. A real venue's account lives by the wall clock. Raises
-    StateUnusable."""
+    """The same of an account that is open already. A real venue's account lives by the wall clock, and is never before
+    its newest cycle. Raises StateUnusable."""
     store = PolicyStore(files.directory, files.mode)
     own_ms = book.closed_ms if book.closed_ms >= 0 else None
     reading = reading_of(store, book.policy_version)
     is_virtual = clock.startswith("virtual")
-    now_ms = own_ms if is_virtual else host_ms()
+    now_ms = own_ms if is_virtual else EpochMs(max(book.closed_ms, host_ms()))
     return Place(written, files, store, reading, now_ms, book.halt.state, is_virtual)
 
 

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from trader_core.domain.clocktime import MINUTE_MS, EpochMs
+from trader_core.domain.book import Book
+from trader_core.domain.clocktime import HOUR_MS, MINUTE_MS, EpochMs
 from trader_core.domain.errors import PlanDrifted, StateUnusable
 from trader_core.domain.policy import PolicyChange, PolicyVersion
-from trader_core.policies import PolicyWatch
+from trader_core.domain.values import replace
+from trader_core.ops.clock import host_ms
+from trader_core.policies import PolicyWatch, place_at
 from trader_core.settings.load import load
 from trader_core.settings.locate import defaults
+from trader_core.store.files import StateFiles
 from trader_core.store.policies import PolicyStore
 
 SHIPPED = load(defaults())
@@ -186,6 +190,15 @@ def test_a_watch_sees_a_new_version_at_once_and_keeps_the_last_one_while_it_grow
     anew = PolicyWatch(store)
     assert anew.in_force(SHIPPED, NOW, 2).settings is SHIPPED, "exits go on by what is written"
     assert anew.age(NOW).age_ms == NOW, "and it is as old as time"
+
+
+def test_an_account_on_the_wall_clock_is_never_before_its_newest_cycle(tmp_path: Path) -> None:
+    """Whose clock was set back sees what a cycle sees, and not what was over by then."""
+    closed_ms = EpochMs(host_ms() + HOUR_MS)
+    loose = PolicyChange(POSITIONS, "6", "9", EpochMs(closed_ms - MINUTE_MS))
+    PolicyStore(tmp_path, "LIVE").append(PolicyVersion(2, NOW, NOW, "somebody", "a test", (loose,)))
+    place = place_at(SHIPPED, StateFiles(tmp_path, "LIVE"), "wall, 900000 ms", replace(Book(), closed_ms=closed_ms))
+    assert (place.now_ms, place.in_force.policy.risk.max_open_positions) == (closed_ms, 6)
 
 
 def test_a_store_that_lost_what_the_account_has_seen_is_not_believed(store: PolicyStore) -> None:
