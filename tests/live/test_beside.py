@@ -143,6 +143,7 @@ def test_a_loop_beside_a_rotation_says_that_it_signs_with_the_old_key(stage: Sta
 def test_a_slow_venue_does_not_make_a_loop_look_dead(stage: Stage, tmp_path: Path) -> None:
     """A manager that hears nothing for three minutes ends it in the middle of the cycle, and of every one after it."""
     live = stage("BTC")
+    live.sim.risen()
     live.sim.fault({"kind": "latency", "ms": 200})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
