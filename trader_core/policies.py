@@ -259,17 +259,27 @@ def _sound(place: Place, wanted: Mapping[str, Value]) -> dict[str, Value]:
             raise UsageError(f"{key} {problem}", safe=_NOTHING, remedy=f"trader policy set {key}=VALUE --reason TEXT")
         typed[key] = value_at(edited(now, {key: value}, coherent=False), key)
         before = value_at(now, key)
-        if not is_looser(key, before, typed[key]) and not is_looser(key, typed[key], before):
+        if _is_as(key, typed[key], before) and not _is_loosened(place, key):
             raise UsageError(f"{key} is {words_of(before)} already", safe=_NOTHING, remedy="trader policy show")
     return typed
+
+
+def _is_as(key: str, value: Value, other: Value) -> bool:
+    return not is_looser(key, value, other) and not is_looser(key, other, value)
+
+
+def _is_loosened(place: Place, key: str) -> bool:
+    return is_loosened(key, value_at(place.written, key), place.held.get(key, Held()))
 
 
 def _changed(place: Place, values: Mapping[str, Value], asked: Asked) -> Changed:
     if not asked.reason.strip():
         raise UsageError("the reason is empty", safe=_NOTHING, remedy="--reason 'why this is right now'")
     now = place.in_force
-    loose = [key for key, value in values.items() if is_looser(key, value, value_at(now, key))]
+    longer = [key for key, value in values.items() if _is_as(key, value, value_at(now, key))]
+    loose = [key for key, value in values.items() if key in longer or is_looser(key, value, value_at(now, key))]
     until_ms = _until(place, asked, loose)
+    _check_longer(place, longer, until_ms)
     if loose:
         _check_armed(place, loose)
     problems = new_clashes(now, edited(now, values, coherent=False))
@@ -336,6 +346,16 @@ def _until(place: Place, asked: Asked, loose: list[str]) -> EpochMs | None:
     return EpochMs(until)
 
 
+def _check_longer(place: Place, keys: list[str], until_ms: EpochMs | None) -> None:
+    """What was loosened for longer would go on beyond an end that is sooner. Raises UsageError."""
+    for key in keys:
+        ends_ms = place.held[key].until_ms
+        if until_ms is not None and until_ms <= ends_ms:
+            told = f"{key} is {words_of(value_at(place.in_force, key))} until {rfc3339(ends_ms)} already"
+            remedy = f"a later --expires; what is tighter ends it sooner: trader policy set {key}=VALUE --reason TEXT"
+            raise UsageError(told, safe=_NOTHING, remedy=remedy)
+
+
 def _check_clock(place: Place) -> None:
     """What ends must end by the true time, as far as anybody has measured it. Raises ClockUnsound."""
     from trader_core.ops.clock_drift import kept_offset_ms
@@ -375,7 +395,7 @@ def roll_back(options: Options, version: int, asked: Asked) -> Changed:
     keys = {change.key for one in place.reading.versions for change in one.changes} & set(movable_keys(place.written))
     for key in sorted(keys):
         before, after = value_at(place.in_force, key), value_at(then, key)
-        if is_looser(key, after, before) or is_looser(key, before, after):
+        if not _is_as(key, before, after):
             values[key] = after
     if not values:
         raise UsageError(f"what was in force at version {version} is in force now", safe=_NOTHING,

@@ -297,6 +297,28 @@ def test_what_is_written_tighter_under_a_loosening_is_as_written(account: Accoun
     assert account.key(POSITIONS)["effective"] == min(2, edited - 1), "what was loosened is no more than is written"
 
 
+def test_a_loosening_is_prolonged_at_the_value_that_it_has(account: Account) -> None:
+    """As a loosening: it wants an end, and an armed halt machine. A tightening ends it sooner."""
+    account.world.run(limit=1)
+    account.policy("set", "risk.max_open_positions=8", "--reason", "room", "--expires", "20m")
+    again = ("set", "risk.max_open_positions=8", "--reason", "still room")
+    assert "needs an end" in account("policy", *again, code=2).err
+    for lasts in ("20m", "16m"):
+        sooner = account("policy", *again, "--expires", lasts, code=2)
+        assert f"{POSITIONS} is 8 until 2024-03-04T01:20:00Z already" in sooner.err
+    told = account.policy(*again, "--expires", "31m")
+    assert (told["kind"], told["changes"][0]["before"], told["changes"][0]["value"]) == ("loosening", "8", "8")
+    row = account.key(POSITIONS)
+    assert (row["effective"], row["binds"], row["version"], row["until"]) == (8, "loosened", 3, "2024-03-04T01:31:00Z")
+    (account.world.state / "KILL_SWITCH").touch()
+    assert "cannot be loosened" in account("policy", *again, "--expires", "2h", code=21).err
+    (account.world.state / "KILL_SWITCH").unlink()
+    for effective in (8, 8, 5):
+        account.world.run(limit=1)
+        assert account.key(POSITIONS)["effective"] == effective
+    assert "is 5 already" in account("policy", "set", "risk.max_open_positions=5", "--reason", "as it is", code=2).err
+
+
 def test_what_is_left_of_a_loosening_is_shown_until_it_lapses(account: Account) -> None:
     """5 are written: what a tightening, and then the file, leaves of 8 is still more than will be allowed again."""
     account.world.run(limit=1)
