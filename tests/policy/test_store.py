@@ -125,6 +125,24 @@ def test_a_store_that_is_gone_or_behind_is_brought_up_to_its_backup(store: Polic
     assert store.read().note == ""
 
 
+def test_a_store_that_its_newer_backup_does_not_go_on_from_says_how_it_comes_back(store: PolicyStore) -> None:
+    """Somebody put another copy in its place: what counts is the backup, and whoever looks again finds the same."""
+    store.append(made(2))
+    other = {one: one.read_bytes() for one in store.path.parent.glob("paper.policy.db*")}
+    for one in store.path.parent.glob("paper.policy.*"):
+        one.unlink()
+    store.append(made(2, 3)), store.append(made(3))
+    for one, content in other.items():
+        one.write_bytes(content)
+    assert store.read().version == 3
+    with pytest.raises(StateUnusable, match="does not go on from") as told:
+        store.append(made(4))
+    assert told.value.remedy == f"move {store.path} away: the next trader policy set restores it from paper.policy.json"
+    store.path.unlink()
+    store.append(made(4))
+    assert store.read().versions == (made(2, 3), made(3), made(4))
+
+
 @pytest.mark.parametrize("how", ["cut", "edited", "no json", "wrong seal"])
 def test_a_damaged_backup_is_not_believed(store: PolicyStore, how: str) -> None:
     store.append(made(2)), store.append(made(3))

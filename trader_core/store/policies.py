@@ -91,7 +91,8 @@ class PolicyStore:
         """On disk when this returns, or not at all; returns why its backup could not be written, '' where it was.
 
         Raises PlanDrifted where it is not the version that follows, and StateUnusable where the file is not as it was
-        written. A file that is gone or behind is brought up to its backup first.
+        written, or not what its newer backup goes on from. A file that is gone or behind is brought up to its backup
+        first.
         """
         kept, _ = _tried(self._kept)
         remedy = f"move {self.path} away: the next trader policy set restores it from {self.backup.name}"
@@ -104,7 +105,10 @@ class PolicyStore:
             for statement in _TABLES:
                 db.execute(statement)
             rows = self._sound(lambda: rows_of(db.execute, "policy"), remedy)
-            missing = (kept or [])[len(rows) :] if (kept or [])[: len(rows)] == rows else []
+            missing = (kept or [])[len(rows) :]
+            if missing and (kept or [])[: len(rows)] != rows:
+                what = f"{self.backup.name}, which counts, is newer and does not go on from {self.path.name}"
+                raise StateUnusable(what, safe="nothing was changed", remedy=remedy)
             found = len(rows) + len(missing) + WRITTEN
             if made.version != found + 1:
                 raise PlanDrifted(
