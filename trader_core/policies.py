@@ -79,7 +79,7 @@ class PolicyWatch:
     def in_force(self, written: Settings, at_ms: EpochMs, known: int, seen_ms: int = 0) -> InForce:
         now_ms = max(at_ms, seen_ms)
         try:
-            found = reading_of(self.store, known)
+            found = reading_of(self.store, max(known, self.reading.version if self.reading else known))
             changes = changes_in_force(written, found.versions, now_ms)
             made = self._settings(written, changes)
             self.reading, self.problem, self._read_ms = found, "", at_ms

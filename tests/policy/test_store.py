@@ -226,6 +226,19 @@ def test_a_store_that_lost_what_the_account_has_seen_is_not_believed(store: Poli
     assert "at version 1, and the account has seen version 3" in watch.age(NOW).problem
 
 
+def test_a_store_that_lost_what_the_watch_itself_has_read_is_not_believed(store: PolicyStore) -> None:
+    """Between two cycles of a loop: the account has not seen it yet."""
+    store.append(made(2, 3))
+    watch = PolicyWatch(store)
+    assert watch.in_force(SHIPPED, NOW, 1).version == 2
+    for one in store.path.parent.glob("paper.policy.*"):
+        one.unlink()
+    found = watch.in_force(SHIPPED, EpochMs(NOW + MINUTE_MS), 1)
+    assert (found.settings.policy.risk.max_open_positions, found.version) == (3, 2)
+    assert watch.age(EpochMs(NOW + MINUTE_MS)).age_ms == MINUTE_MS
+    assert "at version 1, and the account has seen version 2" in watch.age(NOW).problem
+
+
 def test_a_value_that_the_schema_no_longer_takes_is_not_in_force(store: PolicyStore) -> None:
     store.append(made(2, 5_000))
     watch = PolicyWatch(store)
