@@ -142,7 +142,9 @@ class Meter:
         self._counts, self._samples, self._calls, self._last = Counter(), [], [], None
         self._written_ms = now_ms
         before = self._store.levels(mode)
-        force = system.policies.in_force(system.policy, report.decision_ms, report.book.policy_version)
+        force = system.policies.in_force(
+            system.policy, report.decision_ms, report.book.policy_version, system.policies.now_ms
+        )
         policy: Settings = force.settings
         levels = levels_of(cycle, policy, now_ms)
         levels |= _wired(self._about, policy, force.digest) | _marks(before, now_ms, bool(report.problem))

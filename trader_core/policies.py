@@ -73,11 +73,12 @@ class PolicyWatch:
     store: PolicyStore
     reading: Reading | None = None
     problem: str = ""
+    now_ms: int = -1  # of what was asked for last
     _read_ms: int = 0
     _made: dict[tuple[Any, ...], tuple[Settings, str]] = field(default_factory=dict)
 
     def in_force(self, written: Settings, at_ms: EpochMs, known: int, seen_ms: int = 0) -> InForce:
-        now_ms = max(at_ms, seen_ms)
+        self.now_ms = now_ms = max(at_ms, seen_ms)
         try:
             found = reading_of(self.store, max(known, self.reading.version if self.reading else known))
             changes = changes_in_force(written, found.versions, now_ms)

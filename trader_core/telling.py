@@ -147,7 +147,7 @@ class Telling:
         wanted = self._wanted[0] if self._wanted else None
         around = replace(self._around, now_ms=now_ms, took_ms=took_ms, over=self._over, wanted_ms=wanted)
         exposure = exposure_of(report, self._system.source.quote)
-        found = addressed(alarms_of(report, around, self._in_force(report), exposure), self._words)
+        found = addressed(alarms_of(report, around, self._in_force, exposure), self._words)
         if is_last:  # of what happened in it was told when it was the newest
             found = tuple(one for one in found if not one.is_event)
         said = frozenset((one.fingerprint, one.severity) for one in found)
@@ -199,7 +199,7 @@ class Telling:
         self._looked_ms = now_ms
         self._around = Around(
             now_ms, 0, Rate(calls.total, calls.bad), Rate(orders.total, orders.bad),
-            breakers=_breakers(self._system.state, now_ms), loosened=self._loosened(report),
+            breakers=_breakers(self._system.state, now_ms), loosened=self._loosened,
             key_age=_key_age(self._system.policy, self._system.state, now_ms), free_mb=_free_mb(self._system.state),
         )  # fmt: skip
 
@@ -221,14 +221,17 @@ class Telling:
         if any(one.outcome not in IDLE for one in refusals):
             self._wanted = (self._wanted[0] if self._wanted else now_ms, now_ms)
 
-    def _in_force(self, report: "CycleReport") -> "Settings":
-        reading = self._system.policies.reading
-        policy = self._system.policy
-        return in_force(policy, reading.versions, report.decision_ms) if reading and reading.versions else policy
+    @property
+    def _in_force(self) -> "Settings":
+        """What the cycle was judged by: of the time that it asked for."""
+        policies, policy = self._system.policies, self._system.policy
+        return in_force(policy, policies.reading.versions, policies.now_ms) if policies.reading else policy
 
-    def _loosened(self, report: "CycleReport") -> tuple[str, ...]:
-        reading = self._system.policies.reading
-        return loosened(self._system.policy, reading.versions, report.decision_ms) if reading else ()
+    @property
+    def _loosened(self) -> tuple[str, ...]:
+        policies = self._system.policies
+        reading = policies.reading
+        return loosened(self._system.policy, reading.versions, policies.now_ms) if reading else ()
 
 
 def rules_of(alerts: "Alerts") -> Rules:

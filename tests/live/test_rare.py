@@ -102,6 +102,22 @@ def test_what_was_loosened_ends_at_its_moment_also_between_two_bars(bought: Live
         assert is_due(*held), "it trips by the limit that holds again"
 
 
+def test_people_are_told_that_a_loosening_is_over_when_it_is_also_between_two_bars(bought: Live) -> None:
+    def told() -> list[str]:
+        found = bought.inside("alerts", "list", "--json").data["alerts"]
+        return [one["what"] for one in found if one["code"] == "limit_loosened" and one["state"] == "open"]
+
+    until = now_ms() // SECOND_MS * SECOND_MS + 4 * SECOND_MS
+    loosen = ("policy", "set", "risk.max_open_positions=30", "--reason", "room", "--expires", rfc3339(until))
+    done = bought.inside(*loosen)
+    assert done.code == 0, done.err
+    bought.cycle()
+    assert len(told()) == 1
+    assert waited(lambda: now_ms() > until, 10)
+    bought.cycle()
+    assert told() == []
+
+
 def test_a_cycle_is_due_where_a_stop_never_came_to_the_venue(stage: Stage) -> None:
     """Nothing is news: it was turned away in the cycle that bought."""
     live = stage("BTC")
