@@ -44,7 +44,8 @@ from trader_core.settings.schema import Settings
 from trader_core.store.files import StateFiles, newest
 from trader_core.store.policies import PolicyStore, Reading
 
-MODES = ("DRY_RUN", "PAPER", "LIVE")
+LIVE = "LIVE"
+MODES = ("DRY_RUN", "PAPER", LIVE)
 LASTS_MS_MAX = 31 * 24 * 3_600_000
 _NOTHING = "nothing was changed"
 _TOGETHER = "other values, or more keys together; the files are sound: trader policy show --effective"
@@ -145,13 +146,16 @@ class Place:
 def place_of(options: Options, changing: bool = False, written: Settings | None = None) -> Place:
     """The policy of the account that is meant: the newest there is, or the one that the configuration would begin.
 
-    Raises ConfigInvalid, StateUnusable, and UsageError where several could be changed and nobody says which.
+    Raises ConfigInvalid, StateUnusable, and UsageError where several could be changed, that of real money among them
+    before it has begun, and nobody says which.
     """
     written = written or load(options.config_directory)
     begun = [one for one in MODES if StateFiles(options.state_directory, one).begun and options.mode in (None, one)]
-    if len(begun) > 1 and changing:
-        told = f"{options.state_directory} holds the accounts of {' and '.join(begun)}"
-        raise UsageError(told, safe=_NOTHING, remedy=f"say which one: --mode {begun[-1]}")
+    to_begin = LIVE if options.mode is None and written.app.mode == LIVE and LIVE not in begun else ""
+    if changing and (len(begun) > 1 or (begun and to_begin)):
+        told = f"{options.state_directory} holds the account{'s' if begun[1:] else ''} of {' and '.join(begun)}"
+        told += f", and the files are of {to_begin}" if to_begin else ""
+        raise UsageError(told, safe=_NOTHING, remedy=f"say which one: --mode {to_begin or begun[-1]}")
     files = StateFiles(options.state_directory, options.mode or written.app.mode)
     if begun:
         files = newest(options.state_directory, tuple(begun))

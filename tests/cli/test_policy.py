@@ -475,3 +475,16 @@ def test_of_two_accounts_the_newest_is_shown_as_everywhere_and_none_is_changed_u
     assert (shown["mode"], shown["version"]) == (status["mode"], status["policy"]["version"]) == ("PAPER", 2)
     unnamed = program("policy", "set", "risk.max_open_positions=1", "--reason", "a storm", *given)
     assert unnamed.code == 2 and "say which one" in unnamed.err
+
+
+def test_where_the_files_are_of_real_money_no_other_account_is_changed_unnamed(account: Account) -> None:
+    """Who is about to begin it would tighten the dry run."""
+    account.world.run(mode="DRY_RUN", limit=1)
+    account.world.configured(app__mode="LIVE")
+    program, given = Inside(account.world.root), ("--state", account.world.state, "--config", account.world.config)
+    words = ("policy", "set", "risk.max_open_positions=1", "--reason", "a storm", "--json", *given)
+    unnamed = program(*words)
+    assert unnamed.code == 2 and "LIVE" in unnamed.err and "say which one" in unnamed.err
+    for mode in ("DRY_RUN", "LIVE"):
+        assert program(*words, "--mode", mode).data["mode"] == mode
+    assert program("policy", "show", "--json", *given).data["mode"] == "DRY_RUN", "a look is at the newest there is"
