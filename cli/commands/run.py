@@ -90,14 +90,22 @@ def _run(system: "System", options: "Options", shared: Shared, asked: list[int],
     from cli.account import header, opening_warnings
     from cli.record import opening, recorded
     from cli.show import Ink, colours
+    from trader_core.domain.errors import VenueUnavailable
     from trader_core.engine.run import cycles
     from trader_core.report.run import Tally, counted
+    from trader_core.telling import broke_off
     from trader_core.upkeep import service_manager
 
     ink, service = Ink(not shared.json and colours()), service_manager()
     say: Print = (lambda _: None) if shared.json else _said
     tally, last = Tally(system.journal.book.equity, system.journal.book.flows), None
-    say(header(system, options, ink))
+    try:
+        say(header(system, options, ink))
+    except VenueUnavailable as gap:
+        if not system.journal.book.cycles:
+            raise
+        broke_off(options, gap)
+        note(f"{gap.what}: the account waits until it answers, and its stops stay where they are")
     opening(system)
     warnings = warned(opening_warnings(system, options))
     if system.journal.book.cycles:

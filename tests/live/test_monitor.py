@@ -84,6 +84,27 @@ def test_a_stop_that_is_gone_from_the_venue_is_there_again_before_the_next_bar(s
     assert (live.checked().wrong, list(live.checked().working.values())) == ((), ["SELL"])
 
 
+def test_a_loop_that_starts_while_the_venue_is_down_waits_and_cares_for_what_is_held_once_it_answers(
+    stage: Stage,
+) -> None:
+    live = bought(stage(policy__cycle__monitor_s=1, **EXITS))
+    without_its_stop(live)
+    live.sim.fault({"kind": "5xx_before"})
+    running = live.start("run")
+    try:
+        assert running.stderr is not None
+        told = next((line for line in running.stderr if "waits until it answers" in line), "it ended")
+        assert "503" in told and running.poll() is None, told
+        assert "a start or a cycle broke off" in live.inside("alerts", "list").out
+        live.sim.price("59000.00")
+        live.sim.cleared()
+        assert waited(lambda: live.checked().held[BTC] == 0, 2 * PROMPT_S)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=20)
+    assert running.returncode == 143, err
+
+
 def test_why_of_a_cycle_that_decided_nothing_names_the_one_that_did(stage: Stage) -> None:
     """A cycle between two closes judges no entry, and is the newest one there is."""
     live = bought(stage())

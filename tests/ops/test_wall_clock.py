@@ -84,6 +84,21 @@ def test_while_the_venue_does_not_tell_its_time_no_new_decision_time_comes() -> 
     assert found is not None and after < found <= newest()
 
 
+def test_a_loop_makes_no_new_decision_time_by_our_own_clock_alone_before_the_venue_ever_answered() -> None:
+    """As after a start without a network, where nothing has set the clock yet either."""
+    asked, after = list[int](), newest() - 60 * BAR_MS
+
+    def know() -> None:
+        asked.append(len(asked))
+        if len(asked) < 2:
+            raise VenueUnavailable("no answer")
+
+    starting = WallClock(BAR_MS, host_ms, host_ms, lambda: False, True, 0, know=know)
+    assert starting.next_decision_ms(after, is_due=lambda: True) == after and asked == [0]
+    found = starting.next_decision_ms(after)
+    assert found is not None and after < found <= newest()
+
+
 def test_whoever_gives_up_is_let_go() -> None:
     stopped: list[bool] = []
     Timer(0.2, lambda: stopped.append(True)).start()

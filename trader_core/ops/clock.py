@@ -30,7 +30,8 @@ class WallClock:
     something is due before, which is asked every `monitor_ms`.
 
     The venue's time is told by our clock. Where that was set since, or the machine slept, the venue is asked anew: a
-    decision time that is written down stands for ever.
+    decision time that is written down stands for ever. Who waits over an account goes on with it once the venue has
+    told its time.
     """
 
     bar_ms: int
@@ -41,6 +42,7 @@ class WallClock:
     monitor_ms: int
     until_ms: int | None = None
     ask: Callable[[], object] = never  # the venue for its time. Raises TraderError where it does not answer
+    know: Callable[[], object] = never  # the same, where it never answered yet
     _was_alarmed: bool = False
     _began_ms: int = 0  # when the steady clock began, by ours, as it was when the venue was asked
 
@@ -72,6 +74,8 @@ class WallClock:
         """The newest decision time; while nobody can say what time it is, the one before. Raises TraderError where
         there is none, and where nobody waits."""
         try:
+            if self.waits and after_ms >= 0:
+                self.know()
             return (self._told_ms() - SETTLE_MS) // self.bar_ms * self.bar_ms
         except TraderError:
             if after_ms < 0 or not self.waits:

@@ -96,6 +96,7 @@ class Connection:
             monitor_ms=self.policy.policy.cycle.monitor_s * SECOND_MS,
             until_ms=options.until_ms,
             ask=self.client.server_time,
+            know=self.client.know_time,
         )
 
 
