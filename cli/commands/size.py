@@ -52,10 +52,11 @@ def calc(
     """Size a position by the rule of the law: budget, multipliers, caps, and which of them binds."""
     from trader_core.domain.money import grains_down
     from trader_core.engine.law import sizing_of
-    from trader_core.report.size import Wish, record, size, sizing_by
+    from trader_core.report.size import Wish, offer, record, size, sizing_by
 
     policy, told = _policy(options_of(shared_of(ctx)))
     risk, limits = policy.policy.risk_in_force, sizing_of(policy)
+    limits = limits._replace(risk_per_trade=limits.risk_per_trade * float(_scale(policy, regime)))
     if sizer is not None:
         limits = sizing_by(limits, sizer)
     if max_position is not None:
@@ -88,7 +89,8 @@ def calc(
         fee=_share("taker_fee_bps", str(policy.app.paper.taker_fee_bps)) / 100,
     )  # fmt: skip
     found = size(limits, wish)
-    return Result(found, _page(found, wish, explain), REFUSED if found.refused else 0, (*found.notes, *told))
+    page = _page(found, wish, offer(limits, wish), explain)
+    return Result(found, page, REFUSED if found.refused else 0, (*found.notes, *told))
 
 
 def _policy(options: "Options") -> "tuple[Settings, tuple[str, ...]]":
@@ -159,7 +161,7 @@ def _one_of(name: str, text: str, known: tuple[str, ...]) -> str:
     return text
 
 
-def _page(found: "Size", wish: "Wish", explain: bool) -> str:
+def _page(found: "Size", wish: "Wish", offered: tuple[float, str], explain: bool) -> str:
     from cli.show import money, pairs
     from trader_core.domain.money import plain
 
@@ -174,18 +176,17 @@ def _page(found: "Size", wish: "Wish", explain: bool) -> str:
         rows.append(("refused", found.refused))
     parts = [pairs(rows)]
     if explain:
-        parts += ["", _explained(found, wish)]
+        parts += ["", _explained(found, wish, offered)]
     return "\n".join([*parts, *("\n" + one for one in found.notes)])
 
 
-def _explained(found: "Size", wish: "Wish") -> str:
+def _explained(found: "Size", wish: "Wish", offered: tuple[float, str]) -> str:
     from cli.show import money, pairs
-    from trader_core.domain.money import plain
 
-    offered = f"{plain(wish.budget * 100)} % of {money(wish.equity)}"
+    share, what = offered
     rows = [
         ("sizer", found.sizer),
-        ("budget", f"{offered}: own money offered, not what may be lost"),
+        ("budget", f"{share:g} % of {money(wish.equity)}: {what}"),
         *((name, f"x {scale:g}") for name, scale in found.multipliers.items()),
         ("wanted", money(found.wanted)),
         *((f"cap {one.name}", f"{money(one.quote)} of {one.of}{' <- binds' * one.binds}") for one in found.caps),

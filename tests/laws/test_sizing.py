@@ -186,6 +186,16 @@ def test_the_regime_and_the_profile_scale_the_budget(calc: Callable[..., Done]) 
     assert whole == 210 and half == 105, "3 % in profile DEFENSIVE, half of it in a bear market"
 
 
+def test_the_regime_scales_a_size_by_the_day_s_range_as_it_does_in_the_law(calc: Callable[..., Done]) -> None:
+    words = ("--equity", "10000", "--conviction-pct", "75", "--stop-pct", "5", "--range-pct=6", "--sizer", "atr_risk")
+    ways = ((), ("--regime", "bull"), ("--regime", "bear"), ("--regime", "crash"))
+    whole, bull, half, none = (Decimal(calc("--json", *words, *more).data["wanted"]) for more in ways)
+    assert whole == pytest.approx(Decimal("972.222222"), abs=Decimal("1e-6")), "0.7 % over 1.2 ranges of 6 %"
+    assert [bull / whole, half / whole, none] == pytest.approx([Decimal("1.2"), Decimal("0.5"), Decimal(0)])
+    page = calc(*words, "--explain", "--regime", "bear").out.replace("\n", " ")
+    assert "0.35 % of 10,000.00: what is lost" in page and "own money offered" not in page, "what it comes from"
+
+
 def test_the_edges_of_confidence() -> None:
     sizing = NEUTRAL._replace(doubtful_scale=0.5, confident_scale=1.5)
     assert [confidence_scale(sizing, one) for one in (0.85, 0.8499, 0.60, 0.5999)] == [1.5, 1.0, 1.0, 0.5]

@@ -87,6 +87,14 @@ def record(pair: tuple[int, int], strategy: tuple[int, int], gained: Decimal, lo
     return Record(sum(pair), pair[0], *strategy, grains_down(gained), grains_down(lost))
 
 
+def offer(sizing: Sizing, wish: Wish) -> tuple[float, str]:
+    """What the sizer begins with: how many percent of the equity, and what they are."""
+    if sizing.sizer == ATR_RISK and wish.day_range is not None:
+        far = f"{sizing.risk_ranges:g} x {plain(wish.day_range * 100)} %"
+        return 100 * sizing.risk_per_trade, f"what is lost where the price falls by {far}"
+    return float(wish.budget * 100), "own money offered, not what may be lost"
+
+
 def size(sizing: Sizing, wish: Wish) -> Size:
     """Raises UsageError on what is missing, negative or no number; too small a position is an answer, not an error."""
     _check(wish)
