@@ -106,8 +106,9 @@ for line in sys.stdin:
     if pid == 0:
         os.environ.update(asked["environment"])
         sys.path[:0] = asked["paths"]
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
         if asked["largest"]:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest"], asked["largest"]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest"], before[1]))
         try:
             exec(asked["what"])
             code = 0
@@ -116,6 +117,7 @@ for line in sys.stdin:
             traceback.print_exc()
             code = 1
         print(flush=True)
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)  # what is measured of a test has room
         os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """

@@ -42,6 +42,7 @@ class Leg:
     first: int
     bars: Bars
     opinions: Opinions
+    entered: Ints  # [n, 2]: row of the whole and instrument of what the next leg may still judge
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ class Legs:
         ends = list(self._ends())
         if not ends:
             return
-        legs = self._made(ends, self.memo or Memo())
-        leg = next(legs)
-        for _ in ends[1:]:
-            coming = _helper(os.getpid()).submit(next, legs)
+        memo = self.memo or Memo()
+        leg = self._leg(memo, *ends[0], NOWHERE)
+        for begin, end in ends[1:]:
+            coming = _helper(os.getpid()).submit(self._leg, memo, begin, end, leg.entered)
             try:
                 yield leg
                 leg = coming.result()
@@ -71,21 +72,18 @@ class Legs:
                 wait([coming])
         yield leg
 
-    def _made(self, ends: list[tuple[int, int]], memo: Memo) -> Iterator[Leg]:
-        market, lead, reach = self.market, self._lead, max(bars_later(self.market.policy))
-        entered: Ints = NOWHERE
-        for begin, end in ends:
-            start = max(begin - lead, 0)
-            frame = self._part(start, end)
-            part, before = market.leg(frame, start, begin), entered - np.array([start, 0])
-            opinions = opinions_of(part, self.instruments, memo, before, self.silent)
-            if opinions.failures:
-                raise Broken(opinions.failures)
-            together = np.concatenate([entered, opinions.cells + np.array([start, 0])])
-            entered = together[np.searchsorted(together[:, 0], end - reach) :]
-            leg = Leg(start, begin - start, frame.bars, opinions)
-            self.told(opinions.columns, leg.bars)
-            yield leg
+    def _leg(self, memo: Memo, begin: int, end: int, entered: Ints) -> Leg:
+        """Rows `begin` to before `end`, after a leg that leaves that. Raises Broken."""
+        market, start = self.market, max(begin - self._lead, 0)
+        frame = self._part(start, end)
+        part, before = market.leg(frame, start, begin), entered - np.array([start, 0])
+        opinions = opinions_of(part, self.instruments, memo, before, self.silent)
+        if opinions.failures:
+            raise Broken(opinions.failures)
+        together = np.concatenate([entered, opinions.cells + np.array([start, 0])])
+        left = np.searchsorted(together[:, 0], end - max(bars_later(market.policy)))
+        self.told(opinions.columns, frame.bars)
+        return Leg(start, begin - start, frame.bars, opinions, together[left:])
 
     def _part(self, start: int, end: int) -> Frame:
         whole = self.market.frame
