@@ -120,6 +120,14 @@ def test_a_strategy_that_breaks_in_a_later_leg_has_proposed_nothing_in_an_earlie
     assert (sound.judged[:, 2] == at).any() and not (found.judged[:, 2] == at).any()
 
 
+def test_a_replay_without_a_decision_is_an_empty_one() -> None:
+    source, settings = drawn(5)
+    there = world_of(source, settings, START, START)
+    whole, found = replay_world(there, settings, interpreted=True), replay_world(there, settings)
+    assert_the_same_replay(whole, found)
+    assert len(found.at_ms) == len(found.judged) == 0
+
+
 def drawn(seed: int) -> tuple[TinyMarket, Settings]:
     """A lively market in which averages cross, and two strategies that look at it."""
     random, first_ms, bars = Random(seed), START - HISTORY * BAR_MS, HISTORY + CYCLES
