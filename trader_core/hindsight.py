@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from trader_core.domain.book import Book
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision
-from trader_core.domain.errors import JournalBroken, StateUnusable, UsageError
+from trader_core.domain.errors import ConfigInvalid, JournalBroken, StateUnusable, UsageError
 from trader_core.domain.facts import Decided, Intended, Marked, Moved
 from trader_core.domain.inputs import Inputs, digest_of, unpacked
 from trader_core.domain.money import Quote
@@ -31,6 +31,7 @@ from trader_core.store.sqlite import SqliteStore
 Progress = Callable[[int, int], None]
 SAFE = "nothing was changed and nothing was sent"
 LATER = "an older trader wrote it; later cycles can be replayed"
+OTHER_SETTINGS = "taken under settings of another version of trader"
 _DECIDED = "SELECT seq, cycle_id FROM journal WHERE kind = 'decided' ORDER BY seq"
 
 
@@ -67,13 +68,14 @@ class Again:
 
 @dataclass(frozen=True)
 class Replayed:
-    """`differing` are those whose bytes are not the same; `silent` have no record of what they were taken from, and
-    `away` stand in closed files that are not there."""
+    """`differing` are those whose bytes are not the same; `silent` have no record of what they were taken from, `away`
+    stand in closed files that are not there, and `foreign` were taken under settings that this version cannot read."""
 
     replayed: int
     identical: int
     silent: int
     away: int
+    foreign: int
     differing: tuple[Again, ...]
     warnings: tuple[str, ...] = ()
 
@@ -104,7 +106,7 @@ class Records:
         self._shelf: Shelf | None = None
         self._read = 0  # candles of records up to this row are on the shelf
         self._documents: dict[str, str] = {}
-        self._policies: dict[str, Settings] = {}
+        self._policies: dict[str, Settings | None] = {}
 
     def inputs(self, past: Past) -> Inputs | None:
         """Raises JournalBroken where the record is not the one that the decision names."""
@@ -120,9 +122,14 @@ class Records:
         segment = self._recorded.lacks(past.seq, inputs.first_ms)
         return str(self._recorded.segments.path(segment)) if segment else ""
 
-    def policy(self, inputs: Inputs) -> Settings:
+    def policy(self, inputs: Inputs) -> Settings | None:
+        """None where another version of trader wrote it, which knows other keys."""
         if inputs.policy not in self._policies:
-            self._policies[inputs.policy] = from_text(self.document(inputs.policy))
+            text = self.document(inputs.policy)
+            try:
+                self._policies[inputs.policy] = from_text(text)
+            except ConfigInvalid:
+                self._policies[inputs.policy] = None
         return self._policies[inputs.policy]
 
     def document(self, digest: str) -> str:
@@ -199,7 +206,7 @@ def replayed(store: SqliteStore, cycle: int | None, policy: Settings | None, tol
     wanted = [seq for seq, number in known if cycle in (None, number)]
     if cycle is not None and not wanted:
         raise UsageError(f"cycle {cycle} took no decision", safe=SAFE, remedy="trader decisions list")
-    done, silent, differing, away = 0, 0, list[Again](), list[str]()
+    done, silent, foreign, differing, away = 0, 0, 0, list[Again](), list[str]()
     with store.at_once(), Recorded(store) as recorded:
         records = Records(recorded)
         for past in pasts(store, records):
@@ -211,10 +218,13 @@ def replayed(store: SqliteStore, cycle: int | None, policy: Settings | None, tol
             if past.inputs is None:
                 silent += 1
                 continue
-            ours = _fitting(policy or records.policy(past.inputs), past.inputs)
-            found = taken_again(past, past.inputs, records, ours)
+            ours = policy or records.policy(past.inputs)
+            if ours is None:
+                foreign += 1
+                continue
+            found = taken_again(past, past.inputs, records, _fitting(ours, past.inputs))
             done += 1
-            told(done + silent + len(away), len(wanted))
+            told(done + silent + foreign + len(away), len(wanted))
             if not found.same:
                 differing.append(found)
             if cycle is not None and done + silent == len(wanted):
@@ -222,17 +232,27 @@ def replayed(store: SqliteStore, cycle: int | None, policy: Settings | None, tol
     which = "every decision" if cycle is None else f"cycle {cycle}"
     if away and not done:
         raise _away(which, away[0])
+    if foreign and not done:
+        raise _foreign(which)
     if not done:
         raise StateUnusable(f"{which} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
     words = "decision was recorded without what it was", "decisions were recorded without what they were"
     warnings = [f"{count(silent, *words)} taken from"] if silent else []
     need = count(len(away), "decision needs", "decisions need")
     warnings += [f"{need} closed files that are not there, the first {away[0]}"] if away else []
-    return Replayed(done, done - len(differing), silent, len(away), tuple(differing), tuple(warnings))
+    were = count(foreign, "decision was", "decisions were")
+    warnings += [f"{were} {OTHER_SETTINGS}: --config DIR decides all of them under one"] if foreign else []
+    return Replayed(done, done - len(differing), silent, len(away), foreign, tuple(differing), tuple(warnings))
 
 
 def _away(what: str, file: str) -> StateUnusable:
     return StateUnusable(f"{what} was moved into {file}, which is not there", safe=SAFE, remedy="put that file back")
+
+
+def _foreign(what: str) -> StateUnusable:
+    """Nothing is damaged: there are keys which this version must know and that one did not, or the other way."""
+    remedy = "trader replay --all --config DIR, with today's settings"
+    return StateUnusable(f"{what} was {OTHER_SETTINGS}", safe=SAFE, remedy=remedy)
 
 
 def _fitting(policy: Settings, inputs: Inputs) -> Settings:
@@ -268,6 +288,8 @@ def what_if(store: SqliteStore, cycle: int, edits_of: Callable[[Settings], Mappi
         if past.inputs is None:
             raise StateUnusable(f"cycle {cycle} was recorded without what it was taken from", safe=SAFE, remedy=LATER)
         policy = records.policy(past.inputs)
+        if policy is None:
+            raise _foreign(f"cycle {cycle}")
         edits = edits_of(policy)
         other = _fitting(edited(policy, edits), past.inputs)
         snapshot = records.snapshot(past, past.inputs)

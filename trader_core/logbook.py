@@ -241,10 +241,11 @@ def _lived(options: Options, files: StateFiles, told: Callable[[int, int], None]
 
 
 def _altered(store: SqliteStore, settings: Settings, told: Callable[[int, int], None]) -> int | None:
-    """Decisions that come out otherwise today; None where not one was recorded with what it was taken from."""
+    """Decisions that come out otherwise today; None where not one was recorded with what it was taken from, or where
+    today's bars are others."""
     try:
         return len(replayed(store, None, settings, told).differing)
-    except StateUnusable:
+    except (StateUnusable, UsageError):
         return None
 
 

@@ -45,7 +45,7 @@ def replay(
     data = {
         "policy": "recorded" if policy is None else shared.config, "replayed": found.replayed,
         "identical": found.identical, "without_inputs": found.silent, "away": found.away,
-        "differing": found.differing,
+        "other_settings": found.foreign, "differing": found.differing,
     }  # fmt: skip
     warnings = warned(found.warnings)
     return Result(data, _told(found, cycle), DIFFERS if found.differing else 0, warnings, account=account)

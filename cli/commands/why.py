@@ -14,8 +14,8 @@ from trader_core.domain.words import count
 
 if TYPE_CHECKING:
     from cli.show import Ink
-    from trader_core.domain.clocktime import EpochMs
     from trader_core.domain.decision import GateRow
+    from trader_core.domain.facts import CycleClosed
     from trader_core.report.notrade import Miss, NoTrade, Outcome
     from trader_core.report.orders import OrderOutcome
     from trader_core.report.why import Answer, FillSeen, SymbolAnswer
@@ -235,7 +235,7 @@ def _many(shared: Shared, symbol: str | None, since: str | None) -> Result:
         journal = told(store.facts())
         if not journal.cycles:
             raise _no_cycle()
-        newest_ms = journal.cycles[-1][0]
+        newest_ms = journal.cycles[-1].decision_ms
         from_ms = since_of(since, newest_ms)
         if any(from_ms is None or at_ms >= from_ms for at_ms in journal.away):
             journal = told(fact for _, fact in store.told())
@@ -251,11 +251,12 @@ def _many(shared: Shared, symbol: str | None, since: str | None) -> Result:
     return Result({**about, **data}, text, account=account)
 
 
-def _span(from_ms: int | None, cycles: "Sequence[tuple[EpochMs, str]]") -> str:
+def _span(from_ms: int | None, cycles: "Sequence[CycleClosed]") -> str:
     from trader_core.domain.clocktime import short
 
-    first_ms = next((at_ms for at_ms, _ in cycles if from_ms is None or at_ms >= from_ms), cycles[-1][0])
-    return f"{short(first_ms)} to {short(cycles[-1][0])}"
+    times = [one.decision_ms for one in cycles]
+    first_ms = next((at_ms for at_ms in times if from_ms is None or at_ms >= from_ms), times[-1])
+    return f"{short(first_ms)} to {short(times[-1])}"
 
 
 def _histogram(found: "NoTrade", head: str, wanted: Sequence[str], shared: Shared, ink: "Ink") -> str:
@@ -264,10 +265,12 @@ def _histogram(found: "NoTrade", head: str, wanted: Sequence[str], shared: Share
     of = f" of {' '.join(wanted)}" if wanted else ""
     rows = [("judged", f"{count(found.judged, 'look')} at an instrument{of}, one a cycle")]
     rows.append(("proposed", f"{found.proposals}, of which {found.passed} passed every gate"))
-    if found.unread:
-        rows.append(("unread", f"{count(found.unread, 'cycle')} in which the market could not be read"))
-    if found.away:
-        rows.append(("away", f"{count(found.away, 'cycle')} in closed files that are not there: decisions verify"))
+    for name, cycles, what in (
+        ("unread", found.unread, "in which something of the venue could not be read"),
+        ("objected", found.objected, "in which no entry was judged: trader why --cycle ID"),
+        ("away", found.away, "in closed files that are not there: decisions verify"),
+    ):
+        rows += [(name, f"{count(cycles, 'cycle')} {what}")] if cycles else []
     parts = [ink.bold(head), pairs(rows)]
     outcomes = [_outcome_row(one, found) for one in (*found.refusals, *found.stages)]
     if outcomes:

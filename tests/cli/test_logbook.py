@@ -148,7 +148,7 @@ GOOD = Lived(
     maker_pct=80.0, filled_pct=90.0, altered=0, incidents_open=0, quiet_days=None,
 )  # fmt: skip
 BACKTEST: dict[str, Any] = {
-    "metadata": {"config_digest": "d"},
+    "metadata": {"config_digest": "d", "seed": None},
     "summary": {"win_rate": "50", "average_win_pct": "3", "average_loss_pct": "-2", "max_drawdown_pct": "5"},
     "performance": {"sharpe": {"value": 1.5}, "days": 10},
     "breakdown": {
@@ -186,6 +186,7 @@ def test_each_criterion_of_what_was_lived_is_missed_alone(name: str) -> None:
     ("name", "path", "value"),
     [
         ("backtest of this configuration", ("metadata", "config_digest"), "another"),
+        ("real candles", ("metadata", "seed"), 7),
         ("earns in every regime", ("breakdown", "regime", "bear"), {"pnl": "-1"}),
         ("Sharpe ratio", ("performance", "sharpe"), {"value": 1.0}),
         ("drawdown, %", ("summary", "max_drawdown_pct"), "15.1"),

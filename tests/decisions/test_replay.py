@@ -1,5 +1,7 @@
 """Historic decisions, taken again on what they were taken from, come out to the byte; what would alter one is told."""
 
+import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,11 @@ import pytest
 from tests.cli.program import Inside
 from tests.decisions.conftest import YOUNG
 from tests.scenarios.crash import AUGUST_2024, SHIPPED_POLICY, options_in
-from tests.tampering import rewritten
+from tests.tampering import rewritten, unguarded
 from tests.world import CONFIG, write_config
 from trader_core.bootstrap import open_system
 from trader_core.domain.facts import Decided, Fact
+from trader_core.domain.inputs import digest_of, packed, unpacked
 from trader_core.domain.values import replace
 from trader_core.engine.run import cycles
 from trader_core.settings.options import Options
@@ -79,6 +82,42 @@ def test_another_configuration_tells_which_historic_decisions_it_would_alter_and
     assert f"{lost[0]['symbol']}: OK -> {lost[0]['verdict_after']}, entry {lost[0]['lots_before']} -> 0 lots" in words
     same = young("replay", "--all", "--config", CONFIG, "--state", young.state)
     assert same.code == 0, "the policy that it was"
+
+
+def of_other_keys(state: Path, cycles: int) -> None:
+    """The first decisions as a version without one of today's keys recorded them."""
+    db = sqlite3.connect(state)
+    renamed = {}
+    for seq, body in db.execute("SELECT seq, body FROM inputs ORDER BY seq LIMIT ?", (cycles,)).fetchall():
+        inputs = unpacked(body)
+        (text,) = db.execute("SELECT body FROM documents WHERE digest = ?", (inputs.policy,)).fetchone()
+        policy = json.loads(text)
+        del policy["policy"]["risk"]["max_open_positions"]
+        older = json.dumps(policy)
+        db.execute("INSERT OR IGNORE INTO documents (digest, body) VALUES (?, ?)", (digest_of(older), older))
+        record = packed(replace(inputs, policy=digest_of(older)))
+        renamed[digest_of(body)] = digest_of(record)
+        unguarded(db).execute("UPDATE inputs SET body = ? WHERE seq = ?", (record, seq))
+    db.commit()
+    db.close()
+
+    def named(fact: Fact) -> Fact:
+        return replace(fact, inputs=renamed.get(fact.inputs, fact.inputs)) if isinstance(fact, Decided) else fact
+
+    rewritten(state, named)
+
+
+def test_decisions_under_the_keys_of_another_version_are_told_apart_and_no_damage(copied: Inside) -> None:
+    of_other_keys(copied.state / "paper.db", 2)
+    at = ("--state", copied.state)
+    every = copied("replay", "--all", *at, "--json")
+    assert (every.code, every.data["replayed"], every.data["other_settings"]) == (0, YOUNG - 2, 2)
+    assert "2 decisions were taken under settings of another version" in str(every.document["warnings"])
+    for words in (("replay", "1"), ("what-if", "--set", "risk.max_open_positions=1", "1")):
+        done = copied(*words, *at)
+        assert done.code == 13 and "cycle 1 was taken under settings of another version" in done.err
+        assert "trader replay" in done.err and "--all --config DIR" in done.err
+    assert copied("replay", "--all", "--config", CONFIG, *at, "--json").data["identical"] == YOUNG
 
 
 def test_what_if_shows_the_gate_that_flips(young: Inside) -> None:

@@ -99,13 +99,15 @@ class Account:
         self.facts.append(Closed(name, OrderStatus.REJECTED, words, EpochMs(self.now_ms)))
         return self
 
-    def cycle(self, *judgements: Judgement, equity: str | None = "10000", problem: str = "") -> "Account":
+    def cycle(
+        self, *judgements: Judgement, equity: str | None = "10000", problem: str = "", troubled: bool = False
+    ) -> "Account":
         """A cycle that ran to its end, with a mark where something could be read; then a bar passes."""
         at_ms = EpochMs(self.now_ms)
         if not problem:
             self.facts.append(Marked(at_ms, None if equity is None else Quote(Decimal(equity)), ()))
             self.facts.append(Decided(at_ms, "digest", judgements))
-        self.facts.append(CycleClosed(at_ms, 0, 0, 0, problem, EpochMs(0)))
+        self.facts.append(CycleClosed(at_ms, 0, 0, 0, problem, EpochMs(0), troubled))
         return self.wait()
 
 

@@ -106,19 +106,21 @@ def week() -> list[Fact]:
     account.cycle(judged("BTC-USD", "SPREAD", spread=(80, 50)), quiet("ETH-USD", 0.5))
     account.cycle(judged("BTC-USD", "SPREAD", spread=(55, 50)), quiet("ETH-USD", 0.98))
     account.cycle(judged("BTC-USD", "CASH", cash=(101, 100), spread=(80, 50), min_notional=(0, 10)), quiet("ETH-USD"))
-    account.cycle(problem="the venue did not answer")
+    account.cycle(problem="the venue did not answer", troubled=True)
+    account.cycle(problem="the venue's clock is 40 s away")
     account.cycle(judged("BTC-USD"), Judgement("ETH-USD", "excluded", "no", ()))
     return account.facts
 
 
 def told_of(since_cycle: int = 1, *symbols: str) -> NoTrade:
     journal = told(week())
-    return no_trade(journal, journal.cycles[since_cycle - 1][0], symbols)
+    return no_trade(journal, journal.cycles[since_cycle - 1].decision_ms, symbols)
 
 
 def test_the_first_gate_that_closed_is_counted_once_for_each_proposal() -> None:
     found = told_of()
-    assert (found.cycles, found.unread, found.judged, found.proposals, found.passed) == (5, 1, 8, 4, 1)
+    assert (found.cycles, found.unread, found.objected, found.judged) == (6, 1, 1, 8)
+    assert (found.proposals, found.passed) == (4, 1)
     assert [(one.code, one.times, one.symbols, one.last_cycle) for one in found.refusals] == [
         ("SPREAD", 2, 1, 2), ("CASH", 1, 1, 3),
     ]  # fmt: skip
@@ -137,7 +139,7 @@ def test_the_nearest_miss_is_the_smallest_part_of_its_limit() -> None:
 
 
 def test_a_span_and_a_symbol_leave_the_rest_out() -> None:
-    assert (told_of(3).cycles, told_of(3).judged, told_of(4).nearest_refusal) == (3, 4, None)
+    assert (told_of(3).cycles, told_of(3).judged, told_of(4).nearest_refusal) == (4, 4, None)
     only = told_of(1, "ETH-USD")
     assert (only.judged, only.proposals, only.refusals, only.nearest_refusal) == (4, 0, (), None)
 

@@ -39,7 +39,8 @@ class NoTrade(Struct, frozen=True):
     """`judged` counts instruments, cycle by cycle: `proposals` came to the gates, `passed` of them through."""
 
     cycles: int
-    unread: int  # cycles in which the market could not be read
+    unread: int  # cycles in which something of the venue could not be read
+    objected: int  # cycles with everything read, in which entries were not even judged
     away: int  # cycles whose judgements stand in closed files that are not there
     judged: int
     proposals: int
@@ -63,7 +64,7 @@ class Judged(Struct, frozen=True):
 class Told(Struct, frozen=True):
     """All that a journal has to say about not trading."""
 
-    cycles: tuple[tuple[EpochMs, str], ...]  # decision time, and what could not be read
+    cycles: tuple[CycleClosed, ...]
     judged: tuple[Judged, ...]
     symbols: tuple[str, ...]
     away: tuple[EpochMs, ...]  # decision times of which nothing more is here
@@ -71,13 +72,13 @@ class Told(Struct, frozen=True):
 
 def told(facts: Iterable[Fact]) -> Told:
     """One walk. A cycle that a crash cut short has decided once, whatever it says when it comes again."""
-    cycles: list[tuple[EpochMs, str]] = []
+    cycles: list[CycleClosed] = []
     judged: list[Judged] = []
     away: list[EpochMs] = []
     decided = 0
     for fact in facts:
         if isinstance(fact, CycleClosed):
-            cycles.append((fact.decision_ms, fact.problem))
+            cycles.append(fact)
         elif isinstance(fact, Decided) and decided <= len(cycles):
             decided = len(cycles) + 1
             judged += [_judged(one, decided, fact.decision_ms) for one in fact.judgements]
@@ -105,7 +106,7 @@ def _also(one: Judgement, row: GateRow) -> tuple[str, ...]:
 
 def no_trade(journal: Told, from_ms: int | None, symbols: Sequence[str] = ()) -> NoTrade:
     """Of the cycles decided at or after that time, for these symbols; for all where none are named."""
-    cycles = [problem for at_ms, problem in journal.cycles if from_ms is None or at_ms >= from_ms]
+    cycles = [one for one in journal.cycles if from_ms is None or one.decision_ms >= from_ms]
     judged = [
         one
         for one in journal.judged
@@ -114,7 +115,8 @@ def no_trade(journal: Told, from_ms: int | None, symbols: Sequence[str] = ()) ->
     proposals = [one for one in judged if is_judged(one.outcome)]
     return NoTrade(
         cycles=len(cycles),
-        unread=sum(bool(problem) for problem in cycles),
+        unread=sum(one.troubled for one in cycles),
+        objected=sum(bool(one.problem) and not one.troubled for one in cycles),
         away=sum(from_ms is None or at_ms >= from_ms for at_ms in journal.away),
         judged=len(judged),
         proposals=len(proposals),

@@ -76,7 +76,7 @@ def edge(backtest: Mapping[str, Any] | None, digest: str) -> list[Criterion]:
     """Whether there is anything to be earned: a backtest under the very configuration, over every kind of market."""
     if backtest is None:
         return [Criterion("backtest", False, "none given", "trader backtest --out FILE, then --backtest FILE")]
-    summary, of = backtest["summary"], backtest["metadata"]["config_digest"]
+    summary, of, seed = backtest["summary"], backtest["metadata"]["config_digest"], backtest["metadata"]["seed"]
     regimes = backtest["breakdown"]["regime"]
     earning = [name for name in REGIMES if float(regimes.get(name, {}).get("pnl", 0) or 0) > 0]
     sharpe = backtest["performance"]["sharpe"]["value"]
@@ -84,6 +84,7 @@ def edge(backtest: Mapping[str, Any] | None, digest: str) -> list[Criterion]:
     winners = won > WON_PCT or (lost < 0 and average > WINNER_RATIO * -lost)
     return [
         Criterion("backtest of this configuration", of == digest, of[:12], digest[:12]),
+        Criterion("real candles", seed is None, "candles" if seed is None else f"the sample market {seed}", "--data DIR"),
         Criterion(
             "earns in every regime", len(earning) == len(REGIMES), " ".join(earning) or "none", " ".join(REGIMES)
         ),

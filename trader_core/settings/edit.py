@@ -43,15 +43,19 @@ def edited(settings: Settings, edits: Mapping[str, Value], coherent: bool = True
         for step in blocks:
             block = block[step]
         block[last] = value
-    try:
-        found = Settings.model_validate(values)
-    except ValidationError as fault:
-        said = (f"{dotted(one['loc'])}: {one['msg']}" for one in fault.errors(include_url=False))
-        raise ConfigInvalid(tuple(dict.fromkeys(said))) from fault
+    found = _validated(values)
     clashes = new_clashes(settings, found) if coherent else ()
     if clashes:
         raise ConfigInvalid(clashes)
     return found
+
+
+def _validated(values: Any) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as fault:
+        said = (f"{dotted(one['loc'])}: {one['msg']}" for one in fault.errors(include_url=False))
+        raise ConfigInvalid(tuple(dict.fromkeys(said))) from fault
 
 
 def new_clashes(before: Settings, after: Settings) -> tuple[str, ...]:
@@ -66,8 +70,8 @@ def to_text(settings: Settings) -> str:
 
 
 def from_text(text: str) -> Settings:
-    """What `to_text` wrote."""
-    return Settings.model_validate(_frozen(json.loads(text)))
+    """What `to_text` wrote. Raises ConfigInvalid where another version wrote it, whose keys are not those of today."""
+    return _validated(_frozen(json.loads(text)))
 
 
 def _tagged(value: object) -> dict[str, str]:
