@@ -6,10 +6,11 @@ import hmac
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from msgspec import Struct
@@ -34,7 +35,7 @@ from trader_core.store.files import StateFiles, newest, only
 from trader_core.store.latch import read_row
 from trader_core.store.policies import PolicyStore
 from trader_core.store.proof import Proof, proven
-from trader_core.store.sqlite import SqliteStore, folder_of
+from trader_core.store.sqlite import SqliteStore, folder_of, is_older, upgrade_copy
 from trader_core.store.trials import LOST
 from trader_core.store.trials import NAME as TRIALS
 
@@ -103,7 +104,7 @@ def _gone(_: object, __: str, error: tuple[type[BaseException], BaseException, o
 
 def _whose(backup: Backup) -> str | None:
     """The live account that a copy is of, '' of a simulated one; None where it cannot be read."""
-    with suppress(StateUnusable), StateFiles(backup.place, backup.mode).reading() as store:
+    with suppress(StateUnusable), _read(backup) as store:
         return store.identity().get("instance", "")
     return None
 
@@ -117,11 +118,25 @@ def verified_backup(place: Path) -> tuple[Backup, Proof]:
     written."""
     backup = read_backup(place)
     check_backup(backup)
-    with StateFiles(place, backup.mode).reading() as store:
+    with _read(backup) as store:
         proof = proven(store)
     if (proof.rows, proof.head) != (backup.rows, backup.head):
         raise JournalBroken(f"the journal in {place} does not end where its page says", safe="nothing was changed")
     return backup, proof
+
+
+@contextmanager
+def _read(backup: Backup) -> Iterator[SqliteStore]:
+    """The journal of a copy, to be read. One that an older version took stays as it is: a copy of it gets the tables
+    that it lacks."""
+    files = StateFiles(backup.place, backup.mode)
+    with ExitStack() as stack:
+        if is_older(files.state):
+            files = StateFiles(Path(stack.enter_context(TemporaryDirectory(prefix="trader-"))), backup.mode)
+            folder_of(files.state).symlink_to(folder_of(backup.place / files.state.name), target_is_directory=True)
+            shutil.copyfile(backup.place / files.state.name, files.state)
+            upgrade_copy(files.state)
+        yield stack.enter_context(files.reading())
 
 
 class Forbidden(Struct, frozen=True):

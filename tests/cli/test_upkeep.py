@@ -18,6 +18,7 @@ import pytest
 from tests.beside import is_asked
 from tests.cli.program import START, Done, Inside, Program
 from tests.kill.scene import IDENTITY, NOT_ALMIGHTY
+from tests.tampering import altered
 from tests.world import write_config
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.facts import CashFlow
@@ -175,16 +176,48 @@ def test_a_damaged_page_of_the_state_is_found_by_who_verifies(program: Inside) -
         assert done.code == 13 and "paper.db is damaged" in done.err
 
 
-@pytest.mark.parametrize("name", ["paper.db", "paper.venue.db"])
-def test_a_copy_of_a_damaged_file_is_not_put_back(program: Inside, name: str) -> None:
-    """One that an older program took: to the byte as it was copied, and damaged."""
-    place = Path(str(acted(program, "backup")["backup"]))
-    garbled(place / name)
+def resealed(place: Path, name: str) -> None:
+    """The page of a copy, as it would be had this file been like this when it was taken."""
     page = json.loads((place / "backup.json").read_text())
     page.pop("sha256")
     page["files"][name] = digest_of_file(place / name)
     page["sha256"] = sha256(json.dumps(page, sort_keys=True).encode()).hexdigest()
     (place / "backup.json").write_text(json.dumps(page))
+
+
+def of_schema_5(state: Path) -> None:
+    """As the version before had it, which moved nothing into closed files."""
+    guards = "journal_is_not_changed", "inputs_are_not_deleted", "bars_are_not_deleted", "documents_are_not_deleted"
+    changing = (f"CREATE TRIGGER {one} BEFORE UPDATE ON {one.partition('_')[0]} BEGIN SELECT 1; END" for one in guards)
+    altered(state, "DROP TABLE shelved", "DROP TABLE segments", *changing, "PRAGMA user_version = 5")
+
+
+def test_an_account_that_no_cycle_has_brought_up_to_date_is_copied_and_stays_as_it_is(program: Inside) -> None:
+    of_schema_5(program.state / "paper.db")
+    before = digest_of_file(program.state / "paper.db")
+    place = Path(str(acted(program, "backup")["backup"]))
+    assert digest_of_file(program.state / "paper.db") == before
+    assert program("restore", place, "--verify", "--state", program.state).code == 0
+
+
+def test_a_copy_that_an_older_version_took_is_proven_put_back_and_let_go_of_like_others(program: Inside) -> None:
+    place = Path(str(acted(program, "backup")["backup"]))
+    of_schema_5(place / "paper.db")
+    resealed(place, "paper.db")
+    files = sorted((one.name, one.stat().st_size) for one in place.iterdir())
+    assert program("restore", place, "--verify", "--state", program.state).code == 0
+    assert program("restore", place, "--yes", "--state", program.state).code == 0
+    assert sorted((one.name, one.stat().st_size) for one in place.iterdir()) == files
+    assert program("decisions", "verify", "--state", program.state).code == 0
+    assert acted(program, "backup", "--keep", "1")["let_go"] == [str(place)]
+
+
+@pytest.mark.parametrize("name", ["paper.db", "paper.venue.db"])
+def test_a_copy_of_a_damaged_file_is_not_put_back(program: Inside, name: str) -> None:
+    """One that an older program took: to the byte as it was copied, and damaged."""
+    place = Path(str(acted(program, "backup")["backup"]))
+    garbled(place / name)
+    resealed(place, name)
     for how in "--verify", "--yes":
         done = program("restore", place, how, "--state", program.state)
         assert done.code == 13 and f"{name} is damaged" in done.err

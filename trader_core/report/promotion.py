@@ -84,7 +84,7 @@ def edge(backtest: Mapping[str, Any] | None, digest: str) -> list[Criterion]:
     winners = won > WON_PCT or (lost < 0 and average > WINNER_RATIO * -lost)
     return [
         Criterion("backtest of this configuration", of == digest, of[:12], digest[:12]),
-        Criterion("real candles", seed is None, "candles" if seed is None else f"the sample market {seed}", "--data DIR"),
+        Criterion("real candles", seed is None, "yes" if seed is None else f"sample market {seed}", "--data DIR"),
         Criterion(
             "earns in every regime", len(earning) == len(REGIMES), " ".join(earning) or "none", " ".join(REGIMES)
         ),

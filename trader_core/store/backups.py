@@ -1,7 +1,8 @@
 """Copies of an account's files, each in a folder of its own with a page that says what is in it.
 
 Taken through SQLite's own means, so also while the account trades: the journal first and its simulated venue after it,
-as a crash between the two would leave them. Closed files of older rows never change: the copies in one folder share
+as a crash between the two would leave them. A copy of an account that no cycle of this version has opened yet has this
+version's tables. Closed files of older rows never change: the copies in one folder share
 theirs. A copy is believed only where every file in it is as it was written.
 """
 
@@ -23,7 +24,7 @@ from trader_core.store.files import StateFiles
 from trader_core.store.logbook import NAME as LOGBOOK
 from trader_core.store.policies import PolicyStore
 from trader_core.store.segments import Segments, digest_of_file
-from trader_core.store.sqlite import check_pages, copy_database, folder_of
+from trader_core.store.sqlite import check_pages, copy_database, folder_of, upgrade_copy
 from trader_core.store.trials import NAME as TRIALS
 
 FOLDER, PAGE = "backups", "backup.json"
@@ -90,6 +91,7 @@ def _copied(files: StateFiles, sources: Sequence[Path], shelf: Path, place: Path
         copy = shutil.copyfile if one.suffix == ".json" else copy_database
         copy(one, place / one.name)
         (place / one.name).chmod(0o600)
+    upgrade_copy(place / files.state.name)
     with StateFiles(place, files.mode).reading() as store:
         ((rows, head),) = store.query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1") or [(0, "")]
         with closing(store.segments()) as segments:

@@ -275,6 +275,20 @@ def upgrade(path: Path) -> None:
         _migrate(db, path, writable=True)
 
 
+def is_older(path: Path) -> bool:
+    """Whether a state lacks tables of this schema. Raises StateUnusable where it cannot be read."""
+    with closing(connect(path, create=False)) as db, as_state_error(path):
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        return OLDEST_SCHEMA <= int(version) < len(_migrations())
+
+
+def upgrade_copy(path: Path) -> None:
+    """The same for a copy of a state, which stays one file without a log."""
+    if is_older(path):
+        with closing(sqlite3.connect(path, isolation_level=None)) as db, as_state_error(path):
+            _migrate(db, path, writable=True)
+
+
 def mark_of(path: Path) -> Path:
     """Stands beside a state that was begun, so that one that is lost is not taken for one that never was."""
     return path.with_name(f"{path.name}.begun")
