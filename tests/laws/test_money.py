@@ -100,7 +100,7 @@ def test_a_price_is_raised_upwards_and_lowered_downwards(ticks: int, ppm: int) -
     ("amount", "told"),
     [
         (Decimal("1.005"), "1.01"), (Decimal("-1.005"), "-1.01"), (Decimal("2.675"), "2.68"),
-        ((Decimal("50000.10") - Decimal("49999.95")) * Decimal("0.037"), "0.01"),
+        ((Decimal("50000.10") - Decimal("49999.95")) * Decimal("0.037"), "0.01"), (Decimal("-0.004"), "0.00"),
     ],
 )  # fmt: skip
 def test_v44_what_is_told_to_the_cent_has_never_been_a_float(amount: Decimal, told: str) -> None:

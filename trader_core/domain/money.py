@@ -28,8 +28,8 @@ def grains_up(amount: Decimal) -> int:
 
 
 def cents(amount: Decimal) -> Decimal:
-    """To be told: hundredths, a half goes away from zero."""
-    return amount.quantize(CENT, ROUND_HALF_UP, EXACT)
+    """To be told: hundredths, a half goes away from zero, and nothing has no sign."""
+    return EXACT.plus(amount.quantize(CENT, ROUND_HALF_UP, EXACT))
 
 
 def from_grains(grains: int) -> Decimal:
