@@ -68,6 +68,8 @@ def test_a_conflict_is_20_with_its_date_and_what_is_new_goes_in_all_the_same(pro
     assert done.code == 20
     assert "clash  2024-03-01 02:15 open 555 kept, 102 in BTC_USD-15m.csv" in done.out
     assert len(stored(program.home / "data")) == 30
+    (again,) = program("data", "import", export.name, *DATA, "--json").data["files"]
+    assert [(one["kept"]["open"], one["refused"]["open"]) for one in again["conflicts"]] == [(555, 102)]
 
 
 def test_a_dry_run_tells_what_would_be_left_out_and_why(program: Program, export: Path) -> None:

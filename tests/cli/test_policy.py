@@ -214,6 +214,8 @@ def test_status_shows_what_is_looser_until_it_lapses(account: Account) -> None:
     assert (
         "version 2, DEFENSIVE" in shown.out and "LOOSER risk.max_open_positions 9 until 2024-03-04T01:20" in shown.out
     )
+    (loosened,) = account("status", "--json").data["policy"]["loosened"]
+    assert (loosened["key"], loosened["until"]) == ("policy.risk.max_open_positions", "2024-03-04T01:20:00Z")
     assert "LOOSENED POLICY" in account("status", "--oneline").out
     account.world.run(limit=2)
     assert "LOOSER" not in account("status").out

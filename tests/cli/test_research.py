@@ -214,6 +214,7 @@ def test_compare_puts_two_reports_side_by_side(program: Inside) -> None:
     assert [row["key"] for row in done.data["figures"] if row["key"] == "summary.total_trades"]
     count = len(read(two)["trades"]) - len(read(one)["trades"])
     assert len(done.data["only_after"]) - len(done.data["only_before"]) == count > 0
+    assert program("compare", two, one, "--json").data["only_before"] == done.data["only_after"]
     assert "only in B" in program("compare", one, two).out
     same = program("compare", one, one, "--json").data
     assert (same["metadata"], same["only_before"], same["only_after"]) == ([], [], [])

@@ -101,6 +101,12 @@ def test_where_places_were_made_beforehand_an_account_trades_like_any_other(prog
     assert other.paper("run", *words).data | {"state": ""} == told | {"state": ""}
 
 
+def test_coins_in_the_account_that_are_not_ours_are_told(program: Program, tmp_path: Path) -> None:
+    write_config(tmp_path / "config", {"app.paper.holdings": {"ETH": 2}})
+    told = program.paper("run", "--cycles", "1", "--config", tmp_path / "config", "--json").data["externals"]
+    assert [(one["asset"], one["quantity"]) for one in told] == [("ETH", "2")]
+
+
 def test_the_end_of_the_data_is_an_ordinary_end(program: Program) -> None:
     market = World(program.home).market(BTC=[100.0 + n % 7 for n in range(60)])
     words = ("--data", market.data, "--from", "2024-03-04T06:00:00Z")

@@ -187,12 +187,14 @@ def test_a_sale_that_breaks_off_after_an_order_does_not_say_that_nothing_was_sen
     assert bought.settled().code == 21 and bought.checked().wrong == ()
 
 
-def test_coins_that_are_not_ours_are_sold_by_name_alone(bought: Live) -> None:
+def test_coins_that_are_not_ours_are_sold_by_name_alone(bought: Live, tmp_path: Path) -> None:
     own = Decimal(bought.inside("positions", "--json").data["positions"][0]["quantity"])
     bought.sim.admin("deposit", currency="BTC", amount="0.02")
     bought.sim.admin("deposit", currency="ETH", amount="2")
     flat = sold(bought, "--yes")
     assert (flat.code, [Decimal(one["quantity"]) for one in flat.data["sold"]]) == (0, [own])
+    planned = sold(bought, "--plan", tmp_path / "plan.json", "--asset", "eth").data["foreign"]
+    assert [(one["symbol"], one["quantity"]) for one in planned] == [("ETH-USD", "2")]
     done = sold(bought, "--yes", "--asset", "eth")
     assert (done.code, [(one["symbol"], one["quantity"]) for one in done.data["sold"]]) == (0, [("ETH-USD", "2")])
     left = {one["currency"]: one["available_balance"]["value"] for one in bought.sim.state()["accounts"]}
@@ -369,11 +371,13 @@ def test_whoever_asks_to_stop_is_heard_between_rounds(paper: World) -> None:
     assert done.stopped == "somebody asked to stop"
 
 
-def test_on_a_real_venue_s_candles_a_resting_purchase_is_canceled_at_once(stage: Stage) -> None:
+def test_on_a_real_venue_s_candles_a_resting_purchase_is_canceled_at_once(stage: Stage, tmp_path: Path) -> None:
     live = stage("BTC")
     live.configured(mode="PAPER")
     live.sim.risen()
     assert live.cycle().data["placed"] == 1
+    planned = sold(live, "--plan", tmp_path / "plan.json").data["cancels"]
+    assert planned == ["BTC-USD"]
     done = sold(live, "--yes")
     assert (done.code, done.data["flat"], done.data["halt_reason"]) == (0, True, "liquidation"), done.err
     assert live.inside("orders", "--json").data["orders"] == []
