@@ -23,6 +23,7 @@ EVERY_S = 3.0  # at least so long between two drawings
 READING_SHARE = 0.1  # of the time, at most, is spent reading
 UNPROTECTED = 42  # exit code
 DECIDED_BY = "SELECT config_digest FROM journal WHERE kind = 'cycle_closed' ORDER BY seq DESC LIMIT 1"
+CLOSED_BY = "SELECT problem FROM cycles ORDER BY cycle_id DESC LIMIT 1"
 GOES_ON = "a loop that runs goes on with the files that it read at its start"
 CLEAR = "\x1b[H\x1b[J"  # cursor to the upper left, and nothing below it
 
@@ -74,19 +75,21 @@ def _look(shared: Shared, oneline: bool) -> Result:
         clock, book = store.identity().get("clock", ""), Journal(store).book
         ((begun_ms,),) = store.query("SELECT coalesce(min(decision_ms), 0) FROM cycles")
         decided = store.query(DECIDED_BY)
+        problem = next((one for (one,) in store.query(CLOSED_BY)), "")
     found, next_ms = status_of(book), next_decision_ms(book, clock)
     about = {**as_dict(account), "clock": clock, "next_decision_time": moment(next_ms)}
     in_force, warnings = _policy(options, account.mode, clock, book, *(one for (one,) in decided))
     latched = _latched(options, account.mode)
-    data = {**about, **jsonable(found), **trouble_data(book), **in_force, "latch": latched}
+    data = {**about, "problem": problem, **jsonable(found), **trouble_data(book), **in_force, "latch": latched}
     if not book.halt.since_ms:  # it never moved
         data["halt"]["since_time"] = moment(begun_ms)
     if latched is not None:
         data |= {"halted": True, "trading": Trading.HALTED}
     code = UNPROTECTED if (found.longest_naked_min or -1) > (in_force["max_naked_min"] or 0) else 0
     if oneline:
-        return Result(data, _oneline(account, found, book, in_force, _halt_word(found, latched)), code, warnings)
-    page = _page(account, found, in_force, next_words(next_ms, clock), _halt_words(found, latched), ink)
+        line = _oneline(account, found, book, in_force, _halt_word(found, latched), problem)
+        return Result(data, line, code, warnings)
+    page = _page(account, found, in_force, next_words(next_ms, clock), _halt_words(found, latched), problem, ink)
     is_news = latched is not None and book.halt.state is not HaltState.KILLED
     back = ["", way_out(HaltState.KILLED, shared)] if is_news else []
     return Result(data, "\n".join([page, *back, *trouble_text(book, ink, shared)]), code, warnings)
@@ -208,7 +211,9 @@ def _policy_words(policy: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _page(account: "Account", found: "Status", in_force: dict[str, Any], following: str, halt: str, ink: "Ink") -> str:
+def _page(
+    account: "Account", found: "Status", in_force: dict[str, Any], following: str, halt: str, problem: str, ink: "Ink"
+) -> str:
     from cli.commands.orders import kind_words
     from cli.show import change, money, pairs, positions_table, price, table
     from trader_core.domain.clocktime import short
@@ -223,6 +228,7 @@ def _page(account: "Account", found: "Status", in_force: dict[str, Any], followi
         ("realised", change(found.realised)),
         ("today", _today(found, in_force["max_day_loss_pct"])),
         ("halt", halt),
+        *([("entries", f"closed at the newest cycle: {problem}")] if problem else []),
         *([("armed", _armed(in_force["armed"]))] if in_force["armed"] else []),
         *(("policy" if not n else "", line) for n, line in enumerate(_policy_words(in_force["policy"]))),
         ("restart", "safe" if found.restart_safe else "an order's fate is unknown; the next cycle asks the venue"),
@@ -256,7 +262,9 @@ def _today(found: "Status", limit: float | None) -> str:
     return f"{gained} ({', '.join(told)})" if told else gained
 
 
-def _oneline(account: "Account", found: "Status", book: "Book", in_force: dict[str, Any], halt: str) -> str:
+def _oneline(
+    account: "Account", found: "Status", book: "Book", in_force: dict[str, Any], halt: str, problem: str
+) -> str:
     from cli.show import count, money
     from trader_core.desk import oldest_unknown_min
     from trader_core.domain.clocktime import short
@@ -272,6 +280,7 @@ def _oneline(account: "Account", found: "Status", book: "Book", in_force: dict[s
         count(len(found.open_orders), "open order"),
         f"today {_today(found, in_force['max_day_loss_pct'])}",
         f"halt {halt}",
+        *(["ENTRIES CLOSED"] if problem else []),
         *([f"armed {_armed(in_force['armed']).partition(': ')[0]}"] if in_force["armed"] else []),
         *([] if in_force["policy"] is None or not in_force["policy"]["loosened"] else ["LOOSENED POLICY"]),
         *([count(len(found.discrepancies), "discrepancy", "discrepancies")] if found.discrepancies else []),

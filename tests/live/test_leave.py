@@ -6,6 +6,7 @@ import pytest
 
 from tests.live.conftest import Stage
 from tests.live.stage import Live
+from tests.ops.ntp import NtpServer
 from trader_core.domain.clocktime import DAY_MS, EpochMs
 from trader_core.domain.grant import KeyActivated
 from trader_core.domain.ids import MARK
@@ -82,6 +83,27 @@ def test_another_trader_on_the_account_closes_the_entries_of_every_coin(stage: S
     assert (done.code, list(done.data["discrepancies"])) == (40, ["orders"]), done.data
     assert [one["verdict"] for one in done.data["refusals"]] == ["UNRESOLVED"]
     assert len(live.sim.state()["orders"]) == 1, "that of the other one"
+
+
+def test_the_status_tells_what_closed_entries_at_the_newest_cycle_and_no_longer(
+    stage: Stage, servers: list[NtpServer]
+) -> None:
+    """A clock that is wrong stands in no other line of it."""
+    live = stage("BTC")
+    for one in servers:
+        one.skew_ms = 400.0
+    live.inside("check-clock")
+    assert live.cycle().code == 12
+    told = live.inside("status", "--json").data["problem"]
+    assert told.endswith("ms behind the time servers; 150 ms are allowed")
+    assert f"entries closed at the newest cycle: {told}" in " ".join(live.inside("status").out.split())
+    assert "halt ARMED, ENTRIES CLOSED, armed until " in live.inside("status", "--oneline").out
+    for one in servers:
+        one.skew_ms = 0.0
+    live.inside("check-clock")
+    assert live.cycle().code == 0
+    assert live.inside("status", "--json").data["problem"] == ""
+    assert "entries" not in live.inside("status").out + live.inside("status", "--oneline").out.lower()
 
 
 def test_the_status_tells_until_when_an_account_is_armed_and_why_it_is_not(stage: Stage) -> None:
