@@ -82,9 +82,13 @@ def backed_up(options: Options, to: Path | None, keep: int) -> Copies:
 
 def _backed_up(files: StateFiles, shelf: Path, keep: int) -> Copies:
     """One account, and of the older copies none of another's in the same place. What cannot be read there stays, and is
-    told; a copy with a later date stays too, for nobody knows how old it is."""
+    told; a copy with a later date stays too, for nobody knows how old it is. One of a broken journal is none."""
     made = back_up(files, shelf, host_ms())
-    verified_backup(made.place)
+    try:
+        verified_backup(made.place)
+    except (StateUnusable, JournalBroken):
+        shutil.rmtree(made.place, onerror=_gone)
+        raise
     whose, found = _whose(made), backups_in(shelf)
     dated = [one for one in found.copies if one.made_ms <= made.made_ms]
     older = [one.place for one in dated if one.mode == made.mode and _whose(one) == whose][:-keep]

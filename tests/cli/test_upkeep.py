@@ -192,6 +192,18 @@ def of_schema_5(state: Path) -> None:
     altered(state, "DROP TABLE shelved", "DROP TABLE segments", *changing, "PRAGMA user_version = 5")
 
 
+def test_a_copy_of_a_broken_journal_is_no_copy(program: Inside) -> None:
+    """It would be the newest, be taken for one that can be put back, and stand in the place of those that can."""
+    good = Path(str(acted(program, "backup")["backup"]))
+    altered(program.state / "paper.db", "UPDATE journal SET body = replace(body, '1', '2') WHERE seq = 20")
+    for _ in range(2):
+        done = program.paper("backup", "--keep", "2")
+        assert (done.code, "hash chain breaks at row 20" in done.err) == (61, True), done.err
+    listed = program.paper("backup", "--list", "--json").data["backups"]
+    assert [one["backup"] for one in listed] == [str(good)]
+    assert [one.name for one in good.parent.iterdir()] == [good.name]
+
+
 def test_an_account_that_no_cycle_has_brought_up_to_date_is_copied_and_stays_as_it_is(program: Inside) -> None:
     of_schema_5(program.state / "paper.db")
     before = digest_of_file(program.state / "paper.db")
