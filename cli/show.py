@@ -115,9 +115,12 @@ def width() -> int:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, words: int = 0) -> str:
-    """Columns under a rule; all but the first `left` to the right, and the last ones if so many are words."""
+    """Columns under a rule; all but the first `left` to the right, and the last ones if so many are words. A last one
+    without a name is there where it says something."""
     from tabulate import tabulate
 
+    if not head[-1] and not any(row[-1] for row in rows):
+        head, rows, words = head[:-1], [row[:-1] for row in rows], max(words - 1, 0)
     align = ["left"] * left + ["right"] * (len(head) - left - words) + ["left"] * words
     text = tabulate(
         rows, headers=head, tablefmt="simple", disable_numparse=True, colalign=align, preserve_whitespace=True

@@ -54,11 +54,9 @@ def _text(reading: "ClockReading") -> str:
 
     every = [*reading.servers, *([reading.venue] if reading.venue else [])]
     rows = [[one.source, *_figures(one), one.problem] for one in every]
-    agreed = f"{reading.offset_ms:+.1f} ms" if reading.offset_ms is not None else "unknown"
-    verdict = reading.problem or "sound"
-    return f"clock: {verdict}; the servers agree on {agreed}\n" + table(
-        ["source", "offset ms", "known to", ""], rows, words=1
-    )
+    agreed = "" if reading.offset_ms is None else f"; the servers agree on {reading.offset_ms:+.1f} ms"
+    page = table(["source", "offset ms", "known to", ""], rows, words=1)
+    return f"clock: {reading.problem or 'sound'}{agreed}\n{page}"
 
 
 def _figures(answer: "ClockAnswer") -> list[str]:

@@ -162,6 +162,21 @@ def test_check_clock_tells_each_source_and_fails_where_the_time_is_not_known(liv
     assert "ahead of the time servers" in wrong.err
 
 
+def test_the_page_of_the_clock_says_nothing_of_what_is_not_there(live: Rehearsal) -> None:
+    """No column without a name or a word in it, and no time that servers agree on where they do not."""
+    head, rule, *_ = live.inside("check-clock").out.splitlines()[1:]
+    assert head.split("  ")[-1] == "known to" and len(rule.split()) == 3
+    for one in live.servers:
+        one.silent = True
+    try:
+        page = live.inside("check-clock").out
+    finally:
+        for one in live.servers:
+            one.silent = False
+    assert page.startswith("clock: the time is unknown: 0 of 3 time servers answered and 0 agree; 2 are needed\n")
+    assert page.count("no answer") == 3
+
+
 def test_a_venue_in_virtual_time_has_no_clock_to_compare_with(live: Rehearsal) -> None:
     done = live.configured(mode="PAPER", exchange__venue="simulated").inside("check-clock", "--json")
     assert (done.code, done.data["venue"]) == (0, None)

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from trader_core.domain.clocktime import EpochMs
 from trader_core.domain.decision import Decision
 from trader_core.domain.facts import Filled
-from trader_core.domain.instrument import Exclusion, Instrument
+from trader_core.domain.instrument import Exclusion, Instrument, base_of
 from trader_core.domain.values import replace
 from trader_core.market.universe import eligible
 
@@ -92,8 +92,8 @@ def offered(
 
 
 def grouped(exclusions: Sequence[Exclusion]) -> dict[str, list[str]]:
-    """Symbols by the reason that excludes them."""
+    """Symbols by the reason that excludes them, which need not name them again."""
     groups: dict[str, list[str]] = {}
     for one in exclusions:
-        groups.setdefault(one.reason, []).append(one.symbol)
+        groups.setdefault(one.reason.removeprefix(f"{base_of(one.symbol)} is "), []).append(one.symbol)
     return groups
