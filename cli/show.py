@@ -20,6 +20,8 @@ from trader_core.domain.order import ApprovedOrder, OrderKind, Role
 from trader_core.domain.words import count as count
 
 if TYPE_CHECKING:
+    from trader_core.domain.book import Book
+    from trader_core.domain.facts import Filled
     from trader_core.engine.cycle import CycleReport
     from trader_core.report.positions import Position
 
@@ -223,22 +225,31 @@ def _events(report: "CycleReport", ink: Ink) -> list[tuple[str, _Style]]:
     if report.problem:
         out.append((f"not read: {report.problem}", ink.bad))
     out += [(f"no entries: {one.what}", ink.bad) for one in report.objections]
-    for one in report.fills:
-        order = book.orders.get(one.fill.client_order_id)
-        reason = f" ({order.approved.reason})" if order and one.fill.side is Side.SELL else ""
-        out.append((f"{_DONE[one.fill.side]} {one.fill.symbol} {price(one.fill.price)}{reason}", ink.good))
+    ordered = {one.client_order_id: one.approved for one in book.orders.values() if one.placed_ms == report.decision_ms}
+    out += [(_done(one, book), ink.good) for one in report.fills if one.fill.client_order_id not in ordered]
     if book.halt.trading is not Trading.ACTIVE and book.halt.since_ms == report.decision_ms:
         out.append((f"{book.halt.trading}: {book.halt.reason}", ink.bad))
     if report.decision is None:
         return out
-    would = "" if any(one.placed_ms == report.decision_ms for one in book.orders.values()) else "would "
     not_placed = {(one.order.symbol, one.order.role) for one in report.not_placed}
-    for order_ in report.decision.orders:
-        if (order_.symbol, order_.role) not in not_placed:
-            out.append((would + order_words(order_), ink.dim if order_.role is Role.STOP else str))
+    first = [one for one in report.decision.orders if (one.symbol, one.role) not in not_placed]
+    out += [(("" if ordered else "would ") + order_words(one), _style_of(one, ink)) for one in first]
+    out += [(_done(one, book), ink.good) for one in report.fills if one.fill.client_order_id in ordered]
+    later = [one for one in ordered.values() if one not in report.decision.orders and one.role is Role.STOP]
+    out += [(order_words(one), _style_of(one, ink)) for one in later]  # where it went round once more
     out += [(f"{order_words(one.order)}: {one.why_not}", ink.bad) for one in report.not_placed]
     out += [(refusal_words(one), ink.no) for one in report.decision.refusals]
     return out
+
+
+def _done(filled: "Filled", book: "Book") -> str:
+    order = book.orders.get(filled.fill.client_order_id)
+    reason = f" ({order.approved.reason})" if order and filled.fill.side is Side.SELL else ""
+    return f"{_DONE[filled.fill.side]} {filled.fill.symbol} {price(filled.fill.price)}{reason}"
+
+
+def _style_of(order: ApprovedOrder, ink: Ink) -> _Style:
+    return ink.dim if order.role is Role.STOP else str
 
 
 def order_words(order: ApprovedOrder) -> str:

@@ -82,3 +82,12 @@ def test_an_alert_of_a_sale_in_two_parts_tells_all_that_was_sold(stage: Stage) -
     assert (done.code, done.data["positions"], len(done.data["fills"])) == (0, 0, 2), done.err
     (alert,) = live.inside("alerts", "list", "--all", "--json").data["alerts"]
     assert alert["what"].endswith(f": {held.normalize():f} at {done.data['fills'][0]['price']}")
+
+
+def test_what_one_cycle_did_is_told_in_the_order_in_which_it_did_it(stage: Stage) -> None:
+    """What was bought at once has its stop from a further round of the same cycle."""
+    live = stage("BTC")
+    live.sim.risen()
+    told = live.inside("run-cycle").out
+    words = ["enter BTC-USD", "bought BTC-USD", "stop BTC-USD at"]
+    assert sorted(words, key=told.index) == words and "would" not in told, told
