@@ -26,7 +26,7 @@ from tests.world import START, World, at
 from trader_core.alerts.outbox import CYCLE, Outbox, Sample
 from trader_core.domain.clocktime import EpochMs, parse_utc
 from trader_core.domain.errors import OutcomeUnknown
-from trader_core.domain.facts import HaltChanged
+from trader_core.domain.facts import Fact, HaltChanged, Paused
 from trader_core.domain.halt import ARMED, tripped
 from trader_core.domain.order import OrderReport, OrderStatus, Role
 from trader_core.domain.values import replace
@@ -386,6 +386,24 @@ def test_a_cycle_that_sees_nothing_calls_nothing_over_that_it_would_have_seen(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "closed", [Paused("lunch", EpochMs(parse_utc(START))), HaltChanged(tripped(ARMED, "a drill", parse_utc(START)))]
+)
+def test_an_empty_universe_is_not_over_because_a_person_closed_entries(
+    closed: Fact, receiver: Receiver, tmp_path: Path
+) -> None:
+    world = ToldWorld(tmp_path)
+    world.market(BTC=RISE).configured(universe__tiers__tier_1_core__min_day_volume_quote=10_000_000_000)
+    world.run(limit=1)
+    world.tell(closed)
+    later = world.run()
+    outcomes = {one.outcome for report in later if report.decision for one in report.decision.judgements}
+    assert outcomes & {"PAUSED", "HALTED"}, "an entry was proposed, and refused before its volume was"
+    assert world.drained(receiver).code == 0
+    told = [title for title in receiver.titles if "empty_universe" in title]
+    assert told == ["CRITICAL trader PAPER empty_universe"]
+
+
 def test_an_event_that_could_not_be_written_down_is_told_as_soon_as_it_can(receiver: Receiver, tmp_path: Path) -> None:
     world = ToldWorld(tmp_path)
     world.market(BTC=scenes.STOPPED).configured()
@@ -450,3 +468,16 @@ def test_a_machine_whose_clock_is_behind_the_venue_misses_its_cycles_too(tmp_pat
         later(live.state / "alerts.db", "LIVE")
         drained(live.home, live.state, live.config, receiver)
         assert "CRITICAL trader LIVE cycle_missing" in receiver.titles
+
+
+def test_an_empty_universe_is_not_over_because_a_cycle_between_two_bars_asks_for_no_entry(tmp_path: Path) -> None:
+    with venue_served(tmp_path) as venue, ntp_servers(0, 0, 0) as servers:
+        (tmp_path / "home").mkdir()
+        live: Live = staged(
+            tmp_path / "home", venue, servers, universe__tiers__tier_1_core__min_day_volume_quote=10**12
+        )
+        wait_for_room(BAR_MS)
+        for _ in range(2):
+            assert live.cycle().code == 0
+            open_now = live.inside("alerts", "list", "--json").data["alerts"]
+            assert [one["code"] for one in open_now] == ["empty_universe"]

@@ -17,6 +17,7 @@ from trader_core.report.trouble import (
     Cycle,
     Found,
     api_errors,
+    asks_for_entries,
     breaker_open,
     clock,
     day_stop,
@@ -77,8 +78,9 @@ def alarms_of(cycle: Cycle, around: Around, policy: "Settings", exposure: str) -
 
 
 def unasked(cycle: Cycle) -> frozenset[str]:
-    """Codes of which this cycle cannot say whether they are over: it saw no market."""
-    return frozenset() if cycle.prices else frozenset(row.code for row in MATRIX if row.of_market)
+    """Codes of which this cycle cannot say whether they are over: it saw no market, or asked for no entry."""
+    unseen = set() if cycle.prices else {row.code for row in MATRIX if row.of_market}
+    return frozenset(unseen if asks_for_entries(cycle) else unseen | {"empty_universe"})
 
 
 def _alarm(row: Row, found: Found, exposure: str) -> Alarm:

@@ -218,12 +218,22 @@ def _age_s(judgement: Judgement) -> float | None:
 
 
 def empty_universe(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Found]:
-    if cycle.decision is None:
+    if not asks_for_entries(cycle):
         return
-    eligible = sum(1 for one in _judged(cycle) if one.outcome not in ("excluded", "INELIGIBLE"))
+    eligible = sum(1 for one in _judged(cycle) if _has_a_place(one))
     if eligible < policy.app.alerts.min_eligible:
         told = f"{eligible} instruments may be bought; told below {policy.app.alerts.min_eligible}"
         yield Found(told)
+
+
+def asks_for_entries(cycle: Cycle) -> bool:
+    """Between two bars nobody is asked whether it may be bought."""
+    return cycle.decision is not None and all(one.outcome != "decided_before" for one in _judged(cycle))
+
+
+def _has_a_place(judgement: Judgement) -> bool:
+    """In the universe, whatever else refused it first: a pause is no larger universe."""
+    return judgement.outcome != "excluded" and all(row.verdict != "INELIGIBLE" for row in judgement.rows)
 
 
 def api_errors(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Found]:
