@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trader_core.domain.account import Account
-    from trader_core.domain.book import Book
+    from trader_core.domain.book import Ban, Book
     from trader_core.domain.clocktime import EpochMs
 
 Asset = Annotated[str, typer.Argument(metavar="ASSET", help="An asset code, like DOGE.")]
@@ -53,8 +53,9 @@ def lift(ctx: typer.Context, asset: Asset, reason: Reason) -> Result:
 
     code = _code(asset)
     with open_desk(options_of(shared_of(ctx))) as desk:
-        if code not in desk.journal.book.bans:
-            known = ", ".join(sorted(desk.journal.book.bans)) or "none"
+        bans = _in_force(desk.journal.book, desk.at_ms)
+        if code not in bans:
+            known = ", ".join(bans) or "none"
             raise UsageError(f"{code} is not banned; banned: {known}", remedy="trader bans list")
         desk.journal.record(desk.at_ms, [BanLifted(code, said(reason), desk.at_ms)])
         return _listed(desk.journal.book, desk.at_ms, desk.account)
@@ -81,12 +82,17 @@ def _strange(code: str, known: "Sequence[str]") -> list[str]:
     return [f"no tier of the universe names {code}, which is banned now; {hint}trader bans lift {code} --reason TEXT"]
 
 
+def _in_force(book: "Book", now_ms: "EpochMs") -> "dict[str, Ban]":
+    """By asset, in the order of their codes."""
+    return {asset: ban for asset, ban in sorted(book.bans.items()) if ban.until_ms > now_ms}
+
+
 def _listed(book: "Book", now_ms: "EpochMs", account: "Account", warnings: "Sequence[str]" = ()) -> Result:
     from cli.plain import moment
     from cli.show import table
     from trader_core.domain.clocktime import short
 
-    bans = {asset: ban for asset, ban in sorted(book.bans.items()) if ban.until_ms > now_ms}
+    bans = _in_force(book, now_ms)
     data: list[dict[str, Any]] = [
         {"asset": asset, "reason": ban.reason, "since": moment(ban.since_ms), "until": moment(ban.until_ms)}
         for asset, ban in bans.items()

@@ -113,6 +113,8 @@ def test_a_ban_lasts_its_hours_and_can_be_lifted(program: Inside) -> None:
     assert "warning: no tier of the universe names DOG, which is banned now; did you mean DOGE?" in strange.err
     ran(program, 12)
     assert acted(program, "bans", "list")["bans"] == [], "two hours of the market's time are over"
+    over = refused(program, 2, "bans", "lift", "DOGE", "--reason", "fixed")
+    assert "DOGE is not banned; banned: none" in over, "a ban that has ended is none"
 
 
 def test_cash_that_comes_and_goes_is_neither_gain_nor_loss(program: Inside) -> None:
