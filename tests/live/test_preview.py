@@ -62,3 +62,14 @@ def test_what_is_excluded_for_one_reason_is_told_in_one_breath(stage: Stage) -> 
     page = " ".join(stage("BTC").inside("preview").out.split())
     assert "SOL-USD UNI-USD XLM-USD XRP-USD: in no tier of the universe" in page
     assert page.count("no tier") == 1
+
+
+@pytest.mark.parametrize("mode", ["DRY_RUN", "PAPER"])
+def test_who_only_looks_makes_no_directory_where_a_state_was_named_wrongly(stage: Stage, mode: str) -> None:
+    live = stage()
+    live.sim.risen()
+    missing = live.home / "sttae"
+    for words in (("risk", "var"), ("gate", "explain", "BTC"), ("preview",)):
+        done = live.inside(*words, "--mode", mode, "--state", missing)
+        assert (done.code, missing.exists()) == (0, False), done.err
+        assert words == ("preview",) or f"there is no {mode} account in {missing}" in done.err

@@ -11,6 +11,7 @@ from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from time import sleep
 
 import numpy as np
@@ -101,17 +102,25 @@ class Connection:
 
 
 @contextmanager
+def kept_beside(files: StateFiles) -> Iterator[Path]:
+    """Where counts and candles go. Who only looks makes no directory, and what was learnt is forgotten with it."""
+    if files.directory.exists():
+        yield files.directory
+    else:
+        with TemporaryDirectory(prefix="trader-") as place:
+            yield Path(place)
+
+
+@contextmanager
 def connected(policy: Settings, options: Options, files: StateFiles, key: ApiKey | None) -> Iterator[Connection]:
     """Nothing is asked of the venue yet."""
-    calls = Calls(host_ms)
-    client = client_of(policy, files.directory, key, calls)
-    exchange = policy.app.exchange
-    products = Products(client, exchange.quote, host_ms)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
+    calls, exchange = Calls(host_ms), policy.app.exchange
+    with kept_beside(files) as place, ThreadPoolExecutor(WORKERS) as pool:
+        client = client_of(policy, place, key, calls)
+        products = Products(client, exchange.quote, host_ms)
         for name in LATER:
             pool.submit(import_module, name)
-        directory = options.data or files.directory / CANDLES / exchange.venue
+        directory = options.data or place / CANDLES / exchange.venue
 
         def candles(bar_ms: int, days: FetchedCandles | None) -> FetchedCandles:
             return FetchedCandles(
