@@ -97,7 +97,7 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
     except OSError as refused:  # a file, a folder or the output itself
         where = f"{refused.filename}: " if refused.filename else ""
         what = f"{where}{refused.strerror or refused}"
-        return _failed(shared, asked_json, 13, what, "what was recorded stays recorded", "mend it, and run it again")
+        return _failed(shared, asked_json, 13, what, "what was recorded stays recorded", _let_in(refused))
     except (KeyboardInterrupt, Abort):
         return _failed(shared, asked_json, 130, "interrupted", "what was recorded stays recorded", "run it again")
     except Exception as error:  # noqa: BLE001 - the last resort
@@ -105,6 +105,12 @@ def ended(act: Callable[[], object], shared: Shared, asked_json: bool) -> int:
         what = f"{type(error).__name__}: {error}"
         safe = "this is a bug; what was recorded stays recorded"
         return _failed(shared, asked_json, 1, what, safe, "trader status, and report the lines above")
+
+
+def _let_in(refused: OSError) -> str:
+    from trader_core.settings.owner import let_in
+
+    return let_in(refused)
 
 
 def _told(result: object, shared: Shared) -> int:

@@ -7,6 +7,7 @@ import shutil
 import stat
 from contextlib import closing
 from functools import cached_property
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from trader_core import keyring
@@ -135,7 +136,9 @@ class Clinic:
         if not stat.S_ISDIR(status.st_mode):
             return fail(f"{place} is no directory", "name another with --state DIR")
         if status.st_mode & OTHERS:
-            return fail(f"{place} is open to others ({stat.filemode(status.st_mode)})", f"chmod 700 {place}")
+            return fail(
+                f"{place} is open to others ({stat.filemode(status.st_mode)})", f"chmod 700 {quote(str(place))}"
+            )
         return ok(str(place))
 
     def disk(self) -> Finding:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -218,7 +219,7 @@ def _undone(made: StateFiles, files: StateFiles) -> Iterator[None]:
             raise
         raise StateUnusable(
             f"{made.directory} cannot be made ready: {failed.strerror}", safe="the account is as it was",
-            remedy=f"make room on its disk, or mend that (df -h {files.directory}), and run it again",
+            remedy=f"make room on its disk, or mend that (df -h {quote(str(files.directory))}), and run it again",
         ) from failed  # fmt: skip
 
 

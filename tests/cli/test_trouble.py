@@ -5,12 +5,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import ROOT, START, Program
+from tests.kill.scene import NOT_ALMIGHTY
 from tests.tampering import altered
 from trader_core.domain.clocktime import parse_utc
 
@@ -101,6 +102,24 @@ def test_a_disk_that_is_mounted_read_only_is_named_and_nobody_is_told_to_change_
     killed = told("kill", "--mode", "PAPER")
     assert killed.returncode == 50 and "end its process" in killed.stdout and "make the file" not in killed.stdout
     assert program("status", "--state", program.state).code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("preview",), ("alerts", "list"), ("pause", "--reason", "it looks odd")]
+)
+def test_a_state_that_this_user_may_not_look_into_is_told_whose_it_is(program: Program, words: Sequence[str]) -> None:
+    """Nothing in it could be mended: it is another user's, or its directory lost its rights."""
+    state = program.state.rename(program.home / "a state")
+    state.chmod(0)
+    try:
+        done = subprocess.run(
+            [*NOT_ALMIGHTY, *START, *words, "--mode", "PAPER", "--venue", "simulated", "--state", str(state)],
+            cwd=program.home, env=program.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        state.chmod(0o700)
+    assert done.returncode == 13 and "Permission denied" in done.stderr
+    assert f"next: {state} belongs to {state.owner()}, who may not write it: chmod u+rwx '{state}'" in done.stderr
 
 
 @pytest.mark.parametrize("words", [("preview", "--out"), ("export", "--csv"), ("reconcile", "--plan")])

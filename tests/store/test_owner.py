@@ -24,8 +24,8 @@ IDENTITY: Identity = {"mode": "PAPER", "venue": "simulated"}
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """A state whose directory anybody may enter."""
-    place = Path(tempfile.mkdtemp())
+    """A state whose directory anybody may enter, under a name that a shell would take for two."""
+    place = Path(tempfile.mkdtemp(prefix="a state "))
     place.chmod(0o755)
     SqliteStore(place / "paper.db", IDENTITY).close()
     yield place / "paper.db"
@@ -70,7 +70,7 @@ def test_a_state_that_may_not_be_written_names_its_owner_and_stays(state: Path, 
     found = refused(state)
     assert "paper.db" in found.what
     assert f"{place} belongs to {place.owner()}" in found.remedy
-    assert f"chmod u+rw{'x' if place.is_dir() else ''} {place}" in found.remedy
+    assert f"chmod u+rw{'x' if place.is_dir() else ''} '{place}'" in found.remedy
     assert "move" not in found.remedy and "--state" not in found.remedy
     assert ("chown" in found.remedy) == (os.geteuid() == 0)
 
@@ -91,7 +91,7 @@ def test_a_state_that_another_process_holds_stays_where_it_is(state: Path, monke
         with pytest.raises(StateUnusable) as found:
             written(state)
     assert "locked" in found.value.what
-    assert f"fuser {state}" in found.value.remedy and found.value.remedy.endswith("leave the file where it is")
+    assert f"fuser '{state}'" in found.value.remedy and found.value.remedy.endswith("leave the file where it is")
 
 
 def test_where_there_is_no_room_for_a_new_state_nobody_waits_for_it(
@@ -106,7 +106,7 @@ def test_where_there_is_no_room_for_a_new_state_nobody_waits_for_it(
             written(state.with_name("live.db"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "make room on its disk" in found.value.remedy
+    assert f"make room on its disk, or mend that (df -h '{state.parent}')" in found.value.remedy
     assert time.monotonic() - began_s < 30
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 
 from trader_core.domain.errors import StateUnusable
 from trader_core.ops.plain import content, opened
@@ -87,7 +88,7 @@ def sales(state: Path) -> tuple[Sale, ...]:
         told = f"what earlier kills have sold cannot be read: {refused.filename}: {refused.strerror}"
         remedy = f"move {refused.filename} away, and look who put it there"
         if isinstance(refused, PermissionError):
-            remedy = f"give it to who runs trader: chown, or chmod u+r {refused.filename}"
+            remedy = f"give it to who runs trader: chown, or chmod u+r {quote(str(refused.filename))}"
         raise StateUnusable(told, remedy=remedy) from refused
     return tuple(one for one in found.values() if not one.refused)
 

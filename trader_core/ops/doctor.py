@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from trader_core.domain.errors import TraderError
 from trader_core.domain.values import replace
+from trader_core.settings.owner import let_in
 
 ALLOWED_S = 5.0
 
@@ -88,6 +89,6 @@ class _Run:
         except TraderError as failed:
             found = fail(failed.what, failed.remedy or "mend it, then again")
         except OSError as failed:
-            found = fail(f"{failed.filename or ''}: {failed.strerror or failed}".lstrip(": "), "mend it, then again")
+            found = fail(f"{failed.filename or ''}: {failed.strerror or failed}".lstrip(": "), let_in(failed))
         self._took_s = monotonic() - self._began_s
         self._finding = replace(found)

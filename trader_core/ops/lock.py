@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 
 from trader_core.domain.errors import StateLocked, StateUnusable
@@ -36,7 +37,8 @@ class StateLock:
             if isinstance(refused, PermissionError):  # the account is in this place and stays there
                 remedy = f"run trader as who owns {self._path.parent} (ls -l), or mend it with chown and chmod u+rw"
             elif refused.errno in NO_ROOM:
-                remedy = f"make room there, or mount it for writing (df -h {self._path.parent}), and run it again"
+                disk = quote(str(self._path.parent))
+                remedy = f"make room there, or mount it for writing (df -h {disk}), and run it again"
             raise StateUnusable(f"{self._path} cannot be opened: {refused.strerror}", remedy=remedy) from refused
         if not self._taken():
             holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -78,7 +79,7 @@ def exposed(directory: Path) -> tuple[str, ...]:
     places = (folder, *(folder / f"{name}.yaml" for name in FILES))
     modes = {place: place.stat().st_mode for place in places}
     return tuple(
-        f"{place} can be changed by everybody: chmod o-w {place}"
+        f"{place} can be changed by everybody: chmod o-w {quote(str(place))}"
         for place, mode in modes.items()
         if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX)
     )

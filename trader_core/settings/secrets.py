@@ -10,6 +10,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from trader_core.domain.credentials import Credentials
 from trader_core.domain.errors import KeyUnusable
@@ -76,9 +77,9 @@ def read_key_file(path: Path, files_allowed: bool) -> Credentials:
         )
     text, status = _read(path)
     if status.st_mode & OTHERS:
-        raise KeyUnusable(f"{path} can be read or changed by others", remedy=f"chmod 600 {path}")
+        raise KeyUnusable(f"{path} can be read or changed by others", remedy=f"chmod 600 {quote(str(path))}")
     if status.st_uid not in (os.getuid(), 0):
-        raise KeyUnusable(f"{path} belongs to another user", remedy=f"chown {os.getuid()} {path}")
+        raise KeyUnusable(f"{path} belongs to another user", remedy=f"chown {os.getuid()} {quote(str(path))}")
     return _downloaded(text, str(path))
 
 
@@ -100,7 +101,7 @@ def _credential(directory: Path, name: str) -> str | None:
     except FileNotFoundError:
         return None
     if reachable:
-        raise KeyUnusable(f"{path} can be read by everybody", remedy=f"chmod 600 {path}")
+        raise KeyUnusable(f"{path} can be read by everybody", remedy=f"chmod 600 {quote(str(path))}")
     return text
 
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from msgspec import Struct
@@ -69,7 +70,9 @@ def back_up(files: StateFiles, shelf: Path, made_ms: EpochMs) -> Backup:
             raise
         except OSError as failed:
             what = f"{place} cannot be written: {failed.strerror}"
-            raise StateUnusable(what, remedy=f"make room on its disk, or mend that (df -h {shelf})") from failed
+            raise StateUnusable(
+                what, remedy=f"make room on its disk, or mend that (df -h {quote(str(shelf))})"
+            ) from failed
         undo.pop_all()
     return made
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 from time import monotonic, sleep
 from typing import Any
 
@@ -15,9 +16,9 @@ from trader_core.domain.codec import from_json, to_json
 from trader_core.domain.errors import JournalBroken, StateLocked, StateUnusable
 from trader_core.domain.facts import FACTS, KIND_OF, CycleClosed, Decided, Fact, HaltChanged, HaltReset, Moved, Opened
 from trader_core.domain.inputs import Bar, Taken
+from trader_core.settings.owner import kept_from_us, mended
 from trader_core.store.chain import Row, chained, verified
 from trader_core.store.latch import HELD, code_of, unusable
-from trader_core.store.owner import kept_from_us, mended
 from trader_core.store.segments import DECIDED, Segment, Segments
 
 Identity = dict[str, str]
@@ -385,11 +386,12 @@ def remedy_of(failed: Exception, path: Path, otherwise: str = _ELSE) -> str:
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"look who owns {path} and what is beside it (ls -l), mend that with chown or chmod u+rw; leave it there"
     if code in HELD:
-        return f"look what holds it (fuser {path}), and run it again; {_STAYS}"
+        return f"look what holds it (fuser {quote(str(path))}), and run it again; {_STAYS}"
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return f"make room on its disk, or mend that (df -h {path.parent}), and run it again; {_STAYS}"
+        return f"make room on its disk, or mend that (df -h {quote(str(path.parent))}), and run it again; {_STAYS}"
     if code == sqlite3.SQLITE_CANTOPEN and path.is_file():
-        return f"look at ulimit -n and at what lies beside it (ls -l {path.parent}), and run it again; {_STAYS}"
+        beside = f"what lies beside it (ls -l {quote(str(path.parent))})"
+        return f"look at ulimit -n and at {beside}, and run it again; {_STAYS}"
     return otherwise
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from trader_core.domain.errors import StateLocked, StateUnusable
@@ -116,7 +117,7 @@ class Books:
                 remedy = f"look what holds it (fuser {self._path}), and run it again"
                 raise StateLocked(unused, remedy=remedy) from failed
             if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) and self._path:
-                raise StateUnusable(unused, remedy=_FULL.format(self._path.parent)) from failed
+                raise StateUnusable(unused, remedy=_FULL.format(quote(str(self._path.parent)))) from failed
             what = f"the simulated venue's file {self._path} is damaged: {failed}"
             raise StateUnusable(what, remedy=_NEW) from failed
 
