@@ -230,11 +230,31 @@ def test_all_contradictions_are_listed_at_once_in_the_order_of_lines(config: Con
             "universe", "enabled: false", "enabled: true",
             "tiers.tier_3_event_driven.max_spread_bps 60 can never bind: liquidity.max_spread_bps is 50",
         ),
+        (
+            "policy", "  allowed: false", "  allowed: true",
+            "adds.min_spacing_min 10 can never bind: pacing.min_asset_spacing_s is 900",
+        ),
+        (
+            "policy", "max_slot_wait_min: 15", "max_slot_wait_min: 14",
+            "risk.max_slot_wait_min 14 lets nothing wait: cycle.base_bar_min is 15",
+        ),
+        (
+            "app", "cycle_p95_ms: 1000", "cycle_p95_ms: 2001",
+            "latency.cycle_p95_ms 2001 can never bind: latency.cycle_p99_ms is 2000",
+        ),
     ],
 )  # fmt: skip
 def test_a_limit_that_can_never_bind_is_a_warning(config: Config, file: str, old: str, new: str, what: str) -> None:
     config.replace(file, old, new)
     assert warnings(config.load()) == (what,)
+
+
+def test_what_says_the_same_as_another_limit_or_nothing_at_all_is_no_warning(config: Config) -> None:
+    config.replace("policy", "  allowed: false", "  allowed: true")
+    config.replace("policy", "min_spacing_min: 10", "min_spacing_min: 15")
+    config.replace("policy", "max_slot_wait_min: 15", "max_slot_wait_min: 0")
+    config.replace("app", "cycle_p95_ms: 1000", "cycle_p95_ms: 2000")
+    assert warnings(config.load()) == ()
 
 
 def test_only_a_strategy_that_may_buy_is_warned_of(config: Config) -> None:

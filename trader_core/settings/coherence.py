@@ -31,6 +31,7 @@ from trader_core.settings.schema import (
 
 THEME_LIKENESS = 0.4  # L2 is meant to be LAYER2
 HOURS_A_DAY = 24
+SECONDS_A_MINUTE = 60
 TIME_SERVERS_MIN = 3
 RULES_BAR_MIN = 15  # the longest bar in which a trigger can see what it measures
 TRIGGERS = tuple(name for name, field in Rules.model_fields.items() if section_of(field) is TriggerRule)
@@ -64,6 +65,7 @@ def _all(settings: Settings) -> Iterator[Clash]:
     yield from _portfolio(settings)
     yield from _theme_caps(settings)
     yield from _pacing(settings)
+    yield from _bars(settings)
     yield from _positions(settings)
     yield from _sizing(settings)
     yield from _trailing_stop(settings)
@@ -98,6 +100,10 @@ def _app(settings: Settings) -> Iterator[Clash]:
         yield Clash("app", ("mode",), "mode is LIVE, but exchange.venue is simulated: no real money trades there")
     yield from _order("app", ("secrets",), app.secrets, "warn_age_days", "max_age_days")
     yield from _order("app", ("paper",), app.paper, "maker_fee_bps", "taker_fee_bps", equal=True)
+    latency = app.latency
+    if latency.cycle_p95_ms > latency.cycle_p99_ms:
+        reason = f"latency.cycle_p99_ms is {latency.cycle_p99_ms}"
+        yield _idle("app", ("latency", "cycle_p95_ms"), latency.cycle_p95_ms, reason)
     servers = [server.lower() for server in app.clock.servers]
     if len(set(servers)) < max(len(servers), TIME_SERVERS_MIN):
         what = f"clock.servers must name at least {TIME_SERVERS_MIN} servers, each once: fewer have no majority"
@@ -219,6 +225,18 @@ def _pacing(settings: Settings) -> Iterator[Clash]:
     if pacing.max_entries_per_day > most:
         reason = f"pacing.max_entries_per_hour {pacing.max_entries_per_hour} lets {most} pass"
         yield _idle("policy", ("pacing", "max_entries_per_day"), pacing.max_entries_per_day, reason)
+    adds = settings.policy.adds
+    if adds.allowed and SECONDS_A_MINUTE * adds.min_spacing_min < pacing.min_asset_spacing_s:
+        reason = f"pacing.min_asset_spacing_s is {pacing.min_asset_spacing_s}"
+        yield _idle("policy", ("adds", "min_spacing_min"), adds.min_spacing_min, reason)
+
+
+def _bars(settings: Settings) -> Iterator[Clash]:
+    """What waits for a slot is asked again at the next bar."""
+    wait, bar_min = settings.policy.risk.max_slot_wait_min, settings.policy.cycle.base_bar_min
+    if 0 < wait < bar_min:
+        what = f"risk.max_slot_wait_min {wait} lets nothing wait: cycle.base_bar_min is {bar_min}"
+        yield Clash("policy", ("risk", "max_slot_wait_min"), what, "warning")
 
 
 def _positions(settings: Settings) -> Iterator[Clash]:
