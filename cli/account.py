@@ -33,7 +33,7 @@ def header(system: "System", options: "Options", ink: Ink) -> str:
     equity = system.journal.book.equity or options.equity
     if equity is not None:
         rows.insert(1, ("equity", f"{money(equity)} {system.source.quote}"))
-    return f"{ink.bold(title(system, options))}\n{pairs(rows)}"
+    return f"{ink.bold(title(system))}\n{pairs(rows)}"
 
 
 def opening_warnings(system: "System", options: "Options") -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def opening_warnings(system: "System", options: "Options") -> tuple[str, ...]:
     return (*system.source.warnings, *unread, *warnings(system.policy), *starved)
 
 
-def title(system: "System", options: "Options") -> str:
+def title(system: "System") -> str:
     return f"{system.mode} on {system.market}"
 
 

@@ -23,7 +23,7 @@ from trader_core.ops.clock import host_ms
 from trader_core.ops.halts import KillFile
 from trader_core.ops.lock import WAIT_MS, StateLock
 from trader_core.settings.digest import digest
-from trader_core.settings.direction import is_movable, more_of
+from trader_core.settings.direction import is_movable
 from trader_core.settings.document import NUMBER_CHARS_MAX
 from trader_core.settings.edit import Value, edited, new_clashes, value_at
 from trader_core.settings.load import load, problem_of
@@ -506,13 +506,6 @@ def _leaves(values: Mapping[str, Any], at: str) -> list[str]:
         key = f"{at}.{name}" if at else name
         found += _leaves(value, key) if isinstance(value, Mapping) else [key]
     return found
-
-
-def way_of(key: str, before: Value, after: Value) -> str:
-    """'looser', 'tighter' or 'neither'."""
-    if more_of(key) == 0:
-        return "neither"
-    return "looser" if is_looser(key, after, before) else "tighter"
 
 
 def running_loosenings(place: Place) -> tuple[tuple[str, Value, EpochMs], ...]:

@@ -142,7 +142,7 @@ class Telling:
         self._count(report.book)
         if looks:
             with suppress(StateUnusable):  # what cannot be looked up now is as it was; what happened must be told
-                self._look(report, now_ms)
+                self._look(now_ms)
         self._want(report)
         wanted = self._wanted[0] if self._wanted else None
         around = replace(self._around, now_ms=now_ms, took_ms=took_ms, over=self._over, wanted_ms=wanted)
@@ -185,7 +185,7 @@ class Telling:
 
     # --- what a cycle does not know of itself ------------------------------------------------------------------------
 
-    def _look(self, report: "CycleReport", now_ms: int) -> None:
+    def _look(self, now_ms: int) -> None:
         """Once a second at most."""
         rules, outbox = self._rules, self._voice.outbox
         counted = {CALLED: Sample(*self._calls), ORDERED: Sample(*self._orders)}

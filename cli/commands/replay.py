@@ -48,11 +48,10 @@ def replay(
         "other_settings": found.foreign, "differing": found.differing,
     }  # fmt: skip
     warnings = warned(found.warnings)
-    return Result(data, _told(found, cycle), DIFFERS if found.differing else 0, warnings, account=account)
+    return Result(data, _told(found), DIFFERS if found.differing else 0, warnings, account=account)
 
 
-def _told(found: "Replayed", cycle: int | None) -> str:
-
+def _told(found: "Replayed") -> str:
     told = f"{count(found.replayed, 'decision')} taken again, {found.identical} identical to the byte"
     if not found.differing:
         return told

@@ -112,8 +112,3 @@ def modelled(law: Law, columns: Columns, t: int, draft: Draft, lots: int) -> int
 def floor_at_stop(law: Law, draft: Draft) -> Fraction:
     """What has to be bought for the rest of it to be an order that the venue takes when the stop is met."""
     return Fraction(int(law.instruments.min_notional[draft.instrument]) * 10_000, 10_000 - draft.stop_bps)
-
-
-def is_busy(state: State, i: int) -> bool:
-    """Being bought or sold."""
-    return bool(state.orders[i, ENTRY, KIND] or state.orders[i, EXIT, KIND])

@@ -30,7 +30,6 @@ BY_STRATEGY = ("enter", "leave", "conviction", "scale", "stop_bps", "target_bps"
 TERMS = BY_STRATEGY[2:]
 BY_HOUR = ("regime", "day_range")
 BY_ASKED = ("eligible", "depth", "deviation", "jump", "volatility", "atr_ratio", "trading")
-SILENT = {"hour", "asked", "funding_ppm", "first_day", "trading", "shut"}  # the same everywhere in these markets
 BARS = 60
 PAIR = (instrument("BTC-USD", floor="1"), instrument("ETH-USD", "0.01", "0.00000001", "1"))
 LONG = (instrument("BTC-USD", floor="1"), instrument("DOGE-USD"), instrument("PUPPY-USD"))

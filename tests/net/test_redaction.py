@@ -1,7 +1,6 @@
 """No secret leaves by way of a text, whatever the text."""
 
 import json
-import logging
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 
 from tests.shared import ROOT
 from tests.venues.coinbase.keys import KEYS, long_lines
-from trader_core.net.redaction import HIDDEN, guard_logs, redact, register
+from trader_core.net.redaction import HIDDEN, redact, register
 from trader_core.venues.coinbase.sign import ApiKey
 
 PEM = next(key.secret for key in KEYS if "EC PRIVATE" in key.secret)
@@ -47,27 +46,6 @@ def test_what_looks_like_a_secret_is_hidden_unregistered() -> None:
 def test_other_text_is_left_alone(text: str) -> None:
     register("ab")  # too short to be a secret
     assert redact(text) == text
-
-
-def test_a_log_is_redacted_after_its_arguments_are_in(caplog: pytest.LogCaptureFixture) -> None:
-    lines: list[str] = []
-
-    class Kept(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(self.format(record))
-
-    handler = Kept()
-    guard_logs([handler])
-    guard_logs([handler])
-    log = logging.getLogger("test.redaction")
-    log.addHandler(handler)
-    try:
-        raise ValueError(PEM)
-    except ValueError:
-        log.exception("signed with %s", PEM)
-    log.removeHandler(handler)
-    assert HIDDEN in lines[0] and "ValueError" in lines[0]
-    assert not any(line in lines[0] for line in long_lines(PEM))
 
 
 UNCAUGHT = """

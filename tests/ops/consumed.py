@@ -7,7 +7,6 @@ from trader_core.settings.schema import PROFILES, Alerts
 
 MEASURES = [key for leaf in leaf_keys() if (key := ".".join(leaf.path)).startswith(("app.metrics.", "app.latency."))]
 
-LEAVES = [".".join(leaf.path) for leaf in leaf_keys()]
 CONSUMED = (
     "app.clock.servers",
     "app.clock.max_drift_ms",

@@ -42,6 +42,11 @@ def test_the_directory_comes_before_the_environment_and_that_before_a_file(tmp_p
     assert find(IN_USE, {"COINBASE_API_KEY_FILE": str(file)}, files_allowed=True) == Credentials(NAME, OTHER)
 
 
+def test_a_file_of_the_venues_other_form_names_its_key_by_an_id(tmp_path: Path) -> None:
+    file = written(tmp_path / "key", json.dumps({"id": NAME, "privateKey": SECRET}))
+    assert read_key_file(file, files_allowed=True) == Credentials(NAME, SECRET)
+
+
 def test_the_directory_may_hold_two_files_in_place_of_one(tmp_path: Path) -> None:
     written(tmp_path / "COINBASE_API_KEY", f"{NAME}\n")
     written(tmp_path / "COINBASE_API_SECRET", f"{SECRET}\n")
@@ -81,6 +86,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "not JSON": (
         lambda d: read_key_file(written(d / "key", f'{{"privateKey": "{SECRET}'), files_allowed=True), "format",
     ),
+    "no object": (lambda d: read_key_file(written(d / "key", "null"), files_allowed=True), "format"),
     "deep JSON": (lambda d: read_key_file(written(d / "key", "[" * 9000), files_allowed=True), "format"),
     "a number for a secret": (
         lambda d: read_key_file(written(d / "key", '{"name": "x", "privateKey": 5}'), files_allowed=True), "format",

@@ -479,7 +479,6 @@ QUIET_IN = {
     "crash": partial(hardly_moving, name="crash", btc=80),
 }
 NO_THEME_CAPS = dict.fromkeys(("LAYER1", "LAYER2", "MEME", "DEFI", "OTHER"), 100)
-EVER = 1440  # minutes
 FELL_ONCE = (100, 100, 98, 98, 98, 98)
 
 

@@ -46,7 +46,7 @@ def decide(snapshot: Snapshot, book: Book, policy: "Settings") -> Decision:
     guard = guard_of(book, axes, snapshot, law.orders.bar_ms)
     equity = step_turn(law, guard, state, columns, row, plan)
     measures = measures_of(law.halts, state.halt, plan.measured[1:].tolist(), snapshot.decision_ms)
-    halt = moved(book.halt, state.halt, measures, snapshot.decision_ms) if plan.measured[0] else book.halt
+    halt = moved(book.halt, state.halt, measures) if plan.measured[0] else book.halt
     halted = "" if halt.trading is Trading.ACTIVE else halt.reason
     before, waiting = book.decided_ms >= snapshot.decision_ms, waiting_in(state, axes)
     seen = Seen(

@@ -32,7 +32,7 @@ def measures_of(limits: Halts, halt: Ints, measured: Sequence[int], at_ms: int) 
     )
 
 
-def moved(before: Halt, halt: Ints, measures: Sequence[Measure], at_ms: EpochMs) -> Halt:
+def moved(before: Halt, halt: Ints, measures: Sequence[Measure]) -> Halt:
     """The machine as a rule has left it."""
     until = None if halt[codes.UNTIL_MS] < 0 else EpochMs(int(halt[codes.UNTIL_MS]))
     state, since = HaltState(codes.HALT_STATES[int(halt[codes.HALT])]), EpochMs(int(halt[codes.SINCE_MS]))

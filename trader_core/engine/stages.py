@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import TypeVar
 
-STAGES = ("guard", "account", "market", "mend", "decide", "record", "send", "close")  # in the order of a cycle
 T = TypeVar("T")
 
 

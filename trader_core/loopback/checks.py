@@ -8,6 +8,7 @@ from trader_core.loopback.orders import DOWN, MARKET, STOP, UP, No, Wish
 from trader_core.loopback.products import Product, Standing
 
 BASE_MAX_VALUE = 200_000_000  # quote; the largest size is what costs so much where the price hovers
+QUOTE_MIN = Decimal(1)
 QUOTE_MAX = Decimal(150_000_000)
 
 
@@ -26,10 +27,6 @@ def base_min(product: Product) -> Decimal:
 
 def base_max(product: Product) -> Decimal:
     return Decimal(max(1, round(BASE_MAX_VALUE / product.price)))
-
-
-def quote_min(product: Product) -> Decimal:
-    return Decimal(1)
 
 
 def of_product(product: Product, standing: Standing, wish: Wish) -> No | None:
@@ -69,7 +66,7 @@ def of_sizes(product: Product, wish: Wish, buys: bool) -> No | None:
     ):
         if price is not None and (price <= ZERO or not on_step(price, product.price_digits)):
             return No(preview, "INVALID_PRICE_PRECISION", "a price is between two steps")
-    if wish.limit is not None and size * wish.limit < quote_min(product):
+    if wish.limit is not None and size * wish.limit < QUOTE_MIN:
         return No("PREVIEW_INVALID_QUOTE_SIZE_TOO_SMALL", message="the order is worth too little")
     return None
 
@@ -79,7 +76,7 @@ def _of_quote_size(product: Product, size: Decimal, buys: bool) -> No | None:
         return No("PREVIEW_INVALID_ORDER_CONFIG", "UNSUPPORTED_ORDER_CONFIGURATION", "a market sale has base_size")
     if not on_step(size, product.quote_digits):
         return No("PREVIEW_INVALID_QUOTE_SIZE_PRECISION", message="quote size is between two steps")
-    if size < quote_min(product):
+    if size < QUOTE_MIN:
         return No("PREVIEW_INVALID_QUOTE_SIZE_TOO_SMALL", message="quote size is too small")
     if size > QUOTE_MAX:
         return No("PREVIEW_INVALID_QUOTE_SIZE_TOO_LARGE", message="quote size is too large")

@@ -41,7 +41,7 @@ def product_shape(
         "volume_percentage_change_24h": "0",
         "base_increment": text(units(1, product.base_digits)),
         "quote_increment": text(units(1, product.quote_digits)),
-        "quote_min_size": text(checks.quote_min(product)),
+        "quote_min_size": text(checks.QUOTE_MIN),
         "quote_max_size": text(checks.QUOTE_MAX),
         "base_min_size": text(checks.base_min(product)),
         "base_max_size": text(checks.base_max(product)),

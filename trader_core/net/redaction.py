@@ -4,9 +4,7 @@ A secret is known by name, because whoever makes a key registers it, or by its l
 header. Both are taken out; what is left still says what happened.
 """
 
-import logging
 import re
-from collections.abc import Iterable
 from urllib.parse import quote
 
 HIDDEN = "[redacted]"
@@ -34,21 +32,3 @@ def redact(text: str) -> str:
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
-
-
-class RedactingFormatter(logging.Formatter):
-    """Another formatter's text, arguments and tracebacks included, without the secrets."""
-
-    def __init__(self, inner: logging.Formatter) -> None:
-        super().__init__()
-        self._inner = inner
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(self._inner.format(record))
-
-
-def guard_logs(handlers: Iterable[logging.Handler]) -> None:
-    """Put the redaction between each handler and its sink, once."""
-    for handler in handlers:
-        if not isinstance(handler.formatter, RedactingFormatter):
-            handler.setFormatter(RedactingFormatter(handler.formatter or logging.Formatter()))

@@ -49,9 +49,6 @@ from trader_core.report.trouble import (
 if TYPE_CHECKING:
     from trader_core.settings.schema import Settings
 
-CLOCK, KEY = 12, 11  # exit codes of the objections that have a row of their own
-STOPS, TARGETS = ("stop", "trailing", "break_even"), ("target", "partial")  # reasons of orders
-LOSS_DIGITS = 2
 _COMMAND = re.compile(r"\btrader (?:(?:alerts|breaker|halt|policy) )?[a-z][a-z-]*")
 INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
 

@@ -13,8 +13,6 @@ from trader_core.domain.words import count
 
 SCHEMA = "trader.baseline/v1"
 KEYS = ("total_trades", "win_rate", "total_pnl_pct", "max_drawdown_pct", "profit_factor")
-TOLERANCE_PCT = Decimal(2)
-MIN_TRADES = 10
 _SECTIONS = ("metadata", "regression_keys")
 _KEPT = (  # of the metadata: what was replayed, and by which code
     "trader", "law_digest", "seed", "from_time", "to_time", "base_bar_min", "data_fingerprint", "candles",

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 CLOCK, KEY = 12, 11  # exit codes of the objections that have a row of their own
 STOPS, TARGETS = ("stop", "trailing", "break_even"), ("target", "partial")  # reasons of orders
-LOSS_DIGITS = 2
 INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import product
 from math import exp, log, prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -22,7 +22,6 @@ DRAWS_A_TRIAL = 100  # until one is found that was not drawn before
 RANDOM = 1  # name of the stream
 CENT = Decimal("0.01")  # settings have at most two decimals
 ENDS_MAX = 1_000_000_000  # of a range, either way
-Scale = Literal["even", "log", "int"]
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _RANGE = re.compile(r"(?P<low>[^:]+?)\.\.(?P<high>[^:]+)(:(?P<scale>log|int))?")
 

@@ -24,7 +24,7 @@ from tests.venues.coinbase.keys import (
     pem,
 )
 from trader_core.domain.errors import KeyUnusable
-from trader_core.venues.coinbase.sign import ApiKey, fingerprint, from_download, token
+from trader_core.venues.coinbase.sign import ApiKey, fingerprint, token
 
 NOW_S = 1_700_000_000.9
 PATH = "/api/v3/brokerage/orders/historical/batch"
@@ -122,21 +122,6 @@ def test_a_key_never_shows() -> None:
     shown = f"{KEY} {KEY!r} {[KEY]} {vars(type(KEY))}"
     assert NAME not in shown and not any(line in shown for line in long_lines(SEC1))
     assert pickle.loads(pickle.dumps(KEY)) == KEY  # noqa: S301 - our own
-
-
-def test_the_venues_own_file_is_read() -> None:
-    text = json.dumps({"name": NAME, "privateKey": SEC1})
-    assert from_download(text) == KEY
-    assert from_download(json.dumps({"id": "3d4c", "privateKey": EDWARDS_SECRETS["seed and public"]})).name == "3d4c"
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", "null", "{}", '{"name": 1, "privateKey": 2}', '{"name": "x"}', "[" * 10_000, SEC1]
-)
-def test_a_file_that_is_none_is_refused_and_not_repeated(text: str) -> None:
-    with pytest.raises(KeyUnusable) as refused:
-        from_download(text)
-    assert not any(line in str(refused.value) for line in long_lines(SEC1))
 
 
 def test_a_fingerprint_tells_keys_apart_and_forms_not() -> None:

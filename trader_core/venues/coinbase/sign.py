@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 import secrets
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -42,20 +41,6 @@ class ApiKey:
         if len(self.secret) > SECRET_MAX:
             raise KeyUnusable("the key's secret is too long to be one", remedy=_REMEDY)
         _private(self.secret)
-
-
-def from_download(text: str) -> ApiKey:
-    """The key in the file that the venue lets one download: `{"name": ..., "privateKey": ...}`."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise KeyUnusable("the key file is not JSON", remedy=_REMEDY) from None
-    if not isinstance(document, dict):
-        raise KeyUnusable("the key file is not a JSON object", remedy=_REMEDY)
-    name, secret = document.get("name") or document.get("id"), document.get("privateKey")
-    if not isinstance(name, str) or not isinstance(secret, str):
-        raise KeyUnusable("the key file has no name and privateKey", remedy=_REMEDY)
-    return ApiKey(name, secret)
 
 
 def fingerprint(key: ApiKey) -> str:
