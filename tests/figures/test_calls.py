@@ -14,6 +14,7 @@ from trader_core.net.buckets import Buckets, Rule
 from trader_core.net.calls import KEPT, OUTCOMES, Calls
 from trader_core.net.rows import LocalRows
 from trader_core.net.session import Http
+from trader_core.settings.schema import CallBudgets
 from trader_core.venues.coinbase import client
 from trader_core.venues.coinbase.endpoints import ENDPOINTS, endpoint_of
 
@@ -90,14 +91,25 @@ def test_calls_that_nobody_takes_stock_of_have_a_bound() -> None:
     assert len(calls.taken()) == KEPT
 
 
-def test_every_path_that_the_client_asks_for_has_a_name() -> None:
+def paths_asked() -> set[str]:
+    """Those in the client's source, but for the head of the public twins."""
     source = inspect.getsource(client.CoinbaseClient)
-    paths = set(re.findall(r'"(/[a-z_/]+)"', source)) | {"/products/BTC-USD", "/products/BTC-USD/candles"}
-    assert len(paths) > 12
-    for path in paths - {"/market"}:
+    found = set(re.findall(r'"(/[a-z_/]+)"', source)) | {"/products/BTC-USD", "/products/BTC-USD/candles"}
+    assert len(found) > 10
+    return found - {"/market"}
+
+
+def test_every_path_that_the_client_asks_for_has_a_name() -> None:
+    for path in paths_asked():
         assert endpoint_of(path) != "other", path
         assert endpoint_of(f"/market{path}") == endpoint_of(path)
     assert endpoint_of("/orders/historical/4a7c") == "order"
     assert endpoint_of("/somewhere/else") == "other"
     assert len(set(ENDPOINTS)) == len(ENDPOINTS)
     assert len(set(OUTCOMES)) == len(OUTCOMES)
+
+
+def test_every_budget_of_a_call_is_one_of_a_call_that_is_made() -> None:
+    budgets = {name.removesuffix("_ms") for name in CallBudgets.model_fields}
+    assert budgets - {"other"} <= {endpoint_of(path) for path in paths_asked()}
+    assert endpoint_of("/product_book") == "quotes"

@@ -166,7 +166,6 @@ class CallBudgets(Section):
     fills_ms: Budgeted
     orders_ms: Budgeted
     place_ms: Budgeted
-    preview_ms: Budgeted
     products_ms: Budgeted
     quotes_ms: Budgeted
     other_ms: Budgeted

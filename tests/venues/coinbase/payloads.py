@@ -13,7 +13,6 @@ PARSERS: Mapping[str, Parser] = {
     "accounts_list_empty": parse.accounts,
     "accounts_list_page_has_next": parse.accounts,
     "accounts_list_two": parse.accounts,
-    "best_bid_ask": parse.books,
     "cancel_success": parse.cancelled,
     "candles_one_day": parse.candles,
     "create_order_doc_all_configs": parse.created,
@@ -21,7 +20,7 @@ PARSERS: Mapping[str, Parser] = {
     "create_order_error_post_only_cross": parse.created,
     "create_order_error_stop_above_last": parse.created,
     "create_order_success_limit_post_only": parse.created,
-    "edit_order_errors_object": parse.edited,
+    "edit_order_errors_object": parse.created,  # in the envelope of a new order's
     "fills_spot_taker_sell": parse.fills,
     "fills_two": parse.fills,
     "http_401_unauthorized": parse.complaint,
@@ -31,7 +30,6 @@ PARSERS: Mapping[str, Parser] = {
     "orders_list_filled_has_next": parse.orders,
     "orders_list_market_sell_filled": parse.orders,
     "orders_list_open_and_filled": parse.orders,
-    "preview_success_limit_post_only": parse.preview,
     "product_book_5_levels": parse.book,
     "product_book_minimal": parse.book,
     "product_btc_usd": parse.product,
@@ -42,9 +40,11 @@ PARSERS: Mapping[str, Parser] = {
 }
 OTHERS = (  # answers to calls that we never make
     "account_get",
+    "best_bid_ask",
     "market_trades",
     "market_trades_2026",
     "portfolios_list",
+    "preview_success_limit_post_only",
     "ticker_trades_limit1",
     "v2_accounts_list",
     "v2_currencies_crypto",

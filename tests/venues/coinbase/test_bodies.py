@@ -20,9 +20,7 @@ from trader_core.venues.coinbase.bodies import (
     Spec,
     StopLimit,
     cancel_body,
-    edit_body,
     order_body,
-    preview_body,
 )
 
 SIZE, MONEY = BaseSize(Base(Decimal("0.5"))), QuoteSize(Quote(Decimal("25.00")))
@@ -63,7 +61,6 @@ CONFIGURATIONS: list[tuple[Side, Spec, str]] = [
 def test_the_bytes_of_every_kind_of_order(side: Side, spec: Spec, configuration: str) -> None:
     order = f'"product_id":"BTC-USD","side":"{side}","order_configuration":{configuration}}}'
     assert order_body("id-1", "BTC-USD", side, spec) == f'{{"client_order_id":"id-1",{order}'.encode()
-    assert preview_body("BTC-USD", side, spec) == f"{{{order}".encode()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +72,6 @@ def test_the_bytes_of_every_kind_of_order(side: Side, spec: Spec, configuration:
         lambda wrong: LimitIoc(SIZE, wrong),
         lambda wrong: StopLimit(SIZE, wrong, D(1)),
         lambda wrong: StopLimit(SIZE, D(1), wrong),
-        lambda wrong: edit_body("1", wrong, SIZE),
     ],
 )
 @pytest.mark.parametrize("wrong", [D(0), D(-1), D("NaN"), D("Infinity"), D("1e30"), D("1e-60"), 1, 1.5, "1", None])
@@ -92,8 +88,6 @@ def test_money_is_no_amount_of_coins_for_the_type_checker_and_at_run_time() -> N
         LimitIoc(MONEY, D(1))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="QuoteSize where BaseSize"):
         StopLimit(MONEY, D(2), D(1))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="QuoteSize where BaseSize"):
-        edit_body("1", D(1), MONEY)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Decimal where BaseSize or QuoteSize"):
         Market(D(1))  # type: ignore[arg-type]
     assert BaseSize(Base(D(25))) != MONEY  # type: ignore[comparison-overlap]
@@ -120,8 +114,7 @@ def test_an_id_is_plain_text(text: str) -> None:
         cancel_body([text])
 
 
-def test_edits_name_both_and_cancels_are_not_too_many() -> None:
-    assert edit_body("7", D("1.50"), SIZE) == b'{"order_id":"7","price":"1.5","size":"0.5"}'
+def test_cancels_are_not_too_many() -> None:
     assert cancel_body(["1", "2"]) == b'{"order_ids":["1","2"]}'
     for count in (0, 101):
         with pytest.raises(ValueError, match=str(count)):

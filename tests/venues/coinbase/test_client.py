@@ -40,7 +40,7 @@ from trader_core.venues.coinbase.bodies import BaseSize, LimitIoc, order_body
 from trader_core.venues.coinbase.client import FILLS_LIMIT, OFFICIAL, CoinbaseClient
 from trader_core.venues.coinbase.sign import ApiKey
 from trader_core.venues.coinbase.venue import all_accounts
-from trader_core.venues.coinbase.words import Accepted, CancelAnswer, Edited, Granularity, Reason, Refused
+from trader_core.venues.coinbase.words import Accepted, CancelAnswer, Granularity, Reason, Refused
 
 API = f"{OFFICIAL}/api/v3/brokerage"
 SIZE = BaseSize(Base(Decimal("0.1")))
@@ -86,7 +86,6 @@ READS: list[tuple[str, str, Callable[[CoinbaseClient], object]]] = [
     ("products_list_doc_flags", "/products", lambda one: one.products()),
     ("product_btc_usd", "/products/BTC-USD", lambda one: one.product("BTC-USD")),
     ("product_book_5_levels", "/product_book", lambda one: one.book("BTC-USD", 5)),
-    ("best_bid_ask", "/best_bid_ask", lambda one: one.best_bid_ask(["BTC-USD", "ETH-USD"])),
     (
         "candles_one_day",
         "/products/BTC-USD/candles",
@@ -125,9 +124,7 @@ def test_queries_repeat_the_key_and_times_are_written_as_the_venue_wants() -> No
         served(name, path)
         read(client())
         query = asked()[1]
-        if path == "/best_bid_ask":
-            assert query == {"product_ids": ["BTC-USD", "ETH-USD"]}
-        elif path == "/products":
+        if path == "/products":
             assert query == {"product_type": ["SPOT"], "get_tradability_status": ["true"]}
         elif path == "/orders/historical/fills":
             since, of = {"start_sequence_timestamp": ["1970-01-01T00:00:01.500Z"]}, {"order_ids": ["1", "2"]}
@@ -159,10 +156,10 @@ def test_without_a_key_the_public_twins_are_asked_and_nothing_is_signed() -> Non
     assert len(one.candles("BTC-USD", Granularity.ONE_DAY, 1_643_500_800, 1_643_673_600)) == 2
     assert not any("Authorization" in call.request.headers for call in responses.calls)
     assert asked(1)[1] == {"product_type": ["SPOT"]}
-    for read in (one.permissions, one.accounts, one.fee_tier, one.orders_open, lambda: one.best_bid_ask(["BTC-USD"])):
+    for read in (one.permissions, one.accounts, one.fee_tier, one.orders_open):
         with pytest.raises(KeyUnusable):
             read()
-    for send in (lambda: one.create(BODY, ENTRIES), lambda: one.cancel(["1"]), lambda: one.preview(BODY)):
+    for send in (lambda: one.create(BODY, ENTRIES), lambda: one.cancel(["1"])):
         with pytest.raises(KeyUnusable):
             send()
     assert len(responses.calls) == 5
@@ -428,27 +425,6 @@ STRANGE = (reply(503), reply(200, b"<html>"), reply(200, b'{"results": null}'), 
 def test_a_cancel_without_an_answer_is_lost(answer: bytes) -> None:
     with serving(answer) as server, pytest.raises(Lost):
         client(server.url).cancel(["1"])
-
-
-def test_an_edit_is_sent_once() -> None:
-    with serving(reply(200, b'{"success": true, "errors": []}')) as server:
-        assert client(server.url).edit("1", Decimal("99.5"), SIZE, EXITS) == Edited("")
-    assert server.requests[0].body == b'{"order_id":"1","price":"99.5","size":"0.1"}'
-    for bad in (reply(503), reply(200, b"{}"), reset()):
-        with serving(bad) as server:
-            with pytest.raises(Lost):
-                client(server.url).edit("1", Decimal("99.5"), SIZE, EXITS)
-            assert len(server.requests) == 1
-    with serving(reply(200, b'{"success": false, "errors": [{"edit_failure_reason": "ORDER_NOT_FOUND"}]}')) as server:
-        refused = client(server.url).edit("1", Decimal("99.5"), SIZE, EXITS)
-    assert isinstance(refused, Refused) and refused.reason is Reason.GONE
-
-
-def test_a_preview_is_a_question() -> None:
-    with serving(reply(503), reply(200, payload("preview_success_limit_post_only"))) as server:
-        assert client(server.url).preview(BODY).commission == Decimal("0.035")
-    with serving(reply(503)) as server, pytest.raises(VenueUnavailable):
-        client(server.url).preview(BODY)
 
 
 # --- what a reading call may raise -----------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from trader_core.venues.coinbase.words import (
     Accepted,
     CancelAnswer,
     Complaint,
-    Edited,
     FeeTier,
     FillRow,
     Level,
@@ -44,7 +43,7 @@ def test_every_recorded_payload_is_read() -> None:
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("parser", list(dict.fromkeys(PARSERS.values())))
 def test_an_answer_to_another_question_is_a_named_error(name: str, parser: Parser) -> None:
-    if parser in (parse.created, parse.edited):
+    if parser is parse.created:
         assert isinstance(parser(payload(name)), Unreadable)
     elif parser is not parse.complaint:
         with pytest.raises(VenuePayload):
@@ -156,7 +155,6 @@ def test_a_key_that_stands_there_twice_says_nothing() -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe", b"NaN", b'{"success": true', b'{"a":1,"a":2}'])
 def test_bytes_that_are_no_json_are_unreadable(body: bytes) -> None:
     assert isinstance(parse.created(body), Unreadable)
-    assert isinstance(parse.edited(body), Unreadable)
     with pytest.raises(VenuePayload, match=r"\$"):
         parse.fills(body)
 
@@ -179,11 +177,7 @@ def test_a_refusal_is_told_by_the_first_word_that_says_something(error: object, 
     assert isinstance(refused, Refused) and (refused.reason, refused.word) == (reason, word)
 
 
-def test_edits_and_cancels() -> None:
-    assert parse.edited(payload("edit_order_errors_object")) == Edited("11111-00000-000000")
-    for errors in ([{"edit_failure_reason": "ORDER_NOT_FOUND"}], {"edit_failure_reason": "ORDER_NOT_FOUND"}):
-        refused = parse.edited(json.dumps({"success": False, "errors": errors}).encode())
-        assert isinstance(refused, Refused) and refused.reason is Reason.GONE
+def test_cancels() -> None:
     assert parse.cancelled(payload("cancel_success")) == (
         CancelAnswer("31d8810d-41dc-4321-b734-0a44495294a2", True, "UNKNOWN_CANCEL_FAILURE_REASON"),
     )
@@ -238,15 +232,6 @@ def test_a_product_without_a_rule_is_excluded_and_takes_no_other_with_it(field: 
     assert [one.product_id for one in page.listings] == ["BTC-USD"]
     assert [one.product_id for one in page.excluded] == ["BAD-USD", ""]
     assert field in page.excluded[0].why
-
-
-def test_previews() -> None:
-    good = parse.preview(payload("preview_success_limit_post_only"))
-    assert (good.order_total, good.commission, good.reason) == (Decimal("10.035"), Decimal("0.035"), None)
-    document = json.loads(payload("preview_success_limit_post_only"))
-    document.update(errs=["PREVIEW_INSUFFICIENT_FUND"], order_total="", commission_total="")
-    bad = parse.preview(json.dumps(document).encode())
-    assert (bad.reason, bad.order_total) == (Reason.FUNDS, None)
 
 
 @pytest.mark.parametrize(

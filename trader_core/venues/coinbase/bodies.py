@@ -93,23 +93,10 @@ def order_body(client_order_id: str, product_id: str, side: Side, spec: Spec) ->
     return _bytes({"client_order_id": _identifier(client_order_id)} | _order(product_id, side, spec))
 
 
-def preview_body(product_id: str, side: Side, spec: Spec) -> bytes:
-    """The same order as a question."""
-    return _bytes(_order(product_id, side, spec))
-
-
 def cancel_body(order_ids: Sequence[str]) -> bytes:
     if not 0 < len(order_ids) <= CANCELS_MAX:
         raise ValueError(f"{len(order_ids)} orders in one cancel; the venue takes 1 to {CANCELS_MAX}")
     return _bytes({"order_ids": [_identifier(one) for one in order_ids]})
-
-
-def edit_body(order_id: str, limit: Decimal, size: BaseSize) -> bytes:
-    """Price and the new total size, always both: the venue reads a missing size as zero."""
-    _is(size, BaseSize)
-    return _bytes(
-        {"order_id": _identifier(order_id), "price": plain(_positive(limit)), "size": plain(size.amount)},
-    )
 
 
 def _order(product_id: str, side: Side, spec: Spec) -> dict[str, object]:

@@ -6,7 +6,6 @@ the public calls work, by their public twins, and nothing is ever signed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
@@ -37,11 +36,9 @@ from trader_core.venues.coinbase.words import (
     AccountPage,
     CancelAnswer,
     CandleRow,
-    Edited,
     FeeTier,
     FillRow,
     Granularity,
-    PreviewAnswer,
     Pricebook,
     ProductListing,
     ProductPage,
@@ -164,11 +161,6 @@ class CoinbaseClient:
     def permissions(self) -> KeyPermissions:
         return parse.permissions(self._read_account("/key_permissions"))
 
-    def best_bid_ask(self, product_ids: Sequence[str]) -> tuple[Pricebook, ...]:
-        """One level a side of each product, in one call. There is no public twin."""
-        query = [("product_ids", one) for one in product_ids]
-        return parse.books(self._read("/best_bid_ask", query, direction=Direction.EXITS))
-
     def accounts(self, cursor: str = "") -> AccountPage:
         query = [("limit", str(ACCOUNTS_LIMIT)), *_cursor(cursor)]
         return parse.accounts(self._read_account("/accounts", query))
@@ -212,9 +204,6 @@ class CoinbaseClient:
         """The same of these orders, whenever they filled."""
         return self._fills([("order_ids", one) for one in order_ids])
 
-    def preview(self, body: bytes) -> PreviewAnswer:
-        return parse.preview(self._post("/orders/preview", body, Direction.ENTRIES, idempotent=True, well=_is_well))
-
     def create(self, body: bytes, direction: Direction) -> Accepted | Refused:
         """Send an order once. Raises Unreachable: it never left; Lost: it may be at work."""
         answer = self._send("POST", "/orders", body=body, dependency=ORDERS, direction=direction, well=_created_well)
@@ -223,17 +212,6 @@ class CoinbaseClient:
         result = parse.created(answer.body) if answer.status == 200 else Unreadable(f"status {answer.status}")
         if isinstance(result, Unreadable):
             raise Lost(f"the answer to an order cannot be read: {result.why}")
-        return result
-
-    def edit(self, order_id: str, limit: Decimal, size: bodies.BaseSize, direction: Direction) -> Edited | Refused:
-        """Move a resting order to another limit and total size. After Lost the order must be read, not edited again."""
-        body = bodies.edit_body(order_id, limit, size)
-        answer = self._send("POST", "/orders/edit", body=body, dependency=ORDERS, direction=direction)
-        if answer.status in _NOT_EXECUTED:
-            return _turned_away(answer)
-        result = parse.edited(answer.body) if answer.status == 200 else Unreadable(f"status {answer.status}")
-        if isinstance(result, Unreadable):
-            raise Lost(f"the answer to an edit cannot be read: {result.why}")
         return result
 
     def cancel(self, order_ids: Sequence[str]) -> tuple[CancelAnswer, ...]:
@@ -311,18 +289,6 @@ class CoinbaseClient:
                 "GET", path, query, dependency=dependency, direction=direction, idempotent=True, signed=signed,
                 leaving=leaving,
             )  # fmt: skip
-        except Lost as lost:
-            raise VenueUnavailable(lost.what) from None
-        return _body(answer)
-
-    def _post(
-        self, path: str, body: bytes, direction: Direction, idempotent: bool, well: "Callable[[Answer], bool]"
-    ) -> bytes:
-        """A question that is asked by POST."""
-        try:
-            answer = self._send(
-                "POST", path, body=body, dependency=ORDERS, direction=direction, idempotent=idempotent, well=well
-            )
         except Lost as lost:
             raise VenueUnavailable(lost.what) from None
         return _body(answer)

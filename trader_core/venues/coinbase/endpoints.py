@@ -9,16 +9,13 @@ _BY_PATH: Mapping[str, str] = MappingProxyType(
     {
         "/time": "time",
         "/products": "products",
-        "/product_book": "book",
-        "/best_bid_ask": "quotes",
+        "/product_book": "quotes",
         "/key_permissions": "permissions",
         "/accounts": "accounts",
         "/transaction_summary": "fees",
         "/orders/historical/batch": "orders",
         "/orders/historical/fills": "fills",
-        "/orders/preview": "preview",
         "/orders": "place",
-        "/orders/edit": "edit",
         "/orders/batch_cancel": "cancel",
     }
 )

@@ -28,7 +28,6 @@ from trader_core.venues.coinbase.words import (
     CandleRow,
     Complaint,
     CreateAnswer,
-    Edited,
     Excluded,
     FeeTier,
     FillPage,
@@ -37,7 +36,6 @@ from trader_core.venues.coinbase.words import (
     Liquidity,
     OrderPage,
     OrderShape,
-    PreviewAnswer,
     Pricebook,
     ProductListing,
     ProductPage,
@@ -272,14 +270,7 @@ def _listing(row: Node) -> ProductListing:
 
 
 def book(body: bytes) -> Pricebook:
-    return _book(document(body)["pricebook"])
-
-
-def books(body: bytes) -> tuple[Pricebook, ...]:
-    return tuple(_book(row) for row in document(body)["pricebooks"].rows())
-
-
-def _book(row: Node) -> Pricebook:
+    row = document(body)["pricebook"]
     bids, asks = _levels(row["bids"]), _levels(row["asks"])
     return Pricebook(
         row["product_id"].text(),
@@ -531,51 +522,16 @@ def _refused(row: Node | None, fallback: str) -> Refused:
     """The first reason that says something."""
     if row is None or not isinstance(row.value, dict):
         return Refused(reason_of(fallback), fallback, "")
-    names = ("new_order_failure_reason", "preview_failure_reason", "error", "edit_order_failure_reason")
+    names = ("new_order_failure_reason", "preview_failure_reason", "error")
     words = [_told(row.find(name)) for name in names] + [fallback]
     word = next((one for one in words if one and not says_nothing(one)), next(filter(None, words), ""))
     return Refused(reason_of(word), word, _told(row.find("message")) or _told(row.find("error_details")))
-
-
-def edited(body: bytes) -> Edited | Refused | Unreadable:
-    """The errors come as a list, or in one sample as an object."""
-    try:
-        return _edited(document(body))
-    except VenuePayload as unreadable:
-        return Unreadable(unreadable.what)
-
-
-def _edited(found: Node) -> Edited | Refused:
-    if found["success"].flag():
-        yes = found.find("success_response")
-        return Edited(_text(yes.find("order_id")) if yes else "")
-    problems = found.find("errors")
-    listed = [problems] if problems and isinstance(problems.value, dict) else list(problems.rows()) if problems else []
-    words = [_told(one.find(name)) for one in listed for name in ("edit_failure_reason", "preview_failure_reason")]
-    word = next((one for one in words if one and not says_nothing(one)), "")
-    return Refused(reason_of(word), word, "") if word else _refused(found.find("error_response"), "")
 
 
 def cancelled(body: bytes) -> tuple[CancelAnswer, ...]:
     return tuple(
         CancelAnswer(row["order_id"].text(), row["success"].flag(), _told(row.find("failure_reason")))
         for row in document(body)["results"].rows()
-    )
-
-
-def preview(body: bytes) -> PreviewAnswer:
-    found = document(body)
-    total, commission = _amount(found.find("order_total")), _amount(found.find("commission_total"))
-    base, quote = _amount(found.find("base_size")), _amount(found.find("quote_size"))
-    warnings = found.find("warning")
-    return PreviewAnswer(
-        problems=tuple(_clean(one.text()) for one in found["errs"].rows()),
-        warnings=tuple(_clean(one.text()) for one in warnings.rows()) if warnings else (),
-        order_total=None if total is None else Quote(total),
-        commission=None if commission is None else Quote(commission),
-        base_size=None if base is None else Base(base),
-        quote_size=None if quote is None else Quote(quote),
-        preview_id=_text(found.find("preview_id")),
     )
 
 

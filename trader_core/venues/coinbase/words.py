@@ -347,27 +347,6 @@ class CancelAnswer(Struct, frozen=True):
     word: str
 
 
-class Edited(Struct, frozen=True):
-    order_id: str
-
-
-class PreviewAnswer(Struct, frozen=True):
-    """What the venue would make of an order. With `problems`, it would refuse."""
-
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...]
-    order_total: Quote | None
-    commission: Quote | None
-    base_size: Base | None
-    quote_size: Quote | None
-    preview_id: str
-
-    @property
-    def reason(self) -> Reason | None:
-        """The first problem in words of ours; None where there is none."""
-        return reason_of(self.problems[0]) if self.problems else None
-
-
 class Complaint(Struct, frozen=True):
     """What an answer other than 200 says, whatever its shape. `text` is cut, and never shown without its status."""
 
