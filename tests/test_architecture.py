@@ -565,7 +565,6 @@ def test_the_readers_path_is_short() -> None:
 def test_every_exemption_is_used(monkeypatch: pytest.MonkeyPatch, production: list[Source]) -> None:
     """A file that may and does not is a hole left open."""
     exempt = {path for files in BANNED_NAMES.values() for path in files}
-    exempt -= {"trader_core/net.py"}  # arrives with the first venue that has a network
     exempt |= {*MAY_COMPARE_MODE, *MAY_CATCH_ALL, *MAY_APPROVE}
     this = sys.modules[__name__]
     monkeypatch.setattr(this, "BANNED_NAMES", dict.fromkeys(BANNED_NAMES, ()))

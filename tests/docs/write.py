@@ -7,6 +7,7 @@ from cli.manpages import manpages
 from cli.manual import manual
 from tests.docs import proof, reference
 from tests.docs.published import agree, promise
+from tests.figures.page import page as metrics
 from tests.shared import ROOT
 
 NAMES = {"bash": "trader.bash", "fish": "trader.fish", "zsh": "_trader"}
@@ -23,6 +24,7 @@ def generated() -> dict[Path, str]:
         "verdicts": reference.verdicts(),
         "exit-codes": reference.exit_codes(),
         "json": reference.schemas(),
+        "metrics": metrics(),
     }
     found[Path("docs/explanation/proof.md")] = proof.text()
     return found | {Path(f"docs/reference/{name}.md"): text for name, text in texts.items()}

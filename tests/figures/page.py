@@ -1,12 +1,10 @@
-"""docs/reference/metrics.md, made from the table: `python -m tests.figures.page` writes it."""
+"""docs/reference/metrics.md, made from the table."""
 
 from collections.abc import Mapping
 
-from tests.shared import ROOT
 from trader_core.domain.telemetry import BOUNDS_MS, NEWEST
 from trader_core.report.metrics import METRICS
 
-PAGE = ROOT / "docs/reference/metrics.md"
 MANY = 12  # values that are listed; of more it is said how many there are
 SEED = {  # what the program before this one called them -> what says the same here
     "trader_cycle_duration_seconds": "trader_cycle_duration_seconds",
@@ -98,7 +96,3 @@ def _values(values: str | tuple[str, ...]) -> str:
         return values
     told = ", ".join(values[:MANY])
     return told if len(values) <= MANY else f"{told}, ... ({len(values)})"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.figures.page import PAGE, SEED, page
+from tests.figures.page import SEED
 from tests.shared import ROOT
 from trader_core.report.metrics import BY_NAME, COUNTER, HISTOGRAM, METRICS
 
@@ -40,10 +40,6 @@ def selectors(expr: str) -> Iterator[tuple[str, dict[str, list[str]]]]:
     for name, asked in re.findall(r"\b((?:trader|node)_\w+)(?:\{([^}]*)\})?", expr):
         matchers = re.findall(r'(\w+)(=~|!~|!=|=)"([^"]*)"', asked or "")
         yield name, {label: value.split("|") for label, _, value in matchers}
-
-
-def test_the_page_says_what_the_table_says() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "type `.venv/bin/python -m tests.figures.page`"
 
 
 def test_names_say_their_unit_and_kind() -> None:
