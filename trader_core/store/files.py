@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 
 from trader_core.domain.errors import StateUnusable, UsageError
 from trader_core.store.latch import databases, latched_in
-from trader_core.store.sqlite import SqliteStore, aside_of, check_not_lost, is_blank, upgrade
+from trader_core.store.sqlite import SqliteStore, aside_of, check_not_lost, is_blank, make_directory, upgrade
 
 SHELVES_MAX = 100_000
 CANDLES = "candles"  # in the state directory: what was fetched from venues
@@ -63,13 +63,7 @@ class StateFiles:
 
     def make_directory(self) -> None:
         """Raises StateUnusable where there can be none."""
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as failed:
-            raise StateUnusable(
-                f"the state directory {self.directory} cannot be made: {failed.strerror}",
-                remedy="name another with --state DIR",
-            ) from failed
+        make_directory(self.directory)
 
     @contextmanager
     def reading(self) -> Iterator[SqliteStore]:

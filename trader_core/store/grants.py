@@ -13,7 +13,7 @@ from trader_core.domain.errors import JournalBroken, StateUnusable
 from trader_core.domain.grant import PERMIT_FACTS, PERMIT_KIND_OF, PermitFact
 from trader_core.store.chain import chained
 from trader_core.store.chained_file import checksum, rows_of
-from trader_core.store.sqlite import as_state_error, at_once, connect, transaction
+from trader_core.store.sqlite import as_state_error, at_once, connect, make_directory, transaction
 
 NAME = "permits.db"
 _TABLES = (
@@ -46,7 +46,7 @@ class Permits:
 
     def append(self, fact: PermitFact, at_ms: int) -> None:
         """On disk when this returns, or not at all. Refused on a file that is not as it was written."""
-        self._make_directory()
+        make_directory(self._directory)
         with self._told(), closing(connect(self.path, create=True)) as db, as_state_error(self.path), transaction(db):
             for table in _TABLES:
                 db.execute(table)
@@ -69,11 +69,3 @@ class Permits:
         except StateUnusable as failed:
             failed.safe = _WORDS
             raise
-
-    def _make_directory(self) -> None:
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as failed:
-            raise StateUnusable(
-                f"{self._directory} cannot be made: {failed.strerror}", remedy="name another place with --state DIR"
-            ) from failed

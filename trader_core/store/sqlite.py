@@ -402,6 +402,16 @@ def make_private(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
+def make_directory(directory: Path) -> None:
+    """That of a state, for its user alone. Raises StateUnusable where there can be none."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as failed:
+        raise StateUnusable(
+            f"the state directory {directory} cannot be made: {failed.strerror}", remedy="name another with --state DIR"
+        ) from failed
+
+
 def connect(path: Path, create: bool, remedy: str = _RESTORE) -> sqlite3.Connection:
     """`remedy` is for a file that is damaged."""
     if not create and not path.exists():

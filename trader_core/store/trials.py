@@ -10,8 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from trader_core.domain.clocktime import EpochMs
-from trader_core.domain.errors import StateUnusable
-from trader_core.store.sqlite import as_state_error, connect, transaction
+from trader_core.store.sqlite import as_state_error, connect, make_directory, transaction
 
 NAME = "trials.sqlite"
 _TABLE = """
@@ -59,7 +58,7 @@ class Trials:
         rows = [
             (one.data, one.from_ms, one.to_ms, one.config, one.sharpe, one.trades, one.command) for one in trials
         ]  # fmt: skip
-        self._make_directory()
+        make_directory(self._directory)
         with closing(connect(self.path, create=True)) as db, as_state_error(self.path, LOST), transaction(db):
             db.execute(_TABLE)
             db.executemany(_NOTE, rows)
@@ -77,11 +76,3 @@ class Trials:
             return ()
         with closing(connect(self.path, create=False)) as db, as_state_error(self.path, LOST):
             return tuple(Trial(*row) for row in db.execute(_ALL))
-
-    def _make_directory(self) -> None:
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as failed:
-            raise StateUnusable(
-                f"{self._directory} cannot be made: {failed.strerror}", remedy="name another place with --state DIR"
-            ) from failed
