@@ -18,6 +18,7 @@ from tests.world import write_config
 
 KEY_FILE = "api-key.json"
 ADMIN_S = 10
+MAY = {"can_view": True, "can_trade": True, "can_transfer": False}  # a key that trades
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ def _told(answer: requests.Response) -> dict[str, Any]:
 
 
 @contextmanager
-def sim_served(folder: Path) -> Iterator[Sim]:
+def sim_served(folder: Path, *more: str) -> Iterator[Sim]:
     program = Inside(folder)
     assert program("sim", "cert", folder / "tls").code == 0
-    words = [*START, "sim", "serve", "--tls", str(folder / "tls"), "--realtime", "--port", "0"]
+    words = [*START, "sim", "serve", "--tls", str(folder / "tls"), "--realtime", "--port", "0", *more]
     environment = program.environment
     running = subprocess.Popen(words, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import Done, Inside
-from tests.cli.rehearsal import Rehearsal, Sim, sim_served
+from tests.cli.rehearsal import MAY, Rehearsal, Sim
 from tests.ops.ntp import NtpServer, ntp_servers
 from tests.tampering import altered
 from trader_core.domain.clocktime import DAY_MS, EpochMs
@@ -31,17 +31,10 @@ from trader_core.store.buckets import SharedRows
 from trader_core.store.files import StateFiles
 from trader_core.store.sqlite import SqliteStore
 
-MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
 ARM = ("arm", "--max-equity", "10000000", "--expires", "24h", "--yes")
 FEW = {  # coins, whose candles are soon fetched
     "universe.tiers.tier_1_core.bases": ["BTC", "ETH"], "universe.tiers.tier_2_rotational.bases": [],
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sim]:
-    with sim_served(tmp_path_factory.mktemp("venue")) as served:
-        yield served
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,13 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from tests.cli.program import START, Done
-from tests.cli.rehearsal import Rehearsal, Sim, pieces, sim_served
-from tests.ops.ntp import ntp_servers
+from tests.cli.rehearsal import Rehearsal, pieces
 from trader_core.domain.clocktime import DAY_MS, HOUR_MS, EpochMs, parse_utc
 from trader_core.domain.errors import GateClosed
 from trader_core.domain.facts import HaltChanged
@@ -31,23 +29,6 @@ from trader_core.store.policies import PolicyStore
 from trader_core.store.sqlite import SqliteStore
 
 ARM = ("arm", "--max-equity", "1000", "--expires", "24h", "--yes")
-MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
-
-
-@pytest.fixture(scope="module")
-def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sim]:
-    with sim_served(tmp_path_factory.mktemp("venue")) as served:
-        yield served
-
-
-@pytest.fixture
-def live(sim: Sim, tmp_path: Path) -> Iterator[Rehearsal]:
-    """Configured, and with the key of the venue; nothing was ever done with it."""
-    sim.admin("faults", clear=True)
-    sim.permit(**MAY)
-    with ntp_servers(0, 0, 0) as servers:
-        made = Rehearsal(tmp_path, sim, servers).configured()
-        yield made.presenting(made.key)
 
 
 def granted(live: Rehearsal) -> list[LiveGrant]:

@@ -1,15 +1,13 @@
 """Keys grow old and are changed without a gap, and the clock is checked; each setting of both does something."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.cli.program import Done
-from tests.cli.rehearsal import Rehearsal, Sim, pieces, sim_served
-from tests.ops.ntp import ntp_servers
+from tests.cli.rehearsal import Rehearsal, pieces
 from trader_core.bootstrap import open_preview
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs
 from trader_core.domain.grant import KeyActivated
@@ -20,22 +18,6 @@ from trader_core.settings.options import Options
 from trader_core.store.grants import Permits
 
 ARM = ("arm", "--max-equity", "1000", "--yes")
-MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
-
-
-@pytest.fixture(scope="module")
-def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sim]:
-    with sim_served(tmp_path_factory.mktemp("venue")) as served:
-        yield served
-
-
-@pytest.fixture
-def live(sim: Sim, tmp_path: Path) -> Iterator[Rehearsal]:
-    sim.admin("faults", clear=True)
-    sim.permit(**MAY)
-    with ntp_servers(0, 0, 0) as servers:
-        made = Rehearsal(tmp_path, sim, servers).configured()
-        yield made.presenting(made.key)
 
 
 def rotate(live: Rehearsal, *steps: str) -> Done:

@@ -41,3 +41,14 @@ def stage(venue: Venue, servers: list[NtpServer], tmp_path: Path) -> Stage:
         return staged(tmp_path, venue, servers, *bases, **edits)
 
     return made
+
+
+@pytest.fixture
+def bought(stage: Stage) -> Live:
+    """A LIVE account that holds BTC, with its stop."""
+    live = stage("BTC")
+    live.sim.risen()
+    done = live.cycle()
+    assert (done.code, done.data["positions"]) == (0, 1), done.err
+    assert [one["side"] for one in live.sim.open_orders()] == ["SELL"]
+    return live

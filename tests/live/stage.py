@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -13,8 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tests.cli.program import START, Done, Inside
-from tests.cli.rehearsal import Rehearsal, Sim, pieces
+from tests.cli.program import Done
+from tests.cli.rehearsal import MAY, Rehearsal, Sim, pieces, sim_served
 from tests.ops.ntp import NtpServer
 from tests.world import QUICK
 from trader_core.domain.codec import from_json
@@ -24,7 +23,6 @@ from trader_core.store.sqlite import SqliteStore, mark_of
 
 LEAVE = ("permits.db", "clock.json")  # what a key's rotation and a grant leave in the state
 ARM = ("arm", "--max-equity", "1000000", "--expires", "24h", "--yes")
-MAY = {"can_view": True, "can_trade": True, "can_transfer": False}
 PORTFOLIO = "11111111-1111-4111-8111-111111111111"  # of every account that the venue is made anew with
 MINUTE_MS = 60_000
 BAR_MS = 15 * MINUTE_MS  # of a scene, which is over before the next one closes; so long that few have to wait for that
@@ -56,19 +54,9 @@ def live_policy(*bases: str, **edits: Any) -> dict[str, Any]:
 @contextmanager
 def venue_served(folder: Path, *words: str) -> Iterator["Venue"]:
     """`trader sim serve` in a process of its own, with its truth in a file."""
-    program = Inside(folder)
-    assert program("sim", "cert", folder / "tls").code == 0
     truth = folder / "truth.jsonl"
-    serve = ["sim", "serve", "--tls", str(folder / "tls"), "--realtime", "--port", "0", "--truth", str(truth)]
-    running = subprocess.Popen(
-        [*START, *serve, *words], env=program.environment, cwd=folder, stdout=subprocess.PIPE, text=True
-    )
-    assert running.stdout is not None
-    try:
-        yield Venue(json.loads(running.stdout.readline())["url"], folder / "tls", truth)
-    finally:
-        running.kill()  # asked to end, it waits for its callers
-        running.communicate(timeout=20)
+    with sim_served(folder, "--truth", str(truth), *words) as sim:
+        yield Venue(sim.url, sim.folder, truth)
 
 
 @dataclass(frozen=True)

@@ -25,17 +25,6 @@ from trader_core.hand import liquidated
 ORDERS = r"/orders$"
 
 
-@pytest.fixture
-def bought(stage: Stage) -> Live:
-    """A LIVE account that holds BTC, with its stop."""
-    live = stage("BTC")
-    live.sim.risen()
-    done = live.cycle()
-    assert (done.code, done.data["positions"]) == (0, 1), done.err
-    assert [one["side"] for one in live.sim.open_orders()] == ["SELL"]
-    return live
-
-
 def sold(live: Live, *words: str | Path) -> Done:
     return live.inside("liquidate", *words, "--json")
 

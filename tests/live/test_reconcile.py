@@ -8,8 +8,6 @@ from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cli.program import Done, Inside
 from tests.live.conftest import Stage
 from tests.live.stage import Live
@@ -26,15 +24,6 @@ from trader_core.settings.options import Options
 from trader_core.venues.wrappers import ReadOnly
 
 LIMIT = {"base_size": "0.001", "limit_price": "30000.00", "post_only": True}
-
-
-@pytest.fixture
-def bought(stage: Stage) -> Live:
-    live = stage("BTC")
-    live.sim.risen()
-    done = live.cycle()
-    assert (done.code, done.data["positions"]) == (0, 1), done.err
-    return live
 
 
 def reconciled(live: Live, *words: str | Path) -> Done:
