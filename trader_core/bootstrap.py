@@ -5,6 +5,7 @@ A mode on a venue is a line in WORLDS, never a branch: what it must not do, it i
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from trader_core.domain.values import replace
 from trader_core.kill.latch import prepare_latch
@@ -51,34 +52,27 @@ def _resolved(options: Options) -> tuple[Settings, StateFiles, World]:
     return policy, StateFiles(options.state_directory, mode), WORLDS[mode, venue]()
 
 
-def _simulated(name: str) -> Callable[[], World]:
-    def world() -> World:
-        from trader_core.worlds import simulated
+def _simulated(name: str) -> World:
+    from trader_core.worlds import simulated
 
-        found: World = getattr(simulated, name)
-        return found
-
-    return world
+    found: World = getattr(simulated, name)
+    return found
 
 
-def _coinbase(name: str) -> Callable[[], World]:
+def _coinbase(name: str) -> World:
     """Loaded where it is asked for: HTTP and signatures cost start-up time."""
+    from trader_core.worlds import live
 
-    def world() -> World:
-        from trader_core.worlds import live
-
-        found: World = getattr(live, name)
-        return found
-
-    return world
+    found: World = getattr(live, name)
+    return found
 
 
 WORLDS: dict[tuple[str, str], Callable[[], World]] = {
-    ("DRY_RUN", "simulated"): _simulated("LOOKING"),
-    ("PAPER", "simulated"): _simulated("ON_PAPER"),
-    ("LIVE", "simulated"): _simulated("CLOSED"),
-    ("DRY_RUN", "coinbase"): _coinbase("LOOKING"),
-    ("PAPER", "coinbase"): _coinbase("ON_PAPER"),
-    ("LIVE", "coinbase"): _coinbase("TRADING"),
+    ("DRY_RUN", "simulated"): partial(_simulated, "LOOKING"),
+    ("PAPER", "simulated"): partial(_simulated, "ON_PAPER"),
+    ("LIVE", "simulated"): partial(_simulated, "CLOSED"),
+    ("DRY_RUN", "coinbase"): partial(_coinbase, "LOOKING"),
+    ("PAPER", "coinbase"): partial(_coinbase, "ON_PAPER"),
+    ("LIVE", "coinbase"): partial(_coinbase, "TRADING"),
 }
 MODES = tuple(dict.fromkeys(mode for mode, _ in WORLDS))

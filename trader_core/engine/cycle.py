@@ -101,15 +101,19 @@ def run_cycle(
         try:
             view = look(ports, policy, journal, decision_ms, spent)
         except VenueUnavailable as gap:
-            return _end(ports, journal, decision_ms, gap, first, sent, fills, spent("account", spent))
+            spent.ends("account")
+            return _end(ports, journal, decision_ms, gap, first, sent, fills, spent)
         fills += view.fills
         snapshot = replace(view.snapshot, closing=closing(journal.book, view.snapshot))
         if agreed and first is None:
             agreed(decide(snapshot, journal.book, policy))
         again = mend(ports, ports.trader, journal, view, decision_ms) if ports.trader is not None else ()
-        decision = spent("decide", decide(spent("mend", snapshot), journal.book, policy))
+        spent.ends("mend")
+        decision = decide(snapshot, journal.book, policy)
+        spent.ends("decide")
         first = first or decision
-        tried = spent("send", act(ports, policy, journal, snapshot, decision, spent))
+        tried = act(ports, policy, journal, snapshot, decision, spent)
+        spent.ends("send")
         sent += [*(one for one in again if one.why_not), *tried]
         if not decision.cancels + tried and not any(one.placed for one in again):
             break
@@ -143,12 +147,14 @@ def look(ports: Ports, policy: "Settings", journal: Journal, decision_ms: EpochM
             journal.record(decision_ms, [CashObserved(Quote(ports.observed_equity), decision_ms)])
     else:
         try:
-            fills, account = spent("account", settle(ports, journal, decision_ms))
+            fills, account = settle(ports, journal, decision_ms)
         except (VenueUnavailable, TooManyPages) as gap:
-            missing.append(spent("account", Unread(gap.what, gap.exit_code)))
+            missing.append(Unread(gap.what, gap.exit_code))
+        spent.ends("account")
     journal.record(decision_ms, delisted(ports.reader, journal.book, listed, decision_ms))
     balances = tuple(account.balances) if account else ()
-    snapshot = spent("market", observe(ports, policy, listed, journal.book, balances, decision_ms, missing))
+    snapshot = observe(ports, policy, listed, journal.book, balances, decision_ms, missing)
+    spent.ends("market")
     return View(snapshot, fills, balances, tuple(account.marked) if account else ())
 
 
@@ -178,9 +184,9 @@ def act(
     facts += told
     if ports.trader is None:
         journal.record(at_ms, facts, taken)
-        return spent("record", ())
-    first = before.intents + 1
-    ids = [ports.order_id(first + n, 0) for n in range(len(decision.orders))]
+        spent.ends("record")
+        return ()
+    ids = [ports.order_id(before.intents + 1 + n, 0) for n in range(len(decision.orders))]
     for one, order in zip(ids, decision.orders, strict=True):
         facts.append(Intended(one, order, at_ms, ports.trader.payload(one, order), ports.clock.host_ms()))
     journal.record(at_ms, facts, taken)

@@ -6,9 +6,6 @@ By a clock that nobody sets: the host's own may be put right in the middle of a 
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 class Stages:
@@ -22,11 +19,6 @@ class Stages:
         now_s = perf_counter()
         self._spent_ms[stage] = self._spent_ms.get(stage, 0.0) + 1_000 * (now_s - self._since_s)
         self._since_s = now_s
-
-    def __call__(self, stage: str, done: T) -> T:
-        """`stage` ends with what it has `done`, which is handed back."""
-        self.ends(stage)
-        return done
 
     def ended(self, stage: str) -> Mapping[str, float]:
         """With `stage` the cycle ends: what each one took, in ms. A stage that never came is not among them."""
