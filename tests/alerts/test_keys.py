@@ -41,7 +41,7 @@ def judged(*ages_s: float) -> Decision:
 def cycle(decision: Decision | None = None, **book: Any) -> Cycle:
     made: Any = SimpleNamespace(
         cycle_id=1, decision_ms=EpochMs(NOW_MS), decision=decision or judged(0), fills=(), problem="", objections=(),
-        prices={"BTC-USD": Decimal(96)}, book=Book(cash=Quote(Decimal(1_000)), **book),
+        ages_ms={}, prices={"BTC-USD": Decimal(96)}, book=Book(cash=Quote(Decimal(1_000)), **book),
     )  # fmt: skip
     return made  # type: ignore[no-any-return]
 

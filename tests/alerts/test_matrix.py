@@ -291,6 +291,16 @@ def listed(world: World) -> list[dict[str, Any]]:
     return found
 
 
+def test_old_quotes_of_what_is_held_are_told_of_also_where_it_may_not_be_bought_any_more(tmp_path: Path) -> None:
+    """What is excluded comes to no gate, and its age is judged by none."""
+    world = ToldWorld(tmp_path)
+    world.market(BTC=(*BOUGHT, 103, None, None, None, 103)).run(limit=5)
+    assert not any("held of these" in one["what"] for one in listed(world))
+    world.configured(universe__tiers__tier_1_core__bases=["ETH"]).run()
+    (told,) = (one for one in listed(world) if "held of these: BTC-USD" in one["what"])
+    assert (told["code"], told["severity"]) == ("stale_data", "CRITICAL")
+
+
 def test_a_loosening_is_told_of_by_what_is_left_of_it_and_is_over_with_that(receiver: Receiver, tmp_path: Path) -> None:
     """3 are written; 4 are allowed for an hour, then 3.5, then 2. Version 3 takes from it."""
     world = ToldWorld(tmp_path)

@@ -3,7 +3,7 @@
 No number that changes is part of what is found, so a hundred of them are one; `alarms` says how severe each is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -50,6 +50,8 @@ class Cycle(Protocol):
     def book(self) -> Book: ...
     @property
     def objections(self) -> tuple[Objection, ...]: ...
+    @property
+    def ages_ms(self) -> Mapping[str, int]: ...  # of the quotes, by symbol
 
 
 class Rate(NamedTuple):
@@ -199,13 +201,15 @@ def unreadable(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Fou
 def stale_data(cycle: Cycle, around: Around, policy: "Settings") -> Iterator[Found]:
     limit_min = policy.app.alerts.max_feed_age_min
     limit_s = limit_min * MINUTE_MS / SECOND_MS
-    old = {one.symbol: age for one in _judged(cycle) if (age := _age_s(one)) is not None and age > limit_s}
+    held = {symbol: age_ms / SECOND_MS for symbol, age_ms in cycle.ages_ms.items() if symbol in cycle.book.held}
+    judged = {one.symbol: age for one in _judged(cycle) if (age := _age_s(one)) is not None}
+    old = {symbol: age for symbol, age in {**held, **judged}.items() if age > limit_s}  # what is excluded is not judged
     if old:
         oldest = max(old, key=lambda symbol: old[symbol])
-        held = sorted(old.keys() & cycle.book.held)
-        severity = CRITICAL if held else WARNING
+        ours = sorted(old.keys() & cycle.book.held)
+        severity = CRITICAL if ours else WARNING
         told = f"{len(old)} quotes are older than {limit_min} min, {oldest} the oldest by {old[oldest] / 60:.0f} min"
-        yield Found(told + (f"; held of these: {' '.join(held)}" if held else ""), severity=severity)
+        yield Found(told + (f"; held of these: {' '.join(ours)}" if ours else ""), severity=severity)
 
 
 def _judged(cycle: Cycle) -> tuple[Judgement, ...]:
