@@ -26,6 +26,8 @@ from trader_core.venues.coinbase.client import CoinbaseClient
 BTC = "BTC-USD"
 Bids = tuple[tuple[str, str], ...]  # price and size, the best first
 PLENTY: Bids = (("100.00", "50"),)
+BOOK, PRODUCT = payload("product_book_5_levels"), payload("product_btc_usd_2026")
+ORDER, ACCOUNTS = payload("order_open_limit_gtc"), payload("accounts_list_two")
 
 
 @dataclass
@@ -53,14 +55,14 @@ class Counter:
         if path.endswith("/accounts"):
             return self._accounts("cursor=" in query)
         if path.endswith("/product_book"):
-            book: dict[str, Any] = json.loads(payload("product_book_5_levels"))
+            book: dict[str, Any] = json.loads(BOOK)
             book["pricebook"] |= {"bids": [{"price": price, "size": size} for price, size in self.bids], "asks": []}
             return book
         if path.endswith("/batch"):
             return {"orders": self._listed(parse_qs(query)["start_date"][0]), "has_next": False}
         if "/products/" in path:
-            return {**json.loads(payload("product_btc_usd_2026")), **self.listing}
-        order: dict[str, Any] = json.loads(payload("order_open_limit_gtc"))["order"]
+            return {**json.loads(PRODUCT), **self.listing}
+        order: dict[str, Any] = json.loads(ORDER)["order"]
         number = int(path.rpartition("-")[2])
         if self.unsettled:
             self.unsettled -= 1
@@ -69,12 +71,12 @@ class Counter:
 
     def _listed(self, start: str) -> list[dict[str, Any]]:
         """What was taken by the venue's own clock."""
-        one: dict[str, Any] = json.loads(payload("order_open_limit_gtc"))["order"]
+        one: dict[str, Any] = json.loads(ORDER)["order"]
         rows = [one | {"order_id": f"order-{n}", "client_order_id": each["name"]} for n, each in enumerate(self.orders)]
         return rows if start <= rfc3339(Clock().now_ms) else []
 
     def _accounts(self, is_next: bool) -> dict[str, Any]:
-        whole: dict[str, Any] = json.loads(payload("accounts_list_two"))
+        whole: dict[str, Any] = json.loads(ACCOUNTS)
         one = whole["accounts"][0]
         rows = [
             {**one, "uuid": f"u{n}", "available_balance": {"value": free, "currency": "BTC"}}
