@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cli.again import typed
 from cli.options import Shared
 from cli.plain import moment
-from cli.show import CYCLE_HEAD, Ink, change, count, cycle_lines, money, pairs, positions_table, shell, wrapped
+from cli.show import CYCLE_HEAD, Ink, change, count, cycle_lines, money, names, pairs, positions_table, shell, wrapped
 from trader_core.domain.clocktime import MINUTE_MS, short
 from trader_core.domain.halt import HaltState, Trading
 from trader_core.domain.instrument import base_of
@@ -28,7 +28,7 @@ def header(system: "System", options: "Options", ink: Ink) -> str:
 
     traded, excluded = offered(system.source.instruments(), system.source.exclusions(), system.policy.universe)
     rows = [("period", period(system, options)), ("trades", " ".join(traded) or "nothing")]
-    reasons = [f"{' '.join(symbols)}: {reason}" for reason, symbols in grouped(excluded).items()]
+    reasons = [f"{names(symbols)}: {reason}" for reason, symbols in grouped(excluded).items()]
     rows += [("" if n else "excluded", reason) for n, reason in enumerate(reasons)]
     equity = system.journal.book.equity or options.equity
     if equity is not None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _Style = Callable[[str], str]
 
 WIDTH = 80
+NAMED_MAX = 12  # of many names that one line tells
 DIGITS = 6  # of a price that is not on a grid
 UNKNOWN = "unknown"
 CYCLE_HEAD = f"{'time, UTC':<11} {'equity':>11} {'cash':>11} {'pos':>3}  what happened"
@@ -97,6 +98,12 @@ def figure(value: float | None) -> str:
     value += 0.0  # there is one zero
     text = f"{value:,.6f}" if abs(value) < 1 else f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.2f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def names(every: Sequence[str]) -> str:
+    """'BTC-USD ETH-USD', and of many how many there are besides the first."""
+    rest = len(every) - NAMED_MAX
+    return " ".join(every[:NAMED_MAX]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def length(duration_ms: int) -> str:

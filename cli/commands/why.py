@@ -114,20 +114,34 @@ def _head(found: "Answer") -> str:
 
 
 def _overview(found: "Answer", ink: "Ink") -> str:
-    """All symbols, a line each."""
-    from cli.show import WIDTH, table
+    """All symbols, a line each; many that one reason excludes have one together."""
+    from cli.show import NAMED_MAX, WIDTH, names, table, wrapped
 
     parts = [ink.bold(_head(found))]
     if found.problem:
         parts.append(ink.bad(f"the market could not be read: {found.problem}"))
     if found.away:
         parts.append(ink.bad(f"what was judged stands in {found.away}, which is not there"))
-    if found.symbols:
-        rows = [[one.symbol, WORDS.get(one.outcome, one.outcome), _because(one)] for one in found.symbols]
+    many = {reason: group for reason, group in _barred(found).items() if len(group) > NAMED_MAX}
+    together = {symbol for group in many.values() for symbol in group}
+    told = [one for one in found.symbols if one.symbol not in together]
+    if told:
+        rows = [[one.symbol, WORDS.get(one.outcome, one.outcome), _because(one)] for one in told]
         room = WIDTH - sum(max(len(row[n]) for row in rows) + 2 for n in (0, 1))
         lines = [[symbol, outcome, clipped(because, room)] for symbol, outcome, because in rows]
         parts += ["", table(["symbol", "outcome", "because"], lines, left=3)]
+    for reason, group in many.items():
+        parts += ["", *wrapped(f"excluded, {reason}: {names(group)}")]
     return "\n".join(parts)
+
+
+def _barred(found: "Answer") -> dict[str, list[str]]:
+    """Symbols of which nothing was ever asked, by the reason."""
+    from trader_core.domain.instrument import Exclusion
+    from trader_core.report.run import grouped
+
+    out = [one for one in found.symbols if one.outcome == "excluded" and not (one.gates or one.orders or one.fills)]
+    return grouped([Exclusion(one.symbol, one.detail) for one in out])
 
 
 def clipped(text: str, room: int) -> str:

@@ -23,10 +23,10 @@ import pytest
 
 from cli.main import main
 from tests.cli.program import START as COMMAND
-from tests.cli.program import AtHome, Done, Program
+from tests.cli.program import AtHome, Done, Inside, Program
 from tests.report.journals import BAR_MS, Account, judged, quiet
 from tests.scenarios.scenes import DIP, RISE
-from tests.world import World
+from tests.world import World, write_config
 from trader_core.domain.clocktime import DAY_MS, MINUTE_MS, EpochMs, parse_utc, rfc3339
 from trader_core.domain.facts import (
     Banned,
@@ -621,3 +621,16 @@ def test_one_of_anything_is_told_as_one(program: Program) -> None:
     text = "\n".join(one.out + one.err for one in made)
     assert "1 cycle\n" in text and "1 day\n" not in text.replace("performance, 1 day\n", "")
     assert re.findall(r"(?<![\w.,:%-])1 (?!is |was |has |does )[a-z]+s\b.*", text) == []
+
+
+def test_many_that_one_reason_excludes_have_one_line_together(tmp_path: Path) -> None:
+    """A venue lists hundreds that are in no tier."""
+    program, tiers = Inside(tmp_path), "universe.tiers.{}.bases"
+    one_coin = {tiers.format("tier_1_core"): ["BTC"], tiers.format("tier_2_rotational"): []}
+    write_config(tmp_path / "config", {**one_coin, tiers.format("tier_3_event_driven"): []})
+    told = " ".join(program.paper("run", "--cycles", "1", "--config", tmp_path / "config").out.split())
+    page = " ".join(program("why", "--state", program.state).out.split())
+    assert "SHIB-USD SOL-USD and 3 more: in no tier of the universe" in told
+    assert "excluded, in no tier of the universe: ADA-USD ATOM-USD" in page and "SOL-USD and 3 more" in page
+    assert page.count("no tier") == 1 and "BTC-USD" in page
+    assert "ADA is in no tier" in program("why", "ADA", "--state", program.state).out

@@ -60,7 +60,7 @@ def test_another_bar_is_another_account_for_what_looks_ahead_too_and_the_remedy_
 def test_what_is_excluded_for_one_reason_is_told_in_one_breath(stage: Stage) -> None:
     """A venue lists hundreds that are in no tier: each had a line of its own."""
     page = " ".join(stage("BTC").inside("preview").out.split())
-    assert "SOL-USD UNI-USD XLM-USD XRP-USD: in no tier of the universe" in page
+    assert " and 3 more: in no tier of the universe" in page
     assert page.count("no tier") == 1
 
 
