@@ -21,7 +21,7 @@ from tests.laws.worlds import COUNT, Scene, bytes_of, changed, copied, edited, i
 from trader_core.rulebook import codes
 from trader_core.rulebook.codes import GATE_COUNT, GATES, Verdict
 from trader_core.rulebook.exposure import exposures, plus, reserved_cash, worth
-from trader_core.rulebook.gates.caps import fit
+from trader_core.rulebook.gates.caps import Bought, fit
 from trader_core.rulebook.gates.note import shrunk
 from trader_core.rulebook.judge import judge
 from trader_core.rulebook.limits import Law
@@ -330,7 +330,7 @@ def test_what_fits_is_paid_by_the_room_and_one_lot_more_would_not_be(
 ) -> None:
     law = law._replace(instruments=instrument_rows(UNIT_ROWS))
     draft = Draft(i, 0, codes.TAKER, price, lots, codes.BY_SIGNAL, 0, 0, 1.0, 0, 0, 0)
-    fitted = int(fit(law, draft, lots, min(oracle.cost(law, i, lots, price), 1 << 62), room))
+    fitted = int(fit(law, draft, Bought(lots, min(oracle.cost(law, i, lots, price), 1 << 62)), room))
     assert 0 <= fitted <= lots
     assert fitted == 0 or oracle.cost(law, i, fitted, price) <= room
     assert fitted == lots or oracle.cost(law, i, fitted + 1, price) > room

@@ -6,7 +6,7 @@ from math import ceil, floor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from cli.show import money
@@ -16,6 +16,7 @@ from trader_core.rulebook.limits import Instruments
 from trader_core.rulebook.money import (
     LIMIT,
     PPM,
+    add_values,
     less,
     lots_for,
     more,
@@ -66,6 +67,25 @@ def test_what_is_paid_rounds_up_and_what_is_received_rounds_down(i: int, lots: i
     exact = lots * ticks * unit(ROWS, i)
     assert value_up(ROWS, i, lots, ticks) == ceil(exact)
     assert value_down(ROWS, i, lots, ticks) == floor(exact)
+
+
+@given(
+    i=st.integers(0, 4),
+    lots=st.one_of(st.integers(0, 2**36), st.integers(0, 2**57)),
+    ticks=st.lists(st.one_of(st.integers(0, 200), st.integers(0, 2**20)), max_size=5),
+    before=st.integers(0, 2**60),
+)
+@example(i=1, lots=2**50 * 100 - 1, ticks=[1, 0], before=0)
+@example(i=0, lots=2**50 + 1, ticks=[1], before=0)
+@example(i=2, lots=2**57 + 1, ticks=[1], before=0)
+@example(i=2, lots=2**46 - 1, ticks=[1, 2, 3], before=7)
+@examples(300)
+def test_values_by_row_are_those_of_each_row(i: int, lots: int, ticks: list[int], before: int) -> None:
+    exact = [lots * price * unit(ROWS, i) for price in ticks]
+    assume(all(value < 2**61 for value in exact) and all(lots * price < 2**62 for price in ticks))
+    amounts = np.full(len(ticks) + 1, before)
+    add_values(ROWS, i, np.int64(lots), np.array(ticks, np.int64), amounts)  # type: ignore[arg-type]
+    assert amounts.tolist() == [*(before + floor(value) for value in exact), before]
 
 
 @st.composite

@@ -261,8 +261,10 @@ def test_what_only_shrinks() -> None:
 def test_what_a_state_says_of_a_record_and_a_drawdown() -> None:
     state = empty_state(2, 2, 2)
     state.record[1] = [[1, 2, 30, 40], [5, 6, 700, 800]]
-    assert record_of(state, 0, 1) == Record(3, 1, 6, 8, 730, 840)
-    assert record_of(state, 0, 0) == NOTHING
+    by_record = NEUTRAL._replace(sizer=KELLY)
+    assert record_of(by_record, state, 0, 1) == Record(3, 1, 6, 8, 730, 840)
+    assert record_of(NEUTRAL, state, 0, 1) == Record(3, 1, 0, 0, 0, 0), "no other sizer goes by all instruments"
+    assert record_of(by_record, state, 0, 0) == NOTHING
     assert drawdown_of(state, 5) == 0.0, "no highest equity yet"
     state.clock[HIGH] = 1000
     assert [drawdown_of(state, one) for one in (900, 1000, 1100)] == [0.1, 0.0, 0.0]

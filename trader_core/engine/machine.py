@@ -243,15 +243,19 @@ def walk_of(layout: Any, directory: Path | None) -> Any:
     return njit(signature, cache=bool(place), nogil=True, pipeline_class=WalkCompiler, **options)(walk)
 
 
-BARS, FOUND, FLAGS = (
+BARS, FOUND, FLAGS, MEASURED = (
     types.Array(kind, 1, "C", readonly=readonly)
-    for kind, readonly in ((types.int64, True), (types.int64, False), (types.int8, False))
+    for kind, readonly in ((types.int64, True), (types.int64, False), (types.int8, False), (types.float64, False))
 )
 WHOLE_NUMBERS = (types.int64,) * 4
 TAKEN: dict[str, tuple[Any, ...]] = {
     "sum_moves": (BARS, FOUND, FOUND),
     "find_crossings": (BARS, *WHOLE_NUMBERS, FLAGS, FLAGS),
     "find_extremes": (BARS, types.int64, FOUND, FOUND),
+    "sum_cents": (BARS, BARS, types.float64, types.int64, FOUND, FOUND),
+    "find_deviations": (BARS, BARS, BARS, types.int64, MEASURED),
+    "find_jumps": (BARS, BARS, BARS, BARS, types.int64, types.float64, MEASURED),
+    "find_ranges": (BARS, BARS, BARS, types.int64, types.int64, FOUND, MEASURED),
 }
 
 

@@ -235,7 +235,9 @@ def _walked(world: World, legs: Legs, walk: Walk, flows: Sequence[Flow], progres
     foreign, held = _foreign(axes, policy.app.paper.holdings), np.zeros((len(instruments), 4), np.int64)
     tape, worth, following = empty_tape(len(instruments), 0), np.empty(frame.rows, np.int64), np.zeros(5, np.int64)
     reels: tuple[list[Ints], ...] = ([], [], [], [])
+    regimes: Ints = np.zeros(0, np.int64)  # of no rows
     for leg in legs:
+        regimes = leg.opinions.columns.regime
         start, t, rows = leg.start, leg.first, len(leg.bars.open)
         journey = Journey(
             first=first - start,
@@ -259,15 +261,14 @@ def _walked(world: World, legs: Legs, walk: Walk, flows: Sequence[Flow], progres
                 progress(start + t - first, frame.rows - first)
     _emptied(tape, reels)
     judged, asked, filled, halted = (_joined(reel) for reel in reels)
-    market = legs.market
     return Replayed(
         axes=axes,
         exclusions=world.exclusions,
         bar_ms=frame.bar_ms,
         at_ms=frame.closes_ms[first:],
         close=close[first:],
-        hour=market.hour[first:],
-        regimes=market.regime,
+        hour=legs.market.hour[first:],
+        regimes=regimes,
         worth=worth[first:],
         judged=judged,
         asked=asked,

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from trader_core.domain.market import MARK_BARS
 from trader_core.domain.once import once
 from trader_core.market.frame import MARK_HOURS, Frame
-from trader_core.market.loops import find_extremes, machine_code
+from trader_core.market.loops import find_deviations, find_extremes, find_jumps, find_ranges, machine_code
 from trader_core.market.regime import YEAR
 from trader_core.market.windows import (
     all_known,
@@ -166,6 +166,11 @@ def _deviation_pct(close: Ints, count: Ints | int, closes: Ints, known: np.ndarr
 def deviations_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
     """By cell, the close's distance from the mean of those before it, in percent."""
     frame, length = market.frame, market.signals.guards.outlier_bars
+    find = machine_code(find_deviations)
+    if find and frame.is_whole:
+        found = np.empty(len(rows))
+        find(_by_place(frame.close_sums), rows, _places(frame, rows, columns), length, found)
+        return found
     begins = np.maximum(rows - length, 0)
     closes = frame.close_sums[rows, columns] - frame.close_sums[begins, columns]
     known = frame.present[rows, columns] & (rows >= length) & (closes > 0)
@@ -179,6 +184,11 @@ def deviations_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
 def jumps_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
     """By cell, the last bar's move in standard deviations of those before it."""
     frame, count = market.frame, market.signals.guards.jump_bars
+    find = machine_code(find_jumps)
+    if find and frame.is_whole:
+        found, (sums, squares) = np.empty(len(rows)), map(_by_place, frame.move_sums)
+        find(sums, squares, rows, _places(frame, rows, columns), count, NO_MEASURE, found)
+        return found
     begins = np.maximum(rows - count, 0)
     total, squared = (sums[rows, columns] - sums[begins, columns] for sums in frame.move_sums)
     moves = np.abs(frame.move_sums[0][rows + 1, columns] - frame.move_sums[0][rows, columns])
@@ -189,6 +199,16 @@ def jumps_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
         unknown = frame.unknown_sums[rows + 1, columns] - frame.unknown_sums[oldest, columns]
         known &= (there >= max(count + 2 - market.missing, 1)) & (unknown == 0)
     return np.where(known, _ratio(moves, deviation_by(total, squared, count), 0.0), UNKNOWN)
+
+
+def _by_place(sums: Ints) -> Ints:
+    """What is known before each row, an instrument's behind another's."""
+    return sums.T.reshape(-1)
+
+
+def _places(frame: Frame, rows: Ints, columns: Ints) -> Ints:
+    """By cell, where that of its row is there."""
+    return columns * (frame.rows + 1) + rows
 
 
 # --- hour by hour ----------------------------------------------------------------------------------------------------
@@ -208,6 +228,13 @@ def volatility_at(market: "Market", rows: Ints, columns: Ints) -> Floats:
 
 def day_ranges(hourly: Frame) -> Floats:
     """Mean true range of the last 24 hours in percent of the price; -1 where too few of them have one."""
+    find = machine_code(find_ranges)
+    if find and hourly.is_whole:
+        shares, ranges = np.empty((len(hourly.symbols), hourly.rows)), np.empty(hourly.rows, np.int64)
+        for i, own in enumerate(shares):
+            high, low, close = (np.ascontiguousarray(each[:, i]) for each in (hourly.high, hourly.low, hourly.close))
+            find(high, low, close, DAY_H, DAY_RANGES_MIN, ranges, own)
+        return shares.T
     price, (ticks, measured) = hourly.last_known[0], hourly.true_ranges
     count = rolling_sum(measured[:, :1] if hourly.is_whole else measured, DAY_H)
     known = (count >= DAY_RANGES_MIN) & (price > 0)

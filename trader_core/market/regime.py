@@ -8,7 +8,7 @@ import numpy as np
 
 from trader_core.domain.instrument import base_of
 from trader_core.market.frame import MARK_HOURS
-from trader_core.market.moves import signed_move
+from trader_core.market.moves import move_sums, signed_move
 from trader_core.market.windows import (
     all_known,
     back,
@@ -75,7 +75,8 @@ def weather(market: "Market") -> Weather:
         nothing = np.zeros(market.frame.rows)
         return Weather(nothing, nothing, nothing > 0.0)
     price = market.price[:, column]
-    total, squares = (difference(sums[:, [column]], signals.trend_h)[:, 0] for sums in market.frame.move_sums)
+    sums = move_sums(market.price[:, [column]])
+    total, squares = (difference(each, signals.trend_h)[:, 0] for each in sums)
     return Weather(
         trend=100.0 * signed_move(price, back(price, signals.trend_h)),
         volatility=100.0 * YEAR / PPM * deviation_by(total, squares, signals.trend_h),

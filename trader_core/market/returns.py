@@ -44,13 +44,16 @@ def days_of(frame: Frame) -> Days:
 
 def _own_days(hourly: Frame) -> Days:
     ahead = -hourly.first_ms % DAY_MS // HOUR_MS
-    count = max(hourly.rows - ahead, 0) // DAY_H
+    first, count = (hourly.first_ms + ahead * HOUR_MS) // DAY_MS, max(hourly.rows - ahead, 0) // DAY_H
     days = hourly.part(ahead, ahead + count * DAY_H)
     shape = (count, DAY_H, len(hourly.symbols))
-    present, close = days.present.reshape(shape), days.close.reshape(shape)
+    close = days.close.reshape(shape)
+    if hourly.is_whole:
+        return Days(first, close[:, -1])
+    present = days.present.reshape(shape)
     newest = DAY_H - 1 - present[:, ::-1].argmax(axis=1)
     closes = np.where(present.any(axis=1), np.take_along_axis(close, newest[:, None], axis=1)[:, 0], 0)
-    return Days((hourly.first_ms + ahead * HOUR_MS) // DAY_MS, closes)
+    return Days(first, closes)
 
 
 def daily_returns(frame: Frame) -> tuple[Ints, Floats]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from trader_core.domain.instrument import Exclusion, Instrument, base_of
+from trader_core.market.frame import Frame
+from trader_core.market.loops import machine_code, sum_cents
 from trader_core.market.windows import newest, rolling_sum, rows_of_hours, since
 from trader_core.rulebook.costs import bar_cents
 from trader_core.rulebook.gates.standing import NEARLY
@@ -81,16 +83,27 @@ def volumes(market: "Market", grains_per_unit: Floats) -> Volumes:
 
     An hour whose day began before the frame has no volume: it is out, and nothing rests in its book.
     """
-    frame, told, width = market.hourly.frame, market.told, len(market.frame.symbols)
-    day_cents = np.empty((width, frame.rows), np.int64).T
-    step = max(CELLS_AT_ONCE // max(frame.rows, 1), 1)
-    for some in (slice(begin, begin + step) for begin in range(0, width, step)):
-        units = cast(float, grains_per_unit[some])  # one for each column; the law speaks of one instrument
-        lots, ticks = (each[:, some].astype(np.float64) for each in (frame.volume, frame.close))
-        day_cents[:, some] = rolling_sum(bar_cents(lots, ticks, units).astype(np.int64), DAY_H)
+    told, day_cents = market.told, _day_cents(market.hourly.frame, grains_per_unit)
     day_cents[: DAY_H - 1] = 0
     codes = told.of(_by_volume(market, day_cents), OUT)
     return Volumes(day_cents, _allowed(market, day_cents, codes))
+
+
+def _day_cents(hourly: Frame, grains_per_unit: Floats) -> Ints:
+    """[hour, instrument], 1/100 quote of the last 24 hours, of fewer at the front."""
+    rows, width = hourly.volume.shape
+    found, cents, sum_all = np.empty((width, rows), np.int64), np.empty(rows, np.int64), machine_code(sum_cents)
+    if sum_all:
+        for i in range(width):
+            lots, ticks = (np.ascontiguousarray(each[:, i]) for each in (hourly.volume, hourly.close))
+            sum_all(lots, ticks, grains_per_unit[i], DAY_H, cents, found[i])
+        return found.T
+    step = max(CELLS_AT_ONCE // max(rows, 1), 1)
+    for some in (slice(begin, begin + step) for begin in range(0, width, step)):
+        units = cast(float, grains_per_unit[some])  # one for each column; the law speaks of one instrument
+        volume, close = (each[:, some].astype(np.float64) for each in (hourly.volume, hourly.close))
+        found.T[:, some] = rolling_sum(bar_cents(volume, close, units).astype(np.int64), DAY_H)
+    return found.T
 
 
 def _by_volume(market: "Market", day_cents: Ints) -> Flags:

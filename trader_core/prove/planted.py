@@ -114,8 +114,8 @@ PLANTS = (
         (
             Edit(
                 "rulebook/gates/caps.py",
-                "    return min(lots, note(trace, Verdict.TOTAL_EXPOSURE, judged))",
-                "    return 2 * min(lots, note(trace, Verdict.TOTAL_EXPOSURE, judged))",
+                "    return min(buys.lots, note(trace, Verdict.TOTAL_EXPOSURE, judged))",
+                "    return 2 * min(buys.lots, note(trace, Verdict.TOTAL_EXPOSURE, judged))",
             ),
         ),
     ),

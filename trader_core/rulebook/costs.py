@@ -1,6 +1,7 @@
 """What trading costs: the assumed spread, slippage, and fees. The one place where a model stands for the venue."""
 
 from math import ceil, log10
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from trader_core.rulebook.codes import MAKER
 from trader_core.rulebook.limits import Costs, Floats
 from trader_core.rulebook.money import PPM, less, more, mul_div_up
 
+Amounts = TypeVar("Amounts", float, Floats)
 BAR_CENTS_MAX = 2.0**42  # a bar's value saturates here, so that a day of minutes adds up exactly in a float64
 NOISE = 1e-9  # what a product of floats may be off by
 DEPTH_MAX = 2.0**61  # 1e-8 quote
@@ -42,12 +44,13 @@ def slippage_of(costs: Costs, tier: int, value: int, range_pct: float) -> int:
 
 
 @rule
-def bar_cents(lots: Floats, ticks: Floats, grains_per_unit: float) -> Floats:
+def bar_cents(lots: Amounts, ticks: Amounts, grains_per_unit: float) -> Amounts:
     """What a bar's volume was worth at its close, in whole 1/100 quote: an integer in a float64, rounded down.
 
     Of arrays or of numbers, as floats; `grains_per_unit` is 1e-8 quote in one tick times one lot.
     """
-    return np.floor(np.minimum(lots * ticks * grains_per_unit / 1e6, BAR_CENTS_MAX))
+    cents: Amounts = np.floor(np.minimum(lots * ticks * grains_per_unit / 1e6, BAR_CENTS_MAX))
+    return cents
 
 
 @rule

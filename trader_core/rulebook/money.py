@@ -1,11 +1,12 @@
 """Integer money: 1e-8 quote, with the direction of every rounding in the name."""
 
 from trader_core.rulebook import rule
-from trader_core.rulebook.limits import Instruments
+from trader_core.rulebook.limits import Instruments, Ints
 
 PPM = 1_000_000
 LIMIT = 1 << 62  # every product of the law stays below this
 SAFE = 2.0**61  # a product that rounds to less fits
+NEAR = 2.0**50  # three roundings put a quotient below it off by less than a half
 
 
 @rule
@@ -61,6 +62,23 @@ def mul_div_up(a: int, b: int, c: int) -> int:
 def value_down(instruments: Instruments, i: int, lots: int, ticks: int) -> int:
     """What lots at a price bring, rounded down."""
     return mul_div_down(lots * ticks, instruments.num[i], instruments.den[i])
+
+
+@rule
+def add_values(instruments: Instruments, i: int, lots: int, ticks: Ints, amounts: Ints) -> None:
+    """To each amount what the lots bring at the price beside it, as `value_down`: a quotient of floats, put right,
+    takes less time than one of integers."""
+    num, den = instruments.num[i], instruments.den[i]
+    part = num / den
+    for k in range(ticks.shape[0]):
+        units = lots * ticks[k]
+        about = float(units) * part
+        if about >= NEAR or float(units) * num >= SAFE:
+            amounts[k] += mul_div_down(units, num, den)
+        else:
+            quotient = int(about)
+            rest = units * num - quotient * den
+            amounts[k] += quotient - (1 if rest < 0 else 0) + (1 if rest >= den else 0)
 
 
 @rule

@@ -198,9 +198,10 @@ def sized(sizing: Sizing, ask: Ask) -> Sized:
 
 
 @rule
-def record_of(state: State, i: int, strategy: int) -> Record:
+def record_of(sizing: Sizing, state: State, i: int, strategy: int) -> Record:
+    """Of the strategy in this instrument; in all of them where a sizer goes by that."""
     own, wins, losses, gained, lost = state.record[strategy, i], 0, 0, 0, 0
-    for j in range(state.record.shape[1]):
+    for j in range(state.record.shape[1] if sizing.sizer == KELLY else 0):
         one = state.record[strategy, j]
         wins, losses = wins + one[WINS], losses + one[LOSSES]
         gained, lost = gained + one[GAINED], lost + one[LOST]
@@ -228,7 +229,7 @@ def wanted_lots(
             equity, law.orders.position[law.instruments.tier[i]], scale, terms.conviction,
             stop_bps / BPS, 1.0, 1.0, LIMIT, state.cost[i], LIMIT, LIMIT, columns.day_range[columns.hour[t], i],
             columns.volatility[columns.asked[t], i], drawdown_of(state, equity),
-            record_of(state, i, terms.strategy),
+            record_of(law.sizing, state, i, terms.strategy),
         ),
     )  # fmt: skip
     told[WANTED], told[ALLOWED], told[BOUND_BY] = found.wanted, found.notional, found.bound_by

@@ -39,7 +39,7 @@ from trader_core.rulebook.codes import (
 )  # fmt: skip
 from trader_core.rulebook.halts import can_lose_too_much, flattens, lowest_calm
 from trader_core.rulebook.limits import Ints, Law
-from trader_core.rulebook.money import value_down
+from trader_core.rulebook.money import add_values, value_down
 from trader_core.rulebook.orders import is_open, step_close
 from trader_core.rulebook.state import Bars, Columns, Guard, Journey, Plan, State, Tape
 from trader_core.rulebook.turn import UNMARKED, step_delisted, step_judged, step_proposed
@@ -296,20 +296,24 @@ def calm_ones(equity: Ints, floor: int) -> tuple[int, int, int]:
 @rule
 def add_quiet(law: Law, state: State, columns: Columns, bars: Bars, held: Ints, equity: Ints, t: int) -> int:
     """Add what one position is worth in each row, until one in which a bar or a turn may touch it; their number."""
-    i, strategy, floor, ceiling, until = held[0], held[1], held[2], held[3], t + equity.shape[0]
-    close, bid, low = columns.close[t:until, i], columns.bid[t:until, i], bars.low[t:until, i]
-    outlier, funding, leave = (
-        columns.outlier[t:until, i],
-        columns.funding_ppm[t:until, i],
-        columns.leave[strategy, t:until, i],
-    )
-    lots = state.lots[i]
-    for k in range(equity.shape[0]):
+    i = held[0]
+    rows = untouched(columns, bars, held, t, t + equity.shape[0])
+    add_values(law.instruments, i, state.lots[i], columns.close[t : t + rows, i], equity)
+    return rows
+
+
+@rule
+def untouched(columns: Columns, bars: Bars, held: Ints, t: int, end: int) -> int:
+    """How many rows from `t` to before `end` come before one in which a bar or a turn may touch a position."""
+    i, strategy, floor, ceiling = held[0], held[1], held[2], held[3]
+    close, bid, low = columns.close[t:end, i], columns.bid[t:end, i], bars.low[t:end, i]
+    outlier, funding = columns.outlier[t:end, i], columns.funding_ppm[t:end, i]
+    leave = columns.leave[strategy, t:end, i]
+    for k in range(end - t):
         moved = low[k] <= floor or bid[k] <= floor or bid[k] >= ceiling
         if moved or close[k] == 0 or outlier[k] != 0 or funding[k] != 0 or leave[k] != 0:
             return int(k)
-        equity[k] += value_down(law.instruments, i, lots, close[k])
-    return int(equity.shape[0])
+    return int(end - t)
 
 
 @rule

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from trader_core.rulebook import rule
 from trader_core.rulebook.account import DAY_MS, moment
 from trader_core.rulebook.codes import CLOSED, ENTRY, KIND, NEVER, PASS, Verdict
-from trader_core.rulebook.exposure import cost_with_fee, plus, reserved, worth
-from trader_core.rulebook.gates.caps import gate_cap
+from trader_core.rulebook.exposure import plus, reserved, worth
+from trader_core.rulebook.gates.caps import bought, gate_cap, less_of
 from trader_core.rulebook.gates.note import Judged, note
 from trader_core.rulebook.limits import Floats, Law
 from trader_core.rulebook.money import PPM
@@ -40,9 +40,9 @@ def judge_book(
     note_links(law, columns, t, desk)
     now, scale = together(law, desk), regime_scale(law, columns, t)
     lots = note(trace, Verdict.CLUSTER_ASSETS, gate_cluster_assets(law, now.assets, lots))
-    judged = gate_cap(law, draft, lots, now.cluster, law.portfolio.max_cluster, scale)
-    lots = min(lots, note(trace, Verdict.CLUSTER_CAP, judged))
-    cost = cost_with_fee(law, draft.instrument, lots, draft.price)
+    buys = bought(law, draft, lots)
+    judged = gate_cap(law, draft, buys, now.cluster, law.portfolio.max_cluster, scale)
+    lots, cost = less_of(law, draft, buys, note(trace, Verdict.CLUSTER_CAP, judged))
     note_weights(desk, cost, draft.equity)
     lots = note(trace, Verdict.VAR, gate_var(law, draft, note_days(law, columns, t, desk), desk, lots))
     lots = note(trace, Verdict.LEVERAGE, gate_leverage(law, draft, plus(now.total, cost), lots))
